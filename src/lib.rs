@@ -1,0 +1,4 @@
+//! Holdgate.
+
+pub mod revision;
+pub mod ports;

@@ -1,0 +1,3 @@
+//! The `holdgate` binary.
+
+fn main() {}

@@ -1,0 +1,115 @@
+//! The seams between the control loop and the world: what a backend publishes, what it is asked
+//! for, and what it may ask of the throttler before it stops a replica. Level-triggered: everybody
+//! reads the present state, nobody replays events.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use thiserror::Error;
+use tokio::sync::watch;
+
+use crate::revision::{Endpoint, ReplicaId};
+
+/// The present replicas of one revision, as its backend sees them.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct World {
+    /// Every replica that exists, oldest first.
+    pub replicas: Vec<ReplicaView>,
+    /// Set while no replica can come: waiting requests are answered with it.
+    pub outage: Option<Arc<Outage>>,
+    /// Measured time from start to ready, smoothed; `None` before the first.
+    pub typical_start: Option<Duration>,
+}
+
+/// One replica as its backend sees it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ReplicaView {
+    /// Which one.
+    pub id: ReplicaId,
+    /// Where it listens (or will).
+    pub endpoint: Endpoint,
+    /// How far it has come.
+    pub state: ReplicaState,
+    /// When it entered that state.
+    pub since: Instant,
+}
+
+/// How far a replica has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ReplicaState {
+    /// On its way: counts as supply, gets no request.
+    Starting,
+    /// Takes requests.
+    Ready,
+    /// Finishes what it has, takes nothing new.
+    Draining,
+}
+
+impl ReplicaState {
+    /// The word in reports, metrics and logs.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Starting => "starting",
+            Self::Ready => "ready",
+            Self::Draining => "draining",
+        }
+    }
+}
+
+/// Why no replica can come.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Outage {
+    /// Which of the known reasons.
+    pub reason: OutageReason,
+    /// What happened, for a person: the exit status, the last lines of stderr.
+    pub detail: String,
+    /// When the next attempt is made.
+    pub next_attempt: Option<Instant>,
+}
+
+/// The reasons for which a replica cannot come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OutageReason {
+    /// It was started several times in a row and died before it was ready.
+    ColdStartFailed,
+    /// The whole gate is going away.
+    Draining,
+}
+
+impl World {
+    /// How many replicas are in a state.
+    #[must_use]
+    pub fn count(&self, state: ReplicaState) -> u32 {
+        let n = self.replicas.iter().filter(|r| r.state == state).count();
+        u32::try_from(n).unwrap_or(u32::MAX)
+    }
+}
+
+/// The world could not be asked.
+#[derive(Clone, Debug, Error, PartialEq, Eq)]
+#[error("could not scale: {0}")]
+pub struct ScaleError(pub String);
+
+/// Asks the world for more or fewer replicas of one revision.
+pub trait Scaler: Send + Sync + 'static {
+    /// Sets the wanted number. Idempotent; returns when the wish is noted, not when it is true.
+    fn scale_to(&self, replicas: u32) -> impl Future<Output = Result<(), ScaleError>> + Send;
+}
+
+/// What a backend may ask about the requests at its replicas before it stops one.
+/// The throttler is the one authority: a replica it has retired gets no further request.
+pub trait Occupancy: Send + Sync + 'static {
+    /// Takes up to `count` ready replicas out of service, idle ones first, then the least busy;
+    /// returns whom. They keep what they are answering.
+    fn retire(&self, count: usize) -> Vec<ReplicaId>;
+    /// Takes one named replica out of service.
+    fn retire_one(&self, replica: ReplicaId);
+    /// Puts retired replicas back into service, busiest first, at most `count`; returns whom.
+    fn revive(&self, count: usize) -> Vec<ReplicaId>;
+    /// No request occupies this replica (or it is unknown).
+    fn is_vacant(&self, replica: ReplicaId) -> bool;
+    /// Changes whenever a retired replica has become vacant.
+    fn vacancies(&self) -> watch::Receiver<u64>;
+}
