@@ -20,6 +20,8 @@ pub struct World {
     pub outage: Option<Arc<Outage>>,
     /// Measured time from start to ready, smoothed; `None` before the first.
     pub typical_start: Option<Duration>,
+    /// What seems to be wrong with a start that takes long.
+    pub diagnosis: Option<String>,
 }
 
 /// One replica as its backend sees it.
@@ -79,6 +81,13 @@ pub enum OutageReason {
 }
 
 impl World {
+    /// When the oldest replica on its way was started.
+    #[must_use]
+    pub fn starting_since(&self) -> Option<Instant> {
+        let starting = self.replicas.iter().filter(|r| r.state == ReplicaState::Starting);
+        starting.map(|r| r.since).min()
+    }
+
     /// How many replicas are in a state.
     #[must_use]
     pub fn count(&self, state: ReplicaState) -> u32 {

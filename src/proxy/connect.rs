@@ -1,0 +1,153 @@
+//! Connections to replicas: a small pool of our own, one per replica, and the way back in for a
+//! replica that could not be reached.
+//!
+//! Our own because lifetimes are then exact: a connection ends when its exchange is given up, idle
+//! ones retire before the server's own keep-alive does, one whose request was not fully sent is
+//! never used again (hyper #4176 keeps it open otherwise), and none is opened for a request that
+//! only waits.
+
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use hyper::client::conn::http1::{self, SendRequest};
+use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
+use tokio::task::AbortHandle;
+use tokio::time::Sleep;
+
+use super::body::Upload;
+use super::{Replica, Throttler};
+use crate::revision::Endpoint;
+
+/// How long an unused connection is kept. uvicorn closes its own after 5 s.
+const KEEP_IDLE: Duration = Duration::from_secs(4);
+
+/// Most unused connections kept to one replica.
+const MOST_IDLE: usize = 1024;
+
+/// Opens a byte stream to a replica. A seam: tests dial in-memory pipes.
+pub trait Dial: Clone + Send + Sync + 'static {
+    /// The stream.
+    type Io: AsyncRead + AsyncWrite + Unpin + Send + 'static;
+
+    /// Connects; an error means that no byte can have reached the replica.
+    fn dial(&self, endpoint: Endpoint) -> impl Future<Output = io::Result<Self::Io>> + Send;
+}
+
+/// Dials over TCP.
+#[derive(Clone, Copy, Debug)]
+pub struct TcpDial;
+
+impl Dial for TcpDial {
+    type Io = TcpStream;
+
+    async fn dial(&self, endpoint: Endpoint) -> io::Result<TcpStream> {
+        let stream = TcpStream::connect(endpoint.0).await?;
+        stream.set_nodelay(true)?;
+        Ok(stream)
+    }
+}
+
+/// One connection to a replica. Dropping it closes it, whatever it is doing.
+#[derive(Debug)]
+pub struct Connection {
+    pub(super) sender: SendRequest<Upload>,
+    /// Kept with the connection: pushing a timer out is cheap, making one is not.
+    pub(super) timer: Pin<Box<Sleep>>,
+    driver: AbortHandle,
+    idle_since: Instant,
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        self.driver.abort();
+    }
+}
+
+/// The unused connections to one replica.
+#[derive(Debug, Default)]
+pub struct Connections {
+    idle: parking_lot::Mutex<Vec<Connection>>,
+    probing: AtomicBool,
+}
+
+impl Connections {
+    /// The connection used last that is still good.
+    async fn reuse(&self, now: Instant) -> Option<Connection> {
+        loop {
+            let mut connection = self.idle.lock().pop()?;
+            let fresh = now.saturating_duration_since(connection.idle_since) < KEEP_IDLE;
+            let good = fresh && !connection.sender.is_closed();
+            if good && (connection.sender.is_ready() || connection.sender.ready().await.is_ok()) {
+                return Some(connection);
+            }
+        }
+    }
+
+    /// Keeps a connection whose exchange has ended.
+    pub fn keep(&self, mut connection: Connection, now: Instant) {
+        connection.idle_since = now;
+        let mut idle = self.idle.lock();
+        if idle.len() < MOST_IDLE && !connection.sender.is_closed() {
+            idle.push(connection);
+        }
+    }
+
+    /// Closes what has been unused too long.
+    pub fn retire(&self, now: Instant) {
+        let stale = |c: &Connection| now.saturating_duration_since(c.idle_since) >= KEEP_IDLE;
+        self.idle.lock().retain(|connection| !stale(connection));
+    }
+}
+
+/// A connection to the replica, kept or new, within `budget`.
+pub async fn connect<D: Dial>(
+    dial: &D,
+    replica: &Replica,
+    budget: Duration,
+    now: Instant,
+) -> io::Result<Connection> {
+    if let Some(connection) = replica.connections.reuse(now).await {
+        return Ok(connection);
+    }
+    let io = match tokio::time::timeout(budget, dial.dial(replica.endpoint)).await {
+        Ok(dialled) => dialled?,
+        Err(_) => return Err(io::ErrorKind::TimedOut.into()),
+    };
+    let handshake = http1::Builder::new().handshake(TokioIo::new(io)).await;
+    let (sender, connection) = handshake.map_err(io::Error::other)?;
+    let driver = tokio::spawn(async move {
+        if let Err(error) = connection.await {
+            tracing::trace!(%error, "a connection to a replica broke off");
+        }
+    });
+    let timer = Box::pin(tokio::time::sleep(Duration::ZERO));
+    Ok(Connection { sender, timer, driver: driver.abort_handle(), idle_since: now })
+}
+
+/// Tries a replica that could not be reached until it can, then lets requests back in. One prober
+/// a replica; it ends with the replica.
+pub fn probe_back_in<D: Dial>(dial: D, throttler: Arc<Throttler>, replica: Arc<Replica>) {
+    if replica.connections.probing.swap(true, Ordering::AcqRel) {
+        return;
+    }
+    tokio::spawn(async move {
+        let mut pause = Duration::from_millis(25);
+        while throttler.lists(replica.id) {
+            tokio::time::sleep(pause).await;
+            pause = (pause * 2).min(Duration::from_secs(1));
+            let dialled = tokio::time::timeout(Duration::from_secs(1), dial.dial(replica.endpoint));
+            if matches!(dialled.await, Ok(Ok(_))) {
+                // Cleared first: a request let in at once may fail and need a new prober.
+                replica.connections.probing.store(false, Ordering::Release);
+                throttler.restore(replica.id);
+                return;
+            }
+        }
+        replica.connections.probing.store(false, Ordering::Release);
+    });
+}

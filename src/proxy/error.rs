@@ -1,0 +1,125 @@
+//! Every way in which a request can fail to be forwarded. A variant exists because it is answered
+//! differently; [`rescue`](super::rescue) makes the answers.
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::StatusCode;
+use thiserror::Error;
+
+use crate::ports::{Outage, OutageReason};
+use crate::revision::OverloadStatus;
+use crate::stats::Codes;
+
+/// Why a request is answered by the gate instead of by a replica.
+#[derive(Debug, Error)]
+pub enum Refusal {
+    /// No revision takes this host and path.
+    #[error("no revision takes host {host:?} and path {path:?}")]
+    NoRoute {
+        /// The host asked for.
+        host: String,
+        /// The path asked for.
+        path: String,
+    },
+    /// The line is full.
+    #[error("the queue is full")]
+    QueueFull {
+        /// What it is answered with.
+        status: OverloadStatus,
+        /// How long until a slot is likely.
+        estimate: Option<Duration>,
+    },
+    /// The request's body is larger than allowed.
+    #[error("the request body is larger than {limit} bytes")]
+    BodyTooLarge {
+        /// Bytes allowed.
+        limit: u64,
+    },
+    /// No slot came in time, though replicas are ready.
+    #[error("no replica became free within {waited:?}")]
+    QueueTimeout {
+        /// The budget that ran out.
+        waited: Duration,
+        /// How long until a slot is likely.
+        estimate: Option<Duration>,
+    },
+    /// No replica came in time.
+    #[error("no replica became ready within {waited:?}{}", diagnosis.as_ref().map(|d| format!(": {d}")).unwrap_or_default())]
+    ColdStartTimeout {
+        /// The budget that ran out.
+        waited: Duration,
+        /// What seems to be wrong.
+        diagnosis: Option<String>,
+        /// How long until a replica is likely.
+        estimate: Option<Duration>,
+    },
+    /// No replica can come.
+    #[error("{}", .0.detail)]
+    Outage(Arc<Outage>),
+    /// No replica could be reached.
+    #[error("could not connect to a replica: {0}")]
+    ConnectFailed(io::Error),
+    /// The replica broke off before its first byte.
+    #[error("the replica broke off before it answered: {0}")]
+    UpstreamReset(hyper::Error),
+    /// The replica was silent too long.
+    #[error("the replica did not answer within {0:?}")]
+    UpstreamTimeout(Duration),
+    /// The client left while its request was read.
+    #[error("the client left")]
+    ClientClosed,
+}
+
+impl Refusal {
+    /// The status, and the word in `x-holdgate-reason`, metrics and logs.
+    #[must_use]
+    pub fn status_and_reason(&self) -> (u16, &'static str) {
+        match self {
+            Self::NoRoute { .. } => (404, "no_route"),
+            Self::QueueFull { status: OverloadStatus::TooManyRequests, .. } => (429, "queue_full"),
+            Self::QueueFull { status: OverloadStatus::ServiceUnavailable, .. } => {
+                (503, "queue_full")
+            }
+            Self::BodyTooLarge { .. } => (413, "body_too_large"),
+            Self::QueueTimeout { .. } => (504, "queue_timeout"),
+            Self::ColdStartTimeout { .. } => (504, "cold_start_timeout"),
+            Self::Outage(outage) => match outage.reason {
+                OutageReason::ColdStartFailed => (503, "cold_start_failed"),
+                OutageReason::Draining => (503, "draining"),
+            },
+            Self::ConnectFailed(_) => (502, "connect_failed"),
+            Self::UpstreamReset(_) => (502, "upstream_reset"),
+            Self::UpstreamTimeout(_) => (504, "upstream_timeout"),
+            Self::ClientClosed => (Codes::CLIENT_CLOSED, "client_closed"),
+        }
+    }
+
+    /// The status of the answer.
+    #[must_use]
+    pub fn status(&self) -> StatusCode {
+        let (code, _) = self.status_and_reason();
+        StatusCode::from_u16(code).expect("the table holds valid codes")
+    }
+
+    /// How long a client should wait before it tries again; `None` where waiting does not help.
+    #[must_use]
+    pub fn retry_after(&self, now: std::time::Instant) -> Option<Duration> {
+        match self {
+            Self::QueueFull { estimate, .. }
+            | Self::QueueTimeout { estimate, .. }
+            | Self::ColdStartTimeout { estimate, .. } => Some(estimate.unwrap_or_default()),
+            Self::Outage(outage) => match outage.next_attempt {
+                Some(at) => Some(at.saturating_duration_since(now)),
+                None => (outage.reason == OutageReason::Draining).then_some(Duration::ZERO),
+            },
+            Self::ConnectFailed(_) => Some(Duration::ZERO),
+            Self::NoRoute { .. }
+            | Self::BodyTooLarge { .. }
+            | Self::UpstreamReset(_)
+            | Self::UpstreamTimeout(_)
+            | Self::ClientClosed => None,
+        }
+    }
+}

@@ -1,0 +1,150 @@
+//! The third step: sends an admitted request and waits for the answer's head.
+
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
+
+use http::header::CONTENT_TYPE;
+use http::{HeaderMap, Request, Response};
+use hyper::body::Incoming;
+use hyper::client::conn::TrySendError;
+
+use super::Revision;
+use super::admit::Admitted;
+use super::body::{Body, Upload};
+use super::connect::Connection;
+use super::error::Refusal;
+use super::headers;
+use super::through::{Exchange, Through, Watchdog, spawn};
+use crate::revision::OnDisconnect;
+
+/// A request with a slot and a connection to its replica.
+#[derive(Debug)]
+pub struct Connected {
+    /// The request and its slot.
+    pub admitted: Admitted,
+    /// The connection.
+    pub connection: Connection,
+}
+
+/// Why no answer came.
+#[derive(Debug)]
+pub enum Failed {
+    /// The connection was closed before a byte of the request was written to it: it can be sent
+    /// again on another.
+    NotSent(Box<Admitted>),
+    /// It may have reached the replica, so it is not sent again.
+    Sent(Refusal),
+}
+
+/// Sends the request; the answer's body holds the permit from there on.
+pub async fn forward(connected: Connected, now: Instant) -> Result<Response<Body>, Failed> {
+    let Connected { admitted, mut connection } = connected;
+    let Admitted { revision, permit, mut request, waited, arrived, rebuffs } = admitted;
+    let timeouts = &revision.spec.timeouts;
+    let upload = request.body_mut().track(now);
+    let answer = Box::pin(connection.sender.try_send_request(request));
+    let first = [timeouts.total, timeouts.first_byte].into_iter().flatten().min();
+    let watchdog = Watchdog::new(now, first, timeouts.idle);
+    let on_disconnect = revision.spec.on_disconnect;
+    let exchange = Exchange { permit, connection, upload, on_disconnect, watchdog };
+    let head = Head { waiting: Some((answer, exchange)) };
+    match head.await {
+        Ok((response, exchange)) => Ok(pass_through(response, exchange, &revision, waited)),
+        Err(Lost::NotSent(request, exchange)) => {
+            let permit = exchange.permit;
+            let admitted = Admitted { revision, permit, request: *request, waited, arrived, rebuffs };
+            Err(Failed::NotSent(Box::new(admitted)))
+        }
+        Err(Lost::Refused(refusal)) => Err(Failed::Sent(refusal)),
+    }
+}
+
+fn pass_through(
+    response: Response<Incoming>,
+    mut exchange: Exchange,
+    revision: &Revision,
+    waited: headers::Waited,
+) -> Response<Body> {
+    let (mut head, incoming) = response.into_parts();
+    headers::strip_hop_by_hop(&mut head.headers);
+    headers::announce(&mut head.headers, waited);
+    let timeouts = &revision.spec.timeouts;
+    let total = if is_event_stream(&head.headers) { timeouts.stream } else { timeouts.total };
+    exchange.watchdog.set_total(total);
+    exchange.watchdog.fed(tokio::time::Instant::now().into_std());
+    let through = Through::new(incoming, exchange, head.status.as_u16());
+    Response::from_parts(head, Body::Through(through))
+}
+
+fn is_event_stream(headers: &HeaderMap) -> bool {
+    let kind = headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+    kind.trim_start().get(..17).is_some_and(|kind| kind.eq_ignore_ascii_case("text/event-stream"))
+}
+
+type Answer =
+    Pin<Box<dyn Future<Output = Result<Response<Incoming>, TrySendError<Request<Upload>>>> + Send>>;
+
+/// Waits for the head of an answer. Dropped before it came, it keeps the slot occupied until the
+/// replica begins to answer or ends: a slot is free only when the replica is.
+struct Head {
+    waiting: Option<(Answer, Exchange)>,
+}
+
+/// Why no head came.
+enum Lost {
+    NotSent(Box<Request<Upload>>, Exchange),
+    Refused(Refusal),
+}
+
+impl Future for Head {
+    type Output = Result<(Response<Incoming>, Exchange), Lost>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let (answer, exchange) = self.waiting.as_mut().expect("not polled after it is ready");
+        let outcome = match answer.as_mut().poll(cx) {
+            Poll::Ready(outcome) => outcome,
+            Poll::Pending => {
+                let budget: Duration = std::task::ready!(exchange.poll_expired(cx));
+                // Dropping `self` keeps the slot: the replica still works.
+                return Poll::Ready(Err(Lost::Refused(Refusal::UpstreamTimeout(budget))));
+            }
+        };
+        let (_, exchange) = self.waiting.take().expect("looked at above");
+        Poll::Ready(match outcome {
+            Ok(response) => Ok((response, exchange)),
+            Err(mut error) => Err(match error.take_message() {
+                Some(request) => Lost::NotSent(Box::new(request), exchange),
+                None => Lost::Refused(broken_off(&exchange, error.into_error())),
+            }),
+        })
+    }
+}
+
+fn broken_off(exchange: &Exchange, error: hyper::Error) -> Refusal {
+    let too_large = exchange.upload.as_ref().is_some_and(|upload| upload.is_too_large());
+    match std::error::Error::source(&error).and_then(|source| source.downcast_ref()) {
+        Some(super::body::Cut::TooLarge(limit)) if too_large => {
+            Refusal::BodyTooLarge { limit: *limit }
+        }
+        Some(super::body::Cut::Client(_)) => Refusal::ClientClosed,
+        _ => Refusal::UpstreamReset(error),
+    }
+}
+
+impl Drop for Head {
+    fn drop(&mut self) {
+        let Some((answer, mut exchange)) = self.waiting.take() else { return };
+        if exchange.on_disconnect == OnDisconnect::Release {
+            return;
+        }
+        exchange.permit.abandon();
+        spawn(async move {
+            let Ok(response) = answer.await else { return };
+            if exchange.on_disconnect == OnDisconnect::Finish {
+                let (head, incoming) = response.into_parts();
+                Through::new(incoming, exchange, head.status.as_u16()).read_out().await;
+            }
+        });
+    }
+}

@@ -1,0 +1,175 @@
+//! Which headers pass, which are ours, and which end at this hop.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use http::header::{self, HeaderMap, HeaderName, HeaderValue};
+use http::{Request, Uri};
+
+static FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+static FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
+static FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
+static KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
+static PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
+static SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
+static COLD_START: HeaderName = HeaderName::from_static("x-holdgate-cold-start");
+
+/// Who asked, as the headers name it. Made once per connection.
+#[derive(Clone, Debug)]
+pub struct ClientName(HeaderValue);
+
+impl ClientName {
+    /// The client at this address.
+    #[must_use]
+    pub fn new(ip: IpAddr) -> Self {
+        let text = ip.to_string();
+        Self(HeaderValue::from_str(&text).expect("an address is plain ASCII"))
+    }
+}
+
+/// Removes what ends at this hop (RFC 9110, 7.6.1): the fixed list, and what `Connection` names.
+pub fn strip_hop_by_hop(headers: &mut HeaderMap) {
+    if let Some(connection) = headers.remove(header::CONNECTION) {
+        let named = connection.to_str().unwrap_or_default().split(',').map(str::trim);
+        for name in named.filter(|name| !name.is_empty()) {
+            headers.remove(name);
+        }
+    }
+    for name in [&header::TE, &header::TRANSFER_ENCODING, &header::UPGRADE, &KEEP_ALIVE] {
+        headers.remove(name);
+    }
+    headers.remove(&PROXY_CONNECTION);
+}
+
+/// Makes a client's request one of ours: the origin form of its target, who it is for.
+pub fn rewrite<B>(request: &mut Request<B>, client: &ClientName) {
+    let authority = request.uri().authority().map(|a| HeaderValue::from_str(a.as_str()));
+    if let Some(Ok(host)) = authority {
+        request.headers_mut().insert(header::HOST, host);
+        let target = request.uri().path_and_query().map_or("/", |target| target.as_str());
+        *request.uri_mut() = target.parse().unwrap_or_else(|_| Uri::from_static("/"));
+    }
+    let headers = request.headers_mut();
+    strip_hop_by_hop(headers);
+    let chain = extended(headers.get_all(&FORWARDED_FOR).iter(), client);
+    headers.insert(&FORWARDED_FOR, chain);
+    if let Some(host) = headers.get(header::HOST).cloned() {
+        headers.entry(&FORWARDED_HOST).or_insert(host);
+    }
+    headers.entry(&FORWARDED_PROTO).or_insert(HeaderValue::from_static("http"));
+}
+
+/// One line, not several: many servers read only the first.
+fn extended<'a>(chain: impl Iterator<Item = &'a HeaderValue>, client: &ClientName) -> HeaderValue {
+    let mut joined = Vec::new();
+    for address in chain {
+        joined.extend_from_slice(address.as_bytes());
+        joined.extend_from_slice(b", ");
+    }
+    if joined.is_empty() {
+        return client.0.clone();
+    }
+    joined.extend_from_slice(client.0.as_bytes());
+    HeaderValue::from_bytes(&joined).expect("joined from valid values")
+}
+
+/// What a request waited for before it was sent.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Waited {
+    /// For a slot, while replicas were ready.
+    pub queue: Duration,
+    /// For a replica, while none was; `None` if one was ready on arrival.
+    pub cold: Option<Duration>,
+}
+
+/// Tells the client what it waited for.
+pub fn announce(headers: &mut HeaderMap, waited: Waited) {
+    let timing = match waited {
+        Waited { queue: Duration::ZERO, cold: None } => HeaderValue::from_static("queue;dur=0"),
+        Waited { queue, cold: None } => timing(format!("queue;dur={:.1}", ms(queue))),
+        Waited { queue, cold: Some(cold) } => {
+            headers.insert(&COLD_START, HeaderValue::from_static("true"));
+            timing(format!("queue;dur={:.1}, cold;dur={:.1}", ms(queue), ms(cold)))
+        }
+    };
+    headers.append(&SERVER_TIMING, timing);
+}
+
+fn ms(duration: Duration) -> f64 {
+    duration.as_secs_f64() * 1000.0
+}
+
+fn timing(text: String) -> HeaderValue {
+    HeaderValue::try_from(text).expect("words and numbers are valid in a header")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn request(target: &str, headers: &[(&str, &str)]) -> Request<()> {
+        let mut request = Request::builder().uri(target);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        request.body(()).unwrap()
+    }
+
+    fn rewritten(target: &str, headers: &[(&str, &str)]) -> Request<()> {
+        let mut request = request(target, headers);
+        rewrite(&mut request, &ClientName::new([10, 0, 0, 9].into()));
+        request
+    }
+
+    #[test]
+    fn what_connection_names_ends_at_this_hop() {
+        let sent = rewritten(
+            "/",
+            &[
+                ("host", "h"),
+                ("connection", "close, X-Secret"),
+                ("x-secret", "1"),
+                ("keep-alive", "5"),
+                ("te", "trailers"),
+                ("upgrade", "websocket"),
+                ("x-request-id", "7"),
+            ],
+        );
+        let names: Vec<&str> = sent.headers().keys().map(HeaderName::as_str).collect();
+        assert!(!names.contains(&"x-secret") && !names.contains(&"connection"), "{names:?}");
+        assert!(!names.contains(&"te") && !names.contains(&"upgrade"), "{names:?}");
+        assert_eq!(sent.headers()["x-request-id"], "7");
+    }
+
+    #[test]
+    fn the_client_is_added_to_the_chain() {
+        let sent = rewritten("/", &[("host", "h"), ("x-forwarded-for", "1.2.3.4")]);
+        let chain: Vec<_> = sent.headers().get_all("x-forwarded-for").iter().collect();
+        assert_eq!(chain, ["1.2.3.4, 10.0.0.9"]);
+        assert_eq!(sent.headers()["x-forwarded-host"], "h");
+        assert_eq!(sent.headers()["x-forwarded-proto"], "http");
+        let sent = rewritten("/", &[("host", "h"), ("x-forwarded-proto", "https")]);
+        assert_eq!(sent.headers()["x-forwarded-proto"], "https");
+    }
+
+    #[test]
+    fn an_absolute_target_becomes_its_path() {
+        let sent = rewritten("http://real.example:8080/a?b=1", &[("host", "other")]);
+        assert_eq!(sent.uri(), "/a?b=1");
+        assert_eq!(sent.headers()["host"], "real.example:8080");
+    }
+
+    #[test]
+    fn a_wait_is_announced_in_milliseconds() {
+        let check = |queue, cold: Option<u64>, want: &str| {
+            let mut headers = HeaderMap::new();
+            let ms = Duration::from_millis;
+            announce(&mut headers, Waited { queue: ms(queue), cold: cold.map(ms) });
+            assert_eq!(headers["server-timing"], want);
+            assert_eq!(headers.contains_key("x-holdgate-cold-start"), cold.is_some());
+        };
+        check(0, None, "queue;dur=0");
+        check(12, None, "queue;dur=12.0");
+        check(1, Some(9000), "queue;dur=1.0, cold;dur=9000.0");
+    }
+}

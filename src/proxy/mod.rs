@@ -1,0 +1,171 @@
+//! The data path: one straight line from a request to its answer.
+//!
+//! ```text
+//!   Request<Incoming>   Rescue   outermost: every refusal becomes an answer here and nowhere else
+//!           ▼           Route    host or path → revision
+//!        Routed         Admit    read ahead and wait for a permit, until a deadline
+//!       Admitted        Connect  a kept connection or a new one; unreachable → Admit again
+//!       Connected       Forward  send, wait for the head
+//!   Response<Body>      streamed out; end, error or hang-up drops the body → permit → next ticket
+//! ```
+//!
+//! Each step changes the type of the request, so a step left out or swapped does not compile. The
+//! only way back up is `Drop`.
+
+mod admit;
+mod body;
+pub mod connect;
+mod error;
+mod forward;
+mod headers;
+mod rescue;
+mod route;
+mod through;
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use http::{Request, Response};
+use hyper::body::Incoming;
+use tokio::io::Interest;
+use tokio::net::TcpStream;
+
+use crate::stats::Receipt;
+use crate::{registry, throttler};
+use admit::{Admitted, admit, admit_elsewhere};
+use connect::{Dial, connect, probe_back_in};
+use forward::{Connected, Failed, forward};
+use headers::ClientName;
+use rescue::{Form, rescue};
+use route::{Routed, route};
+
+pub use body::{Body, Cut};
+pub use connect::{Connections, TcpDial};
+pub use error::Refusal;
+
+/// The revisions, with connections kept per replica.
+pub type Registry = registry::Registry<Connections>;
+/// A revision of them.
+pub type Revision = registry::Revision<Connections>;
+/// Its throttler.
+pub type Throttler = throttler::Throttler<Connections>;
+/// One of its replicas.
+pub type Replica = throttler::Replica<Connections>;
+type Arrival = throttler::Arrival<Connections>;
+type Permit = throttler::Permit<Connections>;
+type Place = throttler::Place<Connections>;
+
+/// The other end of one client connection.
+#[derive(Clone, Debug)]
+pub struct Client {
+    name: ClientName,
+    stream: Option<Arc<TcpStream>>,
+}
+
+impl Client {
+    /// A client at an address; with its stream, a hang-up behind an unread body can be seen.
+    #[must_use]
+    pub fn new(ip: IpAddr, stream: Option<Arc<TcpStream>>) -> Self {
+        Self { name: ClientName::new(ip), stream }
+    }
+
+    /// Resolves once the client has left; never, if that cannot be seen. Looks at the socket ten
+    /// times a second while it holds unread bytes, since those keep it readable.
+    async fn hung_up(&self) {
+        let Some(stream) = &self.stream else { return std::future::pending().await };
+        loop {
+            match stream.ready(Interest::READABLE).await {
+                Ok(ready) if !ready.is_read_closed() => {}
+                Ok(_) | Err(_) => return,
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    }
+}
+
+/// The data path of a gate.
+#[derive(Debug)]
+pub struct Proxy<D> {
+    registry: Arc<Registry>,
+    dial: D,
+}
+
+impl<D: Dial> Proxy<D> {
+    /// Forwards to the revisions of `registry`, reaching replicas through `dial`.
+    pub fn new(registry: Arc<Registry>, dial: D) -> Self {
+        Self { registry, dial }
+    }
+
+    /// Answers one request. Dropping the future is a client that left.
+    pub async fn serve(&self, client: &Client, request: Request<Incoming>) -> Response<Body> {
+        let arrived = now();
+        let form = Form::of(request.uri().path());
+        let routed = match route(&self.registry, request) {
+            Ok(routed) => routed,
+            Err(refusal) => {
+                let (code, reason) = refusal.status_and_reason();
+                self.registry.unrouted.rejections.count(reason);
+                self.registry.unrouted.answered(code, now().saturating_duration_since(arrived));
+                return rescue(&refusal, form, arrived);
+            }
+        };
+        let revision = Arc::clone(&routed.revision);
+        let mut receipt = Receipt::new(Arc::clone(&revision.stats), arrived);
+        match self.answer(client, routed, arrived).await {
+            Ok(mut response) => {
+                if let Body::Through(through) = response.body_mut() {
+                    through.account(receipt);
+                }
+                response
+            }
+            Err(refusal) => {
+                let (code, reason) = refusal.status_and_reason();
+                receipt.answered(code);
+                revision.stats.rejections.count(reason);
+                tracing::debug!(revision = %revision.spec.id, code, reason, %refusal, "refused");
+                rescue(&refusal, form, now())
+            }
+        }
+    }
+
+    async fn answer(
+        &self,
+        client: &Client,
+        routed: Routed,
+        arrived: Instant,
+    ) -> Result<Response<Body>, Refusal> {
+        let mut admitted = admit(routed, client, arrived).await?;
+        loop {
+            let connected = self.reach(admitted, client).await?;
+            match forward(connected, now()).await {
+                Ok(response) => return Ok(response),
+                Err(Failed::NotSent(again)) => admitted = *again,
+                Err(Failed::Sent(refusal)) => return Err(refusal),
+            }
+        }
+    }
+
+    /// A connection for an admitted request: to its replica, or to another if that one cannot be
+    /// reached.
+    async fn reach(&self, mut admitted: Admitted, client: &Client) -> Result<Connected, Refusal> {
+        loop {
+            let replica = Arc::clone(admitted.permit.replica());
+            let budget = admitted.revision.spec.timeouts.connect;
+            match connect(&self.dial, &replica, budget, now()).await {
+                Ok(connection) => return Ok(Connected { admitted, connection }),
+                Err(cause) => {
+                    let throttler = Arc::clone(admitted.permit.throttler());
+                    tracing::debug!(%cause, replica = %replica.id, "could not connect to a replica");
+                    let unreachable = admitted.rebuffed(cause);
+                    probe_back_in(self.dial.clone(), throttler, replica);
+                    admitted = admit_elsewhere(unreachable, client).await?;
+                }
+            }
+        }
+    }
+}
+
+fn now() -> Instant {
+    tokio::time::Instant::now().into_std()
+}

@@ -1,0 +1,98 @@
+//! The first step: which revision a request is for.
+
+use std::sync::Arc;
+
+use http::Request;
+use http::header::HOST;
+use http::uri::Authority;
+use hyper::body::Incoming;
+
+use super::error::Refusal;
+use super::{Registry, Revision};
+
+/// A request with its revision.
+#[derive(Debug)]
+pub struct Routed {
+    /// Whose request it is.
+    pub revision: Arc<Revision>,
+    /// The request as it came.
+    pub request: Request<Incoming>,
+}
+
+/// Finds the revision: by exact host, then by the model in the path, then the lone one.
+pub fn route(registry: &Registry, request: Request<Incoming>) -> Result<Routed, Refusal> {
+    let path = request.uri().path();
+    let found = host(&request)
+        .and_then(|host| by_host(registry, host))
+        .or_else(|| model(path).and_then(|model| by_model(registry, model)))
+        .or_else(|| registry.lone());
+    match found {
+        Some(revision) => Ok(Routed { revision, request }),
+        None => Err(Refusal::NoRoute {
+            host: host(&request).unwrap_or_default().to_owned(),
+            path: path.to_owned(),
+        }),
+    }
+}
+
+/// The host a client asked for, without its port. An absolute target wins over the header
+/// (RFC 9112, 3.2.2).
+fn host<B>(request: &Request<B>) -> Option<&str> {
+    let header = || request.headers().get(HOST).and_then(|host| host.to_str().ok());
+    let named = request.uri().authority().map(Authority::as_str).or_else(header)?;
+    Some(without_port(named))
+}
+
+fn without_port(authority: &str) -> &str {
+    match authority.rsplit_once(':') {
+        Some((host, port)) if port.bytes().all(|b| b.is_ascii_digit()) => host,
+        _ => authority,
+    }
+}
+
+fn by_host(registry: &Registry, host: &str) -> Option<Arc<Revision>> {
+    let host = host.strip_suffix('.').unwrap_or(host);
+    if host.bytes().any(|b| b.is_ascii_uppercase()) {
+        return registry.by_host(&host.to_ascii_lowercase());
+    }
+    registry.by_host(host)
+}
+
+/// The model in `/v1/models/M…` or `/v2/models/M…`: the segment, as it stands.
+fn model(path: &str) -> Option<&str> {
+    let path = path.strip_prefix("/v1/models/").or_else(|| path.strip_prefix("/v2/models/"))?;
+    path.split('/').next().filter(|model| !model.is_empty())
+}
+
+/// A model's own name may hold a colon (`llama3:8b`), and so does `M:predict`: the longest wins.
+fn by_model(registry: &Registry, segment: &str) -> Option<Arc<Revision>> {
+    registry.by_model(segment).or_else(|| {
+        let (model, _verb) = segment.rsplit_once(':')?;
+        registry.by_model(model)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_model_is_the_segment_after_models() {
+        let check = |path, want| assert_eq!(model(path), want, "{path}");
+        check("/v1/models/flowers:predict", Some("flowers:predict"));
+        check("/v2/models/flowers/infer", Some("flowers"));
+        check("/v1/models/llama3:8b", Some("llama3:8b"));
+        check("/v1/models", None);
+        check("/v1/models/", None);
+        check("/v3/models/flowers", None);
+    }
+
+    #[test]
+    fn a_port_is_no_part_of_the_host() {
+        let check = |authority, want| assert_eq!(without_port(authority), want);
+        check("a.example", "a.example");
+        check("a.example:8080", "a.example");
+        check("[::1]:80", "[::1]");
+        check("localhost:", "localhost");
+    }
+}

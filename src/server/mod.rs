@@ -1,0 +1,141 @@
+//! Accepting clients: the listener, one task per connection, and the drain.
+//!
+//! Connections are bounded by number: beyond it nothing is accepted and the kernel's backlog holds
+//! what comes. Ends when told to, after the exchanges in flight have ended.
+
+mod stream;
+
+use std::convert::Infallible;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::Request;
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::proxy::connect::Dial;
+use crate::proxy::{Client, Proxy};
+use stream::ClientStream;
+
+/// Most bytes of one request's head.
+const MOST_HEAD: usize = 64 * 1024;
+
+/// A server of one gate's data port.
+#[derive(Debug)]
+pub struct Server<D> {
+    proxy: Arc<Proxy<D>>,
+    connections: Arc<Semaphore>,
+    tasks: TaskTracker,
+    drain: CancellationToken,
+}
+
+impl<D> Clone for Server<D> {
+    fn clone(&self) -> Self {
+        Self {
+            proxy: Arc::clone(&self.proxy),
+            connections: Arc::clone(&self.connections),
+            tasks: self.tasks.clone(),
+            drain: self.drain.clone(),
+        }
+    }
+}
+
+impl<D: Dial> Server<D> {
+    /// Serves `proxy` to at most `connections` clients at once.
+    pub fn new(proxy: Arc<Proxy<D>>, connections: usize) -> Self {
+        Self {
+            proxy,
+            connections: Arc::new(Semaphore::new(connections)),
+            tasks: TaskTracker::new(),
+            drain: CancellationToken::new(),
+        }
+    }
+
+    /// Accepts until told to drain.
+    pub async fn accept(&self, listener: TcpListener) {
+        while let Some(place) = self.place().await {
+            let accepted = tokio::select! {
+                accepted = listener.accept() => accepted,
+                () = self.drain.cancelled() => return,
+            };
+            match accepted {
+                Ok((stream, peer)) => {
+                    let _ = stream.set_nodelay(true);
+                    let stream = Arc::new(stream);
+                    let client = Client::new(peer.ip(), Some(Arc::clone(&stream)));
+                    let served = self.clone().serve(ClientStream(stream), client);
+                    self.tasks.spawn(async move {
+                        served.await;
+                        drop(place);
+                    });
+                }
+                Err(error) => back_off(&error).await,
+            }
+        }
+    }
+
+    /// Serves one connection to its end, or until drained.
+    pub async fn serve<I>(self, io: I, client: Client)
+    where
+        I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let proxy = &self.proxy;
+        let client = &client;
+        let service = service_fn(move |request: Request<Incoming>| async move {
+            Ok::<_, Infallible>(proxy.serve(client, request).await)
+        });
+        let mut builder = http1::Builder::new();
+        builder.timer(TokioTimer::new()).max_header_size(MOST_HEAD);
+        let mut connection = std::pin::pin!(builder.serve_connection(TokioIo::new(io), service));
+        let ended = tokio::select! {
+            ended = connection.as_mut() => ended,
+            () = self.drain.cancelled() => {
+                connection.as_mut().graceful_shutdown();
+                connection.await
+            }
+        };
+        if let Err(error) = ended {
+            tracing::trace!(%error, "a client connection broke off");
+        }
+    }
+
+    /// Stops accepting and ends kept connections; resolves when every exchange has ended.
+    pub async fn drained(&self) {
+        self.drain.cancel();
+        self.tasks.close();
+        self.tasks.wait().await;
+    }
+
+    async fn place(&self) -> Option<tokio::sync::OwnedSemaphorePermit> {
+        tokio::select! {
+            place = Arc::clone(&self.connections).acquire_owned() => place.ok(),
+            () = self.drain.cancelled() => None,
+        }
+    }
+}
+
+/// Listens with a backlog for a burst of clients.
+pub fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    use socket2::{Domain, Protocol, Socket, Type};
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    socket.set_reuse_address(true)?;
+    socket.set_nonblocking(true)?;
+    socket.bind(&address.into())?;
+    socket.listen(4096)?;
+    TcpListener::from_std(socket.into())
+}
+
+/// Out of file descriptors or the like: those that are served go on, new ones wait.
+async fn back_off(error: &io::Error) {
+    tracing::warn!(%error, "could not accept a connection");
+    tokio::time::sleep(Duration::from_millis(50)).await;
+}

@@ -1,0 +1,343 @@
+//! The throttler: admission plus waiting. It hands out permits for one revision, wakes whoever's
+//! turn it is, and carries what the world says (replicas, an outage) to those who wait.
+//!
+//! Handle / shared / state are three types, so that the scope of the one lock is visible. Wakers
+//! are collected under the lock and woken after it. How long a request may wait is its own affair.
+
+mod permit;
+mod place;
+
+
+
+
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::task::Waker;
+use std::time::{Duration, Instant};
+
+use tokio::sync::{Notify, watch};
+
+use crate::admission::meter::Report;
+use crate::admission::{Admission, Grant, Left, Reading, Seat, Ticket, Verdict};
+use crate::ports::{Occupancy, Outage, ReplicaState, World};
+use crate::revision::{ContainerConcurrency, Endpoint, QueueLimits, ReplicaId};
+use crate::sync::Mutex;
+
+pub use permit::Permit;
+pub use place::Place;
+
+/// A replica as a permit's holder sees it.
+#[derive(Debug)]
+pub struct Replica<C> {
+    /// Which one.
+    pub id: ReplicaId,
+    /// Where it listens.
+    pub endpoint: Endpoint,
+    /// What the data path keeps for it: its connections.
+    pub connections: C,
+}
+
+/// What becomes of an arriving request.
+#[derive(Debug)]
+pub enum Arrival<C: Default> {
+    /// It has a slot.
+    Admitted(Permit<C>),
+    /// It has a place in line.
+    Waiting(Place<C>),
+    /// The line is full.
+    QueueFull,
+    /// No replica can come.
+    Outage(Arc<Outage>),
+}
+
+/// Hands out permits for one revision.
+#[derive(Debug)]
+pub struct Throttler<C> {
+    state: Mutex<State<C>>,
+    /// Somebody waits and no replica serves.
+    poke: Notify,
+    vacancies: watch::Sender<u64>,
+}
+
+#[derive(Debug)]
+struct State<C> {
+    admission: Admission<Arc<Replica<C>>>,
+    /// Everybody who waits, or was granted a slot and has not picked it up.
+    places: HashMap<Ticket, Turn>,
+    outage: Option<Arc<Outage>>,
+    /// When the number of serving replicas last left zero.
+    warm_since: Option<Instant>,
+    typical_start: Option<Duration>,
+    /// When the oldest replica on its way was started.
+    starting_since: Option<Instant>,
+    diagnosis: Option<String>,
+}
+
+/// What a place in line has come to.
+#[derive(Debug)]
+enum Turn {
+    Waiting(Option<Waker>),
+    Granted(Seat),
+    Dismissed(Arc<Outage>),
+}
+
+/// How the replicas of a revision look to a waiting request.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Outlook {
+    /// When replicas began to serve; `None` while none does.
+    pub warm_since: Option<Instant>,
+    /// How long until a slot or a replica is likely, from measured times.
+    pub estimate: Option<Duration>,
+    /// What seems to be wrong with a start that takes long.
+    pub diagnosis: Option<String>,
+}
+
+fn now() -> Instant {
+    tokio::time::Instant::now().into_std()
+}
+
+impl<C: Default> Throttler<C> {
+    /// No replicas, nobody waiting.
+    #[must_use]
+    pub fn new(limit: ContainerConcurrency, bounds: QueueLimits) -> Arc<Self> {
+        let state = State {
+            admission: Admission::new(limit, bounds, now()),
+            places: HashMap::new(),
+            outage: None,
+            warm_since: None,
+            typical_start: None,
+            starting_since: None,
+            diagnosis: None,
+        };
+        Arc::new(Self {
+            state: Mutex::new(state),
+            poke: Notify::new(),
+            vacancies: watch::Sender::new(0),
+        })
+    }
+
+    /// A request arrives, announcing `bytes` of body to be held should it have to wait.
+    pub fn arrive(self: &Arc<Self>, bytes: u64) -> Arrival<C> {
+        let now = now();
+        let mut state = self.state.lock();
+        if let Some(outage) = &state.outage {
+            return Arrival::Outage(Arc::clone(outage));
+        }
+        match state.admission.arrive(bytes, now) {
+            Verdict::Admitted(ticket, seat) => {
+                let replica = state.replica(seat);
+                drop(state);
+                Arrival::Admitted(Permit::new(Arc::clone(self), replica, ticket, seat, now))
+            }
+            Verdict::Queued(ticket) => {
+                let cold = state.admission.serving() == 0;
+                state.places.insert(ticket, Turn::Waiting(None));
+                drop(state);
+                if cold {
+                    self.poke.notify_one();
+                }
+                Arrival::Waiting(Place::new(Arc::clone(self), ticket))
+            }
+            Verdict::Refused => Arrival::QueueFull,
+        }
+    }
+
+    /// The backend's present view: who is ready, whether anybody can come.
+    pub fn follow(&self, world: &World) {
+        let now = now();
+        let mut state = self.state.lock();
+        state.starting_since = world.starting_since();
+        state.typical_start = world.typical_start;
+        state.diagnosis.clone_from(&world.diagnosis);
+        let replicas = state.replicas_of(world);
+        let grants = state.admission.set_replicas(&replicas);
+        state.note_warmth(now);
+        let mut wakers = state.grant(grants);
+        state.outage = world.outage.clone().filter(|_| state.admission.serving() == 0);
+        if let Some(outage) = state.outage.clone() {
+            wakers.extend(state.dismiss(&outage, now));
+        }
+        drop(state);
+        wake(wakers);
+    }
+
+    /// Changes limits in place; nobody is interrupted.
+    pub fn set_limits(&self, limit: ContainerConcurrency, bounds: QueueLimits) {
+        let mut state = self.state.lock();
+        let grants = state.admission.set_limits(limit, bounds);
+        let wakers = state.grant(grants);
+        drop(state);
+        wake(wakers);
+    }
+
+    /// A replica that could not be reached can be again.
+    pub fn restore(&self, replica: ReplicaId) {
+        let mut state = self.state.lock();
+        let grants = state.admission.restore(replica);
+        state.note_warmth(now());
+        let wakers = state.grant(grants);
+        drop(state);
+        wake(wakers);
+    }
+
+    /// Whether a replica is still among the ready ones.
+    pub fn lists(&self, replica: ReplicaId) -> bool {
+        self.state.lock().admission.lists(replica)
+    }
+
+    /// Waits until somebody is in line and no replica serves.
+    pub async fn poked(&self) {
+        self.poke.notified().await;
+    }
+
+    /// The average concurrency since the last report, and how many arrived.
+    pub fn report(&self) -> Report {
+        self.state.lock().admission.report(now())
+    }
+
+    /// The present numbers.
+    pub fn read(&self) -> Reading {
+        self.state.lock().admission.read()
+    }
+
+    /// How things look to somebody who waits.
+    pub fn outlook(&self) -> Outlook {
+        let state = self.state.lock();
+        let remaining = |typical: Duration| {
+            let spent = state.starting_since.map(|since| now().saturating_duration_since(since));
+            typical.saturating_sub(spent.unwrap_or_default())
+        };
+        let estimate = match state.warm_since {
+            Some(_) => state.admission.estimated_wait(),
+            None => state.typical_start.map(remaining),
+        };
+        Outlook { warm_since: state.warm_since, estimate, diagnosis: state.diagnosis.clone() }
+    }
+
+    /// Every replica that is ready, with what the data path keeps for it.
+    pub fn replicas(&self) -> Vec<Arc<Replica<C>>> {
+        self.state.lock().admission.every_kept().cloned().collect()
+    }
+
+    /// The request is over: the slot goes to whoever is next.
+    fn release(&self, seat: Seat, occupied: Duration, now: Instant) {
+        let mut state = self.state.lock();
+        let left = state.admission.leave(seat, occupied, now);
+        self.pass_on(state, left);
+    }
+
+    /// The replica is done with a request whose client left before.
+    fn vacate(&self, seat: Seat) {
+        let mut state = self.state.lock();
+        let left = state.admission.vacate(seat);
+        self.pass_on(state, left);
+    }
+
+    fn pass_on(&self, mut state: Guard<'_, C>, left: Left) {
+        let waker = left.grant.and_then(|grant| state.seat(grant));
+        drop(state);
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+        if left.vacated {
+            self.vacancies.send_modify(|count| *count += 1);
+        }
+    }
+}
+
+#[cfg(model_check)]
+type Guard<'a, C> = loom::sync::MutexGuard<'a, State<C>>;
+#[cfg(not(model_check))]
+type Guard<'a, C> = std::sync::MutexGuard<'a, State<C>>;
+
+impl<C: Default> State<C> {
+    fn replica(&self, seat: Seat) -> Arc<Replica<C>> {
+        Arc::clone(self.admission.kept(seat).expect("a replica stays listed while it holds a slot"))
+    }
+
+    /// The ready replicas; one that was there before keeps its connections.
+    fn replicas_of(&self, world: &World) -> Vec<(ReplicaId, Arc<Replica<C>>)> {
+        let ready = world.replicas.iter().filter(|view| view.state != ReplicaState::Starting);
+        ready
+            .map(|view| {
+                let known = self.admission.every_kept().find(|replica| replica.id == view.id);
+                let replica = known.cloned().unwrap_or_else(|| {
+                    Arc::new(Replica { id: view.id, endpoint: view.endpoint, connections: C::default() })
+                });
+                (view.id, replica)
+            })
+            .collect()
+    }
+
+    fn note_warmth(&mut self, now: Instant) {
+        self.warm_since = match (self.admission.serving(), self.warm_since) {
+            (0, _) => None,
+            (_, None) => Some(now),
+            (_, since) => since,
+        };
+    }
+
+    fn seat(&mut self, Grant { ticket, seat }: Grant) -> Option<Waker> {
+        let turn = self.places.get_mut(&ticket).expect("a granted ticket is in the map");
+        match std::mem::replace(turn, Turn::Granted(seat)) {
+            Turn::Waiting(waker) => waker,
+            Turn::Granted(_) | Turn::Dismissed(_) => None,
+        }
+    }
+
+    fn grant(&mut self, grants: Vec<Grant>) -> Vec<Waker> {
+        grants.into_iter().filter_map(|grant| self.seat(grant)).collect()
+    }
+
+    fn dismiss(&mut self, outage: &Arc<Outage>, now: Instant) -> Vec<Waker> {
+        let tickets = self.admission.dismiss(now);
+        let dismiss = |ticket: Ticket| {
+            let turn = self.places.get_mut(&ticket).expect("a waiting ticket is in the map");
+            match std::mem::replace(turn, Turn::Dismissed(Arc::clone(outage))) {
+                Turn::Waiting(waker) => waker,
+                Turn::Granted(_) | Turn::Dismissed(_) => None,
+            }
+        };
+        tickets.into_iter().filter_map(dismiss).collect()
+    }
+}
+
+fn wake(wakers: Vec<Waker>) {
+    for waker in wakers {
+        waker.wake();
+    }
+}
+
+impl<C: Default + Send + Sync + 'static> Occupancy for Throttler<C> {
+    fn retire(&self, count: usize) -> Vec<ReplicaId> {
+        let mut state = self.state.lock();
+        let retired = state.admission.retire(count);
+        state.note_warmth(now());
+        retired
+    }
+
+    fn retire_one(&self, replica: ReplicaId) {
+        let mut state = self.state.lock();
+        state.admission.retire_one(replica);
+        state.note_warmth(now());
+    }
+
+    fn revive(&self, count: usize) -> Vec<ReplicaId> {
+        let mut state = self.state.lock();
+        let (revived, grants) = state.admission.revive(count);
+        state.note_warmth(now());
+        let wakers = state.grant(grants);
+        drop(state);
+        wake(wakers);
+        revived
+    }
+
+    fn is_vacant(&self, replica: ReplicaId) -> bool {
+        self.state.lock().admission.is_vacant(replica)
+    }
+
+    fn vacancies(&self) -> watch::Receiver<u64> {
+        self.vacancies.subscribe()
+    }
+}

@@ -1,0 +1,91 @@
+//! A place in line.
+
+use std::fmt;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use super::{Permit, Throttler, Turn, now};
+use crate::admission::Ticket;
+use crate::ports::Outage;
+
+/// A place in line. Resolves when it is this request's turn, or when no replica can come. Dropping
+/// it leaves the line at once; a slot granted but not picked up goes to the next.
+#[must_use = "a place that is dropped is given up"]
+pub struct Place<C: Default> {
+    throttler: Arc<Throttler<C>>,
+    ticket: Ticket,
+    left: bool,
+}
+
+impl<C: Default> Place<C> {
+    pub(super) fn new(throttler: Arc<Throttler<C>>, ticket: Ticket) -> Self {
+        Self { throttler, ticket, left: false }
+    }
+
+    /// More of the body has to be held than was announced. False: over the byte bound.
+    pub fn hold_more(&self, bytes: u64) -> bool {
+        self.throttler.state.lock().admission.hold_more(self.ticket, bytes)
+    }
+
+    /// The throttler of this line.
+    #[must_use]
+    pub fn throttler(&self) -> &Arc<Throttler<C>> {
+        &self.throttler
+    }
+}
+
+impl<C: Default> Future for Place<C> {
+    type Output = Result<Permit<C>, Arc<Outage>>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = &mut *self;
+        let mut state = this.throttler.state.lock();
+        let turn = state.places.get_mut(&this.ticket).expect("a place in line is in the map");
+        if let Turn::Waiting(waker) = turn {
+            match waker {
+                Some(known) => known.clone_from(cx.waker()),
+                None => *waker = Some(cx.waker().clone()),
+            }
+            return Poll::Pending;
+        }
+        this.left = true;
+        match state.places.remove(&this.ticket) {
+            Some(Turn::Granted(seat)) => {
+                let replica = state.replica(seat);
+                drop(state);
+                let throttler = Arc::clone(&this.throttler);
+                Poll::Ready(Ok(Permit::new(throttler, replica, this.ticket, seat, now())))
+            }
+            Some(Turn::Dismissed(outage)) => Poll::Ready(Err(outage)),
+            Some(Turn::Waiting(_)) | None => unreachable!("looked at under the same lock"),
+        }
+    }
+}
+
+impl<C: Default> Drop for Place<C> {
+    fn drop(&mut self) {
+        if self.left {
+            return;
+        }
+        let now = now();
+        let mut state = self.throttler.state.lock();
+        match state.places.remove(&self.ticket) {
+            Some(Turn::Granted(seat)) => {
+                state.admission.abandon(now);
+                let left = state.admission.vacate(seat);
+                self.throttler.pass_on(state, left);
+            }
+            Some(Turn::Waiting(_)) => {
+                state.admission.cancel(self.ticket, now);
+            }
+            Some(Turn::Dismissed(_)) | None => {}
+        }
+    }
+}
+
+impl<C: Default> fmt::Debug for Place<C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Place({:?})", self.ticket)
+    }
+}
