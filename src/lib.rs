@@ -1,4 +1,6 @@
 //! Holdgate.
 
-pub mod revision;
+pub mod admission;
+pub mod autoscale;
 pub mod ports;
+pub mod revision;

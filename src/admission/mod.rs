@@ -1,0 +1,3 @@
+//! Who may be sent to a replica now, who waits and who is refused.
+
+pub mod meter;
