@@ -1,11 +1,13 @@
 //! Holdgate.
 
-pub mod revision;
 pub mod admission;
-pub mod sync;
+pub mod autoscale;
+pub mod autoscaler;
 pub mod ports;
-pub mod stats;
-pub mod throttler;
-pub mod registry;
 pub mod proxy;
+pub mod registry;
+pub mod revision;
 pub mod server;
+pub mod stats;
+pub mod sync;
+pub mod throttler;

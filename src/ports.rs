@@ -84,7 +84,10 @@ impl World {
     /// When the oldest replica on its way was started.
     #[must_use]
     pub fn starting_since(&self) -> Option<Instant> {
-        let starting = self.replicas.iter().filter(|r| r.state == ReplicaState::Starting);
+        let starting = self
+            .replicas
+            .iter()
+            .filter(|r| r.state == ReplicaState::Starting);
         starting.map(|r| r.since).min()
     }
 

@@ -58,9 +58,11 @@ impl<C> Registry<C> {
         }
         if let Some(old) = old {
             let kept = |names: &[String], name: &String| names.contains(name);
-            self.forget(&old, |host| kept(&revision.spec.hosts, host), |model| {
-                kept(&revision.spec.models, model)
-            });
+            self.forget(
+                &old,
+                |host| kept(&revision.spec.hosts, host),
+                |model| kept(&revision.spec.models, model),
+            );
         }
         self.settle_lone();
     }
@@ -100,7 +102,11 @@ impl<C> Registry<C> {
     /// Every revision, by name.
     #[must_use]
     pub fn all(&self) -> Vec<Arc<Revision<C>>> {
-        let mut all: Vec<_> = self.by_name.iter().map(|entry| Arc::clone(&entry)).collect();
+        let mut all: Vec<_> = self
+            .by_name
+            .iter()
+            .map(|entry| Arc::clone(&entry))
+            .collect();
         all.sort_by(|a, b| a.spec.id.cmp(&b.spec.id));
         all
     }
@@ -113,10 +119,12 @@ impl<C> Registry<C> {
         keeps_model: impl Fn(&String) -> bool,
     ) {
         for host in old.spec.hosts.iter().filter(|host| !keeps_host(host)) {
-            self.by_host.remove_if(host, |_, found| Arc::ptr_eq(found, old));
+            self.by_host
+                .remove_if(host, |_, found| Arc::ptr_eq(found, old));
         }
         for model in old.spec.models.iter().filter(|model| !keeps_model(model)) {
-            self.by_model.remove_if(model, |_, found| Arc::ptr_eq(found, old));
+            self.by_model
+                .remove_if(model, |_, found| Arc::ptr_eq(found, old));
         }
     }
 

@@ -111,7 +111,11 @@ impl Receipt {
     /// A request arrived at `since`. Until it is told otherwise, its client has left.
     #[must_use]
     pub fn new(stats: Arc<Stats>, since: Instant) -> Self {
-        Self { stats, since, code: Codes::CLIENT_CLOSED }
+        Self {
+            stats,
+            since,
+            code: Codes::CLIENT_CLOSED,
+        }
     }
 
     /// The request ended with this status.
@@ -123,7 +127,8 @@ impl Receipt {
 impl Drop for Receipt {
     fn drop(&mut self) {
         let now = tokio::time::Instant::now().into_std();
-        self.stats.answered(self.code, now.saturating_duration_since(self.since));
+        self.stats
+            .answered(self.code, now.saturating_duration_since(self.since));
     }
 }
 

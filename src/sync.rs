@@ -18,6 +18,8 @@ impl<T> Mutex<T> {
 
     /// Waits for the lock. Never hold the guard across an await.
     pub fn lock(&self) -> imp::MutexGuard<'_, T> {
-        self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+        self.0
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 }

@@ -28,7 +28,9 @@ impl Line {
     }
 
     pub(super) fn hold_more(&mut self, ticket: Ticket, bytes: u64) -> bool {
-        let Some(entry) = self.waiting.get_mut(&ticket) else { return true };
+        let Some(entry) = self.waiting.get_mut(&ticket) else {
+            return true;
+        };
         entry.bytes += bytes;
         self.bytes += bytes;
         true

@@ -152,13 +152,18 @@ impl<R: Clone> Admission<R> {
 
     /// The replica is done with an abandoned request.
     pub fn vacate(&mut self, seat: Seat) -> Left {
-        let Some(index) = self.find(seat) else { return Left::default() };
+        let Some(index) = self.find(seat) else {
+            return Left::default();
+        };
         let slots = &mut self.replicas[index];
         slots.give_back();
         let vacated = slots.retired && slots.in_flight == 0;
         if !slots.present && slots.in_flight == 0 {
             self.replicas.swap_remove(index);
-            return Left { grant: None, vacated };
+            return Left {
+                grant: None,
+                vacated,
+            };
         }
         let free = slots.is_free(self.limit);
         let grant = if free { self.seat_next(index) } else { None };
@@ -167,7 +172,13 @@ impl<R: Clone> Admission<R> {
 
     /// A replica could not be reached: it gets nothing more until it is restored, and the request
     /// goes elsewhere or back to its own place in line. Bounds do not apply: it was accepted.
-    pub fn rebuff(&mut self, ticket: Ticket, seat: Seat, bytes: u64, now: Instant) -> (Verdict, Left) {
+    pub fn rebuff(
+        &mut self,
+        ticket: Ticket,
+        seat: Seat,
+        bytes: u64,
+        now: Instant,
+    ) -> (Verdict, Left) {
         if let Some(index) = self.find(seat) {
             self.replicas[index].suspect = true;
         }
@@ -235,7 +246,12 @@ impl<R: Clone> Admission<R> {
     /// newest first among equals.
     pub fn retire(&mut self, count: usize) -> Vec<ReplicaId> {
         let mut serving: Vec<usize> = self.indices(|s| s.present && !s.retired);
-        serving.sort_by_key(|&i| (self.replicas[i].in_flight, std::cmp::Reverse(self.replicas[i].id)));
+        serving.sort_by_key(|&i| {
+            (
+                self.replicas[i].in_flight,
+                std::cmp::Reverse(self.replicas[i].id),
+            )
+        });
         serving.truncate(count);
         self.mark_retired(&serving, true)
     }
@@ -258,7 +274,9 @@ impl<R: Clone> Admission<R> {
     /// Whether a replica holds nothing (an unknown one holds nothing).
     #[must_use]
     pub fn is_vacant(&self, replica: ReplicaId) -> bool {
-        self.replicas.iter().all(|s| s.id != replica || s.in_flight == 0)
+        self.replicas
+            .iter()
+            .all(|s| s.id != replica || s.in_flight == 0)
     }
 
     /// Whether the world still reports a replica as there.
@@ -296,6 +314,12 @@ impl<R: Clone> Admission<R> {
         self.meter.report(now)
     }
 
+    /// Requests here, waiting or running for a client, and since when there is none.
+    #[must_use]
+    pub fn demand(&self) -> (u32, Option<Instant>) {
+        (self.meter.in_flight(), self.meter.idle_since())
+    }
+
     /// How long a request that arrives now may have to wait for a slot, from measured service
     /// times; `None` before the first answer or with no replica.
     #[must_use]
@@ -304,7 +328,8 @@ impl<R: Clone> Admission<R> {
         let rounds = (self.line.len() as u64 + 1).div_ceil(slots.max(1));
         let rounds = u32::try_from(rounds).unwrap_or(u32::MAX);
         (slots > 0).then_some(())?;
-        self.typical_service.map(|service| service.saturating_mul(rounds))
+        self.typical_service
+            .map(|service| service.saturating_mul(rounds))
     }
 
     /// The present numbers.
@@ -331,12 +356,18 @@ impl<R: Clone> Admission<R> {
     fn sit(&mut self, index: usize) -> Seat {
         let slots = &mut self.replicas[index];
         slots.in_flight += 1;
-        Seat { replica: slots.id, hint: index }
+        Seat {
+            replica: slots.id,
+            hint: index,
+        }
     }
 
     fn seat_next(&mut self, index: usize) -> Option<Grant> {
         let ticket = self.line.pop()?;
-        Some(Grant { ticket, seat: self.sit(index) })
+        Some(Grant {
+            ticket,
+            seat: self.sit(index),
+        })
     }
 
     fn seat_waiting(&mut self) -> Vec<Grant> {
@@ -358,7 +389,9 @@ impl<R: Clone> Admission<R> {
     }
 
     fn indices(&self, wanted: impl Fn(&Slots<R>) -> bool) -> Vec<usize> {
-        (0..self.replicas.len()).filter(|&i| wanted(&self.replicas[i])).collect()
+        (0..self.replicas.len())
+            .filter(|&i| wanted(&self.replicas[i]))
+            .collect()
     }
 
     fn mark_retired(&mut self, indices: &[usize], retired: bool) -> Vec<ReplicaId> {

@@ -21,7 +21,14 @@ pub struct Slots<R> {
 
 impl<R> Slots<R> {
     pub(super) fn new(id: ReplicaId, kept: R) -> Self {
-        Self { id, in_flight: 0, present: true, retired: false, suspect: false, kept }
+        Self {
+            id,
+            in_flight: 0,
+            present: true,
+            retired: false,
+            suspect: false,
+            kept,
+        }
     }
 
     /// Whether it takes requests at all.
@@ -37,7 +44,10 @@ impl<R> Slots<R> {
     }
 
     pub(super) fn give_back(&mut self) {
-        self.in_flight = self.in_flight.checked_sub(1).expect("a seat is given back once");
+        self.in_flight = self
+            .in_flight
+            .checked_sub(1)
+            .expect("a seat is given back once");
     }
 
     pub(super) fn bare(&self) -> Slots<()> {

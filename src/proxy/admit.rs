@@ -69,10 +69,24 @@ pub async fn admit(routed: Routed, client: &Client, now: Instant) -> Result<Admi
     match revision.throttler.arrive(bytes) {
         Arrival::Admitted(permit) => {
             let waited = Waited::default();
-            Ok(Admitted { revision, permit, request, waited, arrived: now, rebuffs: 0 })
+            Ok(Admitted {
+                revision,
+                permit,
+                request,
+                waited,
+                arrived: now,
+                rebuffs: 0,
+            })
         }
         Arrival::Waiting(place) => {
-            let wait = Wait { revision, request, place, reserved: bytes, arrived: now, rebuffs: 0 };
+            let wait = Wait {
+                revision,
+                request,
+                place,
+                reserved: bytes,
+                arrived: now,
+                rebuffs: 0,
+            };
             wait.out(client, None).await
         }
         Arrival::QueueFull => Err(queue_full(&revision)),
@@ -101,7 +115,15 @@ impl Admitted {
 /// Gets another slot for a request whose replica could not be reached. It keeps its place in the
 /// order of arrival.
 pub async fn admit_elsewhere(failed: Unreachable, client: &Client) -> Result<Admitted, Refusal> {
-    let Unreachable { revision, arrival, request, arrived, rebuffs, replica, cause } = failed;
+    let Unreachable {
+        revision,
+        arrival,
+        request,
+        arrived,
+        rebuffs,
+        replica,
+        cause,
+    } = failed;
     if rebuffs >= MOST_REBUFFS {
         return Err(Refusal::ConnectFailed(cause));
     }
@@ -109,11 +131,25 @@ pub async fn admit_elsewhere(failed: Unreachable, client: &Client) -> Result<Adm
     match arrival {
         Arrival::Admitted(permit) => {
             let waited = Waited::default();
-            Ok(Admitted { revision, permit, request, waited, arrived, rebuffs })
+            Ok(Admitted {
+                revision,
+                permit,
+                request,
+                waited,
+                arrived,
+                rebuffs,
+            })
         }
         Arrival::Waiting(place) => {
             let reserved = request.body().held_bytes();
-            let wait = Wait { revision, request, place, reserved, arrived, rebuffs };
+            let wait = Wait {
+                revision,
+                request,
+                place,
+                reserved,
+                arrived,
+                rebuffs,
+            };
             wait.out(client, Some((replica, cause))).await
         }
         Arrival::QueueFull => Err(queue_full(&revision)),
@@ -123,7 +159,10 @@ pub async fn admit_elsewhere(failed: Unreachable, client: &Client) -> Result<Adm
 
 fn queue_full(revision: &Revision) -> Refusal {
     let estimate = revision.throttler.outlook().estimate;
-    Refusal::QueueFull { status: revision.spec.overload_status, estimate }
+    Refusal::QueueFull {
+        status: revision.spec.overload_status,
+        estimate,
+    }
 }
 
 /// A request in line.
@@ -150,7 +189,11 @@ type Rebuff = Option<(crate::revision::ReplicaId, io::Error)>;
 impl Wait {
     /// Waits for a slot until a deadline, reading ahead.
     async fn out(mut self, client: &Client, rebuff: Rebuff) -> Result<Admitted, Refusal> {
-        let mut tab = WaitTab { revision: Arc::clone(&self.revision), since: self.arrived, outcome: WaitOutcome::Cancelled };
+        let mut tab = WaitTab {
+            revision: Arc::clone(&self.revision),
+            since: self.arrived,
+            outcome: WaitOutcome::Cancelled,
+        };
         let began = now();
         let waited = self.turn(client, rebuff, began).await;
         tab.outcome = match &waited {
@@ -159,9 +202,26 @@ impl Wait {
             Err(_) => WaitOutcome::Refused,
         };
         let permit = waited?;
-        let waited = split(self.arrived, permit.since(), self.revision.throttler.outlook().warm_since);
-        let Self { revision, request, arrived, rebuffs, .. } = self;
-        Ok(Admitted { revision, permit, request, waited, arrived, rebuffs })
+        let waited = split(
+            self.arrived,
+            permit.since(),
+            self.revision.throttler.outlook().warm_since,
+        );
+        let Self {
+            revision,
+            request,
+            arrived,
+            rebuffs,
+            ..
+        } = self;
+        Ok(Admitted {
+            revision,
+            permit,
+            request,
+            waited,
+            arrived,
+            rebuffs,
+        })
     }
 
     async fn turn(
@@ -174,7 +234,9 @@ impl Wait {
         let mut hang_up = pin!(client.hung_up());
         let mut reading = true;
         loop {
-            let event = self.next_event(timer.as_mut(), hang_up.as_mut(), reading).await;
+            let event = self
+                .next_event(timer.as_mut(), hang_up.as_mut(), reading)
+                .await;
             match event {
                 Event::Turn(Ok(permit)) => return Ok(permit),
                 Event::Turn(Err(outage)) => return Err(Refusal::Outage(outage)),
@@ -253,9 +315,10 @@ impl Wait {
         let outlook = self.revision.throttler.outlook();
         let queue = &self.revision.spec.queue;
         match outlook.warm_since {
-            Some(_) => {
-                Refusal::QueueTimeout { waited: queue.timeout, estimate: outlook.estimate }
-            }
+            Some(_) => Refusal::QueueTimeout {
+                waited: queue.timeout,
+                estimate: outlook.estimate,
+            },
             None => Refusal::ColdStartTimeout {
                 waited: queue.cold_timeout,
                 diagnosis: outlook.diagnosis,
@@ -271,7 +334,10 @@ fn split(arrived: Instant, admitted: Instant, warm_since: Option<Instant>) -> Wa
     let cold = warm_since
         .filter(|&warm| warm > arrived)
         .map(|warm| warm.saturating_duration_since(arrived).min(total));
-    Waited { queue: total - cold.unwrap_or_default(), cold }
+    Waited {
+        queue: total - cold.unwrap_or_default(),
+        cold,
+    }
 }
 
 /// Counts one wait when it is over, however it ends.
@@ -287,4 +353,3 @@ impl Drop for WaitTab {
         self.revision.stats.waited(self.outcome, took);
     }
 }
-

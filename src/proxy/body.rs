@@ -210,7 +210,9 @@ impl Upload {
         if let Some(progress) = &self.progress {
             let now = tokio::time::Instant::now().into_std();
             let after = now.saturating_duration_since(progress.began).as_millis();
-            progress.last.store(u64::try_from(after).unwrap_or(u64::MAX), Relaxed);
+            progress
+                .last
+                .store(u64::try_from(after).unwrap_or(u64::MAX), Relaxed);
         }
         self.check_limit(self.passed)?;
         if http_body::Body::is_end_stream(self) {
@@ -227,7 +229,10 @@ impl Upload {
 
     fn poll_rest(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Cut>>> {
         let Some(rest) = &mut self.rest else {
-            let trailers = self.trailers.take().map(|trailers| Ok(Frame::trailers(trailers)));
+            let trailers = self
+                .trailers
+                .take()
+                .map(|trailers| Ok(Frame::trailers(trailers)));
             self.finished();
             return Poll::Ready(trailers);
         };
@@ -278,13 +283,19 @@ impl http_body::Body for Upload {
     }
 
     fn is_end_stream(&self) -> bool {
-        let rest_ended = self.rest.as_ref().is_none_or(http_body::Body::is_end_stream);
+        let rest_ended = self
+            .rest
+            .as_ref()
+            .is_none_or(http_body::Body::is_end_stream);
         self.held.is_empty() && self.trailers.is_none() && rest_ended
     }
 
     fn size_hint(&self) -> SizeHint {
         let held = self.held_bytes;
-        let rest = self.rest.as_ref().map_or(SizeHint::with_exact(0), http_body::Body::size_hint);
+        let rest = self
+            .rest
+            .as_ref()
+            .map_or(SizeHint::with_exact(0), http_body::Body::size_hint);
         let mut hint = SizeHint::new();
         hint.set_lower(held + rest.lower());
         if let (Some(upper), None) = (rest.upper(), &self.trailers) {

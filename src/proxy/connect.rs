@@ -126,7 +126,12 @@ pub async fn connect<D: Dial>(
         }
     });
     let timer = Box::pin(tokio::time::sleep(Duration::ZERO));
-    Ok(Connection { sender, timer, driver: driver.abort_handle(), idle_since: now })
+    Ok(Connection {
+        sender,
+        timer,
+        driver: driver.abort_handle(),
+        idle_since: now,
+    })
 }
 
 /// Tries a replica that could not be reached until it can, then lets requests back in. One prober

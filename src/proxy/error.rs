@@ -78,10 +78,14 @@ impl Refusal {
     pub fn status_and_reason(&self) -> (u16, &'static str) {
         match self {
             Self::NoRoute { .. } => (404, "no_route"),
-            Self::QueueFull { status: OverloadStatus::TooManyRequests, .. } => (429, "queue_full"),
-            Self::QueueFull { status: OverloadStatus::ServiceUnavailable, .. } => {
-                (503, "queue_full")
-            }
+            Self::QueueFull {
+                status: OverloadStatus::TooManyRequests,
+                ..
+            } => (429, "queue_full"),
+            Self::QueueFull {
+                status: OverloadStatus::ServiceUnavailable,
+                ..
+            } => (503, "queue_full"),
             Self::BodyTooLarge { .. } => (413, "body_too_large"),
             Self::QueueTimeout { .. } => (504, "queue_timeout"),
             Self::ColdStartTimeout { .. } => (504, "cold_start_timeout"),

@@ -39,21 +39,49 @@ pub enum Failed {
 
 /// Sends the request; the answer's body holds the permit from there on.
 pub async fn forward(connected: Connected, now: Instant) -> Result<Response<Body>, Failed> {
-    let Connected { admitted, mut connection } = connected;
-    let Admitted { revision, permit, mut request, waited, arrived, rebuffs } = admitted;
+    let Connected {
+        admitted,
+        mut connection,
+    } = connected;
+    let Admitted {
+        revision,
+        permit,
+        mut request,
+        waited,
+        arrived,
+        rebuffs,
+    } = admitted;
     let timeouts = &revision.spec.timeouts;
     let upload = request.body_mut().track(now);
     let answer = Box::pin(connection.sender.try_send_request(request));
-    let first = [timeouts.total, timeouts.first_byte].into_iter().flatten().min();
+    let first = [timeouts.total, timeouts.first_byte]
+        .into_iter()
+        .flatten()
+        .min();
     let watchdog = Watchdog::new(now, first, timeouts.idle);
     let on_disconnect = revision.spec.on_disconnect;
-    let exchange = Exchange { permit, connection, upload, on_disconnect, watchdog };
-    let head = Head { waiting: Some((answer, exchange)) };
+    let exchange = Exchange {
+        permit,
+        connection,
+        upload,
+        on_disconnect,
+        watchdog,
+    };
+    let head = Head {
+        waiting: Some((answer, exchange)),
+    };
     match head.await {
         Ok((response, exchange)) => Ok(pass_through(response, exchange, &revision, waited)),
         Err(Lost::NotSent(request, exchange)) => {
             let permit = exchange.permit;
-            let admitted = Admitted { revision, permit, request: *request, waited, arrived, rebuffs };
+            let admitted = Admitted {
+                revision,
+                permit,
+                request: *request,
+                waited,
+                arrived,
+                rebuffs,
+            };
             Err(Failed::NotSent(Box::new(admitted)))
         }
         Err(Lost::Refused(refusal)) => Err(Failed::Sent(refusal)),
@@ -70,16 +98,27 @@ fn pass_through(
     headers::strip_hop_by_hop(&mut head.headers);
     headers::announce(&mut head.headers, waited);
     let timeouts = &revision.spec.timeouts;
-    let total = if is_event_stream(&head.headers) { timeouts.stream } else { timeouts.total };
+    let total = if is_event_stream(&head.headers) {
+        timeouts.stream
+    } else {
+        timeouts.total
+    };
     exchange.watchdog.set_total(total);
-    exchange.watchdog.fed(tokio::time::Instant::now().into_std());
+    exchange
+        .watchdog
+        .fed(tokio::time::Instant::now().into_std());
     let through = Through::new(incoming, exchange, head.status.as_u16());
     Response::from_parts(head, Body::Through(through))
 }
 
 fn is_event_stream(headers: &HeaderMap) -> bool {
-    let kind = headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
-    kind.trim_start().get(..17).is_some_and(|kind| kind.eq_ignore_ascii_case("text/event-stream"))
+    let kind = headers
+        .get(CONTENT_TYPE)
+        .and_then(|kind| kind.to_str().ok())
+        .unwrap_or_default();
+    kind.trim_start()
+        .get(..17)
+        .is_some_and(|kind| kind.eq_ignore_ascii_case("text/event-stream"))
 }
 
 type Answer =
@@ -122,7 +161,10 @@ impl Future for Head {
 }
 
 fn broken_off(exchange: &Exchange, error: hyper::Error) -> Refusal {
-    let too_large = exchange.upload.as_ref().is_some_and(|upload| upload.is_too_large());
+    let too_large = exchange
+        .upload
+        .as_ref()
+        .is_some_and(|upload| upload.is_too_large());
     match std::error::Error::source(&error).and_then(|source| source.downcast_ref()) {
         Some(super::body::Cut::TooLarge(limit)) if too_large => {
             Refusal::BodyTooLarge { limit: *limit }
@@ -134,7 +176,9 @@ fn broken_off(exchange: &Exchange, error: hyper::Error) -> Refusal {
 
 impl Drop for Head {
     fn drop(&mut self) {
-        let Some((answer, mut exchange)) = self.waiting.take() else { return };
+        let Some((answer, mut exchange)) = self.waiting.take() else {
+            return;
+        };
         if exchange.on_disconnect == OnDisconnect::Release {
             return;
         }
@@ -143,7 +187,9 @@ impl Drop for Head {
             let Ok(response) = answer.await else { return };
             if exchange.on_disconnect == OnDisconnect::Finish {
                 let (head, incoming) = response.into_parts();
-                Through::new(incoming, exchange, head.status.as_u16()).read_out().await;
+                Through::new(incoming, exchange, head.status.as_u16())
+                    .read_out()
+                    .await;
             }
         });
     }

@@ -30,12 +30,21 @@ impl ClientName {
 /// Removes what ends at this hop (RFC 9110, 7.6.1): the fixed list, and what `Connection` names.
 pub fn strip_hop_by_hop(headers: &mut HeaderMap) {
     if let Some(connection) = headers.remove(header::CONNECTION) {
-        let named = connection.to_str().unwrap_or_default().split(',').map(str::trim);
+        let named = connection
+            .to_str()
+            .unwrap_or_default()
+            .split(',')
+            .map(str::trim);
         for name in named.filter(|name| !name.is_empty()) {
             headers.remove(name);
         }
     }
-    for name in [&header::TE, &header::TRANSFER_ENCODING, &header::UPGRADE, &KEEP_ALIVE] {
+    for name in [
+        &header::TE,
+        &header::TRANSFER_ENCODING,
+        &header::UPGRADE,
+        &KEEP_ALIVE,
+    ] {
         headers.remove(name);
     }
     headers.remove(&PROXY_CONNECTION);
@@ -43,10 +52,16 @@ pub fn strip_hop_by_hop(headers: &mut HeaderMap) {
 
 /// Makes a client's request one of ours: the origin form of its target, who it is for.
 pub fn rewrite<B>(request: &mut Request<B>, client: &ClientName) {
-    let authority = request.uri().authority().map(|a| HeaderValue::from_str(a.as_str()));
+    let authority = request
+        .uri()
+        .authority()
+        .map(|a| HeaderValue::from_str(a.as_str()));
     if let Some(Ok(host)) = authority {
         request.headers_mut().insert(header::HOST, host);
-        let target = request.uri().path_and_query().map_or("/", |target| target.as_str());
+        let target = request
+            .uri()
+            .path_and_query()
+            .map_or("/", |target| target.as_str());
         *request.uri_mut() = target.parse().unwrap_or_else(|_| Uri::from_static("/"));
     }
     let headers = request.headers_mut();
@@ -56,7 +71,9 @@ pub fn rewrite<B>(request: &mut Request<B>, client: &ClientName) {
     if let Some(host) = headers.get(header::HOST).cloned() {
         headers.entry(&FORWARDED_HOST).or_insert(host);
     }
-    headers.entry(&FORWARDED_PROTO).or_insert(HeaderValue::from_static("http"));
+    headers
+        .entry(&FORWARDED_PROTO)
+        .or_insert(HeaderValue::from_static("http"));
 }
 
 /// One line, not several: many servers read only the first.
@@ -85,11 +102,21 @@ pub struct Waited {
 /// Tells the client what it waited for.
 pub fn announce(headers: &mut HeaderMap, waited: Waited) {
     let timing = match waited {
-        Waited { queue: Duration::ZERO, cold: None } => HeaderValue::from_static("queue;dur=0"),
+        Waited {
+            queue: Duration::ZERO,
+            cold: None,
+        } => HeaderValue::from_static("queue;dur=0"),
         Waited { queue, cold: None } => timing(format!("queue;dur={:.1}", ms(queue))),
-        Waited { queue, cold: Some(cold) } => {
+        Waited {
+            queue,
+            cold: Some(cold),
+        } => {
             headers.insert(&COLD_START, HeaderValue::from_static("true"));
-            timing(format!("queue;dur={:.1}, cold;dur={:.1}", ms(queue), ms(cold)))
+            timing(format!(
+                "queue;dur={:.1}, cold;dur={:.1}",
+                ms(queue),
+                ms(cold)
+            ))
         }
     };
     headers.append(&SERVER_TIMING, timing);
@@ -136,8 +163,14 @@ mod tests {
             ],
         );
         let names: Vec<&str> = sent.headers().keys().map(HeaderName::as_str).collect();
-        assert!(!names.contains(&"x-secret") && !names.contains(&"connection"), "{names:?}");
-        assert!(!names.contains(&"te") && !names.contains(&"upgrade"), "{names:?}");
+        assert!(
+            !names.contains(&"x-secret") && !names.contains(&"connection"),
+            "{names:?}"
+        );
+        assert!(
+            !names.contains(&"te") && !names.contains(&"upgrade"),
+            "{names:?}"
+        );
         assert_eq!(sent.headers()["x-request-id"], "7");
     }
 
@@ -164,9 +197,18 @@ mod tests {
         let check = |queue, cold: Option<u64>, want: &str| {
             let mut headers = HeaderMap::new();
             let ms = Duration::from_millis;
-            announce(&mut headers, Waited { queue: ms(queue), cold: cold.map(ms) });
+            announce(
+                &mut headers,
+                Waited {
+                    queue: ms(queue),
+                    cold: cold.map(ms),
+                },
+            );
             assert_eq!(headers["server-timing"], want);
-            assert_eq!(headers.contains_key("x-holdgate-cold-start"), cold.is_some());
+            assert_eq!(
+                headers.contains_key("x-holdgate-cold-start"),
+                cold.is_some()
+            );
         };
         check(0, None, "queue;dur=0");
         check(12, None, "queue;dur=12.0");

@@ -67,13 +67,18 @@ impl Client {
     /// A client at an address; with its stream, a hang-up behind an unread body can be seen.
     #[must_use]
     pub fn new(ip: IpAddr, stream: Option<Arc<TcpStream>>) -> Self {
-        Self { name: ClientName::new(ip), stream }
+        Self {
+            name: ClientName::new(ip),
+            stream,
+        }
     }
 
     /// Resolves once the client has left; never, if that cannot be seen. Looks at the socket ten
     /// times a second while it holds unread bytes, since those keep it readable.
     async fn hung_up(&self) {
-        let Some(stream) = &self.stream else { return std::future::pending().await };
+        let Some(stream) = &self.stream else {
+            return std::future::pending().await;
+        };
         loop {
             match stream.ready(Interest::READABLE).await {
                 Ok(ready) if !ready.is_read_closed() => {}
@@ -106,7 +111,9 @@ impl<D: Dial> Proxy<D> {
             Err(refusal) => {
                 let (code, reason) = refusal.status_and_reason();
                 self.registry.unrouted.rejections.count(reason);
-                self.registry.unrouted.answered(code, now().saturating_duration_since(arrived));
+                self.registry
+                    .unrouted
+                    .answered(code, now().saturating_duration_since(arrived));
                 return rescue(&refusal, form, arrived);
             }
         };
@@ -153,7 +160,12 @@ impl<D: Dial> Proxy<D> {
             let replica = Arc::clone(admitted.permit.replica());
             let budget = admitted.revision.spec.timeouts.connect;
             match connect(&self.dial, &replica, budget, now()).await {
-                Ok(connection) => return Ok(Connected { admitted, connection }),
+                Ok(connection) => {
+                    return Ok(Connected {
+                        admitted,
+                        connection,
+                    });
+                }
                 Err(cause) => {
                     let throttler = Arc::clone(admitted.permit.throttler());
                     tracing::debug!(%cause, replica = %replica.id, "could not connect to a replica");

@@ -36,7 +36,11 @@ impl Form {
             "/v1/images/",
             "/v1/audio/",
         ];
-        if paths.iter().any(|known| path.starts_with(known)) { Self::OpenAi } else { Self::Problem }
+        if paths.iter().any(|known| path.starts_with(known)) {
+            Self::OpenAi
+        } else {
+            Self::Problem
+        }
     }
 }
 

@@ -38,8 +38,17 @@ pub fn route(registry: &Registry, request: Request<Incoming>) -> Result<Routed, 
 /// The host a client asked for, without its port. An absolute target wins over the header
 /// (RFC 9112, 3.2.2).
 fn host<B>(request: &Request<B>) -> Option<&str> {
-    let header = || request.headers().get(HOST).and_then(|host| host.to_str().ok());
-    let named = request.uri().authority().map(Authority::as_str).or_else(header)?;
+    let header = || {
+        request
+            .headers()
+            .get(HOST)
+            .and_then(|host| host.to_str().ok())
+    };
+    let named = request
+        .uri()
+        .authority()
+        .map(Authority::as_str)
+        .or_else(header)?;
     Some(without_port(named))
 }
 
@@ -60,7 +69,9 @@ fn by_host(registry: &Registry, host: &str) -> Option<Arc<Revision>> {
 
 /// The model in `/v1/models/M…` or `/v2/models/M…`: the segment, as it stands.
 fn model(path: &str) -> Option<&str> {
-    let path = path.strip_prefix("/v1/models/").or_else(|| path.strip_prefix("/v2/models/"))?;
+    let path = path
+        .strip_prefix("/v1/models/")
+        .or_else(|| path.strip_prefix("/v2/models/"))?;
     path.split('/').next().filter(|model| !model.is_empty())
 }
 

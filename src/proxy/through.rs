@@ -40,7 +40,8 @@ impl Exchange {
 
     pub(super) fn poll_expired(&mut self, cx: &mut Context<'_>) -> Poll<Duration> {
         let timer = self.connection.timer.as_mut();
-        self.watchdog.poll_expired(timer, self.upload.as_deref(), cx)
+        self.watchdog
+            .poll_expired(timer, self.upload.as_deref(), cx)
     }
 }
 
@@ -57,7 +58,13 @@ pub(super) struct Watchdog {
 
 impl Watchdog {
     pub(super) fn new(now: Instant, total: Option<Duration>, idle: Option<Duration>) -> Self {
-        Self { began: now, last: now, total, idle, armed: None }
+        Self {
+            began: now,
+            last: now,
+            total,
+            idle,
+            armed: None,
+        }
     }
 
     /// From here on another budget counts, from the same beginning.
@@ -110,8 +117,12 @@ pub struct Through {
 impl Through {
     pub(super) fn new(incoming: Incoming, exchange: Exchange, status: u16) -> Self {
         let ended = incoming.is_end_stream();
-        let mut through =
-            Self { incoming: Some(incoming), exchange: Some(exchange), receipt: None, status };
+        let mut through = Self {
+            incoming: Some(incoming),
+            exchange: Some(exchange),
+            receipt: None,
+            status,
+        };
         if ended {
             through.end();
         }
@@ -131,13 +142,17 @@ impl Through {
         &mut self,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Cut>>> {
-        let Some(incoming) = &mut self.incoming else { return Poll::Ready(None) };
+        let Some(incoming) = &mut self.incoming else {
+            return Poll::Ready(None);
+        };
         match Pin::new(&mut *incoming).poll_frame(cx) {
             Poll::Ready(Some(Ok(frame))) => {
                 if incoming.is_end_stream() {
                     self.end();
                 } else if let Some(exchange) = &mut self.exchange {
-                    exchange.watchdog.fed(tokio::time::Instant::now().into_std());
+                    exchange
+                        .watchdog
+                        .fed(tokio::time::Instant::now().into_std());
                 }
                 Poll::Ready(Some(Ok(frame)))
             }
@@ -151,7 +166,9 @@ impl Through {
     }
 
     fn poll_expired(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Cut>>> {
-        let Some(exchange) = &mut self.exchange else { return Poll::Pending };
+        let Some(exchange) = &mut self.exchange else {
+            return Poll::Pending;
+        };
         let budget = std::task::ready!(exchange.poll_expired(cx));
         Poll::Ready(Some(Err(self.cut(Cut::Timeout(budget)))))
     }
@@ -161,7 +178,9 @@ impl Through {
     }
 
     pub(super) fn size_hint(&self) -> SizeHint {
-        self.incoming.as_ref().map_or(SizeHint::with_exact(0), Incoming::size_hint)
+        self.incoming
+            .as_ref()
+            .map_or(SizeHint::with_exact(0), Incoming::size_hint)
     }
 
     fn end(&mut self) {
@@ -195,14 +214,21 @@ impl Through {
 
 impl Drop for Through {
     fn drop(&mut self) {
-        let Some(exchange) = self.exchange.take() else { return };
+        let Some(exchange) = self.exchange.take() else {
+            return;
+        };
         let incoming = self.incoming.take();
         match exchange.on_disconnect {
             // The replica has begun to answer: closing its connection tells it.
             OnDisconnect::Auto | OnDisconnect::Release => {}
             OnDisconnect::Finish => {
                 let status = self.status;
-                let rest = Self { incoming, exchange: Some(exchange), receipt: None, status };
+                let rest = Self {
+                    incoming,
+                    exchange: Some(exchange),
+                    receipt: None,
+                    status,
+                };
                 spawn(rest.read_out());
             }
         }
@@ -218,6 +244,8 @@ pub(super) fn spawn(task: impl Future<Output = ()> + Send + 'static) {
 
 impl fmt::Debug for Through {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Through").field("exchange", &self.exchange).finish_non_exhaustive()
+        f.debug_struct("Through")
+            .field("exchange", &self.exchange)
+            .finish_non_exhaustive()
     }
 }

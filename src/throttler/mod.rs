@@ -7,10 +7,6 @@
 mod permit;
 mod place;
 
-
-
-
-
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::task::Waker;
@@ -93,6 +89,17 @@ pub struct Outlook {
     pub diagnosis: Option<String>,
 }
 
+/// The demand on one revision.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Sample {
+    /// Over the time since the last one.
+    pub report: Report,
+    /// Requests here now, waiting or running for a client.
+    pub in_flight: u32,
+    /// Since when nobody is here; `None` while somebody is.
+    pub idle_since: Option<Instant>,
+}
+
 fn now() -> Instant {
     tokio::time::Instant::now().into_std()
 }
@@ -154,7 +161,10 @@ impl<C: Default> Throttler<C> {
         let grants = state.admission.set_replicas(&replicas);
         state.note_warmth(now);
         let mut wakers = state.grant(grants);
-        state.outage = world.outage.clone().filter(|_| state.admission.serving() == 0);
+        state.outage = world
+            .outage
+            .clone()
+            .filter(|_| state.admission.serving() == 0);
         if let Some(outage) = state.outage.clone() {
             wakers.extend(state.dismiss(&outage, now));
         }
@@ -191,9 +201,20 @@ impl<C: Default> Throttler<C> {
         self.poke.notified().await;
     }
 
-    /// The average concurrency since the last report, and how many arrived.
-    pub fn report(&self) -> Report {
-        self.state.lock().admission.report(now())
+    /// What was measured since the last sample; the next one begins here.
+    pub fn sample(&self) -> Sample {
+        let mut state = self.state.lock();
+        let report = state.admission.report(now());
+        state.sample(report)
+    }
+
+    /// The present demand, without ending the sample that is being measured.
+    pub fn peek(&self) -> Sample {
+        let nothing = Report {
+            average_concurrency: 0.0,
+            requests: 0,
+        };
+        self.state.lock().sample(nothing)
     }
 
     /// The present numbers.
@@ -205,14 +226,20 @@ impl<C: Default> Throttler<C> {
     pub fn outlook(&self) -> Outlook {
         let state = self.state.lock();
         let remaining = |typical: Duration| {
-            let spent = state.starting_since.map(|since| now().saturating_duration_since(since));
+            let spent = state
+                .starting_since
+                .map(|since| now().saturating_duration_since(since));
             typical.saturating_sub(spent.unwrap_or_default())
         };
         let estimate = match state.warm_since {
             Some(_) => state.admission.estimated_wait(),
             None => state.typical_start.map(remaining),
         };
-        Outlook { warm_since: state.warm_since, estimate, diagnosis: state.diagnosis.clone() }
+        Outlook {
+            warm_since: state.warm_since,
+            estimate,
+            diagnosis: state.diagnosis.clone(),
+        }
     }
 
     /// Every replica that is ready, with what the data path keeps for it.
@@ -253,21 +280,44 @@ type Guard<'a, C> = std::sync::MutexGuard<'a, State<C>>;
 
 impl<C: Default> State<C> {
     fn replica(&self, seat: Seat) -> Arc<Replica<C>> {
-        Arc::clone(self.admission.kept(seat).expect("a replica stays listed while it holds a slot"))
+        Arc::clone(
+            self.admission
+                .kept(seat)
+                .expect("a replica stays listed while it holds a slot"),
+        )
     }
 
     /// The ready replicas; one that was there before keeps its connections.
     fn replicas_of(&self, world: &World) -> Vec<(ReplicaId, Arc<Replica<C>>)> {
-        let ready = world.replicas.iter().filter(|view| view.state != ReplicaState::Starting);
+        let ready = world
+            .replicas
+            .iter()
+            .filter(|view| view.state != ReplicaState::Starting);
         ready
             .map(|view| {
-                let known = self.admission.every_kept().find(|replica| replica.id == view.id);
+                let known = self
+                    .admission
+                    .every_kept()
+                    .find(|replica| replica.id == view.id);
                 let replica = known.cloned().unwrap_or_else(|| {
-                    Arc::new(Replica { id: view.id, endpoint: view.endpoint, connections: C::default() })
+                    Arc::new(Replica {
+                        id: view.id,
+                        endpoint: view.endpoint,
+                        connections: C::default(),
+                    })
                 });
                 (view.id, replica)
             })
             .collect()
+    }
+
+    fn sample(&self, report: Report) -> Sample {
+        let (in_flight, idle_since) = self.admission.demand();
+        Sample {
+            report,
+            in_flight,
+            idle_since,
+        }
     }
 
     fn note_warmth(&mut self, now: Instant) {
@@ -279,7 +329,10 @@ impl<C: Default> State<C> {
     }
 
     fn seat(&mut self, Grant { ticket, seat }: Grant) -> Option<Waker> {
-        let turn = self.places.get_mut(&ticket).expect("a granted ticket is in the map");
+        let turn = self
+            .places
+            .get_mut(&ticket)
+            .expect("a granted ticket is in the map");
         match std::mem::replace(turn, Turn::Granted(seat)) {
             Turn::Waiting(waker) => waker,
             Turn::Granted(_) | Turn::Dismissed(_) => None,
@@ -287,13 +340,19 @@ impl<C: Default> State<C> {
     }
 
     fn grant(&mut self, grants: Vec<Grant>) -> Vec<Waker> {
-        grants.into_iter().filter_map(|grant| self.seat(grant)).collect()
+        grants
+            .into_iter()
+            .filter_map(|grant| self.seat(grant))
+            .collect()
     }
 
     fn dismiss(&mut self, outage: &Arc<Outage>, now: Instant) -> Vec<Waker> {
         let tickets = self.admission.dismiss(now);
         let dismiss = |ticket: Ticket| {
-            let turn = self.places.get_mut(&ticket).expect("a waiting ticket is in the map");
+            let turn = self
+                .places
+                .get_mut(&ticket)
+                .expect("a waiting ticket is in the map");
             match std::mem::replace(turn, Turn::Dismissed(Arc::clone(outage))) {
                 Turn::Waiting(waker) => waker,
                 Turn::Granted(_) | Turn::Dismissed(_) => None,

@@ -36,7 +36,14 @@ impl<C: Default> Permit<C> {
         seat: Seat,
         since: Instant,
     ) -> Self {
-        Self { throttler, replica, ticket, seat, since, held: Held::Wanted }
+        Self {
+            throttler,
+            replica,
+            ticket,
+            seat,
+            since,
+            held: Held::Wanted,
+        }
     }
 
     /// Where to send the request.

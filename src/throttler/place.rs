@@ -20,12 +20,20 @@ pub struct Place<C: Default> {
 
 impl<C: Default> Place<C> {
     pub(super) fn new(throttler: Arc<Throttler<C>>, ticket: Ticket) -> Self {
-        Self { throttler, ticket, left: false }
+        Self {
+            throttler,
+            ticket,
+            left: false,
+        }
     }
 
     /// More of the body has to be held than was announced. False: over the byte bound.
     pub fn hold_more(&self, bytes: u64) -> bool {
-        self.throttler.state.lock().admission.hold_more(self.ticket, bytes)
+        self.throttler
+            .state
+            .lock()
+            .admission
+            .hold_more(self.ticket, bytes)
     }
 
     /// The throttler of this line.
@@ -41,7 +49,10 @@ impl<C: Default> Future for Place<C> {
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = &mut *self;
         let mut state = this.throttler.state.lock();
-        let turn = state.places.get_mut(&this.ticket).expect("a place in line is in the map");
+        let turn = state
+            .places
+            .get_mut(&this.ticket)
+            .expect("a place in line is in the map");
         if let Turn::Waiting(waker) = turn {
             match waker {
                 Some(known) => known.clone_from(cx.waker()),
@@ -55,7 +66,13 @@ impl<C: Default> Future for Place<C> {
                 let replica = state.replica(seat);
                 drop(state);
                 let throttler = Arc::clone(&this.throttler);
-                Poll::Ready(Ok(Permit::new(throttler, replica, this.ticket, seat, now())))
+                Poll::Ready(Ok(Permit::new(
+                    throttler,
+                    replica,
+                    this.ticket,
+                    seat,
+                    now(),
+                )))
             }
             Some(Turn::Dismissed(outage)) => Poll::Ready(Err(outage)),
             Some(Turn::Waiting(_)) | None => unreachable!("looked at under the same lock"),

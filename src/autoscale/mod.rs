@@ -1,0 +1,73 @@
+//! Decides how many replicas a revision should have. Averages come in, a number and the reasons
+//! for it go out: what was measured ([`Collector`]), what that asks for ([`Decider`]), and whether
+//! the first or the last replica may come or go ([`Activation`]). The arithmetic is Knative's, to
+//! the last bit; who measures, who ticks and who starts replicas is left to others.
+
+use std::time::Duration;
+
+mod activation;
+mod collect;
+mod decider;
+mod decision;
+mod delay;
+mod spec;
+mod window;
+
+pub use activation::{Activation, Condition, wakes};
+pub use collect::{Averages, Collector};
+pub use decider::{Decider, Mode, Seen};
+pub use decision::{Bound, Clamp, Decision};
+pub use delay::DelayWindow;
+pub use spec::{ACTIVATION_TIMEOUT, Bounds, Spec, Target, panic_window};
+pub use window::{Aggregation, MetricWindow, round_to};
+
+/// How often a measurement is recorded, zeros included.
+pub const SAMPLE_EVERY: Duration = Duration::from_secs(1);
+
+/// How often a decision is made.
+pub const DECIDE_EVERY: Duration = Duration::from_secs(2);
+
+#[cfg(test)]
+mod support {
+    use std::time::{Duration, Instant};
+
+    use super::Spec;
+    use crate::revision::{ContainerConcurrency, ScaleMetric, Scaling};
+
+    /// The moment from which a test counts its seconds.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "a test needs one real instant to count from"
+    )]
+    pub(super) fn start() -> Instant {
+        Instant::now()
+    }
+
+    pub(super) const fn seconds(n: u64) -> Duration {
+        Duration::from_secs(n)
+    }
+
+    /// The defaults, with a soft target of `target`.
+    pub(super) fn spec(target: f64) -> Spec {
+        let scaling = Scaling {
+            min_replicas: 0,
+            max_replicas: None,
+            metric: ScaleMetric::Concurrency,
+            target: Some(target),
+            target_utilization_percentage: 100.0,
+            stable_window: seconds(60),
+            panic_window_percentage: 10.0,
+            panic_threshold_percentage: 200.0,
+            max_scale_up_rate: 1000.0,
+            max_scale_down_rate: 2.0,
+            scale_to_zero_grace_period: seconds(30),
+            scale_to_zero_pod_retention_period: Duration::ZERO,
+            scale_down_delay: Duration::ZERO,
+            activation_scale: 0,
+            initial_scale: None,
+            stop_after_idle: None,
+            failed_starts: 3,
+        };
+        Spec::new(scaling, ContainerConcurrency::UNLIMITED)
+    }
+}

@@ -1,0 +1,173 @@
+//! What a decision steers by, worked out once from what a person wrote: the target per replica,
+//! the length of the panic window and the bounds on the number.
+
+use std::time::Duration;
+
+use crate::revision::{ContainerConcurrency, ScaleMetric, Scaling};
+
+/// How long a revision may try to become active before it is given up while nobody wants it:
+/// Knative's progress deadline of 600 s and 30 s to spare.
+pub const ACTIVATION_TIMEOUT: Duration = Duration::from_secs(630);
+
+/// The settings of one revision's autoscaler.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Spec {
+    /// As a person wrote them.
+    pub scaling: Scaling,
+    /// What one replica should carry.
+    pub target: Target,
+    /// A route leads here. Without one, nothing is kept for its sake: no lower bound, no delay,
+    /// no limit on how fast it shrinks.
+    pub reachable: bool,
+    /// See [`ACTIVATION_TIMEOUT`].
+    pub activation_timeout: Duration,
+}
+
+impl Spec {
+    /// Works out the target; the revision is reachable.
+    #[must_use]
+    pub fn new(scaling: Scaling, limit: ContainerConcurrency) -> Self {
+        Self {
+            target: Target::resolve(&scaling, limit),
+            scaling,
+            reachable: true,
+            activation_timeout: ACTIVATION_TIMEOUT,
+        }
+    }
+
+    /// The length of the panic window.
+    #[must_use]
+    pub fn panic_window(&self) -> Duration {
+        panic_window(
+            self.scaling.stable_window,
+            self.scaling.panic_window_percentage,
+        )
+    }
+
+    /// Wanted over present replicas from which panic starts.
+    #[must_use]
+    pub fn panic_threshold(&self) -> f64 {
+        self.scaling.panic_threshold_percentage / 100.0
+    }
+
+    /// Between which numbers it may be scaled.
+    #[must_use]
+    pub fn bounds(&self) -> Bounds {
+        Bounds {
+            min: if self.reachable {
+                self.scaling.min_replicas
+            } else {
+                0
+            },
+            max: self.scaling.max_replicas,
+        }
+    }
+
+    /// How many replicas a new revision begins with; nothing begins that cannot be reached.
+    pub(super) fn initial_scale(&self) -> u32 {
+        let wished = self.scaling.initial_scale.filter(|_| self.reachable);
+        wished.unwrap_or(0).max(self.bounds().min)
+    }
+}
+
+/// What one replica should carry, in requests in flight or requests per second.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Target {
+    /// All it can carry.
+    pub total: f64,
+    /// The part of it that is aimed for. The number wanted is the average divided by this.
+    pub aimed: f64,
+}
+
+impl Target {
+    const SMALLEST: f64 = 0.01;
+
+    /// From the written target, the hard limit and the utilisation. The hard limit bounds the
+    /// target of the concurrency metric; requests per second know no such limit.
+    #[must_use]
+    pub fn resolve(scaling: &Scaling, limit: ContainerConcurrency) -> Self {
+        let limit = match scaling.metric {
+            ScaleMetric::Concurrency => Some(limit.written()).filter(|n| *n != 0),
+            ScaleMetric::Rps => None,
+        };
+        let default = match scaling.metric {
+            ScaleMetric::Concurrency => 100.0,
+            ScaleMetric::Rps => 200.0,
+        };
+        let total = match (scaling.target, limit.map(f64::from)) {
+            (Some(written), Some(limit)) => written.min(limit),
+            (Some(written), None) => written,
+            (None, Some(limit)) => limit,
+            (None, None) => default,
+        };
+        let utilization = scaling.target_utilization_percentage / 100.0;
+        let aimed = (total * utilization).max(Self::SMALLEST);
+        Self { total, aimed }
+    }
+}
+
+/// Never fewer, never more; `None` is no cap.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Bounds {
+    /// Never fewer. Beats a smaller maximum.
+    pub min: u32,
+    /// Never more.
+    pub max: Option<u32>,
+}
+
+/// A share of the stable window, to the nearest whole second, at least one.
+#[must_use]
+pub fn panic_window(stable: Duration, percentage: f64) -> Duration {
+    let share = Duration::try_from_secs_f64(stable.as_secs_f64() * percentage / 100.0);
+    let share = share.unwrap_or(stable);
+    let rounded = share.saturating_add(Duration::from_millis(500)).as_secs();
+    Duration::from_secs(rounded.max(1))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::support::{seconds, spec};
+    use super::*;
+
+    fn check(metric: ScaleMetric, limit: u32, written: Option<f64>, percent: f64) -> (f64, f64) {
+        let scaling = Scaling {
+            metric,
+            target: written,
+            target_utilization_percentage: percent,
+            ..spec(1.0).scaling
+        };
+        let target = Target::resolve(&scaling, ContainerConcurrency::new(limit));
+        (target.aimed, target.total)
+    }
+
+    #[test]
+    fn the_hard_limit_bounds_a_target_of_concurrency_only() {
+        use ScaleMetric::{Concurrency, Rps};
+        //               metric       limit  written      percent   aimed, total
+        assert_eq!(check(Concurrency, 0, None, 100.0), (100.0, 100.0));
+        assert_eq!(check(Concurrency, 12, None, 75.0), (9.0, 12.0));
+        assert_eq!(check(Concurrency, 10, Some(1.0), 100.0), (1.0, 1.0));
+        assert_eq!(check(Concurrency, 1, Some(10.0), 100.0), (1.0, 1.0));
+        assert_eq!(check(Concurrency, 0, Some(0.01), 50.0), (0.01, 0.01));
+        assert_eq!(check(Rps, 1, None, 70.0), (140.0, 200.0));
+        assert_eq!(check(Rps, 1, Some(300.0), 70.0), (210.0, 300.0));
+    }
+
+    #[test]
+    fn the_panic_window_is_whole_seconds_and_never_none() {
+        assert_eq!(panic_window(seconds(60), 10.0), seconds(6));
+        assert_eq!(panic_window(seconds(6), 1.0), seconds(1));
+        assert_eq!(panic_window(seconds(25), 10.0), seconds(3));
+        assert_eq!(panic_window(seconds(3600), 100.0), seconds(3600));
+    }
+
+    #[test]
+    fn what_cannot_be_reached_has_no_lower_bound() {
+        let mut spec = spec(1.0);
+        spec.scaling.min_replicas = 3;
+        spec.scaling.initial_scale = Some(5);
+        assert_eq!((spec.bounds().min, spec.initial_scale()), (3, 5));
+        spec.reachable = false;
+        assert_eq!((spec.bounds().min, spec.initial_scale()), (0, 0));
+    }
+}
