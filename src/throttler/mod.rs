@@ -4,8 +4,14 @@
 //! Handle / shared / state are three types, so that the scope of the one lock is visible. Wakers
 //! are collected under the lock and woken after it. How long a request may wait is its own affair.
 
+#[cfg(all(test, model_check))]
+mod model;
 mod permit;
 mod place;
+#[cfg(all(test, not(model_check)))]
+mod tests;
+#[cfg(test)]
+mod tests_support;
 
 use std::collections::HashMap;
 use std::sync::Arc;

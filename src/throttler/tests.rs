@@ -1,0 +1,192 @@
+use std::future::Future;
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+
+use super::tests_support::{ready, throttler};
+use super::{Arrival, Permit, Place, Throttler};
+use crate::ports::{Occupancy, Outage, OutageReason, World};
+use crate::revision::ReplicaId;
+
+fn admitted(throttler: &Arc<Throttler<()>>) -> Permit<()> {
+    match throttler.arrive(0) {
+        Arrival::Admitted(permit) => permit,
+        other => panic!("not admitted: {other:?}"),
+    }
+}
+
+fn waiting(throttler: &Arc<Throttler<()>>) -> Place<()> {
+    match throttler.arrive(0) {
+        Arrival::Waiting(place) => place,
+        other => panic!("not waiting: {other:?}"),
+    }
+}
+
+/// Whether it is its turn, without waiting for it.
+fn turn(place: &mut Place<()>) -> Poll<Result<Permit<()>, Arc<Outage>>> {
+    pin!(place).poll(&mut Context::from_waker(Waker::noop()))
+}
+
+#[tokio::test]
+async fn a_freed_slot_goes_to_the_head_of_the_line_before_a_newcomer() {
+    let throttler = throttler(1);
+    throttler.follow(&ready(&[1]));
+    let permit = admitted(&throttler);
+    let (mut first, mut second) = (waiting(&throttler), waiting(&throttler));
+    drop(permit);
+    let newcomer = waiting(&throttler);
+    assert!(turn(&mut second).is_pending());
+    let Poll::Ready(Ok(permit)) = turn(&mut first) else {
+        panic!("not the first's turn")
+    };
+    drop(newcomer);
+    drop(permit);
+    assert!(turn(&mut second).is_ready());
+}
+
+#[tokio::test]
+async fn a_replica_that_becomes_ready_takes_exactly_its_limit() {
+    let throttler = throttler(3);
+    let mut places: Vec<_> = (0..10).map(|_| waiting(&throttler)).collect();
+    throttler.follow(&ready(&[1, 2]));
+    let permits: Vec<_> = places
+        .iter_mut()
+        .map(turn)
+        .take_while(Poll::is_ready)
+        .collect();
+    assert_eq!(permits.len(), 6);
+    assert_eq!(throttler.read().waiting, 4);
+}
+
+#[tokio::test]
+async fn somebody_who_hangs_up_frees_a_place_at_once() {
+    let throttler = throttler(1);
+    let (first, mut second) = (waiting(&throttler), waiting(&throttler));
+    drop(first);
+    assert_eq!(throttler.read().waiting, 1);
+    throttler.follow(&ready(&[1]));
+    assert!(turn(&mut second).is_ready());
+}
+
+#[tokio::test]
+async fn a_busy_replica_that_flaps_keeps_its_count() {
+    let throttler = throttler(1);
+    throttler.follow(&ready(&[1, 2]));
+    let on_first = admitted(&throttler);
+    assert_eq!(on_first.replica().id, ReplicaId(1));
+    throttler.follow(&ready(&[2]));
+    throttler.follow(&ready(&[1, 2]));
+    assert_eq!(admitted(&throttler).replica().id, ReplicaId(2));
+}
+
+#[tokio::test]
+async fn a_slot_whose_client_left_stays_occupied_until_the_replica_is_done() {
+    let throttler = throttler(1);
+    throttler.follow(&ready(&[1]));
+    let mut permit = admitted(&throttler);
+    permit.abandon();
+    assert_eq!(throttler.peek().in_flight, 0, "nobody wants it any more");
+    let mut place = waiting(&throttler);
+    assert!(turn(&mut place).is_pending(), "but the replica still works");
+    drop(permit);
+    assert!(turn(&mut place).is_ready());
+}
+
+#[tokio::test]
+async fn a_request_that_could_not_be_delivered_keeps_its_place() {
+    let throttler = throttler(1);
+    throttler.follow(&ready(&[1]));
+    let permit = admitted(&throttler);
+    let mut later = waiting(&throttler);
+    let Arrival::Waiting(mut again) = permit.rebuffed(0) else {
+        panic!("nowhere else to go")
+    };
+    assert_eq!(
+        throttler.read().serving,
+        0,
+        "what cannot be reached gets nothing"
+    );
+    throttler.restore(ReplicaId(1));
+    assert!(turn(&mut later).is_pending());
+    assert!(turn(&mut again).is_ready());
+}
+
+#[tokio::test]
+async fn an_outage_answers_everybody_who_waits() {
+    let throttler = throttler(1);
+    let mut place = waiting(&throttler);
+    let detail = "exit status: 1".to_owned();
+    let reason = OutageReason::ColdStartFailed;
+    let outage = Arc::new(Outage {
+        reason,
+        detail,
+        next_attempt: None,
+    });
+    throttler.follow(&World {
+        outage: Some(Arc::clone(&outage)),
+        ..World::default()
+    });
+    let Poll::Ready(Err(told)) = turn(&mut place) else {
+        panic!("still waits")
+    };
+    assert_eq!(told, outage);
+    assert!(matches!(throttler.arrive(0), Arrival::Outage(_)));
+    assert_eq!(throttler.peek().in_flight, 0);
+}
+
+#[tokio::test]
+async fn an_outage_of_newcomers_does_not_touch_who_is_served() {
+    let throttler = throttler(1);
+    let mut world = ready(&[1]);
+    let (reason, detail) = (OutageReason::ColdStartFailed, String::new());
+    world.outage = Some(Arc::new(Outage {
+        reason,
+        detail,
+        next_attempt: None,
+    }));
+    throttler.follow(&world);
+    drop(admitted(&throttler));
+}
+
+#[tokio::test]
+async fn a_retired_replica_is_vacant_once_what_it_holds_has_ended() {
+    let throttler = throttler(2);
+    throttler.follow(&ready(&[1, 2]));
+    let mut vacancies = throttler.vacancies();
+    vacancies.mark_unchanged();
+    let permit = admitted(&throttler);
+    assert_eq!(
+        throttler.retire(2),
+        [ReplicaId(2), ReplicaId(1)],
+        "the idle one first"
+    );
+    let mut place = waiting(&throttler);
+    assert!(!throttler.is_vacant(ReplicaId(1)));
+    drop(permit);
+    assert!(vacancies.has_changed().expect("the throttler lives"));
+    assert!(throttler.is_vacant(ReplicaId(1)));
+    assert!(turn(&mut place).is_pending());
+    assert_eq!(throttler.revive(1), [ReplicaId(1)]);
+    assert!(turn(&mut place).is_ready());
+}
+
+#[tokio::test]
+async fn the_line_is_bounded_by_bytes() {
+    let throttler = throttler(1);
+    let Arrival::Waiting(place) = throttler.arrive(900) else {
+        panic!("there is room")
+    };
+    assert!(matches!(throttler.arrive(200), Arrival::QueueFull));
+    assert!(place.hold_more(100));
+    assert!(!place.hold_more(1));
+    drop(place);
+    assert!(matches!(throttler.arrive(1000), Arrival::Waiting(_)));
+}
+
+#[tokio::test]
+async fn somebody_at_zero_pokes() {
+    let throttler = throttler(1);
+    let _place = waiting(&throttler);
+    throttler.poked().await;
+    throttler.follow(&ready(&[1]));
+}

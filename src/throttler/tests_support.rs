@@ -1,0 +1,33 @@
+//! Builders for the tests of the throttler.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::Throttler;
+use crate::ports::{ReplicaState, ReplicaView, World};
+use crate::revision::{ContainerConcurrency, Endpoint, QueueLimits, ReplicaId};
+
+pub(super) fn throttler(limit: u32) -> Arc<Throttler<()>> {
+    let bounds = QueueLimits {
+        max_requests: 100,
+        max_bytes: 1000,
+        timeout: Duration::from_secs(60),
+        cold_timeout: Duration::from_secs(600),
+        read_ahead: 1000,
+    };
+    Throttler::new(ContainerConcurrency::new(limit), bounds)
+}
+
+/// A world in which these replicas are ready.
+pub(super) fn ready(ids: &[u64]) -> World {
+    let replica = |&id: &u64| ReplicaView {
+        id: ReplicaId(id),
+        endpoint: Endpoint(([127, 0, 0, 1], 1000).into()),
+        state: ReplicaState::Ready,
+        since: super::now(),
+    };
+    World {
+        replicas: ids.iter().map(replica).collect(),
+        ..World::default()
+    }
+}

@@ -1,0 +1,3 @@
+//! Laws that hold over random histories.
+
+mod admission;
