@@ -1,1 +1,5 @@
-//! The whole of deciding.
+//! Deciding as a whole, under a clock that is turned by hand.
+
+mod laws;
+mod scenes;
+mod world;
