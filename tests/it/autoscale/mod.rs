@@ -1,0 +1,5 @@
+//! Deciding as a whole, under a clock that is turned by hand.
+
+mod laws;
+mod scenes;
+mod world;

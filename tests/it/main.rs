@@ -1,0 +1,5 @@
+//! What is promised, tried from outside.
+
+mod autoscale;
+mod clock;
+mod vectors;

@@ -1,0 +1,80 @@
+//! The groups that nothing here is run against, each with the reason.
+
+/// Tried by tests of their own, against another part.
+pub(super) const ELSEWHERE: &[(&str, &str)] = &[
+    ("breaker", "tried against admission"),
+    ("breaker_constructor_invalid", "tried against admission"),
+];
+
+/// Knative's parts that have no counterpart here, or do another job on purpose.
+pub(super) const NOT_OURS: &[(&str, &str)] = &[
+    ("sample_size", ALWAYS_SEEN),
+    ("scrape_aggregation", ALWAYS_SEEN),
+    ("scrape_target", ALWAYS_SEEN),
+    ("queue_proxy_report", ALWAYS_SEEN),
+    (
+        "activator_stats",
+        "no report is pushed: the first request asks for a decision itself",
+    ),
+    (
+        "double_count",
+        "no request comes through two gates that both count",
+    ),
+    ("config_autoscaler", NO_CONFIG_MAP),
+    ("annotation_validation", NO_CONFIG_MAP),
+    ("num_activators", ALWAYS_IN_PATH),
+    ("same_sign", ALWAYS_IN_PATH),
+    ("sks_mode", ALWAYS_IN_PATH),
+    ("public_endpoints_source", ALWAYS_IN_PATH),
+    ("activator_subset", ALWAYS_IN_PATH),
+    (
+        "status_scales",
+        "there is no PodAutoscaler object whose status is written",
+    ),
+    ("revision_capacity", ONE_AUTHORITY),
+    ("pick_indices", ONE_AUTHORITY),
+    ("assign_slice_grid", ONE_AUTHORITY),
+    ("assign_slice", ONE_AUTHORITY),
+    ("activator_index", ONE_AUTHORITY),
+    ("throttler_destinations", ONE_AUTHORITY),
+    (
+        "lb_policy",
+        "the least busy replica is taken, or the first that has room",
+    ),
+    (
+        "infinite_breaker",
+        "no limit is a limit nobody reaches, not another kind of queue",
+    ),
+    ("activator_queue_limit", "the queue is finite on purpose"),
+    (
+        "breaker_flap",
+        "a story, not a table: told by the tests of admission",
+    ),
+    ("activator_http", KNATIVE_ANSWERS),
+    ("activator_probe", KNATIVE_ANSWERS),
+    ("queue_probe", KNATIVE_ANSWERS),
+    ("queue_proxy_http", KNATIVE_ANSWERS),
+    ("timeouts", OWN_TIMEOUTS),
+    ("timeouts_wire", OWN_TIMEOUTS),
+    ("timeouts_e2e", OWN_TIMEOUTS),
+    (
+        "forwarded_header",
+        "headers are the data path's, whose own tests name the standard",
+    ),
+    ("route_tag", "routes have no tags"),
+    ("probe_pod_ips", "replicas are found by their backend"),
+    ("revision_watcher", "replicas are found by their backend"),
+    (
+        "http_version_detection",
+        "the protocol of a replica is configured, not guessed",
+    ),
+    ("e2e", "needs a cluster with Knative in it"),
+    ("perf_sla", "needs a cluster with Knative in it"),
+];
+
+const ALWAYS_SEEN: &str = "every request passes the gate, so nothing is scraped or sampled";
+const ALWAYS_IN_PATH: &str = "the gate is always in the way, so nobody is switched in or out";
+const ONE_AUTHORITY: &str = "one gate owns all slots of a revision, so nobody divides them";
+const NO_CONFIG_MAP: &str = "Knative's ConfigMap and annotations are not read";
+const KNATIVE_ANSWERS: &str = "the answers are our own, and name their reason";
+const OWN_TIMEOUTS: &str = "waiting and answering have separate budgets, and a cut looks cut";
