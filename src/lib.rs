@@ -1,4 +1,5 @@
 //! Holdgate.
 
-pub mod revision;
+pub mod backend;
 pub mod ports;
+pub mod revision;

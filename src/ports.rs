@@ -20,6 +20,8 @@ pub struct World {
     pub outage: Option<Arc<Outage>>,
     /// Measured time from start to ready, smoothed; `None` before the first.
     pub typical_start: Option<Duration>,
+    /// Why the start under way takes so long, for a person; `None` while nothing looks wrong.
+    pub diagnosis: Option<String>,
 }
 
 /// One replica as its backend sees it.
