@@ -20,7 +20,7 @@ pub struct World {
     pub outage: Option<Arc<Outage>>,
     /// Measured time from start to ready, smoothed; `None` before the first.
     pub typical_start: Option<Duration>,
-    /// What seems to be wrong with a start that takes long.
+    /// Why the start under way takes so long, for a person; `None` while nothing looks wrong.
     pub diagnosis: Option<String>,
 }
 

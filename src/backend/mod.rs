@@ -1,0 +1,32 @@
+//! The world: where replicas come from and go to. Each kind publishes what exists as a
+//! [`World`](crate::ports::World) and takes the wanted number through
+//! [`Scaler`](crate::ports::Scaler); which request goes where is none of its business.
+
+pub mod spec;
+
+pub mod fixed;
+
+// Local processes. Decisions first, then the seams, then the real world behind them.
+mod fleet;
+mod life;
+pub mod places;
+mod recovery;
+pub mod seams;
+pub mod supervisor;
+
+pub mod helper;
+pub mod keeper;
+mod lines;
+mod listening;
+pub mod probe;
+pub mod process;
+
+pub use fixed::Fixed;
+pub use process::Host;
+pub use spec::{ProcessSpec, Readiness};
+pub use supervisor::{Settings, Supervisor};
+
+#[cfg(test)]
+mod simulated;
+#[cfg(test)]
+mod supervisor_tests;

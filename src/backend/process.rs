@@ -1,0 +1,341 @@
+//! Real processes: a free port, a group of its own, the keeper told before the command runs, its
+//! output in our log, and nothing left of the group at its end.
+
+use std::collections::VecDeque;
+use std::io;
+use std::net::{Ipv4Addr, TcpListener};
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream as StdUnixStream;
+use std::path::PathBuf;
+use std::process::Stdio;
+use std::sync::Arc;
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use rustix::process::{Pid, Signal, kill_process_group, test_kill_process_group};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::UnixStream;
+use tokio::process::{Child as TokioChild, Command};
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use tokio::time::{sleep, timeout};
+use tracing::info;
+
+use super::helper::EXEC;
+use super::keeper::Keeper;
+use super::lines::{Tail, each_line};
+use super::listening::ports_of;
+use super::places::Places;
+use super::probe::NetProbe;
+use super::seams::{Child, Exit, LaunchError, Launcher, Order};
+use super::spec::ProcessSpec;
+use super::supervisor::{Settings, Supervisor};
+use crate::ports::Occupancy;
+use crate::revision::{Endpoint, ReplicaId, RevisionId};
+
+/// So many ports are not handed out a second time: their servers may not have bound them yet.
+const RECENT_PORTS: usize = 256;
+/// From fork to the running command; the machine is at fault if it takes longer.
+const EXEC_WITHIN: Duration = Duration::from_secs(30);
+/// How long the killed rest of a group may take to vanish, and its pipes to close.
+const REST: Duration = Duration::from_millis(500);
+const REST_EVERY: Duration = Duration::from_millis(5);
+
+/// This machine as a place for model servers: one for each gate, shared by its revisions.
+#[derive(Clone, Debug)]
+pub struct Host {
+    exe: PathBuf,
+    keeper: Keeper,
+    places: Places,
+    recent_ports: Arc<Mutex<VecDeque<u16>>>,
+}
+
+impl Host {
+    /// `exe` is our own binary: it provides the keeper and the shim, and is what a first word
+    /// `holdgate` in a command means. At most `max_processes` run at once over all revisions.
+    /// Must be called inside a tokio runtime.
+    #[must_use]
+    pub fn new(exe: PathBuf, max_processes: usize) -> Self {
+        Self {
+            keeper: Keeper::new(exe.clone()),
+            exe,
+            places: Places::new(max_processes),
+            recent_ports: Arc::default(),
+        }
+    }
+
+    /// Starts supervising one revision here, with nothing wanted yet.
+    pub fn supervise<O: Occupancy>(
+        &self,
+        settings: Settings,
+        spec: ProcessSpec,
+        occupancy: Arc<O>,
+    ) -> Supervisor {
+        let launcher = self.launcher(settings.revision.clone());
+        Supervisor::start(
+            settings,
+            spec,
+            (launcher, NetProbe),
+            self.places.clone(),
+            occupancy,
+        )
+    }
+
+    /// Starts processes of one revision.
+    #[must_use]
+    pub fn launcher(&self, revision: RevisionId) -> ProcessLauncher {
+        ProcessLauncher {
+            host: self.clone(),
+            revision,
+        }
+    }
+
+    fn free_port(&self) -> io::Result<u16> {
+        let mut recent = self.recent_ports.lock();
+        // Held until one is found, so that the system cannot offer the same one again.
+        let mut refused = Vec::new();
+        loop {
+            let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
+            let port = listener.local_addr()?.port();
+            if recent.contains(&port) && refused.len() < RECENT_PORTS {
+                refused.push(listener);
+                continue;
+            }
+            if recent.len() == RECENT_PORTS {
+                recent.pop_front();
+            }
+            recent.push_back(port);
+            return Ok(port);
+        }
+    }
+}
+
+/// Starts processes of one revision on a [`Host`].
+#[derive(Clone, Debug)]
+pub struct ProcessLauncher {
+    host: Host,
+    revision: RevisionId,
+}
+
+impl Launcher for ProcessLauncher {
+    type Child = ProcessGroup;
+
+    fn endpoint(&self) -> io::Result<Endpoint> {
+        Ok(Endpoint(
+            (Ipv4Addr::LOCALHOST, self.host.free_port()?).into(),
+        ))
+    }
+
+    async fn launch(&self, order: &Order) -> Result<ProcessGroup, LaunchError> {
+        let machine = |error: io::Error| LaunchError::Machine(error.to_string());
+        let (ours, theirs) = StdUnixStream::pair().map_err(machine)?;
+        ours.set_nonblocking(true).map_err(machine)?;
+        let socket = UnixStream::from_std(ours).map_err(machine)?;
+        let mut command = self.command(order, theirs.into());
+        let child = command
+            .spawn()
+            .map_err(|error| not_spawned(&order.spec, &error))?;
+        // The parent's copy of the socket must go, or its end of file would never come.
+        drop(command);
+        let group = child
+            .id()
+            .and_then(|id| i32::try_from(id).ok())
+            .and_then(Pid::from_raw);
+        let group = group.ok_or_else(|| LaunchError::Machine("it has no process id".into()))?;
+        let process = self.adopt(child, group, order.replica);
+        let started = timeout(EXEC_WITHIN, self.give_leave(socket, group)).await;
+        let failure = match started {
+            Ok(Ok(None)) => return Ok(process),
+            Ok(Ok(Some(cause))) => LaunchError::NotRunnable {
+                command: self.program(&order.spec),
+                cause,
+            },
+            Ok(Err(error)) => machine(error),
+            Err(_) => LaunchError::Machine(format!("it did not run within {EXEC_WITHIN:?}")),
+        };
+        process.kill();
+        process.gone().await;
+        Err(failure)
+    }
+}
+
+impl ProcessLauncher {
+    /// The shim that becomes the command when it is given leave through `stdin`.
+    fn command(&self, order: &Order, stdin: OwnedFd) -> Command {
+        let Order { endpoint, spec, .. } = order;
+        let port = endpoint.0.port().to_string();
+        let with_port = |text: &str| text.replace("{port}", &port);
+        let mut command = Command::new(&self.host.exe);
+        command
+            .args([EXEC, "--"])
+            .arg(self.program(spec))
+            .args(spec.command.iter().skip(1).map(|arg| with_port(arg)))
+            .env("PORT", &port)
+            .envs(
+                spec.env
+                    .iter()
+                    .map(|(name, value)| (name, with_port(value))),
+            )
+            .stdin(Stdio::from(stdin))
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .process_group(0);
+        if let Some(dir) = &spec.dir {
+            command.current_dir(dir);
+        }
+        command
+    }
+
+    fn program(&self, spec: &ProcessSpec) -> String {
+        match spec.command.first().map(String::as_str) {
+            Some("holdgate") => self.host.exe.to_string_lossy().into_owned(),
+            first => first.unwrap_or_default().to_owned(),
+        }
+    }
+
+    /// Returns why the command could not be run, if so.
+    async fn give_leave(&self, mut socket: UnixStream, group: Pid) -> io::Result<Option<String>> {
+        self.host.keeper.tell(group.as_raw_nonzero().get()).await?;
+        socket.write_all(b"!").await?;
+        let mut cause = String::new();
+        socket.read_to_string(&mut cause).await?;
+        Ok(Some(cause).filter(|cause| !cause.is_empty()))
+    }
+
+    /// From here on the process is read, waited for and cleaned up after, whatever becomes of us.
+    fn adopt(&self, mut child: TokioChild, group: Pid, replica: ReplicaId) -> ProcessGroup {
+        let stderr_tail = Tail::default();
+        let stdout = child.stdout.take().map(|pipe| {
+            let log = logger(self.revision.clone(), replica);
+            tokio::spawn(each_line(pipe, log))
+        });
+        let stderr = child.stderr.take().map(|pipe| {
+            let (log, tail) = (logger(self.revision.clone(), replica), stderr_tail.clone());
+            tokio::spawn(each_line(pipe, move |line| {
+                tail.push(line);
+                log(line);
+            }))
+        });
+        let (tell, stage) = watch::channel(Stage::Running);
+        let pipes: Vec<_> = stdout.into_iter().chain(stderr).collect();
+        let reaper = Reaper {
+            child,
+            group,
+            keeper: self.host.keeper.clone(),
+            tell,
+        };
+        tokio::spawn(reaper.run(pipes, stderr_tail));
+        ProcessGroup { group, stage }
+    }
+}
+
+fn logger(revision: RevisionId, replica: ReplicaId) -> impl Fn(&str) + Send {
+    move |line| info!(target: "model", %revision, %replica, "{line}")
+}
+
+/// The shim itself did not start: the folder is missing, or the machine is at its end.
+fn not_spawned(spec: &ProcessSpec, error: &io::Error) -> LaunchError {
+    match &spec.dir {
+        Some(dir) if !dir.is_dir() => LaunchError::NotRunnable {
+            command: spec.command.first().cloned().unwrap_or_default(),
+            cause: format!("{} is not a directory", dir.display()),
+        },
+        _ => LaunchError::Machine(error.to_string()),
+    }
+}
+
+/// A running command and everything it has started in its group.
+#[derive(Debug)]
+pub struct ProcessGroup {
+    group: Pid,
+    stage: watch::Receiver<Stage>,
+}
+
+#[derive(Clone, Debug)]
+enum Stage {
+    Running,
+    Down,
+    Gone(Exit),
+}
+
+impl ProcessGroup {
+    fn signal(&self, signal: Signal) {
+        // Once it is down the reaper has ended the group, and its number may be somebody else's.
+        if matches!(*self.stage.borrow(), Stage::Running) {
+            // A group that has just gone is no error.
+            let _ = kill_process_group(self.group, signal);
+        }
+    }
+}
+
+impl Child for ProcessGroup {
+    async fn down(&self) {
+        let mut stage = self.stage.clone();
+        // An error means that the reaper is gone, and it goes last.
+        let _ = stage
+            .wait_for(|stage| !matches!(stage, Stage::Running))
+            .await;
+    }
+
+    async fn gone(&self) -> Exit {
+        let mut stage = self.stage.clone();
+        match stage
+            .wait_for(|stage| matches!(stage, Stage::Gone(_)))
+            .await
+            .as_deref()
+        {
+            Ok(Stage::Gone(exit)) => exit.clone(),
+            _ => Exit::default(),
+        }
+    }
+
+    fn terminate(&self) {
+        self.signal(Signal::TERM);
+    }
+
+    fn kill(&self) {
+        self.signal(Signal::KILL);
+    }
+
+    async fn listening(&self) -> Vec<u16> {
+        let group = self.group.as_raw_nonzero().get();
+        let ports = tokio::task::spawn_blocking(move || ports_of(group)).await;
+        ports.unwrap_or_default()
+    }
+}
+
+struct Reaper {
+    child: TokioChild,
+    group: Pid,
+    keeper: Keeper,
+    tell: watch::Sender<Stage>,
+}
+
+impl Reaper {
+    async fn run(mut self, pipes: Vec<JoinHandle<()>>, stderr: Tail) {
+        let status = match self.child.wait().await {
+            Ok(status) => status.to_string(),
+            Err(error) => error.to_string(),
+        };
+        // Its leader is gone; what it has started must not outlive it.
+        let _ = kill_process_group(self.group, Signal::KILL);
+        self.tell.send_replace(Stage::Down);
+        let vanished = async {
+            while test_kill_process_group(self.group).is_ok() {
+                sleep(REST_EVERY).await;
+            }
+            for pipe in pipes {
+                // A reader that panicked has nothing more to say.
+                let _ = pipe.await;
+            }
+        };
+        // Without an init that reaps, killed orphans stay as zombies; who left the group may hold
+        // a pipe open. Neither is worth waiting for.
+        let _ = timeout(REST, vanished).await;
+        self.keeper.forget(self.group.as_raw_nonzero().get());
+        self.tell.send_replace(Stage::Gone(Exit {
+            status,
+            stderr: stderr.lines(),
+        }));
+    }
+}
