@@ -1,4 +1,7 @@
 //! Holdgate.
 
-pub mod revision;
+pub mod backend;
+pub mod cli;
+pub mod config;
 pub mod ports;
+pub mod revision;

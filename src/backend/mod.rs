@@ -1,0 +1,5 @@
+//! Kinds of world that replicas live in.
+
+pub mod spec;
+
+pub use spec::*;
