@@ -1,0 +1,135 @@
+//! `holdgate check`: what files mean in plain words, or everything that is wrong with them.
+
+use std::fmt::Write as _;
+use std::io::{self, Write};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::config::{Config, Overrides, RevisionConfig, brief, load};
+use crate::revision::{RevisionSpec, ScaleMetric};
+
+/// Reads files and tells about them: what they mean goes to `out`, complaints go to `err`.
+/// Returns the exit code, 0 or 2.
+///
+/// # Errors
+/// `out` or `err` cannot be written.
+pub fn check(files: &[PathBuf], out: &mut dyn Write, err: &mut dyn Write) -> io::Result<u8> {
+    match load(files, &Overrides::default()) {
+        Ok(config) => {
+            write!(out, "{}", meaning(&config))?;
+            Ok(0)
+        }
+        Err(complaints) => {
+            writeln!(err, "{complaints}")?;
+            Ok(2)
+        }
+    }
+}
+
+/// What settings mean, a few plain lines for each revision.
+#[must_use]
+pub fn meaning(config: &Config) -> String {
+    let admin = config
+        .admin
+        .map_or_else(|| "off".to_owned(), |address| address.to_string());
+    let mut told = format!(
+        "listens on {}, admin {admin}; at most {} connections and {} model servers\n",
+        config.listen, config.max_connections, config.max_processes,
+    );
+    let lone = config.revisions.len() == 1;
+    for revision in &config.revisions {
+        told.push_str(&tell(revision, lone));
+    }
+    told
+}
+
+fn tell(revision: &RevisionConfig, lone: bool) -> String {
+    let spec = &revision.spec;
+    let mut told = format!("\n{}\n", spec.id);
+    let mut line = |word: &str, text: &str| {
+        let _ = writeln!(told, "  {word:<8}{text}");
+    };
+    line("takes", &leads_here(spec, lone));
+    if let Some(process) = &revision.process {
+        line("starts", &process.command.join(" "));
+        let ready = match &process.readiness.path {
+            Some(path) => format!("once GET {path} answers 2xx"),
+            None => "once its port takes connections".to_owned(),
+        };
+        line(
+            "ready",
+            &format!("{ready}, within {}", brief(process.readiness.timeout)),
+        );
+    }
+    line("scales", &scaling(spec));
+    line("limits", &limits(spec));
+    line("waits", &waiting(spec));
+    line("answers", &answering(spec));
+    told
+}
+
+fn leads_here(spec: &RevisionSpec, lone: bool) -> String {
+    let mut ways = Vec::new();
+    if lone {
+        ways.push("every host".to_owned());
+    } else if !spec.hosts.is_empty() {
+        ways.push(format!("hosts {}", spec.hosts.join(", ")));
+    }
+    if !spec.models.is_empty() {
+        ways.push(format!("models {}", spec.models.join(", ")));
+    }
+    ways.join("; ")
+}
+
+fn scaling(spec: &RevisionSpec) -> String {
+    let scaling = &spec.scaling;
+    let most = scaling
+        .max_replicas
+        .map_or_else(|| "any number".to_owned(), |max| max.to_string());
+    let target = scaling
+        .target
+        .map_or_else(|| "its default".to_owned(), |t| t.to_string());
+    let unit = match scaling.metric {
+        ScaleMetric::Concurrency => "requests at once",
+        ScaleMetric::Rps => "requests per second",
+    };
+    let idle = match scaling.stop_after_idle {
+        Some(idle) if scaling.min_replicas == 0 => {
+            format!("; the last one goes {} after the last request", brief(idle))
+        }
+        _ => String::new(),
+    };
+    format!(
+        "{} to {most} replicas, one per {target} {unit}{idle}",
+        scaling.min_replicas
+    )
+}
+
+fn limits(spec: &RevisionSpec) -> String {
+    match spec.container_concurrency.written() {
+        0 => "no hard limit at a replica".to_owned(),
+        limit => format!("never more than {limit} requests at a replica"),
+    }
+}
+
+fn waiting(spec: &RevisionSpec) -> String {
+    let queue = &spec.queue;
+    format!(
+        "at most {} requests and {} bytes, for {}, for {} while no replica is ready",
+        queue.max_requests,
+        queue.max_bytes,
+        brief(queue.timeout),
+        brief(queue.cold_timeout),
+    )
+}
+
+fn answering(spec: &RevisionSpec) -> String {
+    let or_never = |bound: Option<Duration>| bound.map_or_else(|| "no bound".to_owned(), brief);
+    let timeouts = &spec.timeouts;
+    format!(
+        "within {}, streams within {}, ends after {} without a byte",
+        or_never(timeouts.total),
+        or_never(timeouts.stream),
+        or_never(timeouts.idle),
+    )
+}

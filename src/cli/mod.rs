@@ -1,0 +1,123 @@
+//! The command line: which command, which files, which flags. What flags mean and whether they are
+//! right is decided in `config`, from the same tables as files.
+
+mod check;
+mod flags;
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+pub use check::{check, meaning};
+pub use flags::{GateFlags, LoggingFlags, RevisionFlags};
+
+use crate::config::Overrides;
+
+const EXAMPLES: &str = "\
+Examples:
+  holdgate run -- my-server --port {port}
+  holdgate run --container-concurrency 4 --stop-after-idle 5m -- my-server --port {port}
+  holdgate run -f proxy-config/flowers-sample.yaml
+  holdgate check -f proxy-config/flowers-sample.yaml
+
+Every flag has one environment name: --queue-timeout is HOLDGATE_QUEUE_TIMEOUT. A flag wins over the
+environment, the environment over a file. Exit codes: 0 fine, 1 failed, 2 wrong usage or configuration.";
+
+const RUN_EXAMPLES: &str = "\
+Examples:
+  holdgate run -- python3 -m http.server {port}
+  holdgate run --max-replicas 4 --scale-target 1 --readiness-path /health -- my-server --port {port}
+  holdgate run -f models.yaml --name flowers --container-concurrency 8
+
+{port} in an argument and PORT in the environment of COMMAND carry the port it must listen on. With
+files, the flags of one revision mean the one that --name picks, or the only one.";
+
+/// Holds requests until a model server is free to take them, and starts and stops model servers.
+#[derive(Debug, Parser)]
+#[command(version, after_help = EXAMPLES, arg_required_else_help = true)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+    /// How to tell about it.
+    #[command(flatten)]
+    pub logging: LoggingFlags,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Take requests, and start and stop local model servers for them
+    #[command(after_help = RUN_EXAMPLES)]
+    Run(Box<RunArgs>),
+    /// Tell what files mean, or everything that is wrong with them
+    Check(FileArgs),
+    /// Kill what is left of our model servers once we are gone
+    #[command(hide = true)]
+    Keeper,
+}
+
+/// Which files.
+#[derive(Args, Clone, Debug)]
+pub struct FileArgs {
+    /// File with revisions and settings, again and again [env: HOLDGATE_FILE]
+    #[arg(short, long = "file", value_name = "FILE")]
+    files: Vec<PathBuf>,
+}
+
+/// What `run` is given.
+#[derive(Args, Clone, Debug)]
+pub struct RunArgs {
+    /// Which files.
+    #[command(flatten)]
+    pub files: FileArgs,
+    /// What flags say about the gate as a whole.
+    #[command(flatten)]
+    gate: GateFlags,
+    /// What flags say about one revision.
+    #[command(flatten)]
+    revision: RevisionFlags,
+    /// The model server and its arguments
+    #[arg(last = true, value_name = "COMMAND")]
+    command: Vec<String>,
+}
+
+impl FileArgs {
+    /// The files that were named, or those in `HOLDGATE_FILE`, separated as in `PATH`.
+    pub fn paths(&self, environment: impl Fn(&str) -> Option<String>) -> Vec<PathBuf> {
+        if !self.files.is_empty() {
+            return self.files.clone();
+        }
+        let named = environment("HOLDGATE_FILE").unwrap_or_default();
+        std::env::split_paths(&named)
+            .filter(|path| !path.as_os_str().is_empty())
+            .collect()
+    }
+}
+
+impl Cli {
+    /// What flags and environment say. The environment of a running gate counts for `run` only:
+    /// other commands know no more of it than how to log.
+    pub fn overrides(&self, environment: impl Fn(&str) -> Option<String>) -> Overrides {
+        let logged = |flag: &str| self.logging.values(flag);
+        let Command::Run(run) = &self.command else {
+            let known = |name: &str| {
+                let ours = crate::config::logging_flags().any(|about| about.environment() == name);
+                ours.then(|| environment(name)).flatten()
+            };
+            return Overrides::new(logged, known, &[]);
+        };
+        let given = |flag: &str| {
+            let all = [
+                logged(flag),
+                run.gate.values(flag),
+                run.revision.values(flag),
+            ];
+            all.concat()
+        };
+        Overrides::new(given, environment, &run.command)
+    }
+}
+
+#[cfg(test)]
+mod tests;

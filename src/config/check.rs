@@ -1,0 +1,200 @@
+//! Everything that was written, as the settings of a gate, or everything that is wrong with it.
+//! Puts the layers on top of each other and holds the rules between revisions.
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+
+use super::complaint::{Complaint, Complaints, Origin};
+use super::file::{self, Files, Section};
+use super::key::Key;
+use super::keys as k;
+use super::layers::{Layer, Layers};
+use super::overrides::Overrides;
+use super::revision::Draft;
+use super::tree::{Node, Value};
+use super::words;
+use super::{Config, RevisionConfig};
+
+/// Reads files and what flags and environment say on top of them.
+///
+/// # Errors
+/// Everything that is wrong, all at once.
+pub fn load(files: &[PathBuf], overrides: &Overrides) -> Result<Config, Complaints> {
+    let mut complaints = overrides.complaints().clone();
+    let mut written = file::read(files, &mut complaints);
+    let target = if written.revisions.is_empty() && overrides.command().is_some() {
+        written.revisions.push(from_command(overrides));
+        Some(0)
+    } else {
+        complain_of_nothing(files, &written, &mut complaints);
+        target(&written.revisions, overrides, &mut complaints)
+    };
+    let drafts: Vec<Draft> = (0..)
+        .zip(&written.revisions)
+        .map(|(i, section)| draft(section, &written.defaults, overrides, target == Some(i)))
+        .collect();
+    let revisions: Vec<Option<RevisionConfig>> = drafts
+        .iter()
+        .map(|draft| draft.check(&mut complaints))
+        .collect();
+    check_between(&drafts, &mut complaints);
+    let [environment, flags] = overrides.top();
+    let top = Layers::new(vec![&written.top, environment, flags]);
+    let config = revisions
+        .into_iter()
+        .collect::<Option<_>>()
+        .map(|revisions| Config {
+            listen: top.value(&k::LISTEN),
+            admin: top.value(&k::ADMIN),
+            max_connections: top.value(&k::MAX_CONNECTIONS),
+            max_processes: top.value(&k::MAX_PROCESSES),
+            revisions,
+        });
+    complaints.unless_any(config)
+}
+
+fn draft<'a>(
+    section: &'a Section,
+    defaults: &'a Layer,
+    overrides: &'a Overrides,
+    is_target: bool,
+) -> Draft<'a> {
+    let mut layers = vec![defaults, &section.layer];
+    if is_target {
+        layers.extend(overrides.revision());
+    }
+    Draft {
+        at: &section.at,
+        layers: Layers::new(layers),
+    }
+}
+
+/// A revision of which only the command is known; it is called as its program is, unless a flag
+/// names it.
+fn from_command(overrides: &Overrides) -> Section {
+    let origin = Origin::CommandLine;
+    let program = overrides
+        .command()
+        .and_then(|command| command.items().first());
+    let program = program.map(Node::found).unwrap_or_default();
+    let file_name = program.rsplit('/').next().unwrap_or_default();
+    let name = Node::plain(&origin, &words::sanitised_name(file_name));
+    let mut layer = Layer::default();
+    layer.set(&k::NAME, name, &mut Complaints::default());
+    Section {
+        at: Node {
+            origin,
+            path: String::new(),
+            value: Value::Nothing,
+        },
+        layer,
+    }
+}
+
+fn complain_of_nothing(files: &[PathBuf], written: &Files, complaints: &mut Complaints) {
+    if files.is_empty() {
+        complaints.push(Complaint {
+            origin: Origin::CommandLine,
+            path: String::new(),
+            message: "wanted a file (-f FILE) or a command (-- COMMAND)".to_owned(),
+        });
+    }
+    if let Some(complaint) = &written.no_revisions {
+        complaints.push(complaint.clone());
+    }
+}
+
+/// Which revision the flags of one revision mean: the one that the name picks, or the only one.
+fn target(
+    revisions: &[Section],
+    overrides: &Overrides,
+    complaints: &mut Complaints,
+) -> Option<usize> {
+    let name_of = |section: &Section| Layers::new(vec![&section.layer]).written(&k::NAME);
+    let known: Vec<String> = revisions.iter().filter_map(name_of).collect();
+    if revisions.is_empty() {
+        return None;
+    }
+    if let Some(node) = overrides.name() {
+        let name = node.found();
+        let picked = revisions
+            .iter()
+            .position(|section| name_of(section) == Some(name.clone()));
+        if picked.is_none() {
+            let what = format!("the name of a revision ({})", known.join(", "));
+            complaints.push(node.wanted(&what));
+        }
+        return picked;
+    }
+    if revisions.len() > 1
+        && let Some(node) = overrides.first_of_revision()
+    {
+        let message = format!("wanted --name to pick one revision ({})", known.join(", "));
+        complaints.push(node.complaint(message));
+    }
+    (revisions.len() == 1).then_some(0)
+}
+
+/// The rules between revisions: nothing leads to two of them, and something leads to each.
+fn check_between(drafts: &[Draft], complaints: &mut Complaints) {
+    let mut names = Claims::new("name", words::name);
+    let mut hosts = Claims::new("host", words::host);
+    let mut models = Claims::new("model", words::model);
+    for (i, draft) in drafts.iter().enumerate() {
+        let items = |key: &Key<Vec<String>>| draft.layers.node(key).map_or(&[][..], Node::items);
+        names.claim(i, draft.layers.node(&k::NAME), complaints);
+        hosts.claim(i, items(&k::HOSTS), complaints);
+        models.claim(i, items(&k::MODELS), complaints);
+        // What cannot be read was complained about, and may lead here once it is put right.
+        let empty = |node: &Node| matches!(&node.value, Value::List(items) if items.is_empty());
+        let reached = [&k::HOSTS, &k::MODELS]
+            .iter()
+            .any(|key| draft.layers.node(key).is_some_and(|node| !empty(node)));
+        if drafts.len() > 1 && !reached {
+            let message =
+                "wanted hosts or models, as nothing else leads to one of several revisions";
+            complaints.push(draft.at.complaint(message));
+        }
+    }
+}
+
+/// Words that each belong to one revision.
+struct Claims {
+    what: &'static str,
+    read: fn(&Node, &mut Complaints) -> Option<String>,
+    taken: HashMap<String, (usize, Origin)>,
+}
+
+impl Claims {
+    fn new(what: &'static str, read: fn(&Node, &mut Complaints) -> Option<String>) -> Self {
+        Self {
+            what,
+            read,
+            taken: HashMap::new(),
+        }
+    }
+
+    fn claim<'a>(
+        &mut self,
+        revision: usize,
+        nodes: impl IntoIterator<Item = &'a Node>,
+        complaints: &mut Complaints,
+    ) {
+        for node in nodes {
+            let Some(word) = (self.read)(node, &mut Complaints::default()) else {
+                continue;
+            };
+            match self.taken.get(&word) {
+                Some((first, at)) if *first != revision => {
+                    let what = self.what;
+                    let message = format!("wanted a {what} of its own, {word} is taken at {at}");
+                    complaints.push(node.complaint(message));
+                }
+                Some(_) => {}
+                None => {
+                    self.taken.insert(word, (revision, node.origin.clone()));
+                }
+            }
+        }
+    }
+}

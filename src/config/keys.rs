@@ -1,0 +1,194 @@
+//! Every setting a person can write, once: its path in a file, its flag, its default, its bounds
+//! and what it is for. Files, flags, environment names, `--help` and the tests of
+//! `proxy-config/reference.yaml` all read these tables.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::complaint::Complaints;
+use super::key::{About, Key, Shape, Table, keys};
+use super::tree::Node;
+use super::value::{
+    LONGEST, bytes, choice, duration, duration_or_off, number, number_over, whole, whole_seconds,
+};
+use super::words::{
+    address, address_or_off, command, directory, environment, hosts, http_path, models, name,
+};
+use crate::revision::{OnDisconnect, OverloadStatus, ScaleMetric};
+
+/// The largest count Knative writes.
+const MOST: u64 = (u32::MAX >> 1) as u64;
+const SOME: u64 = 1;
+const NO_TIME: Duration = Duration::ZERO;
+const A_MOMENT: Duration = Duration::from_millis(1);
+const SECOND: Duration = Duration::from_secs(1);
+const HOUR: Duration = Duration::from_secs(60 * 60);
+
+keys! {
+    /// The keys of a whole file.
+    TOP {
+    LISTEN: SocketAddr = "listen", --"listen" "ADDRESS" One, "127.0.0.1:8080", address,
+        "Address for requests";
+    ADMIN: Option<SocketAddr> = "admin", --"admin" "ADDRESS" One, "127.0.0.1:9090", address_or_off,
+        "Address for health, metrics and reports, or off";
+    MAX_CONNECTIONS: usize = "maxConnections", --"max-connections" "N" One, "16384",
+        |n, c| whole(n, c, SOME..=MOST),
+        "Most client connections at once";
+    MAX_PROCESSES: u32 = "maxProcesses", --"max-processes" "N" One, "16",
+        |n, c| whole(n, c, SOME..=MOST),
+        "Most model servers at once, all revisions together";
+    DEFAULTS: () = "defaults", --"" "" NoFlag, "", |_, _| Some(()),
+        "Keys of a revision, set here for every revision";
+    REVISIONS: () = "revisions", --"" "" NoFlag, "", |_, _| Some(()),
+        "The revisions";
+    }
+}
+
+keys! {
+    /// The keys of a revision.
+    REVISION {
+    NAME: String = "name", --"name" "NAME" One, "", name,
+        "Name of the revision; with files, the one that the other flags mean";
+    HOSTS: Vec<String> = "hosts", --"host" "HOST" List, "", hosts,
+        "Exact host name that leads here; a lone revision also takes every other host";
+    MODELS: Vec<String> = "models", --"model" "MODEL" List, "", models,
+        "Model name that leads here from /v1/models/MODEL and /v2/models/MODEL";
+    MIN_REPLICAS: u32 = "minReplicas", --"min-replicas" "N" One, "0",
+        |n, c| whole(n, c, 0..=MOST),
+        "Never fewer replicas";
+    MAX_REPLICAS: u32 = "maxReplicas", --"max-replicas" "N" One, "1",
+        |n, c| whole(n, c, 0..=MOST),
+        "Never more replicas, 0 for no cap; when not written, it gives way to a larger minimum";
+    CONTAINER_CONCURRENCY: u32 = "containerConcurrency", --"container-concurrency" "N" One, "0",
+        |n, c| whole(n, c, 0..=MOST),
+        "Hard limit of requests at one replica, 0 for none";
+    SCALE_TARGET: f64 = "scaleTarget", --"scale-target" "NUMBER" One, "",
+        |n, c| number(n, c, 0.01..=f64::MAX),
+        "Soft target per replica; when not written, the hard limit, else 100 (200 for rps)";
+    SCALE_METRIC: ScaleMetric = "scaleMetric", --"scale-metric" "METRIC" One, "concurrency", metric,
+        "What is averaged: concurrency or rps";
+    TIMEOUT: Option<Duration> = "timeout", --"timeout" "DURATION" One, "300s", duration_or_off,
+        "From sending a request to the replica until its last byte, 0 for no bound";
+    STREAM_TIMEOUT: Option<Duration> = "streamTimeout", --"stream-timeout" "DURATION" One, "0",
+        duration_or_off,
+        "Instead of the timeout for event streams, 0 when only idleness ends them";
+    IDLE_TIMEOUT: Option<Duration> = "idleTimeout", --"idle-timeout" "DURATION" One, "300s",
+        duration_or_off,
+        "Longest time without a byte in either direction, 0 for no bound";
+    CONNECT_TIMEOUT: Duration = "connectTimeout", --"connect-timeout" "DURATION" One, "5s",
+        |n, c| duration(n, c, A_MOMENT..=LONGEST),
+        "Longest time to open a connection to a replica";
+    FIRST_BYTE_TIMEOUT: Option<Duration> = "firstByteTimeout", --"first-byte-timeout" "DURATION" One,
+        "0", duration_or_off,
+        "Longest time to the first byte of an answer, 0 for no bound of its own";
+    QUEUE_MAX_REQUESTS: usize = "queue.maxRequests", --"queue-max-requests" "N" One, "1000",
+        |n, c| whole(n, c, 0..=MOST),
+        "Most requests waiting at once";
+    QUEUE_MAX_BYTES: u64 = "queue.maxBytes", --"queue-max-bytes" "SIZE" One, "256MiB", bytes,
+        "Most bytes of bodies held for waiting requests";
+    QUEUE_TIMEOUT: Duration = "queue.timeout", --"queue-timeout" "DURATION" One, "60s",
+        |n, c| duration(n, c, A_MOMENT..=LONGEST),
+        "Longest wait while a replica is ready";
+    QUEUE_COLD_TIMEOUT: Duration = "queue.coldTimeout", --"queue-cold-timeout" "DURATION" One,
+        "600s", |n, c| duration(n, c, A_MOMENT..=LONGEST),
+        "Longest wait while no replica is ready";
+    QUEUE_READ_AHEAD: u64 = "queue.readAhead", --"queue-read-ahead" "SIZE" One, "1MiB", bytes,
+        "Bytes of one body read ahead while it waits, so that a hang-up is seen";
+    MAX_BODY_BYTES: u64 = "maxBodyBytes", --"max-body-bytes" "SIZE" One, "0", bytes,
+        "Largest request body, 0 for no bound";
+    OVERLOAD_STATUS: OverloadStatus = "overloadStatus", --"overload-status" "STATUS" One, "429",
+        overload_status,
+        "Status of a full queue: 429 or 503";
+    ON_DISCONNECT: OnDisconnect = "onDisconnect", --"on-disconnect" "WHAT" One, "auto",
+        on_disconnect,
+        "What becomes of a running request whose client left: auto, release or finish";
+    STOP_AFTER_IDLE: Duration = "stopAfterIdle", --"stop-after-idle" "DURATION" One, "",
+        |n, c| duration(n, c, SECOND..=LONGEST),
+        "The last replica goes so long after the last request; when not written, window and grace \
+         period decide";
+    FAILED_STARTS: u32 = "failedStarts", --"failed-starts" "N" One, "3",
+        |n, c| whole(n, c, SOME..=MOST),
+        "Crashes in a row before waiting requests are told";
+    TARGET_UTILIZATION: f64 = "autoscaling.targetUtilizationPercentage",
+        --"target-utilization-percentage" "PERCENT" One, "100", |n, c| number(n, c, 1.0..=100.0),
+        "Percent of the target that is aimed for";
+    STABLE_WINDOW: Duration = "autoscaling.stableWindow", --"stable-window" "DURATION" One, "60s",
+        |n, c| whole_seconds(n, c, 6 * SECOND),
+        "The long average, 6s to 1h";
+    PANIC_WINDOW: f64 = "autoscaling.panicWindowPercentage", --"panic-window-percentage" "PERCENT" One,
+        "10", |n, c| number(n, c, 1.0..=100.0),
+        "The short average, as percent of the long one";
+    PANIC_THRESHOLD: f64 = "autoscaling.panicThresholdPercentage",
+        --"panic-threshold-percentage" "PERCENT" One, "200", |n, c| number(n, c, 110.0..=1000.0),
+        "Wanted over ready replicas, in percent, from which panic starts";
+    MAX_SCALE_UP_RATE: f64 = "autoscaling.maxScaleUpRate", --"max-scale-up-rate" "NUMBER" One, "1000",
+        |n, c| number_over(n, c, 1.0),
+        "At most so many times the present replicas per decision";
+    MAX_SCALE_DOWN_RATE: f64 = "autoscaling.maxScaleDownRate", --"max-scale-down-rate" "NUMBER" One,
+        "2", |n, c| number_over(n, c, 1.0),
+        "At most divided by so much per decision";
+    GRACE_PERIOD: Duration = "autoscaling.scaleToZeroGracePeriod",
+        --"scale-to-zero-grace-period" "DURATION" One, "30s",
+        |n, c| duration(n, c, A_MOMENT..=LONGEST),
+        "How long the last replica stays once the average is 0";
+    RETENTION_PERIOD: Duration = "autoscaling.scaleToZeroPodRetentionPeriod",
+        --"scale-to-zero-pod-retention-period" "DURATION" One, "0s",
+        |n, c| duration(n, c, NO_TIME..=HOUR),
+        "The same with a floor of its own; the longer of the two counts";
+    SCALE_DOWN_DELAY: Duration = "autoscaling.scaleDownDelay", --"scale-down-delay" "DURATION" One,
+        "0s", |n, c| whole_seconds(n, c, NO_TIME),
+        "A lower number is taken only when nothing higher was wanted for so long";
+    ACTIVATION_SCALE: u32 = "autoscaling.activationScale", --"activation-scale" "N" One, "1",
+        |n, c| whole(n, c, SOME..=MOST),
+        "From zero, start at least so many";
+    INITIAL_SCALE: u32 = "autoscaling.initialScale", --"initial-scale" "N" One, "",
+        |n, c| whole(n, c, 0..=MOST),
+        "Start so many when the revision is new; when not written, the minimum";
+    COMMAND: Vec<String> = "process.command", --"" "" NoFlag, "", command,
+        "The model server; {port} in an argument and PORT in its environment carry the port";
+    ENV: Vec<(String, String)> = "process.env", --"env" "NAME=VALUE" Map, "", environment,
+        "Environment variable for the model server";
+    DIR: PathBuf = "process.dir", --"dir" "DIR" One, "", directory,
+        "Working directory of the model server";
+    READINESS_PATH: String = "process.readiness.path", --"readiness-path" "PATH" One, "", http_path,
+        "Path that answers 2xx once the model is ready; when not written, an open port is enough";
+    READINESS_TIMEOUT: Duration = "process.readiness.timeout", --"readiness-timeout" "DURATION" One,
+        "", |n, c| duration(n, c, A_MOMENT..=LONGEST),
+        "Longest time to become ready; when not written, queue.coldTimeout";
+    STOP_TIMEOUT: Duration = "process.stopTimeout", --"stop-timeout" "DURATION" One, "10s",
+        |n, c| duration(n, c, NO_TIME..=LONGEST),
+        "How long a model server may take to stop before it is killed";
+    }
+}
+
+fn metric(node: &Node, complaints: &mut Complaints) -> Option<ScaleMetric> {
+    if let "cpu" | "memory" = node.found().as_str() {
+        let message = format!(
+            "{} is not supported yet, wanted concurrency or rps",
+            node.found()
+        );
+        complaints.push(node.complaint(message));
+        return None;
+    }
+    let words =
+        [ScaleMetric::Concurrency, ScaleMetric::Rps].map(|metric| (metric.as_str(), metric));
+    choice(node, complaints, &words)
+}
+
+fn overload_status(node: &Node, complaints: &mut Complaints) -> Option<OverloadStatus> {
+    let words = [
+        ("429", OverloadStatus::TooManyRequests),
+        ("503", OverloadStatus::ServiceUnavailable),
+    ];
+    choice(node, complaints, &words)
+}
+
+fn on_disconnect(node: &Node, complaints: &mut Complaints) -> Option<OnDisconnect> {
+    let words = [
+        ("auto", OnDisconnect::Auto),
+        ("release", OnDisconnect::Release),
+        ("finish", OnDisconnect::Finish),
+    ];
+    choice(node, complaints, &words)
+}

@@ -1,0 +1,58 @@
+//! What people write: files, flags and environment names, read into the settings of a gate. All
+//! complaints come at once, each with where it was written and what was wanted. Text ends here:
+//! nothing behind this module reads a string again.
+
+mod check;
+mod complaint;
+mod file;
+mod key;
+mod keys;
+mod layers;
+mod nearest;
+mod overrides;
+mod program;
+mod revision;
+mod tree;
+mod value;
+mod watch;
+mod words;
+
+#[cfg(test)]
+mod tests;
+
+use std::net::SocketAddr;
+
+pub use check::load;
+pub use complaint::{Complaint, Complaints, Origin};
+pub use key::{About, Shape};
+pub use overrides::{Overrides, gate_flags, logging_flags, revision_flags};
+pub use program::{LogFormat, Program};
+pub(crate) use value::brief;
+pub use watch::Watch;
+
+use crate::backend::ProcessSpec;
+use crate::revision::RevisionSpec;
+
+/// The settings of a gate: what may change while it runs, read again as a whole.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Config {
+    /// Where requests come in.
+    pub listen: SocketAddr,
+    /// Where health, metrics and reports are asked for; `None` is nowhere.
+    pub admin: Option<SocketAddr>,
+    /// Most client connections at once.
+    pub max_connections: usize,
+    /// Most local model servers at once, all revisions together.
+    pub max_processes: u32,
+    /// The revisions in the order they were written, at least one.
+    pub revisions: Vec<RevisionConfig>,
+}
+
+/// One revision and the world its replicas live in.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RevisionConfig {
+    /// What holds whatever that world is.
+    pub spec: RevisionSpec,
+    /// How its model servers are started as local processes; `None` in other worlds.
+    pub process: Option<ProcessSpec>,
+}

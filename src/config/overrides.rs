@@ -1,0 +1,213 @@
+//! What flags and environment say on top of the files. They go through the same tables, bounds and
+//! messages as files do; a complaint names the flag or the variable instead of a line.
+
+use super::complaint::{Complaint, Complaints, Origin};
+use super::key::{About, Shape, Table};
+use super::keys::{COMMAND, NAME, REVISION, TOP};
+use super::layers::Layer;
+use super::program::{self, LOGGING, PROGRAM, Program};
+use super::tree::{Entry, Node, Value};
+
+/// What flags and environment say. File < environment < flag.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Overrides {
+    environment: Sheet,
+    flags: Sheet,
+    complaints: Complaints,
+}
+
+/// What one of the two says about the program, the whole file and one revision.
+#[derive(Clone, Debug, Default, PartialEq)]
+struct Sheet {
+    program: Layer,
+    top: Layer,
+    revision: Layer,
+}
+
+/// The flags that every command has.
+pub fn logging_flags() -> impl Iterator<Item = &'static About> {
+    flags_of(LOGGING)
+}
+
+/// The flags of a gate as a whole.
+pub fn gate_flags() -> impl Iterator<Item = &'static About> {
+    flags_of(TOP).chain(flags_of(PROGRAM))
+}
+
+/// The flags of one revision.
+pub fn revision_flags() -> impl Iterator<Item = &'static About> {
+    flags_of(REVISION)
+}
+
+fn flags_of(table: Table) -> impl Iterator<Item = &'static About> {
+    table
+        .iter()
+        .map(|key| key.about())
+        .filter(|about| about.shape != Shape::NoFlag)
+}
+
+impl Overrides {
+    /// Reads flags, the environment, and the command after `--` (empty when there is none).
+    /// `flag` gives the values of a flag by its name without dashes, `environment` a variable.
+    pub fn new(
+        flag: impl Fn(&str) -> Vec<String>,
+        environment: impl Fn(&str) -> Option<String>,
+        command: &[String],
+    ) -> Self {
+        let mut complaints = Complaints::default();
+        let from_environment = |about: &About| {
+            let name = about.environment();
+            let values = environment(&name).map_or_else(Vec::new, |text| split(about, &text));
+            (Origin::Environment(name), values)
+        };
+        let from_flags =
+            |about: &About| (Origin::Flag(format!("--{}", about.flag)), flag(about.flag));
+        let environment = Sheet::read(from_environment, &mut complaints);
+        let mut flags = Sheet::read(from_flags, &mut complaints);
+        if !command.is_empty() {
+            let node = node_of(Shape::List, &Origin::CommandLine, command);
+            set(&mut flags.revision, &COMMAND, node, &mut complaints);
+        }
+        Self {
+            environment,
+            flags,
+            complaints,
+        }
+    }
+
+    /// What holds for the program as a whole, with defaults for what cannot be read: something must
+    /// hold while complaints are told.
+    #[must_use]
+    pub fn program(&self) -> Program {
+        program::program(&[&self.environment.program, &self.flags.program])
+    }
+
+    /// What is wrong with flags and environment; `load` tells it together with the files.
+    #[must_use]
+    pub fn complaints(&self) -> &Complaints {
+        &self.complaints
+    }
+
+    /// What is said about the whole file, the environment first.
+    pub(super) fn top(&self) -> [&Layer; 2] {
+        [&self.environment.top, &self.flags.top]
+    }
+
+    /// What is said about one revision, the environment first.
+    pub(super) fn revision(&self) -> [&Layer; 2] {
+        [&self.environment.revision, &self.flags.revision]
+    }
+
+    /// The name that picks a revision.
+    pub(super) fn name(&self) -> Option<&Node> {
+        self.revision()
+            .into_iter()
+            .rev()
+            .find_map(|layer| layer.get(NAME.about.path))
+    }
+
+    /// The first thing said about one revision besides its name.
+    pub(super) fn first_of_revision(&self) -> Option<&Node> {
+        self.revision()
+            .into_iter()
+            .flat_map(Layer::iter)
+            .find(|(path, _)| *path != NAME.about.path)
+            .map(|(_, node)| node)
+    }
+
+    /// The command after `--`.
+    pub(super) fn command(&self) -> Option<&Node> {
+        self.flags.revision.get(COMMAND.about.path)
+    }
+}
+
+impl Sheet {
+    fn read(said: impl Fn(&About) -> (Origin, Vec<String>), complaints: &mut Complaints) -> Self {
+        let mut read = |tables: &[Table]| {
+            let mut layer = Layer::default();
+            for key in tables.iter().flat_map(|table| table.iter()) {
+                let about = key.about();
+                if about.shape == Shape::NoFlag {
+                    continue;
+                }
+                let (origin, values) = said(about);
+                if !values.is_empty() {
+                    set(
+                        &mut layer,
+                        *key,
+                        node_of(about.shape, &origin, &values),
+                        complaints,
+                    );
+                }
+            }
+            layer
+        };
+        Self {
+            program: read(&[LOGGING, PROGRAM]),
+            top: read(&[TOP]),
+            revision: read(&[REVISION]),
+        }
+    }
+}
+
+fn set(
+    layer: &mut Layer,
+    key: &dyn super::key::AnyKey,
+    node: Result<Node, Complaint>,
+    complaints: &mut Complaints,
+) {
+    match node {
+        Ok(node) => layer.set(key, node, complaints),
+        Err(complaint) => complaints.push(complaint),
+    }
+}
+
+/// The values in one variable. An empty variable says nothing: composing tools cannot unset one.
+fn split(about: &About, text: &str) -> Vec<String> {
+    let parts: Vec<&str> = match about.shape {
+        Shape::One | Shape::NoFlag => vec![text],
+        Shape::List | Shape::Map => text.split(',').map(str::trim).collect(),
+    };
+    parts
+        .into_iter()
+        .filter(|part| !part.is_empty())
+        .map(str::to_owned)
+        .collect()
+}
+
+/// The values of a flag as they would stand in a file.
+fn node_of(shape: Shape, origin: &Origin, values: &[String]) -> Result<Node, Complaint> {
+    let value = match shape {
+        Shape::List => Value::List(values.iter().map(|v| Node::plain(origin, v)).collect()),
+        Shape::Map => Value::Map(
+            values
+                .iter()
+                .map(|v| variable(origin, v))
+                .collect::<Result<_, _>>()?,
+        ),
+        Shape::One | Shape::NoFlag => {
+            return Ok(Node::plain(
+                origin,
+                values.last().map_or("", String::as_str),
+            ));
+        }
+    };
+    Ok(Node {
+        origin: origin.clone(),
+        path: String::new(),
+        value,
+    })
+}
+
+fn variable(origin: &Origin, written: &str) -> Result<Entry, Complaint> {
+    let Some((key, value)) = written.split_once('=') else {
+        let node = Node::plain(origin, written);
+        return Err(node.wanted("NAME=VALUE"));
+    };
+    let node = Node::plain(origin, value);
+    Ok(Entry {
+        key: key.to_owned(),
+        origin: origin.clone(),
+        node,
+    })
+}
