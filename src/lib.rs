@@ -1,4 +1,7 @@
 //! Holdgate.
 
 pub mod revision;
+
 pub mod ports;
+
+pub mod sample_model;
