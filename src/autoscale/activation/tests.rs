@@ -17,12 +17,13 @@ fn decided(spec: &Spec, average: f64, ready: u32, now: Instant) -> Decision {
 }
 
 fn settled(spec: &Spec, condition: Condition, lasted: u64, average: f64) -> Decision {
-    let now = start() + seconds(10_000);
+    let t = start();
+    let now = t + seconds(10_000);
     let mut activation = Activation::new(spec, 1, now);
     activation.condition = condition;
-    activation.since = now - seconds(lasted);
+    activation.since = t + seconds(10_000 - lasted);
     let decision = decided(spec, average, 1, now);
-    activation.settle(decision, spec, Some(now - seconds(9_000)), now)
+    activation.settle(decision, spec, Some(t + seconds(1_000)), now)
 }
 
 #[test]

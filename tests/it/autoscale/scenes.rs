@@ -31,7 +31,7 @@ fn a_burst_panics_within_three_seconds_and_nothing_shrinks_until_it_is_over() {
         let over = |d: &Decision| d.panic_wish >= 2 * supply(d);
         let end = world.first(begin, |d| !panics(d));
         let readings = world.log.iter().filter(|(_, d)| over(d));
-        let last = readings.map(|(t, _)| *t).last().expect("it was over");
+        let last = readings.map(|(t, _)| *t).next_back().expect("it was over");
         assert!(end - last > 60.0 && end - last <= 62.0, "{last} to {end}");
 
         let in_panic = world.log.iter().filter(|(t, _)| (begin..end).contains(t));

@@ -30,19 +30,20 @@ pub(super) fn apply_scale(case: &Value) -> Outcome {
             return Outcome::Skipped(reason);
         }
     }
-    let now = Clock::start().at(0.0);
+    let clock = Clock::start();
+    let now = clock.at(0.0);
     let spec = spec_of(case);
     let current = count(&case["current_replicas"]);
     let initialized = case.get("scale_target_initialized").is_some_and(flag);
     let begins_with = if initialized { u32::MAX } else { 0 };
     let mut activation = Activation::new(&spec, begins_with, now);
-    activation.since = now - seconds(&case["in_condition_for_s"]);
+    activation.since = clock.at(-number(&case["in_condition_for_s"]));
     if let Some(condition) = case["pa_active_condition"].as_str() {
         activation.condition = condition_of(condition);
     }
     let wanted = replicas(&case["decider_desired"]);
     let decision = decided(&spec, wanted, current);
-    let long_ago = Some(now - Duration::from_secs(100_000));
+    let long_ago = Some(clock.at(-100_000.0));
     let decision = activation.settle(decision, &spec, long_ago, now);
 
     let want = &case["expect"];
@@ -177,7 +178,8 @@ pub(super) fn active_condition(case: &Value) -> Outcome {
 /// Two replicas have to be ready. Zero is decided past every window and grace period, so that
 /// nothing keeps it from being the answer.
 fn check_condition(condition: &str, ready: u32, wanted: Option<u32>, case: &Value) {
-    let now = Clock::start().at(0.0);
+    let clock = Clock::start();
+    let now = clock.at(0.0);
     let min_replicas = if wanted == Some(0) { 0 } else { 2 };
     let spec = aimed(
         Scaling {
@@ -189,7 +191,7 @@ fn check_condition(condition: &str, ready: u32, wanted: Option<u32>, case: &Valu
     );
     let mut activation = Activation::new(&spec, u32::MAX, now);
     activation.condition = condition_of(condition);
-    activation.since = now - Duration::from_secs(10_000);
+    activation.since = clock.at(-10_000.0);
     activation.settle(
         decided(&spec, wanted, ready),
         &spec,

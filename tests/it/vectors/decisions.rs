@@ -1,7 +1,5 @@
 //! Decisions: single steps, whole time series, and who is told about them.
 
-use std::time::Duration;
-
 use holdgate::autoscale::{
     Aggregation, Averages, Bound, Collector, Decider, Decision, Mode, Seen, Spec, wakes,
 };
@@ -47,13 +45,17 @@ pub(super) fn scale_decision(case: &Value) -> Outcome {
         } else {
             assert_eq!(decision.replicas, None);
         }
-        let panicking = decider.mode() != Mode::Stable;
-        assert_eq!(panicking, flag(&want["in_panic_after"]), "in panic");
-        if let Mode::Panic { peak, .. } = decider.mode() {
-            assert_eq!(peak, count(&want["max_panic_pods_after"]), "peak");
-        }
+        check_mode(decider.mode(), want);
     }
     Outcome::Passed
+}
+
+fn check_mode(mode: Mode, want: &Value) {
+    let panicking = mode != Mode::Stable;
+    assert_eq!(panicking, flag(&want["in_panic_after"]), "in panic");
+    if let Mode::Panic { peak, .. } = mode {
+        assert_eq!(peak, count(&want["max_panic_pods_after"]), "peak");
+    }
 }
 
 fn seen(ready: &Value, averages: Option<Averages>) -> Seen {
@@ -227,7 +229,7 @@ fn decision_for(wanted: Option<u32>) -> Decision {
         starting: 0,
         averages,
     };
-    let mut decider = Decider::new(&spec, 0, now - Duration::from_secs(1));
+    let mut decider = Decider::new(&spec, 0, now);
     decider.decide(&spec, seen, now)
 }
 
