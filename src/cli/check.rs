@@ -36,41 +36,41 @@ pub fn meaning(config: &Config) -> String {
         "listens on {}, admin {admin}; at most {} connections and {} model servers\n",
         config.listen, config.max_connections, config.max_processes,
     );
-    let lone = config.revisions.len() == 1;
+    let is_lone = config.revisions.len() == 1;
     for revision in &config.revisions {
-        told.push_str(&tell(revision, lone));
+        told.push_str(&tell(revision, is_lone));
     }
     told
 }
 
-fn tell(revision: &RevisionConfig, lone: bool) -> String {
+fn tell(revision: &RevisionConfig, is_lone: bool) -> String {
     let spec = &revision.spec;
     let mut told = format!("\n{}\n", spec.id);
-    let mut line = |word: &str, text: &str| {
+    let mut say = |word: &str, text: &str| {
         let _ = writeln!(told, "  {word:<8}{text}");
     };
-    line("takes", &leads_here(spec, lone));
+    say("takes", &leads_here(spec, is_lone));
     if let Some(process) = &revision.process {
-        line("starts", &process.command.join(" "));
+        say("starts", &process.command.join(" "));
         let ready = match &process.readiness.path {
             Some(path) => format!("once GET {path} answers 2xx"),
             None => "once its port takes connections".to_owned(),
         };
-        line(
+        say(
             "ready",
             &format!("{ready}, within {}", brief(process.readiness.timeout)),
         );
     }
-    line("scales", &scaling(spec));
-    line("limits", &limits(spec));
-    line("waits", &waiting(spec));
-    line("answers", &answering(spec));
+    say("scales", &scaling(spec));
+    say("limits", &limits(spec));
+    say("waits", &waiting(spec));
+    say("answers", &answering(spec));
     told
 }
 
-fn leads_here(spec: &RevisionSpec, lone: bool) -> String {
+fn leads_here(spec: &RevisionSpec, is_lone: bool) -> String {
     let mut ways = Vec::new();
-    if lone {
+    if is_lone {
         ways.push("every host".to_owned());
     } else if !spec.hosts.is_empty() {
         ways.push(format!("hosts {}", spec.hosts.join(", ")));
@@ -86,13 +86,12 @@ fn scaling(spec: &RevisionSpec) -> String {
     let most = scaling
         .max_replicas
         .map_or_else(|| "any number".to_owned(), |max| max.to_string());
-    let target = scaling
-        .target
-        .map_or_else(|| "its default".to_owned(), |t| t.to_string());
-    let unit = match scaling.metric {
-        ScaleMetric::Concurrency => "requests at once",
-        ScaleMetric::Rps => "requests per second",
+    let (usual, unit) = match (scaling.metric, spec.container_concurrency.written()) {
+        (ScaleMetric::Rps, _) => (200.0, "requests per second"),
+        (ScaleMetric::Concurrency, 0) => (100.0, "requests at once"),
+        (ScaleMetric::Concurrency, limit) => (limit.into(), "requests at once"),
     };
+    let target = scaling.target.unwrap_or(usual);
     let idle = match scaling.stop_after_idle {
         Some(idle) if scaling.min_replicas == 0 => {
             format!("; the last one goes {} after the last request", brief(idle))
