@@ -87,9 +87,9 @@ fn scaling(spec: &RevisionSpec) -> String {
         .max_replicas
         .map_or_else(|| "any number".to_owned(), |max| max.to_string());
     let (usual, unit) = match (scaling.metric, spec.container_concurrency.written()) {
-        (ScaleMetric::Rps, _) => (200.0, "requests per second"),
-        (ScaleMetric::Concurrency, 0) => (100.0, "requests at once"),
-        (ScaleMetric::Concurrency, limit) => (limit.into(), "requests at once"),
+        (ScaleMetric::Rps, _) => (200.0, "a second"),
+        (ScaleMetric::Concurrency, 0) => (100.0, "at once"),
+        (ScaleMetric::Concurrency, limit) => (limit.into(), "at once"),
     };
     let target = scaling.target.unwrap_or(usual);
     let idle = match scaling.stop_after_idle {
@@ -99,24 +99,24 @@ fn scaling(spec: &RevisionSpec) -> String {
         _ => String::new(),
     };
     format!(
-        "{} to {most} replicas, one per {target} {unit}{idle}",
+        "{} to {most} replicas, aims for {target} {unit} in each{idle}",
         scaling.min_replicas
     )
 }
 
 fn limits(spec: &RevisionSpec) -> String {
     match spec.container_concurrency.written() {
-        0 => "no hard limit at a replica".to_owned(),
-        limit => format!("never more than {limit} requests at a replica"),
+        0 => "no hard limit".to_owned(),
+        limit => format!("never more than {limit} at once in a replica"),
     }
 }
 
 fn waiting(spec: &RevisionSpec) -> String {
     let queue = &spec.queue;
     format!(
-        "at most {} requests and {} bytes, for {}, for {} while no replica is ready",
+        "at most {} requests and {}, for {}, for {} while no replica is ready",
         queue.max_requests,
-        queue.max_bytes,
+        size(queue.max_bytes),
         brief(queue.timeout),
         brief(queue.cold_timeout),
     )
@@ -131,4 +131,16 @@ fn answering(spec: &RevisionSpec) -> String {
         or_never(timeouts.stream),
         or_never(timeouts.idle),
     )
+}
+
+/// Bytes in the largest unit that leaves nothing over.
+fn size(bytes: u64) -> String {
+    let units = [("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10)];
+    match units
+        .iter()
+        .find(|(_, factor)| bytes > 0 && bytes.is_multiple_of(*factor))
+    {
+        Some((unit, factor)) => format!("{}{unit}", bytes / factor),
+        None => format!("{bytes} bytes"),
+    }
 }

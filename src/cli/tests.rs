@@ -172,9 +172,9 @@ m
   takes   every host; models m
   starts  serve
   ready   once its port takes connections, within 10m
-  scales  0 to 1 replicas, one per 2 requests at once; the last one goes 5m after the last request
-  limits  never more than 2 requests at a replica
-  waits   at most 1000 requests and 268435456 bytes, for 1m, for 10m while no replica is ready
+  scales  0 to 1 replicas, aims for 2 at once in each; the last one goes 5m after the last request
+  limits  never more than 2 at once in a replica
+  waits   at most 1000 requests and 256MiB, for 1m, for 10m while no replica is ready
   answers within 5m, streams within no bound, ends after 5m without a byte
 ";
     assert_eq!(told(sound), (0, meaning.to_owned(), String::new()));
