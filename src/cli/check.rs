@@ -36,41 +36,41 @@ pub fn meaning(config: &Config) -> String {
         "listens on {}, admin {admin}; at most {} connections and {} model servers\n",
         config.listen, config.max_connections, config.max_processes,
     );
-    let lone = config.revisions.len() == 1;
+    let is_lone = config.revisions.len() == 1;
     for revision in &config.revisions {
-        told.push_str(&tell(revision, lone));
+        told.push_str(&tell(revision, is_lone));
     }
     told
 }
 
-fn tell(revision: &RevisionConfig, lone: bool) -> String {
+fn tell(revision: &RevisionConfig, is_lone: bool) -> String {
     let spec = &revision.spec;
     let mut told = format!("\n{}\n", spec.id);
-    let mut line = |word: &str, text: &str| {
+    let mut say = |word: &str, text: &str| {
         let _ = writeln!(told, "  {word:<8}{text}");
     };
-    line("takes", &leads_here(spec, lone));
+    say("takes", &leads_here(spec, is_lone));
     if let Some(process) = &revision.process {
-        line("starts", &process.command.join(" "));
+        say("starts", &process.command.join(" "));
         let ready = match &process.readiness.path {
             Some(path) => format!("once GET {path} answers 2xx"),
             None => "once its port takes connections".to_owned(),
         };
-        line(
+        say(
             "ready",
             &format!("{ready}, within {}", brief(process.readiness.timeout)),
         );
     }
-    line("scales", &scaling(spec));
-    line("limits", &limits(spec));
-    line("waits", &waiting(spec));
-    line("answers", &answering(spec));
+    say("scales", &scaling(spec));
+    say("limits", &limits(spec));
+    say("waits", &waiting(spec));
+    say("answers", &answering(spec));
     told
 }
 
-fn leads_here(spec: &RevisionSpec, lone: bool) -> String {
+fn leads_here(spec: &RevisionSpec, is_lone: bool) -> String {
     let mut ways = Vec::new();
-    if lone {
+    if is_lone {
         ways.push("every host".to_owned());
     } else if !spec.hosts.is_empty() {
         ways.push(format!("hosts {}", spec.hosts.join(", ")));
@@ -86,13 +86,12 @@ fn scaling(spec: &RevisionSpec) -> String {
     let most = scaling
         .max_replicas
         .map_or_else(|| "any number".to_owned(), |max| max.to_string());
-    let target = scaling
-        .target
-        .map_or_else(|| "its default".to_owned(), |t| t.to_string());
-    let unit = match scaling.metric {
-        ScaleMetric::Concurrency => "requests at once",
-        ScaleMetric::Rps => "requests per second",
+    let (usual, unit) = match (scaling.metric, spec.container_concurrency.written()) {
+        (ScaleMetric::Rps, _) => (200.0, "a second"),
+        (ScaleMetric::Concurrency, 0) => (100.0, "at once"),
+        (ScaleMetric::Concurrency, limit) => (limit.into(), "at once"),
     };
+    let target = scaling.target.unwrap_or(usual);
     let idle = match scaling.stop_after_idle {
         Some(idle) if scaling.min_replicas == 0 => {
             format!("; the last one goes {} after the last request", brief(idle))
@@ -100,24 +99,24 @@ fn scaling(spec: &RevisionSpec) -> String {
         _ => String::new(),
     };
     format!(
-        "{} to {most} replicas, one per {target} {unit}{idle}",
+        "{} to {most} replicas, aims for {target} {unit} in each{idle}",
         scaling.min_replicas
     )
 }
 
 fn limits(spec: &RevisionSpec) -> String {
     match spec.container_concurrency.written() {
-        0 => "no hard limit at a replica".to_owned(),
-        limit => format!("never more than {limit} requests at a replica"),
+        0 => "no hard limit".to_owned(),
+        limit => format!("never more than {limit} at once in a replica"),
     }
 }
 
 fn waiting(spec: &RevisionSpec) -> String {
     let queue = &spec.queue;
     format!(
-        "at most {} requests and {} bytes, for {}, for {} while no replica is ready",
+        "at most {} requests and {}, for {}, for {} while no replica is ready",
         queue.max_requests,
-        queue.max_bytes,
+        size(queue.max_bytes),
         brief(queue.timeout),
         brief(queue.cold_timeout),
     )
@@ -132,4 +131,16 @@ fn answering(spec: &RevisionSpec) -> String {
         or_never(timeouts.stream),
         or_never(timeouts.idle),
     )
+}
+
+/// Bytes in the largest unit that leaves nothing over.
+fn size(bytes: u64) -> String {
+    let units = [("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10)];
+    match units
+        .iter()
+        .find(|(_, factor)| bytes > 0 && bytes.is_multiple_of(*factor))
+    {
+        Some((unit, factor)) => format!("{}{unit}", bytes / factor),
+        None => format!("{bytes} bytes"),
+    }
 }

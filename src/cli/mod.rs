@@ -13,6 +13,8 @@ pub use flags::{GateFlags, LoggingFlags, RevisionFlags};
 
 use crate::config::Overrides;
 
+const FILE_HELP: &str = "File with revisions and settings, again and again [env: HOLDGATE_FILE]";
+
 const EXAMPLES: &str = "\
 Examples:
   holdgate run -- my-server --port {port}
@@ -21,7 +23,8 @@ Examples:
   holdgate check -f proxy-config/flowers-sample.yaml
 
 Every flag has one environment name: --queue-timeout is HOLDGATE_QUEUE_TIMEOUT. A flag wins over the
-environment, the environment over a file. Exit codes: 0 fine, 1 failed, 2 wrong usage or configuration.";
+environment, the environment over a file; lists take commas in the environment. Exit codes: 0 fine,
+1 failed, 2 wrong usage or configuration.";
 
 const RUN_EXAMPLES: &str = "\
 Examples:
@@ -60,8 +63,8 @@ pub enum Command {
 /// Which files.
 #[derive(Args, Clone, Debug)]
 pub struct FileArgs {
-    /// File with revisions and settings, again and again [env: HOLDGATE_FILE]
-    #[arg(short, long = "file", value_name = "FILE")]
+    /// The files in the order they were given.
+    #[arg(short, long = "file", value_name = "FILE", help = FILE_HELP)]
     files: Vec<PathBuf>,
 }
 

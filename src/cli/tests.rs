@@ -1,1 +1,188 @@
+use clap::CommandFactory;
+use clap::error::ErrorKind;
 
+use super::*;
+use crate::config::{gate_flags, load, logging_flags, revision_flags};
+
+fn parse(words: &[&str]) -> Cli {
+    Cli::try_parse_from([&["holdgate"], words].concat()).expect("a command line we know")
+}
+
+fn nothing(_: &str) -> Option<String> {
+    None
+}
+
+#[test]
+fn the_commands_are_put_together_well() {
+    Cli::command().debug_assert();
+}
+
+#[test]
+fn flags_and_the_command_after_the_dashes_make_a_revision() {
+    let cli = parse(&[
+        "run",
+        "--name",
+        "m",
+        "--host",
+        "a",
+        "--host",
+        "b",
+        "--env",
+        "K=V",
+        "--max-replicas",
+        "2",
+        "--log-format",
+        "json",
+        "--",
+        "serve",
+        "--port",
+        "{port}",
+    ]);
+    let overrides = cli.overrides(nothing);
+    let config = load(&[], &overrides).expect("sound");
+    let revision = &config.revisions[0];
+    assert_eq!(revision.spec.id.as_str(), "m");
+    assert_eq!(revision.spec.hosts, ["a", "b"]);
+    assert_eq!(revision.spec.scaling.max_replicas, Some(2));
+    let process = revision.process.as_ref().expect("a process");
+    assert_eq!(process.command, ["serve", "--port", "{port}"]);
+    assert_eq!(process.env, [("K".to_owned(), "V".to_owned())]);
+    assert_eq!(
+        overrides.program().log_format,
+        crate::config::LogFormat::Json
+    );
+}
+
+#[test]
+fn logging_flags_may_stand_before_and_after_the_command() {
+    for words in [
+        ["--log-level", "debug", "keeper"],
+        ["keeper", "--log-level", "debug"],
+    ] {
+        assert_eq!(
+            parse(&words).overrides(nothing).program().log_level,
+            "debug"
+        );
+    }
+}
+
+#[test]
+fn a_negative_number_is_answered_by_our_own_bounds() {
+    let overrides = parse(&["run", "--min-replicas", "-1", "--", "a"]).overrides(nothing);
+    let told = overrides.complaints().to_string();
+    assert_eq!(
+        told,
+        "--min-replicas: wanted a whole number, 0 or more, not -1"
+    );
+}
+
+#[test]
+fn every_flag_is_in_the_help_with_its_environment_name() {
+    let mut command = Cli::command();
+    let run = command.find_subcommand_mut("run").expect("the run command");
+    let help = run.render_long_help().to_string();
+    for about in gate_flags().chain(revision_flags()) {
+        assert!(
+            help.contains(&format!("--{} ", about.flag)),
+            "--{} is missing",
+            about.flag
+        );
+        assert!(
+            help.contains(&about.environment()),
+            "{} is missing",
+            about.environment()
+        );
+    }
+    let all = Cli::command().render_long_help().to_string();
+    for about in logging_flags() {
+        assert!(
+            all.contains(&about.environment()),
+            "{} is missing",
+            about.environment()
+        );
+    }
+    assert!(help.contains("Examples:") && all.contains("Examples:"));
+    assert!(!all.contains("keeper"), "nobody types it");
+}
+
+#[test]
+fn files_come_from_flags_else_from_the_environment() {
+    let variable = |name: &str| (name == "HOLDGATE_FILE").then(|| "a.yaml:b.yaml".to_owned());
+    let paths = |words: &[&str]| match parse(words).command {
+        Command::Check(files) => files.paths(variable),
+        other => panic!("not check but {other:?}"),
+    };
+    assert_eq!(
+        paths(&["check", "-f", "c.yaml", "--file", "d.yaml"]),
+        [PathBuf::from("c.yaml"), PathBuf::from("d.yaml")]
+    );
+    assert_eq!(
+        paths(&["check"]),
+        [PathBuf::from("a.yaml"), PathBuf::from("b.yaml")]
+    );
+}
+
+#[test]
+fn the_environment_of_a_gate_counts_for_run_only() {
+    let variable = |name: &str| (name == "HOLDGATE_LISTEN").then(|| "nowhere".to_owned());
+    assert_eq!(parse(&["keeper"]).overrides(variable).complaints().len(), 0);
+    assert_eq!(
+        parse(&["run", "--", "a"])
+            .overrides(variable)
+            .complaints()
+            .len(),
+        1
+    );
+}
+
+#[test]
+fn an_unknown_flag_is_wrong_usage() {
+    let error =
+        Cli::try_parse_from(["holdgate", "run", "--queue-timeot", "5s"]).expect_err("unknown");
+    assert_eq!(
+        (error.kind(), error.exit_code()),
+        (ErrorKind::UnknownArgument, 2)
+    );
+    assert!(error.to_string().contains("--queue-timeout"), "{error}");
+}
+
+#[test]
+fn check_tells_what_a_file_means_or_all_that_is_wrong() {
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let file = dir.path().join("a.yaml");
+    let told = |text: &str| {
+        std::fs::write(&file, text).expect("written");
+        let (mut out, mut err) = (Vec::new(), Vec::new());
+        let code = check(std::slice::from_ref(&file), &mut out, &mut err).expect("told");
+        let text = |bytes| String::from_utf8(bytes).expect("text");
+        (
+            code,
+            text(out),
+            text(err).replace(&dir.path().display().to_string(), "."),
+        )
+    };
+    let sound = "\
+revisions:
+- { name: m, models: [m], containerConcurrency: 2, stopAfterIdle: 5m, process: { command: [serve] } }
+";
+    let meaning = "\
+listens on 127.0.0.1:8080, admin 127.0.0.1:9090; at most 16384 connections and 16 model servers
+
+m
+  takes   every host; models m
+  starts  serve
+  ready   once its port takes connections, within 10m
+  scales  0 to 1 replicas, aims for 2 at once in each; the last one goes 5m after the last request
+  limits  never more than 2 at once in a replica
+  waits   at most 1000 requests and 256MiB, for 1m, for 10m while no replica is ready
+  answers within 5m, streams within no bound, ends after 5m without a byte
+";
+    assert_eq!(told(sound), (0, meaning.to_owned(), String::new()));
+    let wrong = "revisions:\n- { name: m, process: { command: serve } }\n- { colour: red }\n";
+    let (code, out, err) = told(wrong);
+    assert_eq!((code, out.as_str(), err.lines().count()), (2, "", 5 + 1));
+    assert!(
+        err.starts_with("./a.yaml:2:3: revisions[0]: wanted hosts or models"),
+        "{err}"
+    );
+}

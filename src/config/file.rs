@@ -113,10 +113,11 @@ impl Files {
             self.defaults.join(layer, complaints);
         }
         let revisions = top.take(REVISIONS.about.path);
-        if revisions
-            .as_ref()
-            .is_none_or(|node| node.items().is_empty())
-        {
+        let said_none = |node: &Node| match &node.value {
+            Value::List(items) => items.is_empty(),
+            value => *value == Value::Nothing,
+        };
+        if revisions.as_ref().is_none_or(said_none) {
             self.no_revisions.get_or_insert_with(|| Complaint {
                 origin: revisions.as_ref().unwrap_or(root).origin.clone(),
                 path: REVISIONS.about.path.to_owned(),

@@ -10,7 +10,8 @@ use super::complaint::Complaints;
 use super::key::{About, Key, Shape, Table, keys};
 use super::tree::Node;
 use super::value::{
-    LONGEST, bytes, choice, duration, duration_or_off, number, number_over, whole, whole_seconds,
+    LONGEST, bytes, choice, duration, duration_or_off, number, number_from, number_over, whole,
+    whole_seconds,
 };
 use super::words::{
     address, address_or_off, command, directory, environment, hosts, http_path, models, name,
@@ -64,7 +65,7 @@ keys! {
         |n, c| whole(n, c, 0..=MOST),
         "Hard limit of requests at one replica, 0 for none";
     SCALE_TARGET: f64 = "scaleTarget", --"scale-target" "NUMBER" One, "",
-        |n, c| number(n, c, 0.01..=f64::MAX),
+        |n, c| number_from(n, c, 0.01),
         "Soft target per replica; when not written, the hard limit, else 100 (200 for rps)";
     SCALE_METRIC: ScaleMetric = "scaleMetric", --"scale-metric" "METRIC" One, "concurrency", metric,
         "What is averaged: concurrency or rps";
@@ -79,8 +80,8 @@ keys! {
     CONNECT_TIMEOUT: Duration = "connectTimeout", --"connect-timeout" "DURATION" One, "5s",
         |n, c| duration(n, c, A_MOMENT..=LONGEST),
         "Longest time to open a connection to a replica";
-    FIRST_BYTE_TIMEOUT: Option<Duration> = "firstByteTimeout", --"first-byte-timeout" "DURATION" One,
-        "0", duration_or_off,
+    FIRST_BYTE_TIMEOUT: Option<Duration> = "firstByteTimeout",
+        --"first-byte-timeout" "DURATION" One, "0", duration_or_off,
         "Longest time to the first byte of an answer, 0 for no bound of its own";
     QUEUE_MAX_REQUESTS: usize = "queue.maxRequests", --"queue-max-requests" "N" One, "1000",
         |n, c| whole(n, c, 0..=MOST),
@@ -116,14 +117,14 @@ keys! {
     STABLE_WINDOW: Duration = "autoscaling.stableWindow", --"stable-window" "DURATION" One, "60s",
         |n, c| whole_seconds(n, c, 6 * SECOND),
         "The long average, 6s to 1h";
-    PANIC_WINDOW: f64 = "autoscaling.panicWindowPercentage", --"panic-window-percentage" "PERCENT" One,
-        "10", |n, c| number(n, c, 1.0..=100.0),
+    PANIC_WINDOW: f64 = "autoscaling.panicWindowPercentage",
+        --"panic-window-percentage" "PERCENT" One, "10", |n, c| number(n, c, 1.0..=100.0),
         "The short average, as percent of the long one";
     PANIC_THRESHOLD: f64 = "autoscaling.panicThresholdPercentage",
         --"panic-threshold-percentage" "PERCENT" One, "200", |n, c| number(n, c, 110.0..=1000.0),
         "Wanted over ready replicas, in percent, from which panic starts";
-    MAX_SCALE_UP_RATE: f64 = "autoscaling.maxScaleUpRate", --"max-scale-up-rate" "NUMBER" One, "1000",
-        |n, c| number_over(n, c, 1.0),
+    MAX_SCALE_UP_RATE: f64 = "autoscaling.maxScaleUpRate",
+        --"max-scale-up-rate" "NUMBER" One, "1000", |n, c| number_over(n, c, 1.0),
         "At most so many times the present replicas per decision";
     MAX_SCALE_DOWN_RATE: f64 = "autoscaling.maxScaleDownRate", --"max-scale-down-rate" "NUMBER" One,
         "2", |n, c| number_over(n, c, 1.0),

@@ -11,6 +11,9 @@ use super::tree::{Node, Value};
 /// be some end.
 pub(super) const LONGEST: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
+/// Largest size anybody may write: Kubernetes' own bound on quantities.
+const LARGEST: u64 = u64::MAX >> 1;
+
 const HOUR: Duration = Duration::from_secs(60 * 60);
 
 /// Complains that something else was wanted.
@@ -58,14 +61,18 @@ pub(super) fn number(
     complaints: &mut Complaints,
     bounds: RangeInclusive<f64>,
 ) -> Option<f64> {
-    let what = if *bounds.end() == f64::MAX {
-        format!("a number, {} or more", bounds.start())
-    } else {
-        format!("a number from {} to {}", bounds.start(), bounds.end())
-    };
+    let what = format!("a number from {} to {}", bounds.start(), bounds.end());
     match finite(node).filter(|n| bounds.contains(n)) {
         Some(n) => Some(n),
         None => wanted(node, &what, complaints),
+    }
+}
+
+/// A number at or over a bound.
+pub(super) fn number_from(node: &Node, complaints: &mut Complaints, least: f64) -> Option<f64> {
+    match finite(node).filter(|n| *n >= least) {
+        Some(n) => Some(n),
+        None => wanted(node, &format!("a number, {least} or more"), complaints),
     }
 }
 
@@ -178,7 +185,8 @@ pub(super) fn bytes(node: &Node, complaints: &mut Complaints) -> Option<u64> {
         Value::Text { text, .. } => parse_bytes(text),
         _ => None,
     };
-    match read {
+    // Sizes are added up: their sum must have room as well.
+    match read.filter(|n| *n <= LARGEST) {
         Some(n) => Some(n),
         None => wanted(node, "a size such as 256MiB, 1G or 1048576", complaints),
     }

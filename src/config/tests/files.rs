@@ -1,0 +1,291 @@
+//! What files mean, and that the files we ship say what they promise.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::super::complaint::Complaints;
+use super::super::key::AnyKey;
+use super::super::keys::{REVISION, TOP};
+use super::super::program::{LOGGING, PROGRAM};
+use super::super::tree::{self, Node};
+use super::super::{Config, Overrides, RevisionConfig, load};
+use super::{complaints, meaning, revision};
+use crate::backend::{ProcessSpec, Readiness};
+use crate::revision::{
+    ContainerConcurrency, OnDisconnect, OverloadStatus, QueueLimits, RevisionId, RevisionSpec,
+    ScaleMetric, Scaling, Timeouts,
+};
+
+fn shipped(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("proxy-config")
+        .join(name)
+}
+
+fn parsed(text: &str) -> Node {
+    let mut complaints = Complaints::default();
+    let root = tree::parse(
+        &Arc::from(Path::new("reference.yaml")),
+        text,
+        &mut complaints,
+    );
+    assert_eq!(complaints, Complaints::default());
+    root.expect("the text has content")
+}
+
+fn at<'a>(root: &'a Node, path: &str) -> Option<&'a Node> {
+    path.split('.')
+        .try_fold(root, |node, key| node.entry(key).map(|entry| &entry.node))
+}
+
+fn all_defaults() -> Config {
+    let seconds = Duration::from_secs;
+    let scaling = Scaling {
+        min_replicas: 0,
+        max_replicas: Some(1),
+        metric: ScaleMetric::Concurrency,
+        target: None,
+        target_utilization_percentage: 100.0,
+        stable_window: seconds(60),
+        panic_window_percentage: 10.0,
+        panic_threshold_percentage: 200.0,
+        max_scale_up_rate: 1000.0,
+        max_scale_down_rate: 2.0,
+        scale_to_zero_grace_period: seconds(30),
+        scale_to_zero_pod_retention_period: seconds(0),
+        scale_down_delay: seconds(0),
+        activation_scale: 1,
+        initial_scale: None,
+        stop_after_idle: None,
+        failed_starts: 3,
+    };
+    let spec = RevisionSpec {
+        id: RevisionId::new("a"),
+        hosts: Vec::new(),
+        models: Vec::new(),
+        container_concurrency: ContainerConcurrency::UNLIMITED,
+        scaling,
+        queue: QueueLimits {
+            max_requests: 1000,
+            max_bytes: 256 << 20,
+            timeout: seconds(60),
+            cold_timeout: seconds(600),
+            read_ahead: 1 << 20,
+        },
+        timeouts: Timeouts {
+            total: Some(seconds(300)),
+            stream: None,
+            idle: Some(seconds(300)),
+            connect: seconds(5),
+            first_byte: None,
+        },
+        max_body_bytes: None,
+        overload_status: OverloadStatus::TooManyRequests,
+        on_disconnect: OnDisconnect::Auto,
+    };
+    let process = ProcessSpec {
+        command: vec!["a".to_owned()],
+        env: Vec::new(),
+        dir: None,
+        readiness: Readiness {
+            path: None,
+            timeout: seconds(600),
+        },
+        stop_timeout: seconds(10),
+    };
+    Config {
+        listen: "127.0.0.1:8080".parse().expect("an address"),
+        admin: Some("127.0.0.1:9090".parse().expect("an address")),
+        max_connections: 16384,
+        max_processes: 16,
+        revisions: vec![RevisionConfig {
+            spec,
+            process: Some(process),
+        }],
+    }
+}
+
+#[test]
+fn a_revision_of_which_nothing_is_said_has_the_promised_defaults() {
+    assert_eq!(meaning(&revision("")), all_defaults());
+}
+
+#[test]
+fn every_shipped_file_is_sound() {
+    let mut names = BTreeSet::new();
+    for entry in std::fs::read_dir(shipped("")).expect("the folder") {
+        let path = entry.expect("an entry").path();
+        let read = load(std::slice::from_ref(&path), &Overrides::default());
+        assert!(read.is_ok(), "{}", read.expect_err("it is not sound"));
+        names.insert(
+            path.file_name()
+                .map(|name| name.to_string_lossy().into_owned()),
+        );
+    }
+    assert!(
+        names.contains(&Some("flowers-sample.yaml".to_owned())),
+        "found {names:?}"
+    );
+}
+
+/// Keys without a default stand behind a bare `#`, and prose behind `# `.
+#[test]
+fn the_reference_has_every_key_and_shows_its_default() {
+    let text = std::fs::read_to_string(shipped("reference.yaml")).expect("the reference");
+    let bare = |line: &str| {
+        let rest = line.trim_start().strip_prefix('#');
+        rest.is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_alphabetic()))
+    };
+    let uncomment = |line: &str| {
+        if bare(line) {
+            line.replacen('#', "", 1)
+        } else {
+            line.to_owned()
+        }
+    };
+    let with_examples: Vec<String> = text.lines().map(uncomment).collect();
+    let with_examples = with_examples.join("\n");
+    assert_eq!(complaints(&with_examples), [""; 0]);
+    let (shown, told) = (parsed(&text), parsed(&with_examples));
+    let revision_of =
+        |root: &Node| at(root, "revisions").and_then(|node| node.items().first().cloned());
+    let (shown_revision, told_revision) = (
+        revision_of(&shown).expect("a revision"),
+        revision_of(&told).expect("a revision"),
+    );
+    for (table, shown, told) in [
+        (TOP, &shown, &told),
+        (REVISION, &shown_revision, &told_revision),
+    ] {
+        for key in table {
+            let about = key.about();
+            assert!(
+                at(told, about.path).is_some(),
+                "{} is not in the reference",
+                about.path
+            );
+            if !about.default.is_empty() {
+                let node = at(shown, about.path).expect("a key with a default is shown");
+                assert!(
+                    key.is_default(node),
+                    "{} is not {}",
+                    about.path,
+                    node.found()
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn no_two_keys_share_a_path_a_flag_or_a_variable() {
+    let tables = [TOP, REVISION, LOGGING, PROGRAM];
+    let keys: Vec<&dyn AnyKey> = tables
+        .iter()
+        .flat_map(|table| table.iter().copied())
+        .collect();
+    let mut seen = BTreeSet::new();
+    for about in keys.iter().map(|key| key.about()) {
+        assert!(seen.insert(about.path.to_owned()), "{}", about.path);
+        let read = about.default.is_empty()
+            || keys.iter().any(|key| {
+                let node = Node::plain(&super::super::Origin::CommandLine, about.default);
+                key.about().path == about.path && key.is_default(&node)
+            });
+        assert!(read, "the default of {} cannot be read", about.path);
+        if !about.flag.is_empty() {
+            assert!(seen.insert(format!("--{}", about.flag)), "--{}", about.flag);
+            assert!(seen.insert(about.environment()), "{}", about.environment());
+        }
+    }
+}
+
+#[test]
+fn durations_and_sizes_are_read_as_people_write_them() {
+    let wait = |text: &str| {
+        meaning(&revision(&format!("queue: {{ timeout: {text} }}"))).revisions[0]
+            .spec
+            .queue
+            .timeout
+    };
+    assert_eq!(wait("90s"), Duration::from_secs(90));
+    assert_eq!(wait("300"), Duration::from_secs(300));
+    assert_eq!(wait("1h30m"), Duration::from_secs(5400));
+    assert_eq!(wait("'1m 30s'"), Duration::from_secs(90));
+    assert_eq!(wait("500ms"), Duration::from_millis(500));
+    assert_eq!(wait("1.5s"), Duration::from_millis(1500));
+    let size = |text: &str| {
+        meaning(&revision(&format!("maxBodyBytes: {text}"))).revisions[0]
+            .spec
+            .max_body_bytes
+    };
+    assert_eq!(size("0"), None);
+    assert_eq!(size("1048576"), Some(1 << 20));
+    assert_eq!(size("256MiB"), Some(256 << 20));
+    assert_eq!(size("256Mi"), Some(256 << 20));
+    assert_eq!(size("1G"), Some(1_000_000_000));
+    assert_eq!(size("1.5Gi"), Some(3 << 29));
+    assert_eq!(size("10kB"), Some(10_000));
+}
+
+#[test]
+fn zero_means_off_where_it_says_so() {
+    let spec = &meaning(&revision(
+        "timeout: 0\nidleTimeout: 0s\nfirstByteTimeout: 0\nmaxReplicas: 0",
+    ))
+    .revisions[0]
+        .spec;
+    assert_eq!(
+        (
+            spec.timeouts.total,
+            spec.timeouts.idle,
+            spec.timeouts.first_byte
+        ),
+        (None, None, None)
+    );
+    assert_eq!(spec.scaling.max_replicas, None);
+}
+
+#[test]
+fn an_unwritten_cap_gives_way_to_a_larger_number() {
+    let max = |lines: &str| {
+        meaning(&revision(lines)).revisions[0]
+            .spec
+            .scaling
+            .max_replicas
+    };
+    assert_eq!(max("minReplicas: 3"), Some(3));
+    assert_eq!(
+        max("autoscaling: { activationScale: 2, initialScale: 4 }"),
+        Some(4)
+    );
+    assert_eq!(max("minReplicas: 1"), Some(1));
+}
+
+#[test]
+fn several_files_are_one_configuration() {
+    let files = super::Written::new(&[
+        (
+            "a.yaml",
+            "listen: 127.0.0.1:1\ndefaults: { minReplicas: 1 }\n",
+        ),
+        (
+            "b.yaml",
+            "revisions:\n- { name: b, hosts: [b], process: { command: [b] } }\n",
+        ),
+        (
+            "c.yaml",
+            "revisions:\n- { name: c, hosts: [c], process: { command: [c] } }\n",
+        ),
+    ]);
+    let config = files.load(&Overrides::default()).expect("sound");
+    assert_eq!(config.listen.port(), 1);
+    let told: Vec<_> = config
+        .revisions
+        .iter()
+        .map(|r| (r.spec.id.as_str(), r.spec.scaling.min_replicas))
+        .collect();
+    assert_eq!(told, [("b", 1), ("c", 1)]);
+}

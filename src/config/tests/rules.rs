@@ -1,0 +1,162 @@
+//! What is complained about between keys, revisions and files.
+
+use super::{Written, complaints, meaning, overrides, revision};
+
+#[test]
+fn what_is_missing_is_named_where_its_revision_begins() {
+    assert_eq!(
+        complaints("revisions:\n  - hosts: [a.example]\n"),
+        [
+            "a.yaml:2:5: revisions[0].name: is missing, wanted a name",
+            "a.yaml:2:5: revisions[0].process.command: is missing, wanted a list such as [my-server, --port, \"{port}\"]",
+        ]
+    );
+    assert_eq!(
+        complaints("listen: 127.0.0.1:0\n"),
+        ["a.yaml:1:1: revisions: wanted at least one revision"]
+    );
+    assert_eq!(
+        complaints("revisions: []\n"),
+        ["a.yaml:1:12: revisions: wanted at least one revision"]
+    );
+    assert_eq!(
+        complaints("revisions: [a]\n"),
+        ["a.yaml:1:13: revisions[0]: wanted a map, not a"]
+    );
+    assert_eq!(
+        complaints("revisions: a\n").last().map(String::as_str),
+        Some("a.yaml:1:12: revisions: wanted a list of revisions, not a")
+    );
+}
+
+#[test]
+fn limits_that_contradict_each_other_are_named() {
+    let of = |lines: &str| complaints(&revision(lines));
+    assert_eq!(
+        of("minReplicas: 3\nmaxReplicas: 2"),
+        ["a.yaml:4:18: revisions[0].minReplicas: wanted at most maxReplicas (2), not 3"]
+    );
+    assert_eq!(
+        of("maxReplicas: 2\nautoscaling: { activationScale: 3 }"),
+        [
+            "a.yaml:5:37: revisions[0].autoscaling.activationScale: wanted at most maxReplicas (2), not 3"
+        ]
+    );
+    assert_eq!(
+        of("minReplicas: 3\nautoscaling: { activationScale: 2 }"),
+        [
+            "a.yaml:5:37: revisions[0].autoscaling.activationScale: wanted at least minReplicas (3), not 2"
+        ]
+    );
+    assert_eq!(of("minReplicas: 3\nmaxReplicas: 0"), [""; 0], "0 is no cap");
+    assert_eq!(
+        of("minReplicas: 3\nmaxReplicas: two"),
+        ["a.yaml:5:18: revisions[0].maxReplicas: wanted a whole number, 0 or more, not two"],
+        "no rule about a number nobody knows"
+    );
+}
+
+#[test]
+fn nothing_leads_to_two_revisions() {
+    let text = "\
+revisions:
+  - { name: a, hosts: [x.example], models: [m], process: { command: [a] } }
+  - { name: a, hosts: [X.example], models: [n, m], process: { command: [a] } }
+  - { name: c, hosts: [], process: { command: [a] } }
+";
+    assert_eq!(
+        complaints(text),
+        [
+            "a.yaml:3:13: revisions[1].name: wanted a name of its own, a is taken at a.yaml:2:13",
+            "a.yaml:3:24: revisions[1].hosts[0]: wanted a host of its own, x.example is taken at a.yaml:2:24",
+            "a.yaml:3:48: revisions[1].models[1]: wanted a model of its own, m is taken at a.yaml:2:45",
+            "a.yaml:4:5: revisions[2]: wanted hosts or models, as nothing else leads to one of several revisions",
+        ]
+    );
+}
+
+#[test]
+fn everything_wrong_is_told_at_once_in_the_order_of_the_files() {
+    let files = Written::new(&[
+        (
+            "a.yaml",
+            "listen: here\nlisten: there\nrevisions:\n  - name: a\n    minReplicas: -1\n    colour: red\n",
+        ),
+        (
+            "b.yaml",
+            "listen: 127.0.0.1:1\ndefaults: { timeout: long, name: b }\nrevisions:\n  - { name: a, hosts: [h], process: { command: [a] } }\n",
+        ),
+        ("c.yaml", "revisions: [\n"),
+        ("d.yaml", ""),
+    ]);
+    assert_eq!(
+        files.complaints(&overrides(
+            &["queue-timeout=later"],
+            &["HOLDGATE_ADMIN=nowhere"],
+            &[]
+        )),
+        [
+            "a.yaml:1:9: listen: wanted an address and a port such as 127.0.0.1:8080, not here",
+            "a.yaml:2:1: listen: written twice, first at a.yaml:1:1",
+            "a.yaml:4:5: revisions[0].process.command: is missing, wanted a list such as [my-server, --port, \"{port}\"]",
+            "a.yaml:4:5: revisions[0]: wanted hosts or models, as nothing else leads to one of several revisions",
+            "a.yaml:5:18: revisions[0].minReplicas: wanted a whole number, 0 or more, not -1",
+            "a.yaml:6:5: revisions[0].colour: unknown key",
+            "b.yaml:1:9: listen: written twice, first at a.yaml:1:9",
+            "b.yaml:2:22: defaults.timeout: wanted a duration such as 90s, 5m or 1h30m, not long",
+            "b.yaml:2:34: defaults.name: cannot be a default, every revision has its own",
+            "b.yaml:4:13: revisions[0].name: wanted a name of its own, a is taken at a.yaml:4:11",
+            "c.yaml:1:12: unclosed bracket '['",
+            "d.yaml: is empty, wanted revisions",
+            "HOLDGATE_ADMIN: wanted an address and a port such as 127.0.0.1:9090, or off, not nowhere",
+            "--queue-timeout: wanted a duration such as 90s, 5m or 1h30m, not later",
+            "--queue-timeout: wanted --name to pick one revision (a, a)",
+        ]
+    );
+}
+
+#[test]
+fn what_is_no_file_of_ours_is_refused_as_a_whole() {
+    let manifest = "apiVersion: serving.kserve.io/v1beta1\nkind: InferenceService\nspec: {}\n";
+    assert_eq!(
+        complaints(manifest),
+        [
+            "a.yaml:2:7: kind: Kubernetes manifests (InferenceService) are not read yet, wanted revisions"
+        ]
+    );
+    assert_eq!(
+        complaints("- a\n"),
+        ["a.yaml:1:1: wanted a map of settings, not a list"]
+    );
+    assert_eq!(
+        complaints("# nothing\n"),
+        ["a.yaml: is empty, wanted revisions"]
+    );
+    let two = format!("{}---\na: 1\n", revision(""));
+    assert_eq!(
+        complaints(&two),
+        ["a.yaml:6:1: a second document begins here, wanted one document per file"]
+    );
+    let missing = Written::new(&[]);
+    let file = missing.dir.path().join("a.yaml");
+    let told = super::super::load(&[file], &overrides(&[], &[], &[])).expect_err("no such file");
+    assert!(
+        told.to_string()
+            .ends_with("a.yaml: could not be read: no such file"),
+        "{told}"
+    );
+}
+
+#[test]
+fn aliases_repeat_what_they_name_within_reason() {
+    let text = "revisions: [{ name: a, models: &m [m], hosts: *m, process: { command: *m } }]\n";
+    assert_eq!(meaning(text).revisions[0].spec.hosts, ["m"]);
+    let tens = (1..8).map(|n| {
+        let repeated = vec![format!("*a{}", n - 1); 10].join(", ");
+        format!("a{n}: &a{n} [{repeated}]")
+    });
+    let first = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]".to_owned();
+    let bomb: Vec<String> = std::iter::once(first).chain(tens).collect();
+    let told = complaints(&bomb.join("\n"));
+    assert_eq!(told, ["a.yaml:5:45: aliases repeat too much"]);
+}
