@@ -162,6 +162,8 @@ impl<L: Launcher, P: Probe, O: Occupancy> Fleet<L, P, O> {
         member.diagnosis = None;
         let endpoint = member.endpoint;
         self.recovery.succeeded(now);
+        let listen = phases.spawn + phases.listen;
+        self.settings.stats.start_succeeded(listen, phases.ready);
         let total = phases.total();
         self.typical_start = Some(self.typical_start.map_or(total, |typical| {
             typical.mul_f64(1.0 - NEWEST_WEIGHT) + total.mul_f64(NEWEST_WEIGHT)
@@ -213,10 +215,15 @@ impl<L: Launcher, P: Probe, O: Occupancy> Fleet<L, P, O> {
             Ending::Crashed(crash) => {
                 warn!(%revision, replica = %id, detail = crash.detail, "crashed");
                 if member.phase == Phase::Starting {
-                    self.recovery.failed(member.streak, crash, now);
+                    self.start_failed(member.streak, crash, now);
                 }
             }
         }
+    }
+
+    fn start_failed(&mut self, streak: u32, crash: Crash, now: Instant) {
+        self.settings.stats.start_failed();
+        self.recovery.failed(streak, crash, now);
     }
 
     // What is done.
@@ -274,14 +281,11 @@ impl<L: Launcher, P: Probe, O: Occupancy> Fleet<L, P, O> {
                 Ok(endpoint) => self.start(attempt, endpoint, place, now),
                 Err(error) => {
                     let detail = format!("could not find a free port: {error}");
-                    self.recovery.failed(
-                        attempt.streak,
-                        Crash {
-                            detail,
-                            hopeless: false,
-                        },
-                        now,
-                    );
+                    let crash = Crash {
+                        detail,
+                        hopeless: false,
+                    };
+                    self.start_failed(attempt.streak, crash, now);
                 }
             }
         }

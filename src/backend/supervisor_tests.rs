@@ -12,6 +12,7 @@ use super::spec::{ProcessSpec, Readiness};
 use super::supervisor::{Settings, Supervisor};
 use crate::ports::{OutageReason, ReplicaState, Scaler, World};
 use crate::revision::{ReplicaId, RevisionId};
+use crate::stats::Stats;
 
 const SECOND: Duration = Duration::from_secs(1);
 const STOP_TIMEOUT: Duration = Duration::from_secs(30);
@@ -20,6 +21,7 @@ const STOP_TIMEOUT: Duration = Duration::from_secs(30);
 struct Scene {
     machine: Machine,
     requests: Arc<Requests>,
+    stats: Arc<Stats>,
     supervisor: Supervisor,
     world: watch::Receiver<World>,
 }
@@ -31,8 +33,10 @@ impl Scene {
 
     fn on(machine: Machine, places: Places) -> Self {
         let requests = Requests::new();
+        let stats = Arc::new(Stats::new());
         let settings = Settings {
             revision: RevisionId::new("flowers"),
+            stats: Arc::clone(&stats),
             failed_starts: 3,
         };
         let seams = (machine.clone(), machine.clone());
@@ -43,6 +47,7 @@ impl Scene {
         Self {
             machine,
             requests,
+            stats,
             supervisor,
             world,
         }
@@ -605,6 +610,21 @@ async fn a_wish_that_is_taken_back_leaves_the_place_to_others() {
 
     third.sees(|world| counts(world) == (0, 1, 0)).await;
     assert_eq!(second.machine.processes().len(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn every_start_is_counted_as_ready_or_failed() {
+    let mut scene = Scene::new();
+    scene.machine.next(vec![Script::CrashAfter(millis(50)); 2]);
+    scene.ready(1).await;
+    scene.scale_to(2).await;
+    scene.after(millis(500)).await;
+    // One that is taken back while it starts is neither.
+    scene.scale_to(1).await;
+    scene.after(SECOND).await;
+
+    let counts = scene.stats.cold_starts.each_ref().map(|count| count.get());
+    assert_eq!(counts, [1, 2]);
 }
 
 #[tokio::test(start_paused = true)]
