@@ -14,6 +14,7 @@ mod recovery;
 pub mod seams;
 pub mod supervisor;
 
+mod group;
 pub mod helper;
 pub mod keeper;
 mod lines;
@@ -27,6 +28,4 @@ pub use spec::{ProcessSpec, Readiness};
 pub use supervisor::{Settings, Supervisor};
 
 #[cfg(test)]
-mod simulated;
-#[cfg(test)]
-mod supervisor_tests;
+mod tests;

@@ -1,0 +1,3 @@
+//! One integration binary: real sockets, signals and processes.
+
+mod process;
