@@ -21,6 +21,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// From when on, and how often, a start that is not ready is explained.
 const SUSPICION: Duration = Duration::from_secs(3);
 const EXPLAIN_EVERY: Duration = Duration::from_secs(1);
+const EXPLAIN_SELDOM: Duration = Duration::from_secs(10);
 /// The longest detail of a crash, in bytes.
 const DETAIL_BYTES: usize = 2048;
 
@@ -172,7 +173,8 @@ impl<L: Launcher, P: Probe> Life<L, P> {
                 };
             }
             if now >= explain_at {
-                explain_at = now + EXPLAIN_EVERY;
+                // Finding out which ports a group has reads much of /proc: less often as time goes on.
+                explain_at = now + (started.elapsed() / 8).clamp(EXPLAIN_EVERY, EXPLAIN_SELDOM);
                 let why = self.explain(child, last, None).await;
                 self.tell(Note::Slow(self.order.replica, why));
             }

@@ -1,5 +1,5 @@
 //! One actor per revision that owns its processes: hears wishes and events, and leaves what to do
-//! about them to the [fleet](super::fleet). The handle is what the rest of the gate holds.
+//! about them to the fleet. The handle is what the rest of the gate holds.
 
 use std::sync::Arc;
 

@@ -73,14 +73,12 @@ impl<L: Launcher, P: Probe, O: Occupancy> Fleet<L, P, O> {
                 Ok(endpoint) => self.start(attempt, endpoint, place, now),
                 Err(error) => {
                     let detail = format!("could not find a free port: {error}");
-                    self.recovery.failed(
-                        attempt.streak,
-                        Crash {
-                            detail,
-                            hopeless: false,
-                        },
-                        now,
-                    );
+                    let crash = Crash {
+                        detail,
+                        hopeless: false,
+                    };
+                    let supply = self.supply();
+                    self.recovery.failed(attempt.streak, crash, supply, now);
                 }
             }
         }

@@ -195,7 +195,8 @@ impl<L: Launcher, P: Probe, O: Occupancy> Fleet<L, P, O> {
             Ending::Crashed(crash) => {
                 warn!(%revision, replica = %id, detail = crash.detail, "crashed");
                 if member.phase == Phase::Starting {
-                    self.recovery.failed(member.streak, crash, now);
+                    let supply = self.supply();
+                    self.recovery.failed(member.streak, crash, supply, now);
                 }
             }
         }

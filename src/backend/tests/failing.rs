@@ -145,6 +145,22 @@ async fn a_ready_replica_means_no_outage_however_often_others_crash() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_good_replica_is_back_at_once_though_another_keeps_crashing() {
+    let mut scene = Scene::new();
+    scene.ready(1).await;
+    scene.machine.next(vec![Script::CrashAfter(millis(50)); 9]);
+    scene.scale_to(2).await;
+    scene.after(12 * SECOND).await;
+    let launched = scene.machine.processes().len();
+
+    scene.machine.crash(ReplicaId(1));
+
+    let world = scene.after(millis(5)).await;
+    assert_eq!((counts(&world), world.outage), ((1, 0, 0), None));
+    assert_eq!(scene.machine.processes().len(), launched + 1);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_command_that_cannot_be_run_is_an_outage_at_once() {
     let mut scene = Scene::new();
     scene.machine.next(vec![Script::NotRunnable; 10]);
