@@ -43,12 +43,12 @@ impl Keeper {
     #[must_use]
     pub fn new(exe: PathBuf) -> Self {
         let (orders, inbox) = mpsc::unbounded_channel();
-        let desk = Desk {
+        let clerk = Clerk {
             exe,
             groups: BTreeSet::new(),
             line: None,
         };
-        tokio::spawn(desk.run(inbox));
+        tokio::spawn(clerk.run(inbox));
         Self { orders }
     }
 
@@ -69,13 +69,13 @@ impl Keeper {
     }
 }
 
-struct Desk {
+struct Clerk {
     exe: PathBuf,
     groups: BTreeSet<i32>,
     line: Option<Line>,
 }
 
-impl Desk {
+impl Clerk {
     async fn run(mut self, mut inbox: mpsc::UnboundedReceiver<Order>) {
         let mut failed = false;
         loop {
