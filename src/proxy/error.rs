@@ -75,7 +75,7 @@ pub enum Refusal {
 impl Refusal {
     /// The status, and the word in `x-holdgate-reason`, metrics and logs.
     #[must_use]
-    pub fn status_and_reason(&self) -> (u16, &'static str) {
+    pub(super) fn status_and_reason(&self) -> (u16, &'static str) {
         match self {
             Self::NoRoute { .. } => (404, "no_route"),
             Self::QueueFull {
@@ -102,14 +102,14 @@ impl Refusal {
 
     /// The status of the answer.
     #[must_use]
-    pub fn status(&self) -> StatusCode {
+    pub(super) fn status(&self) -> StatusCode {
         let (code, _) = self.status_and_reason();
         StatusCode::from_u16(code).expect("the table holds valid codes")
     }
 
     /// How long a client should wait before it tries again; `None` where waiting does not help.
     #[must_use]
-    pub fn retry_after(&self, now: std::time::Instant) -> Option<Duration> {
+    pub(super) fn retry_after(&self, now: std::time::Instant) -> Option<Duration> {
         match self {
             Self::QueueFull { estimate, .. }
             | Self::QueueTimeout { estimate, .. }
