@@ -12,7 +12,6 @@
 
 mod support;
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -21,7 +20,7 @@ use clap::Parser;
 use support::cpu::cpu_time;
 use support::loadgen::{Load, Report, float, post};
 use support::place::Cores;
-use support::process::{Server, start_part};
+use support::process::{Server, start_minimal, start_part};
 use support::summary::{cell, least, median, median_ratio, table};
 use support::{gate, peers};
 
@@ -74,7 +73,7 @@ async fn measure(flags: &Flags) -> Result<()> {
     );
     println!("holdgate: {}\n", gate::binary().display());
     let folder = tempfile::tempdir()?;
-    let upstream = start_part(cores.load, "upstream", &[]).await?;
+    let upstream = start_part(&cores.for_load(), "upstream", &[]).await?;
     let mut rows = start_all(flags, cores, folder.path(), upstream).await?;
     for round in 1..=flags.rounds {
         for row in &mut rows {
@@ -115,37 +114,29 @@ async fn start_all(
     folder: &std::path::Path,
     upstream: Server,
 ) -> Result<Vec<Row>> {
-    let to = [upstream.address];
-    let minimal = start_minimal(cores, &to, 0).await;
+    let (to, by) = ([upstream.address], cores.for_proxy());
+    let minimal = start_minimal(&by, &to, 0).await;
     let mut rows = vec![
         Row::new("direct", Ok(Some(upstream))),
         Row::new("minimal", minimal.map(Some)),
     ];
     let wanted = |name: &str| flags.only.is_empty() || flags.only.iter().any(|only| only == name);
     if wanted("limited") {
-        let limited = start_minimal(cores, &to, CONNECTIONS).await;
+        let limited = start_minimal(&by, &to, CONNECTIONS).await;
         rows.push(Row::new("minimal, limited", limited.map(Some)));
     }
     if wanted("holdgate") {
-        let holdgate = gate::start(cores, &[]).await;
+        let holdgate = gate::start(&by, &cores.for_load(), &[]).await;
         rows.push(Row::new("holdgate", holdgate.map(Some)));
     }
     if wanted("haproxy") {
-        let haproxy = peers::haproxy(cores.proxy, folder, &to, 0).await;
+        let haproxy = peers::haproxy(&by, folder, &to, 0).await;
         rows.push(Row::new("haproxy", haproxy));
     }
     if wanted("nginx") {
-        rows.push(Row::new(
-            "nginx",
-            peers::nginx(cores.proxy, folder, &to).await,
-        ));
+        rows.push(Row::new("nginx", peers::nginx(&by, folder, &to).await));
     }
     Ok(rows)
-}
-
-async fn start_minimal(cores: Cores, to: &[SocketAddr; 1], limit: usize) -> Result<Server> {
-    let more = [limit.to_string(), to[0].to_string()];
-    start_part(cores.proxy, "minimal", &more).await
 }
 
 impl Row {

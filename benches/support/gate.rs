@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 
-use super::place::{Cores, on_core};
+use super::place::Launcher;
 use super::process::{Server, free_address};
 
 /// The binary to measure: `HOLDGATE_BIN`, else the one built with this very benchmark, so that
@@ -25,11 +25,14 @@ pub(crate) fn profile() -> String {
     folder.unwrap_or_else(|| "unknown".to_owned())
 }
 
-/// Starts `holdgate run` on one thread before one upstream of ours, which is put on the load's
-/// core.
-pub(crate) async fn start(cores: Cores, more_flags: &[&str]) -> Result<Server> {
+/// Starts `holdgate run` on one thread before one upstream of ours, which it launches in turn.
+pub(crate) async fn start(
+    by: &Launcher,
+    upstream_by: &Launcher,
+    more_flags: &[&str],
+) -> Result<Server> {
     let (address, admin) = (free_address()?, free_address()?);
-    let mut command = on_core(cores.proxy, binary());
+    let mut command = by.command(binary());
     command
         .args([
             "run",
@@ -49,7 +52,7 @@ pub(crate) async fn start(cores: Cores, more_flags: &[&str]) -> Result<Server> {
         .args(["--worker-threads", "1"])
         .args(more_flags)
         .arg("--");
-    let model = on_core(cores.load, std::env::current_exe()?);
+    let model = upstream_by.command(std::env::current_exe()?);
     command
         .arg(model.as_std().get_program())
         .args(model.as_std().get_args())

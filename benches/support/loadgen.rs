@@ -5,6 +5,7 @@
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
@@ -69,15 +70,22 @@ pub(crate) fn post(path: &str, host: &str, body_bytes: usize) -> Arc<[u8]> {
 impl Load {
     /// Each worker sends as soon as it has its answer.
     pub(crate) async fn closed_loop(&self) -> Result<Report> {
+        self.closed_loop_of(u64::MAX).await
+    }
+
+    /// The same, but for so many requests at most.
+    pub(crate) async fn closed_loop_of(&self, requests: u64) -> Result<Report> {
         let begun = Instant::now();
         let end = begun + self.duration;
         let tally = Arc::new(Mutex::new(Tally::new()?));
+        let sent = Arc::new(AtomicU64::new(0));
         let mut workers = JoinSet::new();
         for _ in 0..self.connections {
             let mut worker = Worker::new(self, &tally);
+            let sent = Arc::clone(&sent);
             workers.spawn(async move {
                 let mut due = Instant::now();
-                while due < end {
+                while due < end && sent.fetch_add(1, Ordering::Relaxed) < requests {
                     worker.exchange(due).await;
                     due = Instant::now();
                 }

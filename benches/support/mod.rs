@@ -4,6 +4,7 @@
 
 #![allow(dead_code, reason = "each benchmark uses some of it")]
 
+pub(crate) mod counting;
 pub(crate) mod cpu;
 pub(crate) mod gate;
 pub(crate) mod loadgen;

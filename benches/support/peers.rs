@@ -8,13 +8,13 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 
-use super::place::on_core;
+use super::place::Launcher;
 use super::process::{Server, find_program, free_address};
 
 /// Starts `HAProxy` in front of these, at most `limit` requests each (0 is no limit; the rest
 /// waits). `None` where it is not installed. Its configuration lives in `folder`.
 pub(crate) async fn haproxy(
-    core: Option<u32>,
+    by: &Launcher,
     folder: &Path,
     upstreams: &[SocketAddr],
     limit: u32,
@@ -25,7 +25,7 @@ pub(crate) async fn haproxy(
     let address = free_address()?;
     let file = folder.join("haproxy.cfg");
     fs::write(&file, haproxy_config(address, upstreams, limit)?).context("haproxy.cfg")?;
-    let mut command = on_core(core, program);
+    let mut command = by.command(program);
     command.arg("-db").arg("-f").arg(&file);
     Server::start(command, address).await.map(Some)
 }
@@ -65,7 +65,7 @@ backend models
 /// Starts nginx in front of these. No limit: its open-source build has no queue. `None` where it
 /// is not installed. Its configuration and everything it writes live in `folder`.
 pub(crate) async fn nginx(
-    core: Option<u32>,
+    by: &Launcher,
     folder: &Path,
     upstreams: &[SocketAddr],
 ) -> Result<Option<Server>> {
@@ -75,7 +75,7 @@ pub(crate) async fn nginx(
     let address = free_address()?;
     let file = folder.join("nginx.conf");
     fs::write(&file, nginx_config(address, upstreams)?).context("nginx.conf")?;
-    let mut command = on_core(core, program);
+    let mut command = by.command(program);
     command
         .arg("-e")
         .arg("stderr")

@@ -1,7 +1,7 @@
 //! Which process runs on which core. A proxy that shares its core with the load is measured with
 //! the load's cost in it, and one that wanders is measured with the cost of wandering.
 
-use std::ffi::OsStr;
+use std::ffi::OsString;
 use std::process::Stdio;
 use std::thread::available_parallelism;
 
@@ -44,6 +44,16 @@ impl Cores {
         })
     }
 
+    /// For the proxy.
+    pub(crate) fn for_proxy(self) -> Launcher {
+        Launcher::on_core(self.proxy)
+    }
+
+    /// For the upstream.
+    pub(crate) fn for_load(self) -> Launcher {
+        Launcher::on_core(self.load)
+    }
+
     /// In words, for the head of a report.
     pub(crate) fn describe(self) -> String {
         match (self.proxy, self.load) {
@@ -56,14 +66,29 @@ impl Cores {
     }
 }
 
-/// A command on that core. `taskset` becomes the program, so the process id is the program's.
-pub(crate) fn on_core(core: Option<u32>, program: impl AsRef<OsStr>) -> Command {
-    match core {
-        None => Command::new(program),
-        Some(core) => {
-            let mut command = Command::new("taskset");
-            command.args(["--cpu-list", &core.to_string()]).arg(program);
-            command
-        }
+/// The words before a command that decide where it runs, and under whose eyes. Each of these
+/// programs becomes the next, so the process id is that of the last.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Launcher(Vec<OsString>);
+
+impl Launcher {
+    /// Pinned, where there is a core to pin to.
+    pub(crate) fn on_core(core: Option<u32>) -> Self {
+        let pinned = core.map(|core| vec!["taskset".into(), "-c".into(), core.to_string().into()]);
+        Self(pinned.unwrap_or_default())
+    }
+
+    /// With these words between the place and the program.
+    pub(crate) fn under(mut self, words: impl IntoIterator<Item = OsString>) -> Self {
+        self.0.extend(words);
+        self
+    }
+
+    /// The program as it is to be started, ready for its arguments.
+    pub(crate) fn command(&self, program: impl Into<OsString>) -> Command {
+        let mut words = self.0.iter().cloned().chain([program.into()]);
+        let mut command = Command::new(words.next().expect("there is a program"));
+        command.args(words);
+        command
     }
 }

@@ -13,11 +13,11 @@ use tokio::process::{Child, Command};
 use tokio::time::{Instant, sleep, timeout};
 
 use super::loadgen::post;
-use super::place::on_core;
+use super::place::Launcher;
 use super::wire::Wire;
 
-/// How long a process may take until it answers, and to end.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// How long a process may take until it answers, and to end. Under valgrind it takes long.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A process that answers on a port. Killed when dropped, if it was not stopped before.
 #[derive(Debug)]
@@ -112,12 +112,23 @@ pub(crate) fn free_address() -> Result<SocketAddr> {
     Ok(listener.local_addr()?)
 }
 
-/// Starts this very binary in another part, on that core.
-pub(crate) async fn start_part(core: Option<u32>, part: &str, more: &[String]) -> Result<Server> {
+/// Starts this very binary in another part: `part PORT more…`.
+pub(crate) async fn start_part(by: &Launcher, part: &str, more: &[String]) -> Result<Server> {
     let address = free_address()?;
-    let mut command = on_core(core, std::env::current_exe()?);
+    let mut command = by.command(std::env::current_exe()?);
     command.arg(part).arg(address.port().to_string()).args(more);
     Server::start(command, address).await
+}
+
+/// Starts the yardstick proxy before these, with at most `limit` requests each (0 is no limit).
+pub(crate) async fn start_minimal(
+    by: &Launcher,
+    upstreams: &[SocketAddr],
+    limit: usize,
+) -> Result<Server> {
+    let mut more = vec![limit.to_string()];
+    more.extend(upstreams.iter().map(SocketAddr::to_string));
+    start_part(by, "minimal", &more).await
 }
 
 /// Where a program is installed; system programs are not always on a user's path.
