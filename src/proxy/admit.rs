@@ -55,7 +55,11 @@ pub(super) struct Unreachable {
 const MOST_REBUFFS: u32 = 3;
 
 /// Gets a slot for a request that has just arrived.
-pub(super) async fn admit(routed: Routed, client: &Client, now: Instant) -> Result<Admitted, Refusal> {
+pub(super) async fn admit(
+    routed: Routed,
+    client: &Client,
+    now: Instant,
+) -> Result<Admitted, Refusal> {
     let Routed { revision, request } = routed;
     let spec = &revision.spec;
     let announced = request.body().size_hint().exact();
@@ -116,7 +120,10 @@ impl Admitted {
 
 /// Gets another slot for a request whose replica could not be reached. It keeps its place in the
 /// order of arrival.
-pub(super) async fn admit_elsewhere(failed: Unreachable, client: &Client) -> Result<Admitted, Refusal> {
+pub(super) async fn admit_elsewhere(
+    failed: Unreachable,
+    client: &Client,
+) -> Result<Admitted, Refusal> {
     let Unreachable {
         revision,
         arrival,
