@@ -201,8 +201,8 @@ impl Steering {
         };
         let missed = covered.as_secs().saturating_sub(1);
         for back in (1..=missed.min(3600)).rev() {
-            self.collector
-                .record(now - Duration::from_secs(back), value);
+            let then = now.checked_sub(Duration::from_secs(back));
+            self.collector.record(then.unwrap_or(now), value);
         }
         self.collector.record(now, value);
     }

@@ -1,11 +1,101 @@
-//! The `holdgate` binary.
+//! The `holdgate` binary: reads what was asked for, and hands it on.
 
+use std::io::{Write, stderr, stdout};
 use std::process::ExitCode;
+
+use clap::Parser;
+use holdgate::app::{self, Start};
+use holdgate::backend::helper;
+use holdgate::cli::{Cli, Command, check};
+use holdgate::config::{Complaints, LogFormat, Overrides, Program, load};
+use holdgate::sample_model;
+use holdgate::telemetry::{self, Format};
+use tokio::runtime::{Builder, Runtime};
+
+/// Wrong usage or configuration.
+const WRONG: u8 = 2;
 
 fn main() -> ExitCode {
     // Before anything else: every start of a model server waits for this.
-    if let Some(code) = holdgate::backend::helper::dispatch(std::env::args_os()) {
+    if let Some(code) = helper::dispatch(std::env::args_os()) {
         return code;
     }
-    ExitCode::SUCCESS
+    let cli = Cli::parse();
+    let environment = |name: &str| std::env::var(name).ok();
+    let overrides = cli.overrides(environment);
+    let program = overrides.program();
+    telemetry::start(format(&program), &program.log_level);
+    match cli.command {
+        Command::Run(run) => {
+            let files = run.files.paths(environment);
+            match load(&files, &overrides) {
+                Ok(config) => {
+                    let start = Start {
+                        config,
+                        program: program.clone(),
+                        files,
+                        overrides,
+                    };
+                    finish(&program, app::run(start))
+                }
+                Err(complaints) => complain(&complaints),
+            }
+        }
+        Command::Check(files) => told(check(
+            &files.paths(environment),
+            &mut stdout(),
+            &mut stderr(),
+        )),
+        Command::SampleModel(args) => {
+            understood(&overrides, || finish(&program, sample_model::run(args)))
+        }
+    }
+}
+
+/// Runs to the end, on as many threads as were asked for.
+fn finish(program: &Program, task: impl Future<Output = anyhow::Result<()>>) -> ExitCode {
+    let ended = runtime(program)
+        .map_err(Into::into)
+        .and_then(|runtime| runtime.block_on(task));
+    match ended {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            tracing::error!("{error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn runtime(program: &Program) -> std::io::Result<Runtime> {
+    let mut builder = Builder::new_multi_thread();
+    if let Some(threads) = program.worker_threads {
+        builder.worker_threads(threads);
+    }
+    builder.enable_all().build()
+}
+
+fn format(program: &Program) -> Format {
+    match program.log_format {
+        LogFormat::Auto => Format::detect(),
+        LogFormat::Human => Format::Human,
+        LogFormat::Json => Format::Json,
+    }
+}
+
+/// A command that takes no settings still takes logging flags, which may be wrong.
+fn understood(overrides: &Overrides, run: impl FnOnce() -> ExitCode) -> ExitCode {
+    let complaints = overrides.complaints();
+    if complaints.is_empty() {
+        run()
+    } else {
+        complain(complaints)
+    }
+}
+
+fn complain(complaints: &Complaints) -> ExitCode {
+    told(writeln!(stderr(), "{complaints}").map(|()| WRONG))
+}
+
+fn told(told: std::io::Result<u8>) -> ExitCode {
+    told.map_or(ExitCode::FAILURE, ExitCode::from)
 }

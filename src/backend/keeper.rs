@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
 
@@ -43,12 +43,12 @@ impl Keeper {
     #[must_use]
     pub fn new(exe: PathBuf) -> Self {
         let (orders, inbox) = mpsc::unbounded_channel();
-        let desk = Desk {
+        let clerk = Clerk {
             exe,
             groups: BTreeSet::new(),
             line: None,
         };
-        tokio::spawn(desk.run(inbox));
+        tokio::spawn(clerk.run(inbox));
         Self { orders }
     }
 
@@ -69,13 +69,13 @@ impl Keeper {
     }
 }
 
-struct Desk {
+struct Clerk {
     exe: PathBuf,
     groups: BTreeSet<i32>,
     line: Option<Line>,
 }
 
-impl Desk {
+impl Clerk {
     async fn run(mut self, mut inbox: mpsc::UnboundedReceiver<Order>) {
         let mut failed = false;
         loop {
@@ -166,6 +166,16 @@ async fn ended(line: Option<&mut Line>) {
     }
 }
 
+/// The same binary by a path that names the process otherwise: whoever kills every process of our
+/// name must not kill what cleans up after it.
+fn inconspicuous(exe: &Path) -> &Path {
+    let itself = Path::new("/proc/self/exe");
+    match (std::fs::read_link(itself), exe.canonicalize()) {
+        (Ok(running), Ok(exe)) if running == exe => itself,
+        _ => exe,
+    }
+}
+
 /// A running keeper.
 struct Line {
     child: Child,
@@ -174,8 +184,9 @@ struct Line {
 }
 
 impl Line {
-    fn open(exe: &PathBuf) -> io::Result<Self> {
-        let mut child = Command::new(exe)
+    fn open(exe: &Path) -> io::Result<Self> {
+        let mut child = Command::new(inconspicuous(exe))
+            .arg0(KEEPER)
             .arg(KEEPER)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())

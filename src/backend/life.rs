@@ -21,6 +21,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// From when on, and how often, a start that is not ready is explained.
 const SUSPICION: Duration = Duration::from_secs(3);
 const EXPLAIN_EVERY: Duration = Duration::from_secs(1);
+const EXPLAIN_SELDOM: Duration = Duration::from_secs(10);
 /// The longest detail of a crash, in bytes.
 const DETAIL_BYTES: usize = 2048;
 
@@ -172,7 +173,8 @@ impl<L: Launcher, P: Probe> Life<L, P> {
                 };
             }
             if now >= explain_at {
-                explain_at = now + EXPLAIN_EVERY;
+                // Finding out which ports a group has reads much of /proc: less often as time goes on.
+                explain_at = now + (started.elapsed() / 8).clamp(EXPLAIN_EVERY, EXPLAIN_SELDOM);
                 let why = self.explain(child, last, None).await;
                 self.tell(Note::Slow(self.order.replica, why));
             }
@@ -222,7 +224,7 @@ fn crashed(exit: &Exit, why: Option<&str>) -> Ending {
         Some(why) => why.to_owned(),
         None => format!("the process ended with {}", exit.status),
     };
-    let mut detail = bounded(&head, DETAIL_BYTES / 2).to_owned();
+    let mut detail = first_bytes(&head, DETAIL_BYTES / 2).to_owned();
     if !exit.stderr.is_empty() {
         let room = DETAIL_BYTES - detail.len() - 1;
         let stderr = exit.stderr.join("\n");
@@ -235,13 +237,17 @@ fn crashed(exit: &Exit, why: Option<&str>) -> Ending {
     })
 }
 
-fn bounded(text: &str, bytes: usize) -> &str {
-    &text[..text.floor_char_boundary(bytes)]
+fn first_bytes(text: &str, bytes: usize) -> &str {
+    let mut ends = (0..=bytes.min(text.len())).rev();
+    &text[..ends.find(|&at| text.is_char_boundary(at)).unwrap_or(0)]
 }
 
 /// The end of a text tells more than its beginning: that is where the error stands.
 fn last_bytes(text: &str, bytes: usize) -> &str {
-    &text[text.ceil_char_boundary(text.len().saturating_sub(bytes))..]
+    let mut starts = text.len().saturating_sub(bytes)..text.len();
+    &text[starts
+        .find(|&at| text.is_char_boundary(at))
+        .unwrap_or(text.len())..]
 }
 
 #[cfg(test)]

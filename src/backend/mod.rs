@@ -6,7 +6,7 @@ pub mod spec;
 
 pub mod fixed;
 
-// Local processes. Decisions first, then the seams, then the real world behind them.
+// Local processes: a supervisor and what it decides, over seams that tests simulate …
 mod fleet;
 mod life;
 pub mod places;
@@ -14,6 +14,8 @@ mod recovery;
 pub mod seams;
 pub mod supervisor;
 
+// … and this machine behind the seams.
+mod group;
 pub mod helper;
 pub mod keeper;
 mod lines;
@@ -27,6 +29,4 @@ pub use spec::{ProcessSpec, Readiness};
 pub use supervisor::{Settings, Supervisor};
 
 #[cfg(test)]
-mod simulated;
-#[cfg(test)]
-mod supervisor_tests;
+mod tests;

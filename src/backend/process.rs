@@ -12,34 +12,27 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use parking_lot::Mutex;
-use rustix::process::{Pid, Signal, kill_process_group, test_kill_process_group};
+use rustix::process::Pid;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
-use tokio::process::{Child as TokioChild, Command};
-use tokio::sync::watch;
-use tokio::task::JoinHandle;
-use tokio::time::{sleep, timeout};
-use tracing::info;
+use tokio::process::Command;
+use tokio::time::timeout;
 
+use super::group::ProcessGroup;
 use super::helper::EXEC;
 use super::keeper::Keeper;
-use super::lines::{Tail, each_line};
-use super::listening::ports_of;
 use super::places::Places;
 use super::probe::NetProbe;
-use super::seams::{Child, Exit, LaunchError, Launcher, Order};
+use super::seams::{Child, LaunchError, Launcher, Order};
 use super::spec::ProcessSpec;
 use super::supervisor::{Settings, Supervisor};
 use crate::ports::Occupancy;
-use crate::revision::{Endpoint, ReplicaId, RevisionId};
+use crate::revision::{Endpoint, RevisionId};
 
 /// So many ports are not handed out a second time: their servers may not have bound them yet.
 const RECENT_PORTS: usize = 256;
 /// From fork to the running command; the machine is at fault if it takes longer.
 const EXEC_WITHIN: Duration = Duration::from_secs(30);
-/// How long the killed rest of a group may take to vanish, and its pipes to close.
-const REST: Duration = Duration::from_millis(500);
-const REST_EVERY: Duration = Duration::from_millis(5);
 
 /// This machine as a place for model servers: one for each gate, shared by its revisions.
 #[derive(Clone, Debug)]
@@ -142,7 +135,8 @@ impl Launcher for ProcessLauncher {
             .and_then(|id| i32::try_from(id).ok())
             .and_then(Pid::from_raw);
         let group = group.ok_or_else(|| LaunchError::Machine("it has no process id".into()))?;
-        let process = self.adopt(child, group, order.replica);
+        let keeper = self.host.keeper.clone();
+        let process = ProcessGroup::adopt(child, group, keeper, (&self.revision, order.replica));
         let started = timeout(EXEC_WITHIN, self.give_leave(socket, group)).await;
         let failure = match started {
             Ok(Ok(None)) => return Ok(process),
@@ -201,36 +195,6 @@ impl ProcessLauncher {
         socket.read_to_string(&mut cause).await?;
         Ok(Some(cause).filter(|cause| !cause.is_empty()))
     }
-
-    /// From here on the process is read, waited for and cleaned up after, whatever becomes of us.
-    fn adopt(&self, mut child: TokioChild, group: Pid, replica: ReplicaId) -> ProcessGroup {
-        let stderr_tail = Tail::default();
-        let stdout = child.stdout.take().map(|pipe| {
-            let log = logger(self.revision.clone(), replica);
-            tokio::spawn(each_line(pipe, log))
-        });
-        let stderr = child.stderr.take().map(|pipe| {
-            let (log, tail) = (logger(self.revision.clone(), replica), stderr_tail.clone());
-            tokio::spawn(each_line(pipe, move |line| {
-                tail.push(line);
-                log(line);
-            }))
-        });
-        let (tell, stage) = watch::channel(Stage::Running);
-        let pipes: Vec<_> = stdout.into_iter().chain(stderr).collect();
-        let reaper = Reaper {
-            child,
-            group,
-            keeper: self.host.keeper.clone(),
-            tell,
-        };
-        tokio::spawn(reaper.run(pipes, stderr_tail));
-        ProcessGroup { group, stage }
-    }
-}
-
-fn logger(revision: RevisionId, replica: ReplicaId) -> impl Fn(&str) + Send {
-    move |line| info!(target: "model", %revision, %replica, "{line}")
 }
 
 /// The shim itself did not start: the folder is missing, or the machine is at its end.
@@ -241,101 +205,5 @@ fn not_spawned(spec: &ProcessSpec, error: &io::Error) -> LaunchError {
             cause: format!("{} is not a directory", dir.display()),
         },
         _ => LaunchError::Machine(error.to_string()),
-    }
-}
-
-/// A running command and everything it has started in its group.
-#[derive(Debug)]
-pub struct ProcessGroup {
-    group: Pid,
-    stage: watch::Receiver<Stage>,
-}
-
-#[derive(Clone, Debug)]
-enum Stage {
-    Running,
-    Down,
-    Gone(Exit),
-}
-
-impl ProcessGroup {
-    fn signal(&self, signal: Signal) {
-        // Once it is down the reaper has ended the group, and its number may be somebody else's.
-        if matches!(*self.stage.borrow(), Stage::Running) {
-            // A group that has just gone is no error.
-            let _ = kill_process_group(self.group, signal);
-        }
-    }
-}
-
-impl Child for ProcessGroup {
-    async fn down(&self) {
-        let mut stage = self.stage.clone();
-        // An error means that the reaper is gone, and it goes last.
-        let _ = stage
-            .wait_for(|stage| !matches!(stage, Stage::Running))
-            .await;
-    }
-
-    async fn gone(&self) -> Exit {
-        let mut stage = self.stage.clone();
-        match stage
-            .wait_for(|stage| matches!(stage, Stage::Gone(_)))
-            .await
-            .as_deref()
-        {
-            Ok(Stage::Gone(exit)) => exit.clone(),
-            _ => Exit::default(),
-        }
-    }
-
-    fn terminate(&self) {
-        self.signal(Signal::TERM);
-    }
-
-    fn kill(&self) {
-        self.signal(Signal::KILL);
-    }
-
-    async fn listening(&self) -> Vec<u16> {
-        let group = self.group.as_raw_nonzero().get();
-        let ports = tokio::task::spawn_blocking(move || ports_of(group)).await;
-        ports.unwrap_or_default()
-    }
-}
-
-struct Reaper {
-    child: TokioChild,
-    group: Pid,
-    keeper: Keeper,
-    tell: watch::Sender<Stage>,
-}
-
-impl Reaper {
-    async fn run(mut self, pipes: Vec<JoinHandle<()>>, stderr: Tail) {
-        let status = match self.child.wait().await {
-            Ok(status) => status.to_string(),
-            Err(error) => error.to_string(),
-        };
-        // Its leader is gone; what it has started must not outlive it.
-        let _ = kill_process_group(self.group, Signal::KILL);
-        self.tell.send_replace(Stage::Down);
-        let vanished = async {
-            while test_kill_process_group(self.group).is_ok() {
-                sleep(REST_EVERY).await;
-            }
-            for pipe in pipes {
-                // A reader that panicked has nothing more to say.
-                let _ = pipe.await;
-            }
-        };
-        // Without an init that reaps, killed orphans stay as zombies; who left the group may hold
-        // a pipe open. Neither is worth waiting for.
-        let _ = timeout(REST, vanished).await;
-        self.keeper.forget(self.group.as_raw_nonzero().get());
-        self.tell.send_replace(Stage::Gone(Exit {
-            status,
-            stderr: stderr.lines(),
-        }));
     }
 }

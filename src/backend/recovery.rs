@@ -108,13 +108,18 @@ impl Recovery {
     }
 
     /// A start failed; the next one is due after its pause.
-    pub(super) fn failed(&mut self, streak: u32, crash: Crash, now: Instant) {
-        self.failed = self.failed.saturating_add(1);
-        let mut streak = streak.saturating_add(1);
-        if crash.hopeless {
-            self.failed = self.failed.max(self.failed_starts);
+    pub(super) fn failed(&mut self, streak: u32, crash: Crash, supply: Supply, now: Instant) {
+        // While another replica is ready the revision works: only the pauses grow.
+        if supply.ready == 0 {
+            let at_least = if crash.hopeless {
+                self.failed_starts
+            } else {
+                0
+            };
+            self.failed = self.failed.saturating_add(1).max(at_least);
         }
-        if self.failed >= self.failed_starts {
+        let mut streak = streak.saturating_add(1);
+        if crash.hopeless || self.failed >= self.failed_starts {
             // An outage without a pause would be over before anybody has seen it.
             streak = streak.max(2);
         }
@@ -252,7 +257,7 @@ mod tests {
         let now = Instant::now();
         let mut recovery = Recovery::new(3);
         for _ in 0..8 {
-            recovery.failed(0, crash(), now);
+            recovery.failed(0, crash(), NONE, now);
         }
         let later = now + LONGEST_PAUSE;
 
@@ -281,7 +286,7 @@ mod tests {
     async fn wishes_that_come_and_go_do_not_shorten_a_pause() {
         let now = Instant::now();
         let mut recovery = Recovery::new(1);
-        recovery.failed(5, crash(), now);
+        recovery.failed(5, crash(), NONE, now);
 
         recovery.resize(0, now);
         recovery.resize(1, now);

@@ -1,5 +1,5 @@
 //! One actor per revision that owns its processes: hears wishes and events, and leaves what to do
-//! about them to the [fleet](super::fleet). The handle is what the rest of the gate holds.
+//! about them to the fleet. The handle is what the rest of the gate holds.
 
 use std::sync::Arc;
 
@@ -39,6 +39,8 @@ pub(super) enum Command {
     Scale(u32),
     Replace(ProcessSpec),
     FailedStarts(u32),
+    /// Stop, however long it takes.
+    Drain,
     Stop {
         deadline: Instant,
         done: oneshot::Sender<()>,
@@ -138,13 +140,10 @@ impl<L: Launcher, P: Probe, O: Occupancy> Actor<L, P, O> {
             self.publish(now);
             let wake = self.fleet.wake(now);
             tokio::select! {
-                command = self.inbox.recv(), if !abandoned => match command {
-                    Some(command) => self.fleet.obey(command, Instant::now()),
-                    None => {
-                        abandoned = true;
-                        self.fleet.close(None, Instant::now());
-                    }
-                },
+                command = self.inbox.recv(), if !abandoned => {
+                    abandoned = command.is_none();
+                    self.fleet.obey(command.unwrap_or(Command::Drain), Instant::now());
+                }
                 Some(note) = self.notes.recv() => self.fleet.hear(note, Instant::now()),
                 Some(ended) = self.fleet.lives.join_next() => {
                     // What a replica said before its end is heard before its end.
@@ -161,6 +160,7 @@ impl<L: Launcher, P: Probe, O: Occupancy> Actor<L, P, O> {
             }
         }
         self.publish(Instant::now());
+        self.fleet.say_goodbye();
     }
 
     fn publish(&self, now: Instant) {

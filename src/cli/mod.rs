@@ -12,6 +12,7 @@ pub use check::{check, meaning};
 pub use flags::{GateFlags, LoggingFlags, RevisionFlags};
 
 use crate::config::Overrides;
+use crate::sample_model;
 
 const FILE_HELP: &str = "File with revisions and settings, again and again [env: HOLDGATE_FILE]";
 
@@ -55,9 +56,8 @@ pub enum Command {
     Run(Box<RunArgs>),
     /// Tell what files mean, or everything that is wrong with them
     Check(FileArgs),
-    /// Kill what is left of our model servers once we are gone
-    #[command(hide = true)]
-    Keeper,
+    /// A stand-in model server for trying things out; counts what it sees on /stats
+    SampleModel(sample_model::Args),
 }
 
 /// Which files.

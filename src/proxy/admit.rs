@@ -23,27 +23,28 @@ use crate::stats::WaitOutcome;
 
 /// A request with a slot.
 #[derive(Debug)]
-pub struct Admitted {
+pub(super) struct Admitted {
     /// Whose request it is.
-    pub revision: Arc<Revision>,
+    pub(super) revision: Arc<Revision>,
     /// Its slot.
-    pub permit: Permit,
+    pub(super) permit: Permit,
     /// The request as it will be sent.
-    pub request: Request<Upload>,
+    pub(super) request: Request<Upload>,
     /// What it waited for.
-    pub waited: Waited,
+    pub(super) waited: Waited,
     /// When it arrived.
-    pub arrived: Instant,
+    pub(super) arrived: Instant,
     /// Replicas that could not be reached for it.
-    pub rebuffs: u32,
+    pub(super) rebuffs: u32,
 }
 
 /// A replica could not be reached: what is left of the request, and the wait that follows.
 #[derive(Debug)]
-pub struct Unreachable {
+pub(super) struct Unreachable {
     revision: Arc<Revision>,
     arrival: Arrival,
     request: Request<Upload>,
+    waited: Waited,
     arrived: Instant,
     rebuffs: u32,
     replica: crate::revision::ReplicaId,
@@ -54,7 +55,11 @@ pub struct Unreachable {
 const MOST_REBUFFS: u32 = 3;
 
 /// Gets a slot for a request that has just arrived.
-pub async fn admit(routed: Routed, client: &Client, now: Instant) -> Result<Admitted, Refusal> {
+pub(super) async fn admit(
+    routed: Routed,
+    client: &Client,
+    now: Instant,
+) -> Result<Admitted, Refusal> {
     let Routed { revision, request } = routed;
     let spec = &revision.spec;
     let announced = request.body().size_hint().exact();
@@ -97,13 +102,14 @@ pub async fn admit(routed: Routed, client: &Client, now: Instant) -> Result<Admi
 impl Admitted {
     /// The replica of this slot could not be reached.
     #[must_use]
-    pub fn rebuffed(self, cause: io::Error) -> Unreachable {
+    pub(super) fn rebuffed(self, cause: io::Error) -> Unreachable {
         let replica = self.permit.replica().id;
         let arrival = self.permit.rebuffed(self.request.body().held_bytes());
         Unreachable {
             revision: self.revision,
             arrival,
             request: self.request,
+            waited: self.waited,
             arrived: self.arrived,
             rebuffs: self.rebuffs + 1,
             replica,
@@ -114,11 +120,15 @@ impl Admitted {
 
 /// Gets another slot for a request whose replica could not be reached. It keeps its place in the
 /// order of arrival.
-pub async fn admit_elsewhere(failed: Unreachable, client: &Client) -> Result<Admitted, Refusal> {
+pub(super) async fn admit_elsewhere(
+    failed: Unreachable,
+    client: &Client,
+) -> Result<Admitted, Refusal> {
     let Unreachable {
         revision,
         arrival,
         request,
+        waited,
         arrived,
         rebuffs,
         replica,
@@ -129,17 +139,14 @@ pub async fn admit_elsewhere(failed: Unreachable, client: &Client) -> Result<Adm
     }
     revision.stats.retries.inc();
     match arrival {
-        Arrival::Admitted(permit) => {
-            let waited = Waited::default();
-            Ok(Admitted {
-                revision,
-                permit,
-                request,
-                waited,
-                arrived,
-                rebuffs,
-            })
-        }
+        Arrival::Admitted(permit) => Ok(Admitted {
+            revision,
+            permit,
+            request,
+            waited,
+            arrived,
+            rebuffs,
+        }),
         Arrival::Waiting(place) => {
             let reserved = request.body().held_bytes();
             let wait = Wait {
@@ -302,13 +309,12 @@ impl Wait {
         if rebuff.is_some() {
             return began + self.revision.spec.timeouts.connect;
         }
-        match self.revision.throttler.outlook().warm_since {
-            Some(since) => since.max(self.arrived) + queue.timeout,
-            None => {
-                let cold = self.arrived + queue.cold_timeout;
-                cold.min(now() + queue.timeout.max(Duration::from_millis(1)))
-            }
+        let serving_since = self.revision.throttler.outlook().warm_since;
+        if let Some(since) = serving_since {
+            return since.max(self.arrived) + queue.timeout;
         }
+        let cold = self.arrived + queue.cold_timeout;
+        cold.min(now() + queue.timeout.max(Duration::from_millis(1)))
     }
 
     fn waited_too_long(&self) -> Refusal {
@@ -335,7 +341,7 @@ fn split(arrived: Instant, admitted: Instant, warm_since: Option<Instant>) -> Wa
         .filter(|&warm| warm > arrived)
         .map(|warm| warm.saturating_duration_since(arrived).min(total));
     Waited {
-        queue: total - cold.unwrap_or_default(),
+        queue: total.saturating_sub(cold.unwrap_or_default()),
         cold,
     }
 }

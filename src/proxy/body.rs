@@ -16,6 +16,10 @@ use thiserror::Error;
 use super::through::Through;
 
 /// An answer's body: the replica's, passed through, or one of our own.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "nearly every answer is the large one"
+)]
 #[derive(Debug)]
 pub enum Body {
     /// Ours.
@@ -27,7 +31,7 @@ pub enum Body {
 impl Body {
     /// A body of our own.
     #[must_use]
-    pub fn own(bytes: Bytes) -> Self {
+    pub(super) fn own(bytes: Bytes) -> Self {
         Self::Own(Some(bytes).filter(|bytes| !bytes.is_empty()))
     }
 }
@@ -80,7 +84,7 @@ impl http_body::Body for Body {
 
 /// A request body on its way up: what was read ahead while the request waited, then the rest.
 #[derive(Debug)]
-pub struct Upload {
+pub(super) struct Upload {
     held: VecDeque<Bytes>,
     held_bytes: u64,
     trailers: Option<HeaderMap>,
@@ -92,7 +96,7 @@ pub struct Upload {
 
 /// How far an upload has come, for the one who waits for the answer to it.
 #[derive(Debug)]
-pub struct Progress {
+pub(super) struct Progress {
     began: Instant,
     /// Milliseconds after `began` at which the last byte moved.
     last: AtomicU64,
@@ -102,17 +106,17 @@ pub struct Progress {
 
 impl Progress {
     /// When the last byte moved.
-    pub fn last(&self) -> Instant {
+    pub(super) fn last(&self) -> Instant {
         self.began + Duration::from_millis(self.last.load(Relaxed))
     }
 
     /// The body has been sent to its end.
-    pub fn is_done(&self) -> bool {
+    pub(super) fn is_done(&self) -> bool {
         self.done.load(Relaxed)
     }
 
     /// It was broken off because it was larger than allowed.
-    pub fn is_too_large(&self) -> bool {
+    pub(super) fn is_too_large(&self) -> bool {
         self.too_large.load(Relaxed)
     }
 }
@@ -120,7 +124,7 @@ impl Progress {
 impl Upload {
     /// A body of which nothing was read yet.
     #[must_use]
-    pub fn new(body: Incoming, limit: Option<u64>) -> Self {
+    pub(super) fn new(body: Incoming, limit: Option<u64>) -> Self {
         let rest = Some(body).filter(|body| !http_body::Body::is_end_stream(body));
         Self {
             held: VecDeque::new(),
@@ -136,7 +140,7 @@ impl Upload {
     /// Reads up to `budget` bytes ahead. Ready once there is nothing more to read, within the
     /// budget; `Pending` while the client has not sent it; the bytes newly held are told to `held`,
     /// which refuses more by answering false.
-    pub fn poll_read_ahead(
+    pub(super) fn poll_read_ahead(
         &mut self,
         cx: &mut Context<'_>,
         budget: u64,
@@ -173,12 +177,12 @@ impl Upload {
 
     /// Bytes read ahead and not yet sent.
     #[must_use]
-    pub fn held_bytes(&self) -> u64 {
+    pub(super) fn held_bytes(&self) -> u64 {
         self.held_bytes
     }
 
     /// Watches the body from now on; `None` if there is nothing to send.
-    pub fn track(&mut self, now: Instant) -> Option<Arc<Progress>> {
+    pub(super) fn track(&mut self, now: Instant) -> Option<Arc<Progress>> {
         if http_body::Body::is_end_stream(self) {
             return None;
         }
@@ -254,7 +258,7 @@ impl Upload {
 
 /// How far reading ahead came.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ReadAhead {
+pub(super) enum ReadAhead {
     /// The whole body is held; hyper watches the connection by itself.
     Complete,
     /// The budget is used up and the body goes on.

@@ -48,6 +48,10 @@ impl Dial for TcpDial {
     async fn dial(&self, endpoint: Endpoint) -> io::Result<TcpStream> {
         let stream = TcpStream::connect(endpoint.0).await?;
         stream.set_nodelay(true)?;
+        // On loopback a connection to a port that nobody listens on may meet itself.
+        if stream.local_addr()? == stream.peer_addr()? {
+            return Err(io::ErrorKind::ConnectionRefused.into());
+        }
         Ok(stream)
     }
 }

@@ -75,7 +75,7 @@ pub enum Refusal {
 impl Refusal {
     /// The status, and the word in `x-holdgate-reason`, metrics and logs.
     #[must_use]
-    pub fn status_and_reason(&self) -> (u16, &'static str) {
+    pub(super) fn status_and_reason(&self) -> (u16, &'static str) {
         match self {
             Self::NoRoute { .. } => (404, "no_route"),
             Self::QueueFull {
@@ -89,10 +89,7 @@ impl Refusal {
             Self::BodyTooLarge { .. } => (413, "body_too_large"),
             Self::QueueTimeout { .. } => (504, "queue_timeout"),
             Self::ColdStartTimeout { .. } => (504, "cold_start_timeout"),
-            Self::Outage(outage) => match outage.reason {
-                OutageReason::ColdStartFailed => (503, "cold_start_failed"),
-                OutageReason::Draining => (503, "draining"),
-            },
+            Self::Outage(outage) => (503, outage.reason.as_str()),
             Self::ConnectFailed(_) => (502, "connect_failed"),
             Self::UpstreamReset(_) => (502, "upstream_reset"),
             Self::UpstreamTimeout(_) => (504, "upstream_timeout"),
@@ -102,14 +99,14 @@ impl Refusal {
 
     /// The status of the answer.
     #[must_use]
-    pub fn status(&self) -> StatusCode {
+    pub(super) fn status(&self) -> StatusCode {
         let (code, _) = self.status_and_reason();
         StatusCode::from_u16(code).expect("the table holds valid codes")
     }
 
     /// How long a client should wait before it tries again; `None` where waiting does not help.
     #[must_use]
-    pub fn retry_after(&self, now: std::time::Instant) -> Option<Duration> {
+    pub(super) fn retry_after(&self, now: std::time::Instant) -> Option<Duration> {
         match self {
             Self::QueueFull { estimate, .. }
             | Self::QueueTimeout { estimate, .. }

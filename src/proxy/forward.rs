@@ -20,16 +20,16 @@ use crate::revision::OnDisconnect;
 
 /// A request with a slot and a connection to its replica.
 #[derive(Debug)]
-pub struct Connected {
+pub(super) struct Connected {
     /// The request and its slot.
-    pub admitted: Admitted,
+    pub(super) admitted: Admitted,
     /// The connection.
-    pub connection: Connection,
+    pub(super) connection: Connection,
 }
 
 /// Why no answer came.
 #[derive(Debug)]
-pub enum Failed {
+pub(super) enum Failed {
     /// The connection was closed before a byte of the request was written to it: it can be sent
     /// again on another.
     NotSent(Box<Admitted>),
@@ -38,7 +38,7 @@ pub enum Failed {
 }
 
 /// Sends the request; the answer's body holds the permit from there on.
-pub async fn forward(connected: Connected, now: Instant) -> Result<Response<Body>, Failed> {
+pub(super) async fn forward(connected: Connected, now: Instant) -> Result<Response<Body>, Failed> {
     let Connected {
         admitted,
         mut connection,

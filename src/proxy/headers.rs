@@ -16,19 +16,19 @@ static COLD_START: HeaderName = HeaderName::from_static("x-holdgate-cold-start")
 
 /// Who asked, as the headers name it. Made once per connection.
 #[derive(Clone, Debug)]
-pub struct ClientName(HeaderValue);
+pub(super) struct ClientName(HeaderValue);
 
 impl ClientName {
     /// The client at this address.
     #[must_use]
-    pub fn new(ip: IpAddr) -> Self {
+    pub(super) fn new(ip: IpAddr) -> Self {
         let text = ip.to_string();
         Self(HeaderValue::from_str(&text).expect("an address is plain ASCII"))
     }
 }
 
 /// Removes what ends at this hop (RFC 9110, 7.6.1): the fixed list, and what `Connection` names.
-pub fn strip_hop_by_hop(headers: &mut HeaderMap) {
+pub(super) fn strip_hop_by_hop(headers: &mut HeaderMap) {
     if let Some(connection) = headers.remove(header::CONNECTION) {
         let named = connection
             .to_str()
@@ -51,7 +51,7 @@ pub fn strip_hop_by_hop(headers: &mut HeaderMap) {
 }
 
 /// Makes a client's request one of ours: the origin form of its target, who it is for.
-pub fn rewrite<B>(request: &mut Request<B>, client: &ClientName) {
+pub(super) fn rewrite<B>(request: &mut Request<B>, client: &ClientName) {
     let authority = request
         .uri()
         .authority()
@@ -92,15 +92,15 @@ fn extended<'a>(chain: impl Iterator<Item = &'a HeaderValue>, client: &ClientNam
 
 /// What a request waited for before it was sent.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Waited {
+pub(super) struct Waited {
     /// For a slot, while replicas were ready.
-    pub queue: Duration,
+    pub(super) queue: Duration,
     /// For a replica, while none was; `None` if one was ready on arrival.
-    pub cold: Option<Duration>,
+    pub(super) cold: Option<Duration>,
 }
 
 /// Tells the client what it waited for.
-pub fn announce(headers: &mut HeaderMap, waited: Waited) {
+pub(super) fn announce(headers: &mut HeaderMap, waited: Waited) {
     let timing = match waited {
         Waited {
             queue: Duration::ZERO,

@@ -11,11 +11,11 @@ use super::body::Body;
 use super::error::Refusal;
 
 /// Why the gate answered, for programs.
-pub static REASON: HeaderName = HeaderName::from_static("x-holdgate-reason");
+pub(super) static REASON: HeaderName = HeaderName::from_static("x-holdgate-reason");
 
 /// The form of an error answer, told from the path asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Form {
+pub(super) enum Form {
     /// `application/problem+json` (RFC 9457).
     Problem,
     /// The error object that `OpenAI` clients read.
@@ -25,7 +25,7 @@ pub enum Form {
 impl Form {
     /// The form that clients of `path` understand.
     #[must_use]
-    pub fn of(path: &str) -> Self {
+    pub(super) fn of(path: &str) -> Self {
         let path = path.strip_prefix("/openai").unwrap_or(path);
         let paths = [
             "/v1/chat/",
@@ -46,7 +46,7 @@ impl Form {
 
 /// Makes the answer of a refusal.
 #[must_use]
-pub fn rescue(refusal: &Refusal, form: Form, now: Instant) -> Response<Body> {
+pub(super) fn rescue(refusal: &Refusal, form: Form, now: Instant) -> Response<Body> {
     let (_, reason) = refusal.status_and_reason();
     let status = refusal.status();
     let (content_type, body) = match form {

@@ -12,15 +12,15 @@ use super::{Registry, Revision};
 
 /// A request with its revision.
 #[derive(Debug)]
-pub struct Routed {
+pub(super) struct Routed {
     /// Whose request it is.
-    pub revision: Arc<Revision>,
+    pub(super) revision: Arc<Revision>,
     /// The request as it came.
-    pub request: Request<Incoming>,
+    pub(super) request: Request<Incoming>,
 }
 
 /// Finds the revision: by exact host, then by the model in the path, then the lone one.
-pub fn route(registry: &Registry, request: Request<Incoming>) -> Result<Routed, Refusal> {
+pub(super) fn route(registry: &Registry, request: Request<Incoming>) -> Result<Routed, Refusal> {
     let path = request.uri().path();
     let found = host(&request)
         .and_then(|host| by_host(registry, host))

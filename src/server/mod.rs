@@ -9,6 +9,7 @@ use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
 
 use http::Request;
@@ -18,13 +19,16 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
-use tokio::sync::Semaphore;
+use tokio::sync::{Notify, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::proxy::connect::Dial;
 use crate::proxy::{Client, Proxy};
 use stream::ClientStream;
+
+/// How long an unused connection stays open once the gate drains.
+const LAST_REQUEST: Duration = Duration::from_millis(500);
 
 /// Most bytes of one request's head.
 const MOST_HEAD: usize = 64 * 1024;
@@ -88,20 +92,36 @@ impl<D: Dial> Server<D> {
     where
         I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
-        let proxy = &self.proxy;
-        let client = &client;
+        let (proxy, client) = (&self.proxy, &client);
+        let (begun, answering) = (&Notify::new(), &AtomicBool::new(false));
         let service = service_fn(move |request: Request<Incoming>| async move {
-            Ok::<_, Infallible>(proxy.serve(client, request).await)
+            answering.store(true, Relaxed);
+            begun.notify_waiters();
+            let response = proxy.serve(client, request).await;
+            answering.store(false, Relaxed);
+            Ok::<_, Infallible>(response)
         });
         let mut builder = http1::Builder::new();
         builder.timer(TokioTimer::new()).max_header_size(MOST_HEAD);
         let mut connection = std::pin::pin!(builder.serve_connection(TokioIo::new(io), service));
-        let ended = tokio::select! {
-            ended = connection.as_mut() => ended,
-            () = self.drain.cancelled() => {
-                connection.as_mut().graceful_shutdown();
-                connection.await
-            }
+        let mut ended = tokio::select! {
+            ended = connection.as_mut() => Some(ended),
+            () = self.drain.cancelled() => None,
+        };
+        if ended.is_none() && !answering.load(Relaxed) {
+            // A request may be on its way on a connection that looks unused: it is answered, and
+            // told that it was the last.
+            ended = tokio::select! {
+                ended = connection.as_mut() => Some(ended),
+                () = begun.notified() => None,
+                () = tokio::time::sleep(LAST_REQUEST) => None,
+            };
+        }
+        let ended = if let Some(ended) = ended {
+            ended
+        } else {
+            connection.as_mut().graceful_shutdown();
+            connection.await
         };
         if let Err(error) = ended {
             tracing::trace!(%error, "a client connection broke off");
@@ -113,6 +133,12 @@ impl<D: Dial> Server<D> {
         self.drain.cancel();
         self.tasks.close();
         self.tasks.wait().await;
+    }
+
+    /// Connections that are still open.
+    #[must_use]
+    pub fn busy(&self) -> usize {
+        self.tasks.len()
     }
 
     async fn place(&self) -> Option<tokio::sync::OwnedSemaphorePermit> {

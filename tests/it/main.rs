@@ -2,4 +2,5 @@
 
 mod autoscale;
 mod clock;
+mod process;
 mod vectors;

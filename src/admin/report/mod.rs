@@ -11,7 +11,6 @@ use serde::Serialize;
 use super::board::{Present, Steered};
 use crate::admission::slots::Slots;
 use crate::ports::{Outage, ReplicaView};
-use crate::proxy::Refusal;
 
 pub(super) use decision::decisions;
 pub use decision::{Clamp, Decision, Panicking, Wishes};
@@ -196,11 +195,9 @@ fn scaling(steered: &Steered) -> Scaling {
 }
 
 fn outage(outage: &Outage, now: Instant) -> OutageReport {
-    // The word is the one that waiting requests are refused with.
-    let (_, reason) = Refusal::Outage(outage.clone().into()).status_and_reason();
     let until = |at: Instant| seconds(at.saturating_duration_since(now));
     OutageReport {
-        reason,
+        reason: outage.reason.as_str(),
         detail: outage.detail.clone(),
         next_attempt_seconds: outage.next_attempt.map(until),
     }

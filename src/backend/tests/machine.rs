@@ -1,7 +1,6 @@
-//! A machine and a throttler that exist in memory only, so that the supervisor can be tested in
-//! virtual time.
+//! A machine that exists in memory only.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,9 +9,8 @@ use parking_lot::Mutex;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep};
 
-use super::seams::{Child, Exit, LaunchError, Launcher, Order, Probe, Sight};
-use super::spec::ProcessSpec;
-use crate::ports::{Occupancy, ReplicaState, World};
+use crate::backend::seams::{Child, Exit, LaunchError, Launcher, Order, Probe, Sight};
+use crate::backend::spec::ProcessSpec;
 use crate::revision::{Endpoint, ReplicaId};
 
 /// What the next process will do.
@@ -212,100 +210,5 @@ impl Probe for Machine {
             Script::NotFound => Sight::NotReady("answers GET /up with 404 Not Found".into()),
             _ => Sight::Nobody,
         }
-    }
-}
-
-/// Stands for the throttler: knows ready replicas from the published world, as it does.
-#[derive(Debug)]
-pub(super) struct Requests {
-    inside: Mutex<Held>,
-    vacancies: watch::Sender<u64>,
-}
-
-#[derive(Debug, Default)]
-struct Held {
-    ready: Vec<ReplicaId>,
-    retired: Vec<ReplicaId>,
-    busy: HashMap<ReplicaId, u32>,
-}
-
-impl Held {
-    fn load(&self, replica: ReplicaId) -> u32 {
-        self.busy.get(&replica).copied().unwrap_or(0)
-    }
-}
-
-impl Requests {
-    pub(super) fn new() -> Arc<Self> {
-        Arc::new(Self {
-            inside: Mutex::default(),
-            vacancies: watch::Sender::new(0),
-        })
-    }
-
-    /// Follows what is published for as long as somebody publishes.
-    pub(super) fn follow(self: &Arc<Self>, mut world: watch::Receiver<World>) {
-        let requests = self.clone();
-        tokio::spawn(async move {
-            while world.changed().await.is_ok() {
-                let present = world.borrow_and_update().clone();
-                let mut inside = requests.inside.lock();
-                let exists = |id: &ReplicaId| present.replicas.iter().any(|r| r.id == *id);
-                inside.ready.retain(exists);
-                inside.retired.retain(exists);
-                for replica in &present.replicas {
-                    let known =
-                        inside.ready.contains(&replica.id) || inside.retired.contains(&replica.id);
-                    if replica.state == ReplicaState::Ready && !known {
-                        inside.ready.push(replica.id);
-                    }
-                }
-            }
-        });
-    }
-
-    pub(super) fn hold(&self, replica: ReplicaId, requests: u32) {
-        self.inside.lock().busy.insert(replica, requests);
-    }
-
-    pub(super) fn finish(&self, replica: ReplicaId) {
-        self.inside.lock().busy.remove(&replica);
-        self.vacancies.send_modify(|changes| *changes += 1);
-    }
-}
-
-impl Occupancy for Requests {
-    fn retire(&self, count: usize) -> Vec<ReplicaId> {
-        let mut inside = self.inside.lock();
-        let mut ready = std::mem::take(&mut inside.ready);
-        ready.sort_by_key(|&id| inside.load(id));
-        inside.ready = ready.split_off(count.min(ready.len()));
-        inside.retired.extend(&ready);
-        ready
-    }
-
-    fn retire_one(&self, replica: ReplicaId) {
-        let mut inside = self.inside.lock();
-        inside.ready.retain(|&id| id != replica);
-        if !inside.retired.contains(&replica) {
-            inside.retired.push(replica);
-        }
-    }
-
-    fn revive(&self, count: usize) -> Vec<ReplicaId> {
-        let mut inside = self.inside.lock();
-        let mut retired = std::mem::take(&mut inside.retired);
-        retired.sort_by_key(|&id| std::cmp::Reverse(inside.load(id)));
-        inside.retired = retired.split_off(count.min(retired.len()));
-        inside.ready.extend(&retired);
-        retired
-    }
-
-    fn is_vacant(&self, replica: ReplicaId) -> bool {
-        self.inside.lock().load(replica) == 0
-    }
-
-    fn vacancies(&self) -> watch::Receiver<u64> {
-        self.vacancies.subscribe()
     }
 }

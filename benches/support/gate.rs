@@ -1,0 +1,61 @@
+//! Holdgate itself, as a person would start it: with the model server as its child.
+
+use std::path::PathBuf;
+
+use anyhow::Result;
+
+use super::place::Launcher;
+use super::process::{Server, free_address};
+
+/// The binary to measure: `HOLDGATE_BIN`, else the one built with this very benchmark, so that
+/// both sides of a ratio come from one profile.
+pub(crate) fn binary() -> PathBuf {
+    std::env::var_os("HOLDGATE_BIN").map_or_else(
+        || PathBuf::from(env!("CARGO_BIN_EXE_holdgate")),
+        PathBuf::from,
+    )
+}
+
+/// The cargo profile of this benchmark, by where it was built.
+pub(crate) fn profile() -> String {
+    let folder = std::env::current_exe().ok().and_then(|me| {
+        let folder = me.parent()?.parent()?.file_name()?;
+        Some(folder.to_string_lossy().into_owned())
+    });
+    folder.unwrap_or_else(|| "unknown".to_owned())
+}
+
+/// Starts `holdgate run` on one thread before one upstream of ours, which it launches in turn.
+pub(crate) async fn start(
+    by: &Launcher,
+    upstream_by: &Launcher,
+    more_flags: &[&str],
+) -> Result<Server> {
+    let (address, admin) = (free_address()?, free_address()?);
+    let mut command = by.command(binary());
+    command
+        .args([
+            "run",
+            "--listen",
+            &address.to_string(),
+            "--admin",
+            &admin.to_string(),
+        ])
+        .args([
+            "--name",
+            "bench",
+            "--min-replicas",
+            "1",
+            "--readiness-path",
+            "/",
+        ])
+        .args(["--worker-threads", "1"])
+        .args(more_flags)
+        .arg("--");
+    let model = upstream_by.command(std::env::current_exe()?);
+    command
+        .arg(model.as_std().get_program())
+        .args(model.as_std().get_args())
+        .args(["upstream", "{port}"]);
+    Server::start(command, address).await
+}

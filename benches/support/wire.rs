@@ -1,0 +1,105 @@
+//! As much HTTP/1.1 as a generator and an upstream need that must not cost more than what they
+//! measure: heads by hand, bodies by `content-length` alone, no pipelining.
+
+use std::io;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+/// One side of a kept connection.
+#[derive(Debug)]
+pub(crate) struct Wire {
+    socket: TcpStream,
+    buffer: Vec<u8>,
+}
+
+/// A message that was read: its head is kept, its body only counted.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Message<'a> {
+    /// From the first line to the empty one.
+    pub(crate) head: &'a [u8],
+}
+
+impl Wire {
+    /// Messages of up to a few kilobytes are read at once, longer ones piece by piece.
+    pub(crate) fn new(socket: TcpStream) -> io::Result<Self> {
+        socket.set_nodelay(true)?;
+        Ok(Self {
+            socket,
+            buffer: vec![0; 8192],
+        })
+    }
+
+    /// Sends a whole message.
+    pub(crate) async fn send(&mut self, message: &[u8]) -> io::Result<()> {
+        self.socket.write_all(message).await
+    }
+
+    /// Reads a whole message; `None` when the other side has closed instead.
+    pub(crate) async fn receive(&mut self) -> io::Result<Option<Message<'_>>> {
+        let mut filled = 0;
+        let head = loop {
+            let read = self.socket.read(&mut self.buffer[filled..]).await?;
+            match (read, filled) {
+                (0, 0) => return Ok(None),
+                (0, _) => return Err(broken("a head without an end")),
+                _ => filled += read,
+            }
+            if let Some(head) = head_length(&self.buffer[..filled]) {
+                break head;
+            }
+        };
+        let body = body_length(&self.buffer[..head])?;
+        let mut missing = (head + body).saturating_sub(filled);
+        while missing > 0 {
+            // Over the part of the buffer behind the head, which the caller is still to see.
+            match self.socket.read(&mut self.buffer[head..]).await? {
+                0 => return Err(broken("a body cut short")),
+                read => missing = missing.saturating_sub(read),
+            }
+        }
+        Ok(Some(Message {
+            head: &self.buffer[..head],
+        }))
+    }
+}
+
+impl Message<'_> {
+    /// The status of an answer.
+    pub(crate) fn status(&self) -> io::Result<u16> {
+        let digits = self
+            .head
+            .get(9..12)
+            .and_then(|digits| std::str::from_utf8(digits).ok());
+        digits
+            .and_then(|digits| digits.parse().ok())
+            .ok_or_else(|| broken("no status line"))
+    }
+}
+
+fn head_length(bytes: &[u8]) -> Option<usize> {
+    let end = bytes.windows(4).position(|four| four == b"\r\n\r\n")?;
+    Some(end + 4)
+}
+
+fn body_length(head: &[u8]) -> io::Result<usize> {
+    const LENGTH: &[u8] = b"content-length:";
+    for line in head.split(|byte| *byte == b'\n') {
+        if line.len() > LENGTH.len() && line[..LENGTH.len()].eq_ignore_ascii_case(LENGTH) {
+            let digits = std::str::from_utf8(&line[LENGTH.len()..]).unwrap_or_default();
+            return digits
+                .trim()
+                .parse()
+                .map_err(|_| broken("a content-length that is none"));
+        }
+    }
+    // An answer without one would be chunked or end with the connection; a GET has no body.
+    if head.starts_with(b"HTTP/") {
+        return Err(broken("an answer without content-length"));
+    }
+    Ok(0)
+}
+
+fn broken(what: &str) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, what)
+}

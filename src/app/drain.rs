@@ -1,0 +1,90 @@
+//! The end: what is running is answered, who waits is served as long as there is time, then the
+//! model servers go. A second signal ends it at once.
+
+use std::io;
+use std::time::Duration;
+
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::time::Instant;
+
+use super::gate::Gate;
+use crate::proxy::connect::Dial;
+use crate::server::Server;
+
+/// How long the answers to those who are told that nothing will come may take.
+const LAST_WORDS: Duration = Duration::from_secs(1);
+
+/// The signals a gate listens to.
+#[derive(Debug)]
+pub(super) struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+    hang_up: Signal,
+}
+
+/// What a signal asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Asked {
+    /// To end.
+    End,
+    /// To read the configuration again.
+    Reload,
+}
+
+impl Signals {
+    pub(super) fn listen() -> io::Result<Self> {
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            hang_up: signal(SignalKind::hangup())?,
+        })
+    }
+
+    pub(super) async fn next(&mut self) -> Asked {
+        tokio::select! {
+            _ = self.terminate.recv() => Asked::End,
+            _ = self.interrupt.recv() => Asked::End,
+            _ = self.hang_up.recv() => Asked::Reload,
+        }
+    }
+
+    async fn end(&mut self) {
+        while self.next().await != Asked::End {}
+    }
+}
+
+/// Ends a gate. Returns an error when answers had to be cut.
+pub(super) async fn drain<D: Dial>(
+    mut gate: Gate,
+    server: &Server<D>,
+    signals: &mut Signals,
+    budget: Duration,
+) -> anyhow::Result<()> {
+    tracing::info!(?budget, "draining; a second signal ends it at once");
+    let deadline = Instant::now() + budget;
+    tokio::select! {
+        () = server.drained() => {}
+        () = tokio::time::sleep_until(deadline) => {
+            gate.dismiss();
+            let _ = tokio::time::timeout(LAST_WORDS, server.drained()).await;
+        }
+        () = signals.end() => {
+            gate.kill().await;
+            anyhow::bail!("ended at once; what was running is cut");
+        }
+    }
+    let cut = server.busy();
+    gate.let_go();
+    tokio::select! {
+        () = gate.stop(deadline) => {}
+        () = signals.end() => {
+            gate.kill().await;
+            anyhow::bail!("ended at once; model servers were killed");
+        }
+    }
+    if cut > 0 {
+        anyhow::bail!("{cut} connections were still busy after {budget:?} and were cut");
+    }
+    tracing::info!("drained");
+    Ok(())
+}

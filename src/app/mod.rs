@@ -1,0 +1,80 @@
+//! The whole gate put together: who is started with what, in which order it ends, and what a
+//! change of the configuration touches. The only module that knows everybody.
+
+mod drain;
+mod gate;
+mod reload;
+mod welcome;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use anyhow::Context;
+use tokio_util::sync::CancellationToken;
+
+use crate::admin::{self, Board};
+use crate::config::{Config, Overrides, Program};
+use crate::proxy::{Proxy, Registry, TcpDial};
+use crate::server::{self, Server};
+use drain::Signals;
+use gate::Gate;
+
+/// What a gate is started with.
+#[derive(Debug)]
+pub struct Start {
+    /// The settings as they are now.
+    pub config: Config,
+    /// What does not change while it runs.
+    pub program: Program,
+    /// Where the settings came from, to be read again.
+    pub files: Vec<PathBuf>,
+    /// What flags and environment said on top of them.
+    pub overrides: Overrides,
+}
+
+/// Runs a gate until it is told to end.
+///
+/// # Errors
+/// When an address cannot be listened on, or requests had to be cut at the end.
+pub async fn run(start: Start) -> anyhow::Result<()> {
+    let Start {
+        config,
+        program,
+        files,
+        overrides,
+    } = start;
+    let mut signals = Signals::listen().context("could not listen for signals")?;
+    let listener = server::listen(config.listen)
+        .with_context(|| format!("could not listen on {}", config.listen))?;
+    let registry = Arc::new(Registry::default());
+    let board = Arc::new(Board::new(Arc::clone(&registry)));
+    let admin_ends = CancellationToken::new();
+    let admin_port = match config.admin {
+        Some(address) => {
+            let listener = server::listen(address)
+                .with_context(|| format!("could not listen on {address} (admin)"))?;
+            let port = listener.local_addr().ok();
+            let served = admin::serve(Arc::clone(&board), listener, admin_ends.clone());
+            tokio::spawn(served);
+            port
+        }
+        None => None,
+    };
+    let exe = std::env::current_exe().context("could not find our own binary")?;
+    let mut gate = Gate::new(Arc::clone(&registry), Arc::clone(&board), exe, &config);
+    gate.apply(&config);
+    let proxy = Arc::new(Proxy::new(registry, TcpDial));
+    let server = Server::new(proxy, config.max_connections);
+    welcome::greet(&config, listener.local_addr()?, admin_port);
+    let accepting = tokio::spawn({
+        let server = server.clone();
+        async move { server.accept(listener).await }
+    });
+    board.set_ready(true);
+    reload::until_ended(&mut gate, &mut signals, &files, &overrides, &program).await;
+    board.set_ready(false);
+    let drained = drain::drain(gate, &server, &mut signals, program.drain_timeout).await;
+    admin_ends.cancel();
+    accepting.abort();
+    drained
+}

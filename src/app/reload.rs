@@ -1,0 +1,52 @@
+//! The configuration, read again: on SIGHUP, and when a file changes. What cannot be read changes
+//! nothing and is reported whole.
+
+use std::path::PathBuf;
+
+use super::drain::{Asked, Signals};
+use super::gate::Gate;
+use crate::config::{Overrides, Program, Watch, load};
+
+/// Keeps the gate as it is written until it is told to end.
+pub(super) async fn until_ended(
+    gate: &mut Gate,
+    signals: &mut Signals,
+    files: &[PathBuf],
+    overrides: &Overrides,
+    program: &Program,
+) {
+    let watched = program.watch_config && !files.is_empty();
+    let mut watch = watched.then(|| Watch::new(files));
+    loop {
+        let changed = async {
+            match &mut watch {
+                Some(watch) => watch.changed().await,
+                None => std::future::pending().await,
+            }
+        };
+        let why = tokio::select! {
+            asked = signals.next() => match asked {
+                Asked::End => return,
+                Asked::Reload => "SIGHUP",
+            },
+            () = changed => "a file changed",
+        };
+        reload(gate, files, overrides, why);
+    }
+}
+
+fn reload(gate: &mut Gate, files: &[PathBuf], overrides: &Overrides, why: &str) {
+    match load(files, overrides) {
+        Ok(config) => {
+            tracing::info!(why, "reading the configuration again");
+            gate.apply(&config);
+        }
+        Err(complaints) => {
+            for complaint in &complaints {
+                tracing::error!(%complaint, "not understood");
+            }
+            let complaints = complaints.len();
+            tracing::error!(why, complaints, "the configuration stays as it was");
+        }
+    }
+}

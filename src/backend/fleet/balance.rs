@@ -1,0 +1,193 @@
+//! Brings what is nearer to what is wanted: takes back, retires, revives, starts, stops.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+use tracing::info;
+
+use super::Fleet;
+use super::member::{Member, Phase};
+use crate::backend::life::Life;
+use crate::backend::places::Place;
+use crate::backend::recovery::{Attempt, Crash};
+use crate::backend::seams::{Launcher, Order, Probe};
+use crate::ports::Occupancy;
+use crate::revision::{Endpoint, ReplicaId};
+
+/// How long the throttler may take to hear what we have published. Within it a replica it does
+/// not know may still be given a request, and one that has gone may still be offered.
+const SETTLE: Duration = Duration::from_millis(50);
+
+impl<L: Launcher, P: Probe, O: Occupancy> Fleet<L, P, O> {
+    /// Brings what is nearer to what is wanted. Calling it again changes nothing.
+    pub(in crate::backend) fn reconcile(&mut self, now: Instant) {
+        self.recheck = None;
+        let wanted = if self.closing.is_some() {
+            0
+        } else {
+            self.wanted as usize
+        };
+        self.shrink(wanted, now);
+        self.grow(wanted, now);
+        self.stop_vacant(now);
+    }
+
+    /// Starting ones are taken back first, newest first; then ready ones drain, idle ones first.
+    fn shrink(&mut self, wanted: usize, now: Instant) {
+        let mut surplus = self.supply().total().saturating_sub(wanted);
+        for member in self.members.iter_mut().rev() {
+            if surplus > 0 && member.phase == Phase::Starting {
+                member.leave(now);
+                surplus -= 1;
+            }
+        }
+        if surplus == 0 {
+            return;
+        }
+        for id in self.occupancy.retire(surplus) {
+            if let Some(member) = self.member(id).filter(|m| m.phase == Phase::Ready) {
+                member.enter(Phase::Draining, now);
+                info!(revision = %self.settings.revision, replica = %id, "draining");
+            }
+        }
+        if self.supply().total() > wanted {
+            // The throttler has not heard of all of them yet.
+            self.look_again(now + SETTLE);
+        }
+    }
+
+    /// Draining ones come back first; then processes are started, if there are places for them.
+    fn grow(&mut self, wanted: usize, now: Instant) {
+        let missing = wanted.saturating_sub(self.supply().total());
+        let missing = missing - self.revive(missing, now);
+        self.recovery.resize(missing, now);
+        let mut waits = false;
+        while let Some(attempt) = self.recovery.take(self.supply(), now) {
+            let Some(place) = self.desk.take() else {
+                self.recovery.put_back(attempt);
+                waits = true;
+                break;
+            };
+            match self.launcher.endpoint() {
+                Ok(endpoint) => self.start(attempt, endpoint, place, now),
+                Err(error) => {
+                    let detail = format!("could not find a free port: {error}");
+                    let crash = Crash {
+                        detail,
+                        hopeless: false,
+                    };
+                    self.start_failed(attempt.streak, crash, now);
+                }
+            }
+        }
+        if !waits {
+            self.desk.leave();
+        }
+    }
+
+    fn start(&mut self, attempt: Attempt, endpoint: Endpoint, place: Place, now: Instant) {
+        self.newest += 1;
+        let member = Member {
+            id: ReplicaId(self.newest),
+            endpoint,
+            generation: self.generation,
+            streak: attempt.streak,
+            phase: Phase::Starting,
+            since: now,
+            ready_at: None,
+            diagnosis: None,
+            stop: CancellationToken::new(),
+            kill: CancellationToken::new(),
+        };
+        info!(revision = %self.settings.revision, replica = %member.id, %endpoint, "starting");
+        let life = Life {
+            launcher: self.launcher.clone(),
+            probe: self.probe.clone(),
+            order: Order {
+                replica: member.id,
+                endpoint,
+                spec: self.spec.clone(),
+            },
+            place,
+            stop: member.stop.clone(),
+            kill: member.kill.clone(),
+            notes: self.tell.clone(),
+        };
+        self.lives.spawn(life.run());
+        self.members.push(member);
+    }
+
+    /// Puts draining replicas back into service; returns how many of `missing` that covers.
+    fn revive(&mut self, missing: usize, now: Instant) -> usize {
+        let is_current =
+            |m: &&Member| m.phase == Phase::Draining && m.generation == self.generation;
+        let revivable = self.members.iter().filter(is_current).count().min(missing);
+        if revivable == 0 {
+            return 0;
+        }
+        if let Some(settled) = self.departed.map(|at| at + SETTLE).filter(|&at| at > now) {
+            // The throttler might still offer the one that has just gone.
+            self.look_again(settled);
+            return revivable;
+        }
+        // It cannot know which are of an older spec: ask for those too, and send them back.
+        let outdated = self
+            .members
+            .iter()
+            .filter(|m| m.phase == Phase::Draining)
+            .count()
+            - self.members.iter().filter(is_current).count();
+        let generation = self.generation;
+        let mut revived = 0;
+        for id in self.occupancy.revive(revivable + outdated) {
+            match self.member(id) {
+                Some(member)
+                    if revived < revivable
+                        && member.phase == Phase::Draining
+                        && member.generation == generation =>
+                {
+                    member.enter(Phase::Ready, now);
+                    revived += 1;
+                    info!(revision = %self.settings.revision, replica = %id, "back in service");
+                }
+                _ => self.occupancy.retire_one(id),
+            }
+        }
+        revived
+    }
+
+    fn stop_vacant(&mut self, now: Instant) {
+        let overdue = self.deadline().is_some_and(|at| at <= now);
+        let mut unsettled = None;
+        for member in &mut self.members {
+            if member.phase != Phase::Draining {
+                continue;
+            }
+            let settled = member.ready_at.map_or(now, |at| at + SETTLE);
+            if overdue || (settled <= now && self.occupancy.is_vacant(member.id)) {
+                member.leave(now);
+                self.departed = Some(now);
+            } else if settled > now {
+                unsettled = unsettled.max(Some(settled));
+            }
+        }
+        if let Some(at) = unsettled {
+            self.look_again(at);
+        }
+    }
+
+    pub(super) fn retire_everything(&mut self, now: Instant) {
+        for member in &mut self.members {
+            match member.phase {
+                Phase::Starting => member.leave(now),
+                Phase::Ready => {
+                    self.occupancy.retire_one(member.id);
+                    member.enter(Phase::Draining, now);
+                    info!(revision = %self.settings.revision, replica = %member.id, "draining");
+                }
+                Phase::Draining | Phase::Leaving => {}
+            }
+        }
+    }
+}

@@ -1,0 +1,57 @@
+//! One replica as its fleet keeps it.
+
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use crate::ports::{ReplicaState, ReplicaView};
+use crate::revision::{Endpoint, ReplicaId};
+
+pub(super) struct Member {
+    pub(super) id: ReplicaId,
+    pub(super) endpoint: Endpoint,
+    pub(super) generation: u64,
+    /// Crashes in a row that led to its start.
+    pub(super) streak: u32,
+    pub(super) phase: Phase,
+    pub(super) since: Instant,
+    pub(super) ready_at: Option<Instant>,
+    pub(super) diagnosis: Option<String>,
+    pub(super) stop: CancellationToken,
+    pub(super) kill: CancellationToken,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Phase {
+    Starting,
+    Ready,
+    Draining,
+    /// Asked to stop, or found dead: out of the world, its group still to be gone.
+    Leaving,
+}
+
+impl Member {
+    pub(super) fn enter(&mut self, phase: Phase, now: Instant) {
+        self.phase = phase;
+        self.since = now;
+    }
+
+    pub(super) fn leave(&mut self, now: Instant) {
+        self.stop.cancel();
+        self.enter(Phase::Leaving, now);
+    }
+
+    pub(super) fn view(&self) -> Option<ReplicaView> {
+        let state = match self.phase {
+            Phase::Starting => ReplicaState::Starting,
+            Phase::Ready => ReplicaState::Ready,
+            Phase::Draining => ReplicaState::Draining,
+            Phase::Leaving => return None,
+        };
+        Some(ReplicaView {
+            id: self.id,
+            endpoint: self.endpoint,
+            state,
+            since: self.since.into_std(),
+        })
+    }
+}

@@ -1,0 +1,287 @@
+//! The replicas of one revision and what is done about them: compares what is wanted with what is,
+//! and remembers what has happened to them. All waiting is elsewhere: `now` is an argument.
+
+mod balance;
+mod member;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::{JoinError, JoinSet};
+use tokio::time::Instant;
+use tracing::{info, warn};
+
+use self::member::{Member, Phase};
+use crate::backend::life::{Ending, Note, Phases};
+use crate::backend::places::{Desk, Places};
+use crate::backend::recovery::{Crash, Recovery, Supply};
+use crate::backend::seams::{Launcher, Probe};
+use crate::backend::spec::ProcessSpec;
+use crate::backend::supervisor::{Command, Settings};
+use crate::ports::{Occupancy, Outage, OutageReason, World};
+use crate::revision::ReplicaId;
+
+/// How much the newest start weighs in the typical one.
+const NEWEST_WEIGHT: f64 = 0.3;
+
+pub(in crate::backend) struct Fleet<L, P, O> {
+    settings: Settings,
+    spec: Arc<ProcessSpec>,
+    /// Grows when the spec is replaced; members of an older one are never revived.
+    generation: u64,
+    launcher: Arc<L>,
+    probe: Arc<P>,
+    occupancy: Arc<O>,
+    pub(in crate::backend) desk: Desk,
+    pub(in crate::backend) lives: JoinSet<(ReplicaId, Ending)>,
+    tell: mpsc::UnboundedSender<Note>,
+    wanted: u32,
+    closing: Option<Closing>,
+    members: Vec<Member>,
+    newest: u64,
+    recovery: Recovery,
+    typical_start: Option<Duration>,
+    /// When a draining replica last left the world.
+    departed: Option<Instant>,
+    /// Something could not be done yet: look again then.
+    recheck: Option<Instant>,
+}
+
+#[derive(Default)]
+struct Closing {
+    /// `None` waits for as long as it takes.
+    deadline: Option<Instant>,
+    /// Who waits until nothing is left.
+    waiting: Vec<oneshot::Sender<()>>,
+}
+
+impl<L: Launcher, P: Probe, O: Occupancy> Fleet<L, P, O> {
+    pub(in crate::backend) fn new(
+        settings: Settings,
+        spec: ProcessSpec,
+        (launcher, probe): (L, P),
+        places: Places,
+        occupancy: Arc<O>,
+        tell: mpsc::UnboundedSender<Note>,
+    ) -> Self {
+        Self {
+            recovery: Recovery::new(settings.failed_starts),
+            settings,
+            spec: Arc::new(spec),
+            generation: 0,
+            launcher: Arc::new(launcher),
+            probe: Arc::new(probe),
+            occupancy,
+            desk: Desk::new(places),
+            lives: JoinSet::new(),
+            tell,
+            wanted: 0,
+            closing: None,
+            members: Vec::new(),
+            newest: 0,
+            typical_start: None,
+            departed: None,
+            recheck: None,
+        }
+    }
+
+    // What is heard.
+
+    pub(in crate::backend) fn obey(&mut self, command: Command, now: Instant) {
+        match command {
+            Command::Scale(wanted) => self.wanted = wanted,
+            Command::FailedStarts(count) => self.recovery.set_failed_starts(count),
+            Command::Replace(spec) if spec == *self.spec => {}
+            Command::Replace(spec) => {
+                self.spec = Arc::new(spec);
+                self.generation += 1;
+                self.recovery.reset();
+                self.retire_everything(now);
+            }
+            Command::Drain => self.close(None, now),
+            Command::Stop { deadline, done } => {
+                self.close(Some(deadline), now);
+                self.closing.get_or_insert_default().waiting.push(done);
+            }
+            Command::Kill { done } => {
+                self.close(Some(now), now);
+                self.closing.get_or_insert_default().waiting.push(done);
+                self.members.iter().for_each(|member| member.kill.cancel());
+            }
+        }
+    }
+
+    /// Nothing is wanted any more; the earliest deadline counts.
+    fn close(&mut self, deadline: Option<Instant>, now: Instant) {
+        let closing = self.closing.get_or_insert_default();
+        closing.deadline = closing.deadline.into_iter().chain(deadline).min();
+        self.retire_everything(now);
+    }
+
+    pub(in crate::backend) fn hear(&mut self, note: Note, now: Instant) {
+        match note {
+            Note::Ready(id, phases) => self.became_ready(id, phases, now),
+            Note::Slow(id, why) => {
+                if let Some(member) = self.member(id) {
+                    member.diagnosis = Some(why);
+                }
+            }
+            Note::Down(id) => self.went_down(id, now),
+        }
+    }
+
+    fn became_ready(&mut self, id: ReplicaId, phases: Phases, now: Instant) {
+        let Some(member) = self.member(id).filter(|m| m.phase == Phase::Starting) else {
+            return;
+        };
+        member.enter(Phase::Ready, now);
+        member.ready_at = Some(now);
+        member.diagnosis = None;
+        let endpoint = member.endpoint;
+        self.recovery.succeeded(now);
+        let listen = phases.spawn + phases.listen;
+        self.settings.stats.start_succeeded(listen, phases.ready);
+        let total = phases.total();
+        self.typical_start = Some(self.typical_start.map_or(total, |typical| {
+            typical.mul_f64(1.0 - NEWEST_WEIGHT) + total.mul_f64(NEWEST_WEIGHT)
+        }));
+        let [total, spawn, listen, ready] =
+            [total, phases.spawn, phases.listen, phases.ready].map(to_millis);
+        info!(
+            revision = %self.settings.revision, replica = %id, %endpoint,
+            "ready after {total:?} (spawn {spawn:?}, listen {listen:?}, ready {ready:?})"
+        );
+    }
+
+    fn went_down(&mut self, id: ReplicaId, now: Instant) {
+        let Some(member) = self.member(id) else {
+            return;
+        };
+        match member.phase {
+            // A start that failed is judged when its last words are known.
+            Phase::Starting | Phase::Leaving => {}
+            Phase::Draining => {
+                member.enter(Phase::Leaving, now);
+                self.departed = Some(now);
+            }
+            Phase::Ready => {
+                let ready_for = now - member.since;
+                let streak = member.streak;
+                member.enter(Phase::Leaving, now);
+                self.recovery.fell(streak, ready_for, now);
+            }
+        }
+    }
+
+    /// Nothing is left of a replica.
+    pub(in crate::backend) fn bury(
+        &mut self,
+        ended: Result<(ReplicaId, Ending), JoinError>,
+        now: Instant,
+    ) {
+        let (id, ending) = match ended {
+            Ok(ended) => ended,
+            // Only a bug gets here; the keeper still knows the group.
+            Err(error) => {
+                return warn!(revision = %self.settings.revision, %error, "lost sight of a replica");
+            }
+        };
+        let Some(at) = self.members.iter().position(|m| m.id == id) else {
+            return;
+        };
+        let member = self.members.remove(at);
+        let revision = &self.settings.revision;
+        match ending {
+            Ending::Stopped => info!(%revision, replica = %id, "stopped"),
+            Ending::Crashed(crash) => {
+                warn!(%revision, replica = %id, detail = crash.detail, "crashed");
+                if member.phase == Phase::Starting {
+                    self.start_failed(member.streak, crash, now);
+                }
+            }
+        }
+    }
+
+    fn start_failed(&mut self, streak: u32, crash: Crash, now: Instant) {
+        self.settings.stats.start_failed();
+        let supply = self.supply();
+        self.recovery.failed(streak, crash, supply, now);
+    }
+
+    // What is seen from outside.
+
+    pub(in crate::backend) fn world(&self, now: Instant) -> World {
+        let outage = match self.closing {
+            Some(_) => Some(Arc::new(Outage {
+                reason: OutageReason::Draining,
+                detail: "the gate is shutting down".into(),
+                next_attempt: None,
+            })),
+            None => self.recovery.outage(self.supply(), now),
+        };
+        let slow = self.members.iter().find(|m| m.phase == Phase::Starting);
+        World {
+            replicas: self.members.iter().filter_map(Member::view).collect(),
+            outage,
+            typical_start: self.typical_start,
+            diagnosis: self
+                .desk
+                .complaint()
+                .or_else(|| slow.and_then(|m| m.diagnosis.clone())),
+        }
+    }
+
+    /// When to reconcile again though nothing was heard.
+    pub(in crate::backend) fn wake(&self, now: Instant) -> Option<Instant> {
+        let deadline = self.deadline().filter(|&at| at > now);
+        let recovery = self.recovery.wake(self.supply(), now);
+        [deadline, recovery, self.recheck]
+            .into_iter()
+            .flatten()
+            .min()
+    }
+
+    /// Closed, and nothing is left of any replica.
+    pub(in crate::backend) fn is_closed(&self) -> bool {
+        self.closing.is_some() && self.members.is_empty()
+    }
+
+    /// Tells who waits that nothing is left.
+    pub(in crate::backend) fn say_goodbye(self) {
+        for done in self.closing.into_iter().flat_map(|closing| closing.waiting) {
+            // Who does not wait any more need not know.
+            let _ = done.send(());
+        }
+    }
+
+    fn supply(&self) -> Supply {
+        let count = |phase| self.members.iter().filter(|m| m.phase == phase).count();
+        Supply {
+            starting: count(Phase::Starting),
+            ready: count(Phase::Ready),
+        }
+    }
+
+    fn deadline(&self) -> Option<Instant> {
+        self.closing.as_ref().and_then(|closing| closing.deadline)
+    }
+
+    fn member(&mut self, id: ReplicaId) -> Option<&mut Member> {
+        self.members.iter_mut().find(|m| m.id == id)
+    }
+
+    fn look_again(&mut self, at: Instant) {
+        self.recheck = self.recheck.into_iter().chain([at]).min();
+    }
+}
+
+impl Supply {
+    const fn total(self) -> usize {
+        self.starting + self.ready
+    }
+}
+
+fn to_millis(duration: Duration) -> Duration {
+    Duration::from_millis(u64::try_from(duration.as_millis()).unwrap_or(u64::MAX))
+}
