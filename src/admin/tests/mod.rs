@@ -156,11 +156,8 @@ impl Scene {
         let content_type = response.headers()[CONTENT_TYPE].to_str().unwrap().into();
         let status = response.status();
         let body = response.into_body().collect().await.unwrap().to_bytes();
-        (
-            status,
-            content_type,
-            String::from_utf8(body.to_vec()).unwrap(),
-        )
+        let body = String::from_utf8(body.to_vec()).unwrap();
+        (status, content_type, body)
     }
 
     async fn json(&self, path: &str) -> Value {
