@@ -2,5 +2,6 @@
 
 mod autoscale;
 mod clock;
+mod gate;
 mod process;
 mod vectors;
