@@ -66,7 +66,7 @@ pub(super) enum Lost {
     /// Nobody took the connection: nothing was asked.
     Refused,
     /// It was asked and not answered to the end.
-    Cut(anyhow::Error),
+    Cut(String),
 }
 
 /// A kept connection.
@@ -77,17 +77,18 @@ impl Connection {
     pub(super) async fn open(to: SocketAddr) -> Result<Self, Lost> {
         let stream = TcpStream::connect(to).await.map_err(|_| Lost::Refused)?;
         let shaken = http1::handshake(TokioIo::new(stream)).await;
-        let (sender, connection) = shaken.map_err(|error| Lost::Cut(error.into()))?;
+        let (sender, connection) = shaken.map_err(|error| Lost::Cut(error.to_string()))?;
         tokio::spawn(connection);
         Ok(Self(sender))
     }
 
     /// The head of an answer; the rest comes as it comes.
     pub(super) async fn begin(&mut self, question: Question) -> Result<Response<Incoming>, Lost> {
-        let cut = |error: hyper::Error| Lost::Cut(error.into());
+        let cut = |error: hyper::Error| Lost::Cut(error.to_string());
         self.0.ready().await.map_err(cut)?;
         let head = timeout(PATIENCE, self.0.send_request(question)).await;
-        head.map_err(|late| Lost::Cut(late.into()))?.map_err(cut)
+        head.map_err(|late| Lost::Cut(late.to_string()))?
+            .map_err(cut)
     }
 
     /// A whole answer.
@@ -100,8 +101,10 @@ impl Connection {
 pub(super) async fn whole(answer: Response<Incoming>) -> Result<Answer, Lost> {
     let (head, body) = answer.into_parts();
     let body = timeout(PATIENCE, body.collect()).await;
-    let body = body.map_err(|late| Lost::Cut(late.into()))?;
-    let body = body.map_err(|error| Lost::Cut(error.into()))?.to_bytes();
+    let body = body.map_err(|late| Lost::Cut(late.to_string()))?;
+    let body = body
+        .map_err(|error| Lost::Cut(error.to_string()))?
+        .to_bytes();
     Ok(Answer {
         status: head.status,
         headers: head.headers,

@@ -14,53 +14,58 @@ use super::support::*;
 
 const CLIENTS: usize = 16;
 
-/// Asks on kept connections until nobody takes one any more; what became of each question.
-async fn ask_to_the_end(to: SocketAddr) -> BTreeMap<String, usize> {
-    let mut outcomes = BTreeMap::new();
+/// What became of how many questions.
+type Outcomes = BTreeMap<String, usize>;
+
+/// Asks on kept connections until nobody takes one any more.
+async fn ask_to_the_end(to: SocketAddr) -> Outcomes {
+    let mut outcomes = Outcomes::new();
     loop {
         let mut connection = match Connection::open(to).await {
             Ok(connection) => connection,
             Err(Lost::Refused) => return outcomes,
-            Err(Lost::Cut(cut)) => panic!("{cut:#}"),
+            Err(Lost::Cut(cut)) => panic!("{cut}"),
         };
-        loop {
-            let (outcome, is_last) = match connection.ask(predict("m")).await {
-                Ok(answer) => (format!("{:?}", answer.outcome()), answer.is_last()),
-                Err(lost) => (format!("{lost:?}"), true),
+        let mut goes_on = true;
+        while goes_on {
+            let outcome = match connection.ask(predict("m")).await {
+                Ok(answer) => {
+                    goes_on = !answer.is_last();
+                    format!("{:?}", answer.outcome())
+                }
+                Err(lost) => {
+                    goes_on = false;
+                    format!("{lost:?}")
+                }
             };
             *outcomes.entry(outcome).or_default() += 1;
-            if is_last {
-                break;
-            }
         }
     }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn sigterm_under_load_answers_every_request_that_was_taken() {
-    let settings = Settings::new(&[revision(
-        "m",
-        "minReplicas: 1, containerConcurrency: 4",
-        "--service-time 20ms",
-    )]);
+    let settings = "minReplicas: 1, containerConcurrency: 4";
+    let settings = Settings::new(&[revision("m", settings, "--service-time 20ms")]);
     let mut gate = settings.run(&[]).await;
     let start = gate.log().next_start("m").await;
-    let mut clients: JoinSet<_> = (0..CLIENTS).map(|_| ask_to_the_end(gate.address)).collect();
+    let ask = |_| ask_to_the_end(gate.address);
+    let mut clients: JoinSet<_> = (0..CLIENTS).map(ask).collect();
     gate.until("m", |m| m["inFlight"] == 4 && m["queue"]["depth"] == 12)
         .await;
     sleep(Duration::from_millis(500)).await;
 
     gate.signal(Signal::TERM);
 
-    let mut all = BTreeMap::new();
+    let mut all = Outcomes::new();
     while let Some(outcomes) = clients.join_next().await {
         for (outcome, count) in outcomes.expect("no panic") {
             *all.entry(outcome).or_default() += count;
         }
     }
-    let answered: usize = all.remove("(200, \"\")").unwrap_or(0);
+    let answered = all.remove("(200, \"\")").unwrap_or(0);
     println!("{answered} answered, else {all:?}");
-    assert_eq!(all, BTreeMap::new());
+    assert_eq!(all, Outcomes::new());
     assert!(answered > CLIENTS);
     assert_eq!(gate.ended().await.code(), Some(0));
     until_dead(&start.pids, Duration::ZERO).await;

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use super::client::{Connection, Question, ask, predict, stats, whole};
 use super::support::*;
 
-const TOKENS: usize = 50;
+const TOKENS: usize = 80;
 
 fn changing(flags: &str) -> String {
     let flags = format!("--tokens {TOKENS} --token-time 100ms {flags}");
