@@ -119,6 +119,24 @@ async fn a_signal_reads_a_changed_file_even_where_files_are_not_watched() {
     );
 }
 
+#[tokio::test]
+async fn a_revision_that_is_taken_out_finishes_its_streams() {
+    let settings = Settings::new(&[changing(""), steady("scaleTarget: 5")]);
+    let gate = settings.run(&[]).await;
+    let mut log = gate.log();
+    let old = log.next_start("changing").await;
+    log.next_ready("changing").await;
+    let mut connection = Connection::open(gate.address).await.expect("open");
+    let running = connection.begin(stream("changing")).await;
+
+    settings.write(&[steady("scaleTarget: 5")]);
+    log.next(|line| line.is_of("changing") && line.says("it is no longer"))
+        .await;
+
+    assert_eq!(tokens(running.expect("it begins")).await, TOKENS);
+    until_dead(&old.pids, PATIENCE).await;
+}
+
 /// The one process it had from the beginning, under the limit it has now.
 async fn assert_steady(gate: &Gate, kept: &Started, limit: u32) {
     let report = gate.report("steady").await;
