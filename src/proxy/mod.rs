@@ -73,8 +73,8 @@ impl Client {
         }
     }
 
-    /// Resolves once the client has left; never, if that cannot be seen. Looks at the socket ten
-    /// times a second while it holds unread bytes, since those keep it readable.
+    /// Resolves once the client has left; never, if that cannot be seen. Looks at the socket
+    /// twenty times a second while it holds unread bytes, since those keep it readable.
     async fn hung_up(&self) {
         let Some(stream) = &self.stream else {
             return std::future::pending().await;
@@ -84,7 +84,7 @@ impl Client {
                 Ok(ready) if !ready.is_read_closed() => {}
                 Ok(_) | Err(_) => return,
             }
-            tokio::time::sleep(Duration::from_millis(100)).await;
+            tokio::time::sleep(Duration::from_millis(50)).await;
         }
     }
 }
