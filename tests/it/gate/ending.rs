@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use rustix::process::Signal;
+use rustix::process::{Pid, Signal};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 
@@ -149,4 +149,38 @@ async fn sigkill_leaves_neither_model_server_nor_its_children() {
 
     gate.ended().await;
     until_dead(&pids, Duration::from_secs(5)).await;
+}
+
+#[tokio::test]
+async fn sigkill_in_the_middle_of_starts_leaves_nothing_behind() {
+    for delay in [0, 5, 10, 20, 40, 80] {
+        // A word that only these processes were given.
+        let name = format!("m{}-{delay}", std::process::id());
+        let settings = "minReplicas: 3, maxReplicas: 3";
+        let settings = Settings::new(&[revision(&name, settings, "--load-time 100ms")]);
+        let mut gate = settings.run(&[]).await;
+        sleep(Duration::from_millis(delay)).await;
+
+        gate.signal(Signal::KILL);
+
+        gate.ended().await;
+        let begun = Instant::now();
+        while let Some(left) = who_was_given(&name).first() {
+            let late = begun.elapsed() > Duration::from_secs(5);
+            assert!(!late, "{left:?} is left, {delay} ms after the start");
+            sleep(GLANCE).await;
+        }
+    }
+}
+
+/// The processes with this in their command line; none where the system does not tell.
+fn who_was_given(word: &str) -> Vec<Pid> {
+    let all = std::fs::read_dir("/proc").into_iter().flatten().flatten();
+    let names = all.filter_map(|entry| entry.file_name().into_string().ok());
+    let given = names.filter(|name| {
+        let words = std::fs::read_to_string(format!("/proc/{name}/cmdline"));
+        words.is_ok_and(|words| words.contains(word))
+    });
+    let pids = given.filter_map(|name| name.parse().ok().map(pid));
+    pids.filter(|&pid| is_alive(pid)).collect()
 }
