@@ -87,7 +87,7 @@ pub(super) fn question<'a>(method: &Method, path: &'a str) -> Result<Question<'a
 fn by_path(path: &str) -> Option<Question<'_>> {
     let look_up = match path {
         "/healthz" | "/health" | "/v2/health/ready" => LookUp::Ready,
-        "/v2/health/live" => LookUp::Live,
+        "/" | "/v2/health/live" => LookUp::Live,
         "/stats" => LookUp::Stats,
         "/v2" | "/v2/" => LookUp::Server,
         "/v1/models" => LookUp::Models,
@@ -130,6 +130,7 @@ mod tests {
         for (path, want) in [
             ("/healthz", Ready),
             ("/v2/health/ready", Ready),
+            ("/", Live),
             ("/v2/health/live", Live),
             ("/stats", Stats),
             ("/v2", Server),
@@ -160,7 +161,7 @@ mod tests {
             (Method::GET, "/v1/models/m:predict", NoSuchMethod),
             (Method::POST, "/v1/models/m", NoSuchMethod),
             (Method::DELETE, "/v1/models/m", NoSuchMethod),
-            (Method::GET, "/", NoSuchPath),
+            (Method::GET, "/nothing", NoSuchPath),
             (Method::GET, "/v1/models/", NoSuchPath),
             (Method::POST, "/v1/models/a/b:predict", NoSuchPath),
             (Method::GET, "/v2/models/m/unknown", NoSuchPath),
