@@ -2,4 +2,6 @@
 
 mod autoscale;
 mod clock;
+mod scenes;
+mod support;
 mod vectors;

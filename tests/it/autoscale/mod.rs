@@ -3,3 +3,5 @@
 mod laws;
 mod scenes;
 mod world;
+
+pub(crate) use world::scaling;
