@@ -2,3 +2,8 @@
 //! milliseconds.
 
 mod cold;
+mod kills;
+mod leaving;
+mod refusals;
+mod scale_down;
+mod scaling;

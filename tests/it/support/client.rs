@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use holdgate::proxy::Client as Peer;
+use holdgate::server::Server;
 use http::{HeaderMap, Request, Response, StatusCode};
 use http_body_util::combinators::BoxBody;
 use http_body_util::{BodyExt as _, Full};
@@ -15,31 +16,41 @@ use tokio::io::duplex;
 use tokio::time::Instant;
 use tokio_util::task::AbortOnDropHandle;
 
-use super::Gate;
+use super::Machine;
 use super::body::Told;
 
 type Body = BoxBody<Bytes, Infallible>;
 
+/// A request as a client sends it.
+pub(crate) type Ask = Request<Body>;
+
 /// A request with nothing in it.
-pub(crate) fn get(target: &str) -> Request<Body> {
+pub(crate) fn get(target: &str) -> Ask {
     request("GET", target, Full::new(Bytes::new()).boxed())
 }
 
 /// A request with so many bytes in it.
-pub(crate) fn post(target: &str, bytes: usize) -> Request<Body> {
+pub(crate) fn post(target: &str, bytes: usize) -> Ask {
     let bytes = Bytes::from(vec![b'x'; bytes]);
     request("POST", target, Full::new(bytes).boxed())
 }
 
 /// A request whose body is told, so sent in chunks.
-pub(crate) fn post_told(target: &str, body: Told) -> Request<Body> {
+pub(crate) fn post_told(target: &str, body: Told) -> Ask {
     request("POST", target, body.boxed())
 }
 
-fn request(method: &str, target: &str, body: Body) -> Request<Body> {
+fn request(method: &str, target: &str, body: Body) -> Ask {
     let request = Request::builder().method(method).uri(target);
     let request = request.header("host", "m.example").body(body);
     request.expect("a valid request")
+}
+
+/// The same request under a name, which the model server notes.
+pub(crate) fn named(id: impl std::fmt::Display, mut request: Ask) -> Ask {
+    let id = id.to_string().parse().expect("a header value");
+    request.headers_mut().insert("x-request-id", id);
+    request
 }
 
 /// A connection to a gate. Dropping it hangs up.
@@ -50,10 +61,10 @@ pub(crate) struct Client {
 
 impl Client {
     /// Connects.
-    pub(crate) async fn new(gate: &Gate) -> Self {
+    pub(super) async fn new(server: Server<Machine>) -> Self {
         let (ours, theirs) = duplex(64 * 1024);
         let peer = Peer::new([10, 0, 0, 9].into(), None);
-        tokio::spawn(gate.server.clone().serve(theirs, peer));
+        tokio::spawn(server.serve(theirs, peer));
         let (sender, connection) = handshake(TokioIo::new(ours)).await.expect("a pipe");
         let driver = tokio::spawn(async move {
             // How it ended is told to whoever waits for an answer.
@@ -66,20 +77,17 @@ impl Client {
     }
 
     /// Sends a request and waits for the head of its answer.
-    pub(crate) async fn send(&mut self, request: Request<Body>) -> Response<Incoming> {
+    pub(crate) async fn send(&mut self, request: Ask) -> Response<Incoming> {
         self.try_send(request).await.expect("an answer comes")
     }
 
-    pub(crate) async fn try_send(
-        &mut self,
-        request: Request<Body>,
-    ) -> hyper::Result<Response<Incoming>> {
+    pub(crate) async fn try_send(&mut self, request: Ask) -> hyper::Result<Response<Incoming>> {
         self.sender.ready().await?;
         self.sender.send_request(request).await
     }
 
     /// Sends a request and reads its answer.
-    pub(crate) async fn ask(&mut self, request: Request<Body>) -> Answer {
+    pub(crate) async fn ask(&mut self, request: Ask) -> Answer {
         let asked = Instant::now();
         let (head, body) = self.send(request).await.into_parts();
         let body = body.collect().await.map(|body| body.to_bytes());

@@ -14,13 +14,12 @@ use holdgate::proxy::{Proxy, Registry, Revision, Throttler};
 use holdgate::revision::RevisionSpec;
 use holdgate::server::Server;
 use holdgate::stats::Stats;
-use http::Request;
-use http_body_util::combinators::BoxBody;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::sleep;
+use tokio_util::task::AbortOnDropHandle;
 
-use super::{Answer, Client, Machine, ms, process};
+use super::{Answer, Ask, Client, Machine, ms, process};
 
 /// A running gate over one machine.
 pub(crate) struct Gate {
@@ -37,7 +36,7 @@ struct Running {
     stats: Arc<Stats>,
     supervisor: Supervisor,
     decisions: Arc<Decisions>,
-    _scaling: watch::Sender<Spec>,
+    scaling: watch::Sender<Spec>,
 }
 
 impl Gate {
@@ -65,7 +64,8 @@ impl Gate {
     pub(crate) async fn warm(spec: RevisionSpec) -> Self {
         let least = spec.scaling.min_replicas;
         let gate = Self::new(spec, ms(0));
-        gate.until(|gate| gate.count(ReplicaState::Ready) == least).await;
+        gate.until(|gate| gate.count(ReplicaState::Ready) == least)
+            .await;
         gate
     }
 
@@ -83,7 +83,8 @@ impl Gate {
             Supervisor::start(settings, process, machine, Places::new(1000), occupancy);
         let scaling = Spec::new(spec.scaling.clone(), spec.container_concurrency);
         let (sender, scaling) = watch::channel(scaling);
-        self.loops.spawn(follow(supervisor.world(), Arc::clone(&throttler)));
+        self.loops
+            .spawn(follow(supervisor.world(), Arc::clone(&throttler)));
         let autoscaler = PodAutoscaler {
             id: spec.id.clone(),
             throttler: Arc::clone(&throttler),
@@ -105,35 +106,44 @@ impl Gate {
             stats,
             supervisor,
             decisions,
-            _scaling: sender,
+            scaling: sender,
         });
     }
 
     /// A new client.
-    pub(crate) async fn client(&self) -> Client {
-        Client::new(self).await
+    pub(crate) fn client(&self) -> impl Future<Output = Client> + Send + use<> {
+        Client::new(self.server.clone())
     }
 
     /// One request on a connection of its own.
-    pub(crate) async fn ask(
-        &self,
-        request: Request<BoxBody<bytes::Bytes, std::convert::Infallible>>,
-    ) -> Answer {
+    pub(crate) async fn ask(&self, request: Ask) -> Answer {
         self.client().await.ask(request).await
+    }
+
+    /// The same, in a task of its own. Aborting it hangs up.
+    pub(crate) fn asking(&self, request: Ask) -> AbortOnDropHandle<Answer> {
+        let client = self.client();
+        AbortOnDropHandle::new(tokio::spawn(async move { client.await.ask(request).await }))
     }
 
     fn first(&self) -> &Running {
         self.revisions.first().expect("there is a revision")
     }
 
-    /// The settings of the first revision take effect for requests that arrive from now on.
-    pub(crate) fn rewrite(&self, change: impl FnOnce(&mut RevisionSpec)) {
-        let mut spec = self.first().spec.clone();
-        change(&mut spec);
+    /// Changes the settings of the first revision, as a reload does.
+    pub(crate) fn rewrite(&mut self, change: impl FnOnce(&mut RevisionSpec)) {
+        let running = self.revisions.first_mut().expect("there is a revision");
+        let spec = &mut running.spec;
+        change(spec);
+        running
+            .throttler
+            .set_limits(spec.container_concurrency, spec.queue);
+        let scaling = Spec::new(spec.scaling.clone(), spec.container_concurrency);
+        running.scaling.send_replace(scaling);
         self.registry.insert(Revision {
-            spec,
-            throttler: Arc::clone(&self.first().throttler),
-            stats: Arc::clone(&self.first().stats),
+            spec: spec.clone(),
+            throttler: Arc::clone(&running.throttler),
+            stats: Arc::clone(&running.stats),
         });
     }
 
@@ -168,11 +178,11 @@ impl Gate {
 
     /// Lets time pass until something is so.
     pub(crate) async fn until(&self, so: impl Fn(&Self) -> bool) {
-        for _ in 0..1_000_000 {
+        for _ in 0..100_000 {
             if so(self) {
                 return;
             }
-            sleep(ms(1)).await;
+            sleep(ms(10)).await;
         }
         panic!("it never came to it");
     }

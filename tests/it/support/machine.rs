@@ -3,6 +3,7 @@
 
 use std::collections::VecDeque;
 use std::io;
+use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -44,6 +45,7 @@ struct Inside {
     starts: VecDeque<Start>,
     refusing: bool,
     terminated: Vec<ReplicaId>,
+    endpoints: u32,
 }
 
 /// The machine; clones are the same one.
@@ -161,10 +163,10 @@ impl Launcher for Machine {
     type Child = Held;
 
     fn endpoint(&self) -> io::Result<Endpoint> {
-        static NEXT: std::sync::atomic::AtomicU32 = std::sync::atomic::AtomicU32::new(0x0A00_0001);
+        let mut inside = self.inside.lock();
+        inside.endpoints += 1;
         // An address of its own for each, so that none is ever mistaken for another.
-        let address = NEXT.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-        let address = std::net::Ipv4Addr::from(address);
+        let address = Ipv4Addr::from(0x0A00_0000 + inside.endpoints);
         Ok(Endpoint((address, 8080).into()))
     }
 

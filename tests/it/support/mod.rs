@@ -11,12 +11,11 @@ mod settings;
 
 use std::time::Duration;
 
-pub(crate) use body::{Told, telling};
-pub(crate) use client::{Answer, Client, get, post};
+pub(crate) use body::telling;
+pub(crate) use client::{Answer, Ask, Client, get, named, post, post_told};
 pub(crate) use dice::Dice;
 pub(crate) use gate::Gate;
-pub(crate) use machine::{Machine, Process, Start};
-pub(crate) use model::Seen;
+pub(crate) use machine::{Machine, Start};
 pub(crate) use settings::{defaults, process, revision};
 
 pub(crate) const fn ms(n: u64) -> Duration {
@@ -27,7 +26,9 @@ pub(crate) const fn secs(n: u64) -> Duration {
     Duration::from_secs(n)
 }
 
-/// Lets everybody do what they can do now.
+/// Lets everybody do what they can do now, while the clock stands still.
 pub(crate) async fn settle() {
-    tokio::time::sleep(ms(1)).await;
+    for _ in 0..1000 {
+        tokio::task::yield_now().await;
+    }
 }

@@ -9,11 +9,11 @@ use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::time::Duration;
 
 use bytes::Bytes;
+use holdgate::revision::ReplicaId;
 use http::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
 use http::{Request, Response};
 use http_body_util::combinators::BoxBody;
 use http_body_util::{BodyExt as _, Full};
-use holdgate::revision::ReplicaId;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -136,7 +136,11 @@ async fn answer(request: Request<Incoming>, process: Arc<Process>) -> io::Result
         response.headers_mut().insert("trailer", trailer);
         return Ok(response);
     }
-    let sent = request.into_body().collect().await.map_err(io::Error::other)?;
+    let sent = request
+        .into_body()
+        .collect()
+        .await
+        .map_err(io::Error::other)?;
     let (head, answered) = oneshot::channel();
     let ended = process.ended.clone();
     let length = sent.to_bytes().len();
@@ -185,7 +189,11 @@ async fn pause(wish: &Wish, teller: &Teller, stubborn: bool) -> bool {
 
 fn streaming(told: Told, plain: bool) -> Response<Body> {
     let mut response = Response::new(told.map_err(|e| match e {}).boxed());
-    let kind = if plain { "text/plain" } else { "text/event-stream; charset=utf-8" };
+    let kind = if plain {
+        "text/plain"
+    } else {
+        "text/event-stream; charset=utf-8"
+    };
     let kind = HeaderValue::from_static(kind);
     response.headers_mut().insert(CONTENT_TYPE, kind);
     response
