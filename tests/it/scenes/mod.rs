@@ -2,8 +2,11 @@
 //! milliseconds.
 
 mod cold;
+mod headers;
 mod kills;
 mod leaving;
+mod mistakes;
 mod refusals;
 mod scale_down;
 mod scaling;
+mod streams;
