@@ -65,7 +65,13 @@ pub fn rewrite<B>(request: &mut Request<B>, client: &ClientName) {
         *request.uri_mut() = target.parse().unwrap_or_else(|_| Uri::from_static("/"));
     }
     let headers = request.headers_mut();
+    let takes_trailers = takes_trailers(headers);
     strip_hop_by_hop(headers);
+    if takes_trailers {
+        // Said anew for our own hop: servers send no trailers to who does not ask for them.
+        headers.insert(header::TE, HeaderValue::from_static("trailers"));
+        headers.insert(header::CONNECTION, HeaderValue::from_static("te"));
+    }
     let chain = extended(headers.get_all(&FORWARDED_FOR).iter(), client);
     headers.insert(&FORWARDED_FOR, chain);
     if let Some(host) = headers.get(header::HOST).cloned() {
@@ -74,6 +80,15 @@ pub fn rewrite<B>(request: &mut Request<B>, client: &ClientName) {
     headers
         .entry(&FORWARDED_PROTO)
         .or_insert(HeaderValue::from_static("http"));
+}
+
+/// Whether the client takes trailers (RFC 9110, 10.1.4). We pass them on.
+fn takes_trailers(headers: &HeaderMap) -> bool {
+    let lines = headers.get_all(header::TE).iter();
+    let mut words = lines
+        .filter_map(|line| line.to_str().ok())
+        .flat_map(|line| line.split(','));
+    words.any(|word| word.trim().eq_ignore_ascii_case("trailers"))
 }
 
 /// One line, not several: many servers read only the first.
@@ -157,7 +172,7 @@ mod tests {
                 ("connection", "close, X-Secret"),
                 ("x-secret", "1"),
                 ("keep-alive", "5"),
-                ("te", "trailers"),
+                ("te", "gzip"),
                 ("upgrade", "websocket"),
                 ("x-request-id", "7"),
             ],
@@ -172,6 +187,13 @@ mod tests {
             "{names:?}"
         );
         assert_eq!(sent.headers()["x-request-id"], "7");
+    }
+
+    #[test]
+    fn a_wish_for_trailers_is_said_anew_for_the_next_hop() {
+        let sent = rewritten("/", &[("te", "gzip;q=0.5, Trailers"), ("connection", "te")]);
+        assert_eq!(sent.headers()["te"], "trailers");
+        assert_eq!(sent.headers()["connection"], "te");
     }
 
     #[test]
