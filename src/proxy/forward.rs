@@ -5,7 +5,7 @@ use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use http::header::CONTENT_TYPE;
-use http::{HeaderMap, Request, Response};
+use http::{HeaderMap, Request, Response, Version};
 use hyper::body::Incoming;
 use hyper::client::conn::TrySendError;
 
@@ -95,6 +95,8 @@ fn pass_through(
     waited: headers::Waited,
 ) -> Response<Body> {
     let (mut head, incoming) = response.into_parts();
+    // Ours, not the replica's: in HTTP/1.0 a cut stream could not be told from a whole one.
+    head.version = Version::HTTP_11;
     headers::strip_hop_by_hop(&mut head.headers);
     headers::announce(&mut head.headers, waited);
     let timeouts = &revision.spec.timeouts;

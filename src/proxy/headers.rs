@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
-use http::{Request, Uri};
+use http::{Request, Uri, Version};
 
 static FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 static FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
@@ -29,15 +29,12 @@ impl ClientName {
 
 /// Removes what ends at this hop (RFC 9110, 7.6.1): the fixed list, and what `Connection` names.
 pub fn strip_hop_by_hop(headers: &mut HeaderMap) {
-    if let Some(connection) = headers.remove(header::CONNECTION) {
-        let named = connection
-            .to_str()
-            .unwrap_or_default()
-            .split(',')
-            .map(str::trim);
-        for name in named.filter(|name| !name.is_empty()) {
-            headers.remove(name);
-        }
+    let named: Vec<HeaderName> = words(headers, &header::CONNECTION)
+        .filter_map(|word| word.parse().ok())
+        .collect();
+    headers.remove(header::CONNECTION);
+    for name in named {
+        headers.remove(name);
     }
     for name in [
         &header::TE,
@@ -50,7 +47,8 @@ pub fn strip_hop_by_hop(headers: &mut HeaderMap) {
     headers.remove(&PROXY_CONNECTION);
 }
 
-/// Makes a client's request one of ours: the origin form of its target, who it is for.
+/// Makes a client's request one of ours: the version and the form of the target are those of our
+/// own hop, and it says who it is for.
 pub fn rewrite<B>(request: &mut Request<B>, client: &ClientName) {
     let authority = request
         .uri()
@@ -64,6 +62,7 @@ pub fn rewrite<B>(request: &mut Request<B>, client: &ClientName) {
             .map_or("/", |target| target.as_str());
         *request.uri_mut() = target.parse().unwrap_or_else(|_| Uri::from_static("/"));
     }
+    *request.version_mut() = Version::HTTP_11;
     let headers = request.headers_mut();
     let takes_trailers = takes_trailers(headers);
     strip_hop_by_hop(headers);
@@ -84,11 +83,16 @@ pub fn rewrite<B>(request: &mut Request<B>, client: &ClientName) {
 
 /// Whether the client takes trailers (RFC 9110, 10.1.4). We pass them on.
 fn takes_trailers(headers: &HeaderMap) -> bool {
-    let lines = headers.get_all(header::TE).iter();
-    let mut words = lines
+    words(headers, &header::TE).any(|word| word.eq_ignore_ascii_case("trailers"))
+}
+
+/// The words of a list that may stand on several lines.
+fn words<'a>(headers: &'a HeaderMap, name: &HeaderName) -> impl Iterator<Item = &'a str> {
+    let lines = headers.get_all(name).into_iter();
+    let words = lines
         .filter_map(|line| line.to_str().ok())
         .flat_map(|line| line.split(','));
-    words.any(|word| word.trim().eq_ignore_ascii_case("trailers"))
+    words.map(str::trim)
 }
 
 /// One line, not several: many servers read only the first.

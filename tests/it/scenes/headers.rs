@@ -1,5 +1,7 @@
 //! What passes, what ends here, and what is added.
 
+use http::Version;
+
 use crate::support::{Gate, get, ms, named, revision, secs, settle};
 
 #[tokio::test(start_paused = true)]
@@ -8,7 +10,9 @@ async fn a_model_server_sees_the_request_as_it_came_and_who_asked() {
     let mut request = named("7", get("/a/b?ms=1"));
     for (name, value) in [
         ("connection", "close, x-secret"),
+        ("connection", "x-another"),
         ("x-secret", "1"),
+        ("x-another", "1"),
         ("keep-alive", "timeout=5"),
         ("proxy-connection", "keep-alive"),
         ("upgrade", "h2c"),
@@ -71,4 +75,17 @@ async fn who_waited_is_told_for_what() {
     assert_eq!(third.header("server-timing"), Some("queue;dur=0"));
     assert_eq!(fourth.header("server-timing"), Some("queue;dur=250.0"));
     assert_eq!(fourth.header("x-holdgate-cold-start"), None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn each_hop_speaks_its_own_version() {
+    let gate = Gate::warm(revision(1, 1..=1)).await;
+    let mut client = gate.client().await;
+    let response = client.send(get("/?chunks=2&gap=10&old")).await;
+    assert_eq!(response.version(), Version::HTTP_11);
+
+    let mut request = get("/?chunks=2&gap=10");
+    *request.version_mut() = Version::HTTP_10;
+    assert_eq!(gate.ask(request).await.text(), "data: 0\n\ndata: 1\n\n");
+    assert_eq!(gate.machine.seen()[1].version, Version::HTTP_11);
 }

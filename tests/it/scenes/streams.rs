@@ -65,6 +65,14 @@ async fn a_silent_stream_is_cut_and_looks_cut() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_cut_stream_of_an_old_server_looks_cut_too() {
+    let gate = Gate::warm(revision(1, 1..=1)).await;
+    let answer = gate.ask(get("/?chunks=3&silent&old")).await;
+    assert_eq!((answer.code(), answer.took), (200, secs(300)));
+    answer.body.expect_err("it looks cut");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_load_of_six_minutes_answers_the_request_that_woke_it() {
     let gate = Gate::new(revision(1, 0..=1), secs(360));
     let woke = gate.asking(get("/?ms=290000"));

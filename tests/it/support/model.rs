@@ -1,7 +1,8 @@
 //! A model server in memory. What it does with a request stands in the request's query:
 //! `ms` to work before the head, `chunks` and `gap` for an event stream, `plain` for a stream that
 //! is none, `stubborn` to go on when the client has left, `echo` to answer with what is sent,
-//! `reset` to break off instead of answering, `silent` to say nothing after the first chunk.
+//! `reset` to break off instead of answering, `silent` to say nothing after the first chunk, `old`
+//! to stream in HTTP/1.0.
 
 use std::io;
 use std::sync::Arc;
@@ -11,7 +12,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use holdgate::revision::ReplicaId;
 use http::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
-use http::{Request, Response};
+use http::{Request, Response, Version};
 use http_body_util::combinators::BoxBody;
 use http_body_util::{BodyExt as _, Full};
 use hyper::body::Incoming;
@@ -36,6 +37,7 @@ pub(crate) struct Seen {
     /// When its head came.
     pub(crate) at: Instant,
     pub(crate) target: String,
+    pub(crate) version: Version,
     pub(crate) headers: HeaderMap,
 }
 
@@ -116,6 +118,7 @@ fn note(request: &Request<Incoming>, process: &Process, seen: &Mutex<Vec<Seen>>)
         replica: process.replica,
         at: Instant::now(),
         target: request.uri().to_string(),
+        version: request.version(),
         headers: request.headers().clone(),
     });
 }
@@ -163,7 +166,11 @@ async fn work(wish: Wish, mut head: oneshot::Sender<Response<Body>>, length: usi
         return;
     }
     let (teller, told) = telling();
-    let _ = head.send(streaming(told, wish.has("plain")));
+    let mut response = streaming(told, wish.has("plain"));
+    if wish.has("old") {
+        *response.version_mut() = Version::HTTP_10;
+    }
+    let _ = head.send(response);
     for n in 0..wish.get("chunks") {
         if n > 0 && !pause(&wish, &teller, stubborn).await {
             return;
