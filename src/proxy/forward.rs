@@ -30,9 +30,11 @@ pub struct Connected {
 /// Why no answer came.
 #[derive(Debug)]
 pub enum Failed {
-    /// The connection was closed before a byte of the request was written to it: it can be sent
-    /// again on another.
-    NotSent(Box<Admitted>),
+    /// A kept connection turned out to be closed before a byte of the request was written to it: it
+    /// can be sent again on another.
+    Stale(Box<Admitted>),
+    /// A new connection was closed before a byte was written to it: as good as no connection.
+    TurnedAway(Box<Admitted>),
     /// It may have reached the replica, so it is not sent again.
     Sent(Refusal),
 }
@@ -73,7 +75,9 @@ pub async fn forward(connected: Connected, now: Instant) -> Result<Response<Body
     match head.await {
         Ok((response, exchange)) => Ok(pass_through(response, exchange, &revision, waited)),
         Err(Lost::NotSent(request, exchange)) => {
-            let permit = exchange.permit;
+            let Exchange {
+                permit, connection, ..
+            } = exchange;
             let admitted = Admitted {
                 revision,
                 permit,
@@ -82,7 +86,10 @@ pub async fn forward(connected: Connected, now: Instant) -> Result<Response<Body
                 arrived,
                 rebuffs,
             };
-            Err(Failed::NotSent(Box::new(admitted)))
+            Err(match connection.kept {
+                true => Failed::Stale(Box::new(admitted)),
+                false => Failed::TurnedAway(Box::new(admitted)),
+            })
         }
         Err(Lost::Refused(refusal)) => Err(Failed::Sent(refusal)),
     }

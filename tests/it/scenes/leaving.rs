@@ -173,3 +173,18 @@ async fn somebody_who_leaves_at_the_moment_of_his_turn_leaks_nothing() {
         assert_eq!((gate.reading().running, gate.reading().waiting), (0, 0));
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_a_client_did_not_send_to_its_end_is_never_taken_for_whole() {
+    let gate = one_replica(1).await;
+    let (teller, told) = telling();
+    let leaver = gate.asking(post_told("/?ms=100000&stubborn", told));
+    teller.say("half of it").await;
+    settle().await;
+    assert_eq!(gate.machine.at_work(), 1);
+    drop(leaver);
+    settle().await;
+    assert_eq!(gate.machine.at_work(), 0, "it did not begin to work on it");
+    assert_eq!(gate.reading().running, 0);
+    assert_eq!(gate.codes(), [(499, 1)].into());
+}

@@ -180,6 +180,38 @@ async fn a_replica_that_is_listed_but_refuses_is_waited_for_and_then_named() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_replica_that_accepts_and_closes_at_once_is_not_dialled_without_end() {
+    let gate = Gate::warm(revision(1, 1..=1)).await;
+    gate.machine.slam(true);
+    let answer = gate.ask(post("/", 10)).await;
+    check(&answer, 502, "connect_failed", Some("1"));
+    assert!(gate.machine.dialled() < 20, "{}", gate.machine.dialled());
+    gate.machine.slam(false);
+    sleep(secs(2)).await;
+    assert_eq!(gate.ask(get("/?ms=10")).await.code(), 200);
+    assert_eq!(gate.reading().running, 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_waits_while_the_gate_goes_away_is_told_so() {
+    let gate = Gate::warm(revision(1, 1..=1)).await;
+    let running = gate.asking(get("/?ms=5000"));
+    settle().await;
+    let waits = gate.asking(get("/?ms=10"));
+    settle().await;
+    let supervisor = gate.supervisor().clone();
+    let stopped = tokio::spawn(async move {
+        supervisor
+            .stop(tokio::time::Instant::now() + secs(30))
+            .await;
+    });
+    check(&waits.await.unwrap(), 503, "draining", Some("1"));
+    assert_eq!(running.await.unwrap().code(), 200);
+    stopped.await.unwrap();
+    assert!(gate.machine.running().is_empty());
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_replica_that_breaks_off_is_named_and_the_request_not_sent_again() {
     let gate = Gate::warm(revision(1, 2..=2)).await;
     let answer = gate.ask(post("/?reset", 10)).await;

@@ -44,6 +44,8 @@ struct Inside {
     processes: Vec<Arc<Process>>,
     starts: VecDeque<Start>,
     refusing: bool,
+    slamming: bool,
+    dialled: u32,
     terminated: Vec<ReplicaId>,
     endpoints: u32,
 }
@@ -64,6 +66,16 @@ impl Machine {
     /// From now on, nobody can connect to what listens (or can again).
     pub(crate) fn refuse(&self, refusing: bool) {
         self.inside.lock().refusing = refusing;
+    }
+
+    /// From now on, what listens accepts connections and closes them at once (or no longer does).
+    pub(crate) fn slam(&self, slamming: bool) {
+        self.inside.lock().slamming = slamming;
+    }
+
+    /// How often somebody tried to connect.
+    pub(crate) fn dialled(&self) -> u32 {
+        self.inside.lock().dialled
     }
 
     /// Every process that was ever launched.
@@ -218,11 +230,17 @@ impl Dial for Machine {
     type Io = DuplexStream;
 
     async fn dial(&self, endpoint: Endpoint) -> io::Result<DuplexStream> {
-        let refusing = self.inside.lock().refusing;
+        let (refusing, slamming) = {
+            let mut inside = self.inside.lock();
+            inside.dialled += 1;
+            (inside.refusing, inside.slamming)
+        };
         let process = self.at(endpoint).filter(|_| !refusing);
         let process = process.ok_or(io::ErrorKind::ConnectionRefused)?;
         let (ours, theirs) = duplex(64 * 1024);
-        tokio::spawn(model::serve(theirs, process, Arc::clone(&self.seen)));
+        if !slamming {
+            tokio::spawn(model::serve(theirs, process, Arc::clone(&self.seen)));
+        }
         Ok(ours)
     }
 }
