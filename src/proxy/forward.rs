@@ -86,9 +86,11 @@ pub async fn forward(connected: Connected, now: Instant) -> Result<Response<Body
                 arrived,
                 rebuffs,
             };
-            Err(match connection.kept {
-                true => Failed::Stale(Box::new(admitted)),
-                false => Failed::TurnedAway(Box::new(admitted)),
+            let admitted = Box::new(admitted);
+            Err(if connection.kept {
+                Failed::Stale(admitted)
+            } else {
+                Failed::TurnedAway(admitted)
             })
         }
         Err(Lost::Refused(refusal)) => Err(Failed::Sent(refusal)),

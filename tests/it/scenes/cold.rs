@@ -1,21 +1,23 @@
 //! From zero.
 
+use std::sync::Arc;
+
 use holdgate::revision::ContainerConcurrency;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
-use crate::support::{Gate, defaults, get, ms, post, secs};
+use crate::support::{Gate, defaults, post, secs};
 
 #[tokio::test(start_paused = true)]
 async fn five_clients_at_zero_wait_for_one_start_and_become_five_replicas() {
     for limit in [0, 1] {
         let mut spec = defaults("m");
         spec.container_concurrency = ContainerConcurrency::new(limit);
-        let gate = std::sync::Arc::new(Gate::new(spec, secs(9)));
+        let gate = Arc::new(Gate::new(spec, secs(9)));
         let end = Instant::now() + secs(30);
         let mut workers = JoinSet::new();
         for _ in 0..5 {
-            let gate = std::sync::Arc::clone(&gate);
+            let gate = Arc::clone(&gate);
             workers.spawn(async move {
                 let mut client = gate.client().await;
                 let mut answers = Vec::new();

@@ -7,7 +7,7 @@ use holdgate::proxy::Client as Peer;
 use holdgate::server::Server;
 use http::{HeaderMap, Request, Response, StatusCode};
 use http_body_util::combinators::BoxBody;
-use http_body_util::{BodyExt as _, Full};
+use http_body_util::{BodyExt as _, Collected, Full};
 use hyper::body::Incoming;
 use hyper::client::conn::http1::{SendRequest, handshake};
 use hyper_util::rt::TokioIo;
@@ -90,7 +90,7 @@ impl Client {
     pub(crate) async fn ask(&mut self, request: Ask) -> Answer {
         let asked = Instant::now();
         let (head, body) = self.send(request).await.into_parts();
-        let body = body.collect().await.map(|body| body.to_bytes());
+        let body = body.collect().await.map(Collected::to_bytes);
         Answer {
             status: head.status,
             headers: head.headers,

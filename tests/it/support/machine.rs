@@ -32,7 +32,6 @@ pub(crate) enum Start {
 pub(crate) struct Process {
     pub(crate) replica: ReplicaId,
     pub(crate) endpoint: Endpoint,
-    pub(crate) launched: Instant,
     /// From when on it listens.
     pub(crate) listens: Option<Instant>,
     pub(crate) work: Gauge,
@@ -130,7 +129,6 @@ impl Machine {
         let process = Arc::new(Process {
             replica: order.replica,
             endpoint: order.endpoint,
-            launched,
             listens: match start {
                 Start::After(load) => Some(launched + load),
                 Start::CrashAfter(_) => None,
