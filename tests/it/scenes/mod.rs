@@ -2,6 +2,7 @@
 //! milliseconds.
 
 mod cold;
+mod connections;
 mod headers;
 mod kills;
 mod leaving;

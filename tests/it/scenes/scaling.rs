@@ -144,6 +144,13 @@ async fn a_start_that_takes_minutes_is_no_reason_to_ask_for_another() {
     let asked: Vec<_> = (0..2).map(|_| gate.asking(get("/?ms=20"))).collect();
     sleep(secs(299)).await;
     assert_eq!(gate.machine.launched().len(), 2);
+    let last = gate.decisions().pop().expect("decisions are made");
+    assert_eq!((last.seen.ready, last.seen.starting), (0, 2));
+    assert_eq!(
+        last.mode,
+        Mode::Stable,
+        "two on their way are enough for two"
+    );
     for answer in asked {
         assert_eq!(answer.await.unwrap().code(), 200);
     }

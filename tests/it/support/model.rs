@@ -2,7 +2,7 @@
 //! `ms` to work before the head, `chunks` and `gap` for an event stream, `plain` for a stream that
 //! is none, `stubborn` to go on when the client has left, `echo` to answer with what is sent,
 //! `reset` to break off instead of answering, `silent` to say nothing after the first chunk, `old`
-//! to stream in HTTP/1.0.
+//! to stream in HTTP/1.0, `early` to answer before reading what is sent.
 
 use std::io;
 use std::sync::Arc;
@@ -138,6 +138,12 @@ async fn answer(request: Request<Incoming>, process: Arc<Process>) -> io::Result
         let trailer = HeaderValue::from_static("x-sum");
         response.headers_mut().insert("trailer", trailer);
         return Ok(response);
+    }
+    if wish.has("early") {
+        // Goes on reading, so that the connection stays open.
+        tokio::spawn(request.into_body().collect());
+        let body = Full::new(Bytes::from("early"));
+        return Ok(Response::new(body.map_err(|e| match e {}).boxed()));
     }
     let sent = request
         .into_body()
