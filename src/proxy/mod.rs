@@ -22,6 +22,7 @@ mod rescue;
 mod route;
 mod through;
 
+use std::io;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -147,7 +148,11 @@ impl<D: Dial> Proxy<D> {
             let connected = self.reach(admitted, client).await?;
             match forward(connected, now()).await {
                 Ok(response) => return Ok(response),
-                Err(Failed::NotSent(again)) => admitted = *again,
+                Err(Failed::Stale(again)) => admitted = *again,
+                Err(Failed::TurnedAway(again)) => {
+                    let cause = io::ErrorKind::ConnectionReset.into();
+                    admitted = self.elsewhere(*again, cause, client).await?;
+                }
                 Err(Failed::Sent(refusal)) => return Err(refusal),
             }
         }
@@ -166,15 +171,24 @@ impl<D: Dial> Proxy<D> {
                         connection,
                     });
                 }
-                Err(cause) => {
-                    let throttler = Arc::clone(admitted.permit.throttler());
-                    tracing::debug!(%cause, replica = %replica.id, "could not connect to a replica");
-                    let unreachable = admitted.rebuffed(cause);
-                    probe_back_in(self.dial.clone(), throttler, replica);
-                    admitted = admit_elsewhere(unreachable, client).await?;
-                }
+                Err(cause) => admitted = self.elsewhere(admitted, cause, client).await?,
             }
         }
+    }
+
+    /// Another slot for a request whose replica could not be reached.
+    async fn elsewhere(
+        &self,
+        admitted: Admitted,
+        cause: io::Error,
+        client: &Client,
+    ) -> Result<Admitted, Refusal> {
+        let replica = Arc::clone(admitted.permit.replica());
+        let throttler = Arc::clone(admitted.permit.throttler());
+        tracing::debug!(%cause, replica = %replica.id, "could not connect to a replica");
+        let unreachable = admitted.rebuffed(cause);
+        probe_back_in(self.dial.clone(), throttler, replica);
+        admit_elsewhere(unreachable, client).await
     }
 }
 

@@ -4,4 +4,6 @@ mod autoscale;
 mod clock;
 mod gate;
 mod process;
+mod scenes;
+mod support;
 mod vectors;

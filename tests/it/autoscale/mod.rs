@@ -4,3 +4,5 @@ mod late;
 mod laws;
 mod scenes;
 mod world;
+
+pub(crate) use world::scaling;
