@@ -37,7 +37,7 @@ async fn no_request_is_lost_or_answered_twice_when_starting_processes_are_killed
         5
     };
     let names: Vec<_> = (0..REVISIONS).map(|n| format!("m{n}")).collect();
-    let quick = "containerConcurrency: 1, stopAfterIdle: 1s";
+    let quick = "containerConcurrency: 1, stopAfterIdle: 2s";
     let revisions: Vec<_> = names
         .iter()
         .map(|name| revision(name, quick, "--load-time 150ms"))
