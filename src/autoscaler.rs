@@ -20,27 +20,41 @@ const KEPT: usize = 256;
 
 /// The last decisions of one revision, newest last.
 #[derive(Debug, Default)]
-pub struct Decisions(parking_lot::Mutex<VecDeque<Decision>>);
+pub struct Decisions(parking_lot::Mutex<Kept>);
+
+#[derive(Debug, Default)]
+struct Kept {
+    last: VecDeque<Decision>,
+    desired: Option<u32>,
+}
 
 impl Decisions {
     /// All that are kept, oldest first.
     #[must_use]
     pub fn read(&self) -> Vec<Decision> {
-        self.0.lock().iter().cloned().collect()
+        self.0.lock().last.iter().cloned().collect()
     }
 
     /// The newest.
     #[must_use]
     pub fn last(&self) -> Option<Decision> {
-        self.0.lock().back().cloned()
+        self.0.lock().last.back().cloned()
+    }
+
+    /// The number decided on last. Decisions that leave it as it is do not change it; `None`
+    /// before the first that names one.
+    #[must_use]
+    pub fn desired(&self) -> Option<u32> {
+        self.0.lock().desired
     }
 
     fn keep(&self, decision: Decision) {
         let mut kept = self.0.lock();
-        if kept.len() == KEPT {
-            kept.pop_front();
+        kept.desired = decision.replicas.or(kept.desired);
+        if kept.last.len() == KEPT {
+            kept.last.pop_front();
         }
-        kept.push_back(decision);
+        kept.last.push_back(decision);
     }
 }
 
@@ -187,8 +201,8 @@ impl Steering {
         };
         let missed = covered.as_secs().saturating_sub(1);
         for back in (1..=missed.min(3600)).rev() {
-            self.collector
-                .record(now - Duration::from_secs(back), value);
+            let then = now.checked_sub(Duration::from_secs(back));
+            self.collector.record(then.unwrap_or(now), value);
         }
         self.collector.record(now, value);
     }

@@ -80,6 +80,17 @@ pub enum OutageReason {
     Draining,
 }
 
+impl OutageReason {
+    /// The word in refusals, reports and metrics.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::ColdStartFailed => "cold_start_failed",
+            Self::Draining => "draining",
+        }
+    }
+}
+
 impl World {
     /// When the oldest replica on its way was started.
     #[must_use]

@@ -47,15 +47,18 @@ pub struct Stats {
     pub rejections: Tally,
     /// Requests sent to another replica because the first could not be reached.
     pub retries: Counter,
-    /// Cold starts by result: requests that waited for one and were answered, or were not.
-    pub cold_starts: Tally,
-    /// Start of a replica until it listens, and until it is ready, by phase.
+    /// Starts of replicas that came to an end, by [`START_RESULTS`].
+    pub cold_starts: [Counter; 2],
+    /// How long each phase of a start took, by [`START_PHASES`].
     pub start_phases: [Histogram; 2],
     /// Scaling decisions by what bounded them.
     pub decisions: Tally,
 }
 
-/// The phases of a start, in the order of [`Stats::start_phases`].
+/// How the start of a replica ends, in the order of [`Stats::cold_starts`].
+pub const START_RESULTS: [&str; 2] = ["ready", "failed"];
+
+/// The phases of a start: until it listens, and from then until it is ready.
 pub const START_PHASES: [&str; 2] = ["listen", "ready"];
 
 /// Upper bounds in seconds: from a proxy's own overhead to a long generation.
@@ -75,7 +78,7 @@ impl Stats {
             waits: [histogram(), histogram(), histogram()],
             rejections: Tally::default(),
             retries: Counter::default(),
-            cold_starts: Tally::default(),
+            cold_starts: [Counter::default(), Counter::default()],
             start_phases: [histogram(), histogram()],
             decisions: Tally::default(),
         }
@@ -90,6 +93,19 @@ impl Stats {
     /// A request that had to wait stopped waiting.
     pub fn waited(&self, outcome: WaitOutcome, took: Duration) {
         self.waits[outcome as usize].observe(took.as_secs_f64());
+    }
+
+    /// A replica became ready: it listened after `listen`, and was ready so long after that.
+    pub fn start_succeeded(&self, listen: Duration, ready: Duration) {
+        self.cold_starts[0].inc();
+        for (phase, took) in self.start_phases.iter().zip([listen, ready]) {
+            phase.observe(took.as_secs_f64());
+        }
+    }
+
+    /// A replica died, or was given up, before it was ready.
+    pub fn start_failed(&self) {
+        self.cold_starts[1].inc();
     }
 }
 

@@ -150,12 +150,14 @@ fn files(module: &str) -> Vec<PathBuf> {
     files
 }
 
+/// The names of everything within a module: what a `use` in it may begin with.
 fn module_children(module: &str) -> Vec<String> {
-    let stem = |path: &PathBuf| {
-        path.file_stem()
-            .map(|stem| stem.to_string_lossy().into_owned())
+    let names = |path: &PathBuf| {
+        let path = path.with_extension("");
+        let parts = path.iter().map(|part| part.to_string_lossy().into_owned());
+        parts.collect::<Vec<_>>()
     };
-    files(module).iter().filter_map(stem).collect()
+    files(module).iter().flat_map(names).collect()
 }
 
 /// The first segments of every `crate::…` path in a line, those in braces included.

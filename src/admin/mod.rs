@@ -1,36 +1,147 @@
-//! tmp
+//! The admin port: is it alive, what is there, and why. It reads and changes nothing; what is
+//! counted is counted elsewhere. Labels of metrics are bounded: never a path, a host or a client.
+
+mod board;
+mod families;
+mod metrics;
+pub mod report;
+#[cfg(test)]
+mod tests;
+
 use std::sync::Arc;
-use tokio::sync::watch;
-/// x
-#[derive(Debug)]
-pub struct Board;
-/// x
-#[derive(Debug)]
-pub struct Watched {
-    /// x
-    pub world: watch::Receiver<crate::ports::World>,
-    /// x
-    pub decisions: Arc<crate::autoscaler::Decisions>,
-    /// x
-    pub spec: watch::Receiver<crate::autoscale::Spec>,
-}
-impl Board {
-    /// x
-    pub fn new(_: Arc<crate::proxy::Registry>) -> Self {
-        Self
+use std::time::Duration;
+
+use axum::extract::{Path, State};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{MethodRouter, get};
+use axum::{Json, Router};
+use http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use http::{HeaderValue, StatusCode, Uri};
+use serde_json::json;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use tower_http::set_header::SetResponseHeaderLayer;
+use tower_http::timeout::TimeoutLayer;
+
+use crate::revision::RevisionId;
+use metrics::Metrics;
+
+pub use board::{Board, Watched};
+
+/// The longest an answer may take to begin.
+const TIMEOUT: Duration = Duration::from_secs(10);
+/// How long an answer under way may hold up the end.
+const LAST_ANSWERS: Duration = Duration::from_secs(1);
+
+/// Answers on `listener` until it is told to end.
+pub async fn serve(board: Arc<Board>, listener: TcpListener, until: CancellationToken) {
+    let end = until.clone();
+    let answering =
+        axum::serve(listener, router(board)).with_graceful_shutdown(end.cancelled_owned());
+    let overdue = async {
+        until.cancelled().await;
+        tokio::time::sleep(LAST_ANSWERS).await;
+    };
+    tokio::select! {
+        ended = answering => if let Err(error) = ended {
+            tracing::error!(%error, "the admin port does not answer any more");
+        },
+        () = overdue => {}
     }
-    /// x
-    pub fn insert(&self, _: crate::revision::RevisionId, _: Watched) {}
-    /// x
-    pub fn remove(&self, _: &crate::revision::RevisionId) {}
-    /// x
-    pub fn set_ready(&self, _: bool) {}
 }
-/// x
-pub async fn serve(
-    _: Arc<Board>,
-    _: tokio::net::TcpListener,
-    t: tokio_util::sync::CancellationToken,
-) {
-    t.cancelled().await
+
+/// What every answer is made from.
+#[derive(Debug)]
+struct Desk {
+    board: Arc<Board>,
+    metrics: Metrics,
+}
+
+fn router(board: Arc<Board>) -> Router {
+    let desk = Arc::new(Desk {
+        metrics: Metrics::new(Arc::clone(&board)),
+        board,
+    });
+    let never_kept = HeaderValue::from_static("no-store");
+    Router::new()
+        .route("/healthz", show(|_| "ok\n".into_response()))
+        .route("/readyz", show(readiness))
+        .route("/metrics", show(scrape))
+        .route("/revisions", show(revisions))
+        .route("/revisions/{name}", show_one(report::revision))
+        .route("/revisions/{name}/decisions", show_one(report::decisions))
+        .route("/queue", show(queue))
+        .fallback(async |uri: Uri| {
+            let detail = format!("nothing is at {}", uri.path());
+            problem(StatusCode::NOT_FOUND, &detail)
+        })
+        .method_not_allowed_fallback(async || {
+            let detail = "the admin port is for reading: use GET";
+            problem(StatusCode::METHOD_NOT_ALLOWED, detail)
+        })
+        .layer(SetResponseHeaderLayer::if_not_present(
+            CACHE_CONTROL,
+            never_kept,
+        ))
+        .layer(TimeoutLayer::with_status_code(
+            StatusCode::SERVICE_UNAVAILABLE,
+            TIMEOUT,
+        ))
+        .with_state(desk)
+}
+
+fn show(answer: fn(&Desk) -> Response) -> MethodRouter<Arc<Desk>> {
+    get(async move |State(desk): State<Arc<Desk>>| answer(&desk))
+}
+
+/// What there is to say about the revision named in the path.
+fn show_one<T>(report: fn(&board::Present) -> T) -> MethodRouter<Arc<Desk>>
+where
+    T: serde::Serialize + 'static,
+{
+    get(
+        async move |State(desk): State<Arc<Desk>>, Path(name): Path<String>| match desk
+            .board
+            .present(&RevisionId::new(name.as_str()))
+        {
+            Some(present) => Json(report(&present)).into_response(),
+            None => problem(
+                StatusCode::NOT_FOUND,
+                &format!("no revision is named {name:?}"),
+            ),
+        },
+    )
+}
+
+fn readiness(desk: &Desk) -> Response {
+    if desk.board.is_ready() {
+        "ready\n".into_response()
+    } else {
+        (StatusCode::SERVICE_UNAVAILABLE, "not ready\n").into_response()
+    }
+}
+
+fn scrape(desk: &Desk) -> Response {
+    ([(CONTENT_TYPE, Metrics::CONTENT_TYPE)], desk.metrics.text()).into_response()
+}
+
+fn revisions(desk: &Desk) -> Response {
+    let all = desk.board.all();
+    let reports: Vec<_> = all.iter().map(report::revision).collect();
+    Json(reports).into_response()
+}
+
+fn queue(desk: &Desk) -> Response {
+    Json(report::depths(&desk.board.all())).into_response()
+}
+
+fn problem(status: StatusCode, detail: &str) -> Response {
+    let body = json!({
+        "type": "about:blank",
+        "title": status.canonical_reason().unwrap_or("refused"),
+        "status": status.as_u16(),
+        "detail": detail,
+    });
+    let content_type = [(CONTENT_TYPE, "application/problem+json")];
+    (status, content_type, body.to_string() + "\n").into_response()
 }

@@ -183,12 +183,11 @@ impl<R: Clone> Admission<R> {
             self.replicas[index].suspect = true;
         }
         let left = self.vacate(seat);
-        let verdict = match self.take_slot() {
-            Some(seat) => Verdict::Admitted(ticket, seat),
-            None => {
-                self.line.join(ticket, bytes, now);
-                Verdict::Queued(ticket)
-            }
+        let verdict = if let Some(seat) = self.take_slot() {
+            Verdict::Admitted(ticket, seat)
+        } else {
+            self.line.join(ticket, bytes, now);
+            Verdict::Queued(ticket)
         };
         (verdict, left)
     }

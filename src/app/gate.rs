@@ -198,6 +198,7 @@ impl Running {
         let stats = Arc::new(Stats::new());
         let settings = Settings {
             revision: spec.id.clone(),
+            stats: Arc::clone(&stats),
             failed_starts: spec.scaling.failed_starts,
         };
         let supervisor = host.supervise(settings, process, Arc::clone(&throttler));

@@ -42,7 +42,7 @@ fn reload(gate: &mut Gate, files: &[PathBuf], overrides: &Overrides, why: &str) 
             gate.apply(&config);
         }
         Err(complaints) => {
-            for complaint in complaints.iter() {
+            for complaint in &complaints {
                 tracing::error!(%complaint, "not understood");
             }
             let complaints = complaints.len();

@@ -8,10 +8,10 @@ use crate::revision::RevisionSpec;
 
 /// Says that the gate is open.
 pub(super) fn greet(config: &Config, listen: SocketAddr, admin: Option<SocketAddr>) {
-    match admin {
-        Some(admin) => tracing::info!("listening on http://{listen}, admin on http://{admin}"),
-        None => tracing::info!("listening on http://{listen}, no admin port"),
-    }
+    let admin = admin.map_or("no admin port".to_owned(), |admin| {
+        format!("admin on http://{admin}")
+    });
+    tracing::info!("listening on http://{listen}, {admin}");
     for revision in &config.revisions {
         tracing::info!("{}", describe(&revision.spec));
     }

@@ -32,8 +32,15 @@ pub fn dispatch(args: impl IntoIterator<Item = OsString>) -> Option<ExitCode> {
     }
 }
 
+/// Whoever kills every process of our name must not kill what cleans up after them.
+fn go_by_another_name() {
+    #[cfg(target_os = "linux")]
+    let _ = rustix::thread::set_name(c"keeper");
+}
+
 /// Remembers the groups it is told of; at end of file kills those that are left.
 fn keep() -> ExitCode {
+    go_by_another_name();
     // Who stops the gate with a signal to everybody must not stop what cleans up after it.
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()

@@ -166,16 +166,6 @@ async fn ended(line: Option<&mut Line>) {
     }
 }
 
-/// The same binary by a path that names the process otherwise: whoever kills every process of our
-/// name must not kill what cleans up after it.
-fn inconspicuous(exe: &Path) -> &Path {
-    let itself = Path::new("/proc/self/exe");
-    match (std::fs::read_link(itself), exe.canonicalize()) {
-        (Ok(running), Ok(exe)) if running == exe => itself,
-        _ => exe,
-    }
-}
-
 /// A running keeper.
 struct Line {
     child: Child,
@@ -185,7 +175,7 @@ struct Line {
 
 impl Line {
     fn open(exe: &Path) -> io::Result<Self> {
-        let mut child = Command::new(inconspicuous(exe))
+        let mut child = Command::new(exe)
             .arg0(KEEPER)
             .arg(KEEPER)
             .stdin(Stdio::piped())

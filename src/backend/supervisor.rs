@@ -13,12 +13,15 @@ use super::seams::{Launcher, Probe};
 use super::spec::ProcessSpec;
 use crate::ports::{Occupancy, ScaleError, Scaler, World};
 use crate::revision::RevisionId;
+use crate::stats::Stats;
 
 /// What a revision says about its supervision.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Settings {
     /// Whose processes these are.
     pub revision: RevisionId,
+    /// Where starts are counted.
+    pub stats: Arc<Stats>,
     /// Crashes in a row, with none ready, before waiting requests are told `cold_start_failed`.
     pub failed_starts: u32,
 }

@@ -56,8 +56,8 @@ fn flags_and_the_command_after_the_dashes_make_a_revision() {
 #[test]
 fn logging_flags_may_stand_before_and_after_the_command() {
     for words in [
-        ["--log-level", "debug", "keeper"],
-        ["keeper", "--log-level", "debug"],
+        ["--log-level", "debug", "check"],
+        ["check", "--log-level", "debug"],
     ] {
         assert_eq!(
             parse(&words).overrides(nothing).program().log_level,
@@ -125,7 +125,7 @@ fn files_come_from_flags_else_from_the_environment() {
 #[test]
 fn the_environment_of_a_gate_counts_for_run_only() {
     let variable = |name: &str| (name == "HOLDGATE_LISTEN").then(|| "nowhere".to_owned());
-    assert_eq!(parse(&["keeper"]).overrides(variable).complaints().len(), 0);
+    assert_eq!(parse(&["check"]).overrides(variable).complaints().len(), 0);
     assert_eq!(
         parse(&["run", "--", "a"])
             .overrides(variable)

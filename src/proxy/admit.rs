@@ -309,13 +309,12 @@ impl Wait {
         if rebuff.is_some() {
             return began + self.revision.spec.timeouts.connect;
         }
-        match self.revision.throttler.outlook().warm_since {
-            Some(since) => since.max(self.arrived) + queue.timeout,
-            None => {
-                let cold = self.arrived + queue.cold_timeout;
-                cold.min(now() + queue.timeout.max(Duration::from_millis(1)))
-            }
+        let serving_since = self.revision.throttler.outlook().warm_since;
+        if let Some(since) = serving_since {
+            return since.max(self.arrived) + queue.timeout;
         }
+        let cold = self.arrived + queue.cold_timeout;
+        cold.min(now() + queue.timeout.max(Duration::from_millis(1)))
     }
 
     fn waited_too_long(&self) -> Refusal {
@@ -342,7 +341,7 @@ fn split(arrived: Instant, admitted: Instant, warm_since: Option<Instant>) -> Wa
         .filter(|&warm| warm > arrived)
         .map(|warm| warm.saturating_duration_since(arrived).min(total));
     Waited {
-        queue: total - cold.unwrap_or_default(),
+        queue: total.saturating_sub(cold.unwrap_or_default()),
         cold,
     }
 }

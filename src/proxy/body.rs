@@ -16,6 +16,10 @@ use thiserror::Error;
 use super::through::Through;
 
 /// An answer's body: the replica's, passed through, or one of our own.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "nearly every answer is the large one"
+)]
 #[derive(Debug)]
 pub enum Body {
     /// Ours.

@@ -89,10 +89,7 @@ impl Refusal {
             Self::BodyTooLarge { .. } => (413, "body_too_large"),
             Self::QueueTimeout { .. } => (504, "queue_timeout"),
             Self::ColdStartTimeout { .. } => (504, "cold_start_timeout"),
-            Self::Outage(outage) => match outage.reason {
-                OutageReason::ColdStartFailed => (503, "cold_start_failed"),
-                OutageReason::Draining => (503, "draining"),
-            },
+            Self::Outage(outage) => (503, outage.reason.as_str()),
             Self::ConnectFailed(_) => (502, "connect_failed"),
             Self::UpstreamReset(_) => (502, "upstream_reset"),
             Self::UpstreamTimeout(_) => (504, "upstream_timeout"),

@@ -29,25 +29,36 @@ impl ClientName {
 
 /// Removes what ends at this hop (RFC 9110, 7.6.1): the fixed list, and what `Connection` names.
 pub(super) fn strip_hop_by_hop(headers: &mut HeaderMap) {
+    // Most messages carry none: one look at the names is cheaper than a removal for each.
+    if !headers.keys().any(ends_here) {
+        return;
+    }
     if let Some(connection) = headers.remove(header::CONNECTION) {
-        let named = connection
-            .to_str()
-            .unwrap_or_default()
-            .split(',')
-            .map(str::trim);
-        for name in named.filter(|name| !name.is_empty()) {
+        let named = connection.to_str().unwrap_or_default().split(',');
+        for name in named.map(str::trim).filter(|name| !name.is_empty()) {
             headers.remove(name);
         }
     }
-    for name in [
+    let ending: Vec<HeaderName> = headers
+        .keys()
+        .filter(|name| ends_here(name))
+        .cloned()
+        .collect();
+    for name in ending {
+        headers.remove(name);
+    }
+}
+
+fn ends_here(name: &HeaderName) -> bool {
+    [
+        &header::CONNECTION,
         &header::TE,
         &header::TRANSFER_ENCODING,
         &header::UPGRADE,
         &KEEP_ALIVE,
-    ] {
-        headers.remove(name);
-    }
-    headers.remove(&PROXY_CONNECTION);
+        &PROXY_CONNECTION,
+    ]
+    .contains(&name)
 }
 
 /// Makes a client's request one of ours: the origin form of its target, who it is for.

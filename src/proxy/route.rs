@@ -19,18 +19,19 @@ pub(super) struct Routed {
     pub(super) request: Request<Incoming>,
 }
 
-/// Finds the revision: by exact host, then by the model in the path, then the lone one.
+/// Finds the revision: the only one there is takes everything; of several, the one of the exact
+/// host, then the one of the model in the path.
 pub(super) fn route(registry: &Registry, request: Request<Incoming>) -> Result<Routed, Refusal> {
-    let path = request.uri().path();
-    let found = host(&request)
-        .and_then(|host| by_host(registry, host))
-        .or_else(|| model(path).and_then(|model| by_model(registry, model)))
-        .or_else(|| registry.lone());
+    let found = registry.lone().or_else(|| {
+        host(&request)
+            .and_then(|host| by_host(registry, host))
+            .or_else(|| by_model(registry, model(request.uri().path())?))
+    });
     match found {
         Some(revision) => Ok(Routed { revision, request }),
         None => Err(Refusal::NoRoute {
             host: host(&request).unwrap_or_default().to_owned(),
-            path: path.to_owned(),
+            path: request.uri().path().to_owned(),
         }),
     }
 }

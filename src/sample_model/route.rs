@@ -87,7 +87,7 @@ pub(super) fn question<'a>(method: &Method, path: &'a str) -> Result<Question<'a
 fn by_path(path: &str) -> Option<Question<'_>> {
     let look_up = match path {
         "/healthz" | "/health" | "/v2/health/ready" => LookUp::Ready,
-        "/v2/health/live" => LookUp::Live,
+        "/" | "/v2/health/live" => LookUp::Live,
         "/stats" => LookUp::Stats,
         "/v2" | "/v2/" => LookUp::Server,
         "/v1/models" => LookUp::Models,
@@ -130,6 +130,7 @@ mod tests {
         for (path, want) in [
             ("/healthz", Ready),
             ("/v2/health/ready", Ready),
+            ("/", Live),
             ("/v2/health/live", Live),
             ("/stats", Stats),
             ("/v2", Server),

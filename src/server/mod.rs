@@ -117,12 +117,11 @@ impl<D: Dial> Server<D> {
                 () = tokio::time::sleep(LAST_REQUEST) => None,
             };
         }
-        let ended = match ended {
-            Some(ended) => ended,
-            None => {
-                connection.as_mut().graceful_shutdown();
-                connection.await
-            }
+        let ended = if let Some(ended) = ended {
+            ended
+        } else {
+            connection.as_mut().graceful_shutdown();
+            connection.await
         };
         if let Err(error) = ended {
             tracing::trace!(%error, "a client connection broke off");

@@ -6,7 +6,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
 use tokio::net::TcpStream;
 
 pub(super) struct ClientStream(pub(super) Arc<TcpStream>);
@@ -19,15 +19,36 @@ impl AsyncRead for ClientStream {
     ) -> Poll<io::Result<()>> {
         loop {
             ready!(self.0.poll_read_ready(cx))?;
-            match self.0.try_read_buf(buf) {
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                read => return Poll::Ready(read.map(drop)),
+            if let Some(read) = self.try_read(buf) {
+                return Poll::Ready(read);
             }
         }
     }
 }
 
 impl ClientStream {
+    /// Reads what is there; `None` if nothing was. A read that did not fill the buffer emptied the
+    /// socket, so the stream is told that it would block: it need not be asked again to find out.
+    /// Told within `try_io`, so that bytes which arrive meanwhile are not forgotten.
+    fn try_read(&self, buf: &mut ReadBuf<'_>) -> Option<io::Result<()>> {
+        let would_block = || io::Error::from(io::ErrorKind::WouldBlock);
+        let mut outcome = None;
+        let _ = self.0.try_io(Interest::READABLE, || {
+            let room = buf.remaining();
+            let read = self.0.try_read_buf(buf);
+            let emptied = match &read {
+                Ok(bytes) => (1..room).contains(bytes),
+                Err(error) => error.kind() == io::ErrorKind::WouldBlock,
+            };
+            outcome = match read {
+                Err(_) if emptied => None,
+                read => Some(read.map(drop)),
+            };
+            if emptied { Err(would_block()) } else { Ok(()) }
+        });
+        outcome
+    }
+
     fn poll_try_write(
         &self,
         cx: &mut Context<'_>,

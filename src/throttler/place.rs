@@ -28,6 +28,7 @@ impl<C: Default> Place<C> {
     }
 
     /// More of the body has to be held than was announced. False: over the byte bound.
+    #[must_use]
     pub fn hold_more(&self, bytes: u64) -> bool {
         self.throttler
             .state

@@ -4,12 +4,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
+use holdgate::admission::slots::Slots;
 use holdgate::admission::{Admission, Grant, Left, Seat, Ticket, Verdict};
 use holdgate::revision::{ContainerConcurrency, QueueLimits, ReplicaId};
 use proptest::prelude::*;
 
 /// One thing that happens. Numbers pick among whoever is there.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 enum Event {
     Arrive(u64),
     HoldMore(usize, u64),
@@ -95,7 +96,7 @@ impl Ledger {
         let reading = self.admission.read();
         let slots = reading.replicas.iter().find(|s| s.id == seat.replica);
         assert!(
-            slots.is_some_and(|s| s.serves()),
+            slots.is_some_and(Slots::serves),
             "sent to a replica that takes nothing"
         );
     }
@@ -184,9 +185,10 @@ impl Ledger {
             Event::Leave(i) => {
                 if let Some((_, seat, abandoned)) = self.take_running(i) {
                     let took = Duration::from_millis(5);
-                    let left = match abandoned {
-                        true => self.admission.vacate(seat),
-                        false => self.admission.leave(seat, took, self.now),
+                    let left = if abandoned {
+                        self.admission.vacate(seat)
+                    } else {
+                        self.admission.leave(seat, took, self.now)
                     };
                     self.left(left);
                 }

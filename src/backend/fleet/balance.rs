@@ -77,8 +77,7 @@ impl<L: Launcher, P: Probe, O: Occupancy> Fleet<L, P, O> {
                         detail,
                         hopeless: false,
                     };
-                    let supply = self.supply();
-                    self.recovery.failed(attempt.streak, crash, supply, now);
+                    self.start_failed(attempt.streak, crash, now);
                 }
             }
         }

@@ -15,7 +15,7 @@ use tracing::{info, warn};
 use self::member::{Member, Phase};
 use crate::backend::life::{Ending, Note, Phases};
 use crate::backend::places::{Desk, Places};
-use crate::backend::recovery::{Recovery, Supply};
+use crate::backend::recovery::{Crash, Recovery, Supply};
 use crate::backend::seams::{Launcher, Probe};
 use crate::backend::spec::ProcessSpec;
 use crate::backend::supervisor::{Command, Settings};
@@ -140,6 +140,8 @@ impl<L: Launcher, P: Probe, O: Occupancy> Fleet<L, P, O> {
         member.diagnosis = None;
         let endpoint = member.endpoint;
         self.recovery.succeeded(now);
+        let listen = phases.spawn + phases.listen;
+        self.settings.stats.start_succeeded(listen, phases.ready);
         let total = phases.total();
         self.typical_start = Some(self.typical_start.map_or(total, |typical| {
             typical.mul_f64(1.0 - NEWEST_WEIGHT) + total.mul_f64(NEWEST_WEIGHT)
@@ -195,11 +197,16 @@ impl<L: Launcher, P: Probe, O: Occupancy> Fleet<L, P, O> {
             Ending::Crashed(crash) => {
                 warn!(%revision, replica = %id, detail = crash.detail, "crashed");
                 if member.phase == Phase::Starting {
-                    let supply = self.supply();
-                    self.recovery.failed(member.streak, crash, supply, now);
+                    self.start_failed(member.streak, crash, now);
                 }
             }
         }
+    }
+
+    fn start_failed(&mut self, streak: u32, crash: Crash, now: Instant) {
+        self.settings.stats.start_failed();
+        let supply = self.supply();
+        self.recovery.failed(streak, crash, supply, now);
     }
 
     // What is seen from outside.

@@ -1,5 +1,7 @@
 //! Crashes, servers that never become ready, and what people are told.
 
+use prometheus_client::metrics::counter::Counter;
+
 use super::machine::Script;
 use super::*;
 use crate::ports::OutageReason;
@@ -270,4 +272,19 @@ async fn nine_hundred_cold_starts_with_random_kills_all_come_to_a_ready_replica(
         scene.sees(|world| world.replicas.is_empty()).await;
         assert_eq!(scene.machine.running(), []);
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn every_start_is_counted_as_ready_or_failed() {
+    let mut scene = Scene::new();
+    scene.machine.next(vec![Script::CrashAfter(millis(50)); 2]);
+    scene.ready(1).await;
+    scene.scale_to(2).await;
+    scene.after(millis(500)).await;
+    // One that is taken back while it starts is neither.
+    scene.scale_to(1).await;
+    scene.after(SECOND).await;
+
+    let counts = scene.stats.cold_starts.each_ref().map(Counter::get);
+    assert_eq!(counts, [1, 2]);
 }

@@ -19,6 +19,7 @@ use super::spec::{ProcessSpec, Readiness};
 use super::supervisor::{Settings, Supervisor};
 use crate::ports::{ReplicaState, Scaler, World};
 use crate::revision::RevisionId;
+use crate::stats::Stats;
 
 const SECOND: Duration = Duration::from_secs(1);
 const STOP_TIMEOUT: Duration = Duration::from_secs(30);
@@ -27,6 +28,7 @@ const STOP_TIMEOUT: Duration = Duration::from_secs(30);
 struct Scene {
     machine: Machine,
     requests: Arc<Requests>,
+    stats: Arc<Stats>,
     supervisor: Supervisor,
     world: watch::Receiver<World>,
 }
@@ -38,8 +40,10 @@ impl Scene {
 
     fn on(machine: Machine, places: Places) -> Self {
         let requests = Requests::new();
+        let stats = Arc::new(Stats::new());
         let settings = Settings {
             revision: RevisionId::new("flowers"),
+            stats: Arc::clone(&stats),
             failed_starts: 3,
         };
         let seams = (machine.clone(), machine.clone());
@@ -50,6 +54,7 @@ impl Scene {
         Self {
             machine,
             requests,
+            stats,
             supervisor,
             world,
         }

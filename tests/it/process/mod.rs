@@ -47,6 +47,7 @@ impl Occupancy for Idle {
 fn supervise(spec: ProcessSpec) -> (Supervisor, watch::Receiver<World>) {
     let settings = Settings {
         revision: RevisionId::new("flowers"),
+        stats: Arc::default(),
         failed_starts: 3,
     };
     let host = Host::new(EXE.into(), 16);

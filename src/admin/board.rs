@@ -1,0 +1,122 @@
+//! What the admin port looks at, and one look at it.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
+
+use parking_lot::RwLock;
+use tokio::sync::watch;
+
+use crate::admission::Reading;
+use crate::autoscale::{Decision, Spec};
+use crate::autoscaler::Decisions;
+use crate::ports::World;
+use crate::proxy::{Registry, Revision};
+use crate::revision::RevisionId;
+
+/// Everything the admin port reads: the data path's revisions, and what steers each of them.
+#[derive(Debug)]
+pub struct Board {
+    registry: Arc<Registry>,
+    watched: RwLock<BTreeMap<RevisionId, Watched>>,
+    ready: AtomicBool,
+}
+
+/// What steers one revision.
+#[derive(Clone, Debug)]
+pub struct Watched {
+    /// What is there.
+    pub world: watch::Receiver<World>,
+    /// What was decided.
+    pub decisions: Arc<Decisions>,
+    /// By which settings.
+    pub spec: watch::Receiver<Spec>,
+}
+
+impl Board {
+    /// Looks at these revisions; not ready yet.
+    #[must_use]
+    pub fn new(registry: Arc<Registry>) -> Self {
+        Self {
+            registry,
+            watched: RwLock::default(),
+            ready: AtomicBool::new(false),
+        }
+    }
+
+    /// Watches what steers a revision, in the place of what was watched before.
+    pub fn insert(&self, id: RevisionId, watched: Watched) {
+        self.watched.write().insert(id, watched);
+    }
+
+    /// Watches a revision no longer.
+    pub fn remove(&self, id: &RevisionId) {
+        self.watched.write().remove(id);
+    }
+
+    /// Whether requests should be sent here: not before it listens, not while it drains.
+    pub fn set_ready(&self, ready: bool) {
+        self.ready.store(ready, Ordering::Release);
+    }
+
+    pub(super) fn is_ready(&self) -> bool {
+        self.ready.load(Ordering::Acquire)
+    }
+
+    pub(super) fn registry(&self) -> &Registry {
+        &self.registry
+    }
+
+    /// Every revision as it is now, by name.
+    pub(super) fn all(&self) -> Vec<Present> {
+        let all = self.registry.all().into_iter();
+        all.map(|revision| self.look(revision)).collect()
+    }
+
+    /// One revision as it is now.
+    pub(super) fn present(&self, id: &RevisionId) -> Option<Present> {
+        self.registry
+            .by_name(id)
+            .map(|revision| self.look(revision))
+    }
+
+    fn look(&self, revision: Arc<Revision>) -> Present {
+        // Cloned, so that nobody who comes or goes waits for a report.
+        let watched = self.watched.read().get(&revision.spec.id).cloned();
+        let steered = watched.map(|watched| Steered {
+            spec: watched.spec.borrow().clone(),
+            world: watched.world.borrow().clone(),
+            last: watched.decisions.last(),
+            decisions: watched.decisions,
+        });
+        Present {
+            reading: revision.throttler.read(),
+            revision,
+            steered,
+            now: tokio::time::Instant::now().into_std(),
+        }
+    }
+}
+
+/// One revision at one moment.
+#[derive(Debug)]
+pub(super) struct Present {
+    /// When that is.
+    pub(super) now: Instant,
+    /// Its settings and what is counted.
+    pub(super) revision: Arc<Revision>,
+    /// Who waits and who is served.
+    pub(super) reading: Reading,
+    /// `None` if nothing steers it.
+    pub(super) steered: Option<Steered>,
+}
+
+/// What steers a revision, at one moment.
+#[derive(Debug)]
+pub(super) struct Steered {
+    pub(super) spec: Spec,
+    pub(super) world: World,
+    pub(super) last: Option<Decision>,
+    pub(super) decisions: Arc<Decisions>,
+}

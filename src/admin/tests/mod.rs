@@ -1,0 +1,300 @@
+//! What the admin port tells about a revision with one request served and one waiting.
+
+mod metrics;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use http::header::CONTENT_TYPE;
+use http::{Request, StatusCode};
+use http_body_util::BodyExt;
+use serde_json::{Value, json};
+use tokio::sync::watch;
+use tower::ServiceExt;
+
+use super::{Board, Watched, router};
+use crate::autoscale::Spec;
+use crate::autoscaler::{Decisions, PodAutoscaler};
+use crate::backend::Fixed;
+use crate::ports::{Outage, OutageReason, ReplicaState, ReplicaView, World};
+use crate::proxy::{Connections, Registry, Revision, Throttler};
+use crate::revision::{
+    ContainerConcurrency, Endpoint, OnDisconnect, OverloadStatus, QueueLimits, ReplicaId,
+    RevisionId, RevisionSpec, ScaleMetric, Scaling, Timeouts,
+};
+use crate::stats::Stats;
+use crate::throttler::Arrival;
+
+const SECOND: Duration = Duration::from_secs(1);
+
+fn now() -> std::time::Instant {
+    tokio::time::Instant::now().into_std()
+}
+
+fn spec() -> RevisionSpec {
+    let scaling = Scaling {
+        min_replicas: 0,
+        max_replicas: Some(4),
+        metric: ScaleMetric::Concurrency,
+        target: Some(1.0),
+        target_utilization_percentage: 100.0,
+        stable_window: 60 * SECOND,
+        panic_window_percentage: 10.0,
+        panic_threshold_percentage: 200.0,
+        max_scale_up_rate: 1000.0,
+        max_scale_down_rate: 2.0,
+        scale_to_zero_grace_period: 30 * SECOND,
+        scale_to_zero_pod_retention_period: Duration::ZERO,
+        scale_down_delay: Duration::ZERO,
+        activation_scale: 0,
+        initial_scale: None,
+        stop_after_idle: None,
+        failed_starts: 3,
+    };
+    RevisionSpec {
+        id: RevisionId::new("flowers"),
+        hosts: vec!["flowers.example".into()],
+        models: vec!["flowers".into()],
+        container_concurrency: ContainerConcurrency::new(1),
+        scaling,
+        queue: QueueLimits {
+            max_requests: 10,
+            max_bytes: 1000,
+            timeout: 60 * SECOND,
+            cold_timeout: 600 * SECOND,
+            read_ahead: 1000,
+        },
+        timeouts: Timeouts {
+            total: None,
+            stream: None,
+            idle: None,
+            connect: 5 * SECOND,
+            first_byte: None,
+        },
+        max_body_bytes: None,
+        overload_status: OverloadStatus::TooManyRequests,
+        on_disconnect: OnDisconnect::Auto,
+    }
+}
+
+fn replica(id: u64, state: ReplicaState) -> ReplicaView {
+    ReplicaView {
+        id: ReplicaId(id),
+        endpoint: Endpoint(([127, 0, 0, 1], 8000).into()),
+        state,
+        since: now(),
+    }
+}
+
+struct Scene {
+    board: Arc<Board>,
+    router: Router,
+    world: watch::Sender<World>,
+    /// One that is served, one that waits.
+    _requests: [Arrival<Connections>; 2],
+}
+
+impl Scene {
+    /// One replica is ready and full, one is starting; two requests have been here for four
+    /// seconds, in which the autoscaler has decided.
+    async fn new() -> Self {
+        let (registry, spec) = (Arc::new(Registry::default()), spec());
+        let id = spec.id.clone();
+        let world = World {
+            replicas: vec![
+                replica(1, ReplicaState::Ready),
+                replica(2, ReplicaState::Starting),
+            ],
+            typical_start: Some(9 * SECOND),
+            ..World::default()
+        };
+        let throttler = Throttler::new(spec.container_concurrency, spec.queue);
+        throttler.follow(&world);
+        let requests = [throttler.arrive(7), throttler.arrive(7)];
+        let (world, stats) = (watch::Sender::new(world), Arc::new(Stats::new()));
+        let scaling = Spec::new(spec.scaling.clone(), spec.container_concurrency);
+        let watched = Watched {
+            world: world.subscribe(),
+            decisions: Arc::new(Decisions::default()),
+            spec: watch::Sender::new(scaling).subscribe(),
+        };
+        let autoscaler = PodAutoscaler {
+            id: id.clone(),
+            throttler: throttler.clone(),
+            scaler: Fixed::new([]),
+            world: watched.world.clone(),
+            spec: watched.spec.clone(),
+            decisions: watched.decisions.clone(),
+            stats: stats.clone(),
+        };
+        tokio::spawn(autoscaler.run());
+        registry.insert(Revision {
+            spec,
+            throttler,
+            stats,
+        });
+        let board = Arc::new(Board::new(registry));
+        board.insert(id, watched);
+        tokio::time::sleep(4 * SECOND + SECOND / 2).await;
+        Self {
+            router: router(board.clone()),
+            board,
+            world,
+            _requests: requests,
+        }
+    }
+
+    fn stats(&self) -> Arc<Stats> {
+        self.board.all()[0].revision.stats.clone()
+    }
+
+    async fn get(&self, path: &str) -> (StatusCode, String, String) {
+        let request = Request::get(path).body(Body::empty()).unwrap();
+        let response = self.router.clone().oneshot(request).await.unwrap();
+        let content_type = response.headers()[CONTENT_TYPE].to_str().unwrap().into();
+        let status = response.status();
+        let body = response.into_body().collect().await.unwrap().to_bytes();
+        let body = String::from_utf8(body.to_vec()).unwrap();
+        (status, content_type, body)
+    }
+
+    async fn json(&self, path: &str) -> Value {
+        let (status, content_type, body) = self.get(path).await;
+        assert_eq!(
+            (status, &*content_type),
+            (StatusCode::OK, "application/json")
+        );
+        serde_json::from_str(&body).unwrap()
+    }
+
+    async fn metrics(&self) -> String {
+        let (status, content_type, text) = self.get("/metrics").await;
+        assert_eq!(status, StatusCode::OK);
+        assert_eq!(
+            content_type,
+            "application/openmetrics-text; version=1.0.0; charset=utf-8"
+        );
+        text
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_revision_tells_what_is_there_and_why() {
+    let scene = Scene::new().await;
+
+    let told = scene.json("/revisions/flowers").await;
+
+    let replica = |id, state, in_flight| {
+        json!({
+            "id": id, "endpoint": "127.0.0.1:8000", "state": state, "inFlight": in_flight,
+            "slots": 1, "sinceSeconds": 4.5, "suspect": false,
+        })
+    };
+    let want = json!({
+        "name": "flowers", "hosts": ["flowers.example"], "models": ["flowers"],
+        "containerConcurrency": 1, "minReplicas": 0, "maxReplicas": 4,
+        "replicas": [replica(1, "ready", 1), replica(2, "starting", 0)],
+        "queue": {"depth": 1, "bytes": 7, "oldestWaitMs": 4500.0},
+        "inFlight": 1, "desired": 2, "stable": 2.0, "panic": 2.0, "target": 1.0,
+        "metric": "concurrency", "mode": "stable", "boundBy": "none",
+        "reason": "2 requests in flight on average over 60s at target 1",
+        "typicalStartMs": 9000.0, "typicalServiceMs": null,
+    });
+    assert_eq!(told, want);
+    assert_eq!(scene.json("/revisions").await, json!([want]));
+    assert_eq!(scene.json("/queue").await, json!({"flowers": 1}));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_revision_tells_why_no_replica_can_come() {
+    let scene = Scene::new().await;
+    let outage = Outage {
+        reason: OutageReason::ColdStartFailed,
+        detail: "exit status: 1".into(),
+        next_attempt: Some(now() + 3 * SECOND),
+    };
+    scene.world.send_modify(|world| {
+        world.outage = Some(outage.into());
+        world.diagnosis = Some("nothing listens on port 8000".into());
+    });
+
+    let told = scene.json("/revisions/flowers").await;
+
+    let want = json!({
+        "reason": "cold_start_failed", "detail": "exit status: 1", "nextAttemptSeconds": 3.0,
+    });
+    assert_eq!(told["outage"], want);
+    assert_eq!(told["diagnosis"], "nothing listens on port 8000");
+}
+
+#[tokio::test(start_paused = true)]
+async fn decisions_are_told_newest_first_with_every_number() {
+    let scene = Scene::new().await;
+
+    let told = scene.json("/revisions/flowers/decisions").await;
+
+    let told = told.as_array().unwrap();
+    let ages: Vec<f64> = told
+        .iter()
+        .map(|d| d["secondsAgo"].as_f64().unwrap())
+        .collect();
+    assert_eq!(ages, [0.5, 2.5, 4.5]);
+    let want = json!({
+        "secondsAgo": 0.5, "ready": 1, "starting": 1, "metric": "concurrency",
+        "stable": 2.0, "panic": 2.0, "stableWindowSeconds": 60.0, "panicWindowSeconds": 6.0,
+        "target": 1.0, "wishes": {"stable": 2, "panic": 2}, "mode": "stable",
+        "fromPanic": false, "clamps": [], "replicas": 2, "boundBy": "none",
+        "reason": "2 requests in flight on average over 60s at target 1",
+    });
+    assert_eq!(told[0], want);
+    assert_eq!(told[2]["replicas"], Value::Null);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_not_there_is_answered_as_a_problem() {
+    let scene = Scene::new().await;
+    for path in [
+        "/revisions/roses",
+        "/revisions/roses/decisions",
+        "/config",
+        "/",
+    ] {
+        let (status, content_type, body) = scene.get(path).await;
+        let problem: Value = serde_json::from_str(&body).unwrap();
+        assert_eq!(status, StatusCode::NOT_FOUND, "{path}");
+        assert_eq!(content_type, "application/problem+json");
+        assert_eq!(problem["status"], 404);
+    }
+    let post = Request::post("/queue").body(Body::empty()).unwrap();
+    let response = scene.router.clone().oneshot(post).await.unwrap();
+    assert_eq!(response.status(), StatusCode::METHOD_NOT_ALLOWED);
+}
+
+#[tokio::test(start_paused = true)]
+async fn it_is_ready_only_while_it_says_so() {
+    let scene = Scene::new().await;
+    let status = async |path| scene.get(path).await.0;
+    assert_eq!(status("/readyz").await, StatusCode::SERVICE_UNAVAILABLE);
+    scene.board.set_ready(true);
+    assert_eq!(status("/readyz").await, StatusCode::OK);
+    scene.board.set_ready(false);
+    assert_eq!(status("/readyz").await, StatusCode::SERVICE_UNAVAILABLE);
+    assert_eq!(status("/healthz").await, StatusCode::OK);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_revision_that_nothing_steers_tells_what_it_has() {
+    let scene = Scene::new().await;
+    scene.board.remove(&RevisionId::new("flowers"));
+
+    let told = scene.json("/revisions/flowers").await;
+
+    assert_eq!(told["queue"]["depth"], 1);
+    assert!(told.get("desired").is_none(), "{told}");
+    assert_eq!(scene.json("/revisions/flowers/decisions").await, json!([]));
+    let text = scene.metrics().await;
+    assert!(text.contains("holdgate_queue_depth{revision=\"flowers\"} 1"));
+    assert!(!text.contains("holdgate_replicas{"), "{text}");
+}
