@@ -15,6 +15,7 @@ use http_body::Body as _;
 use tokio::time::{Sleep, sleep_until};
 
 use super::body::{Cut, ReadAhead, Upload};
+use super::detach::detach;
 use super::error::Refusal;
 use super::headers::{self, Waited};
 use super::route::Routed;
@@ -100,10 +101,11 @@ impl Errand {
         client: &Client,
         rebuff: Rebuff,
     ) -> Result<Entry<'_>, Refusal> {
-        let errand = self;
+        let mut errand = self;
         match arrival {
             Arrival::Admitted(permit) => Ok(Entry::Now(Admitted { permit, errand })),
             Arrival::Waiting(place) => {
+                detach(&mut errand.request);
                 let wait = Wait {
                     errand,
                     place,

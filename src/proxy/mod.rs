@@ -15,6 +15,7 @@
 mod admit;
 mod body;
 pub mod connect;
+mod detach;
 mod error;
 mod forward;
 mod headers;
