@@ -32,9 +32,9 @@ pub(super) struct Connected {
 pub(super) enum Failed {
     /// A kept connection turned out to be closed before a byte of the request was written to it: it
     /// can be sent again on another.
-    Stale(Box<Admitted>),
+    Stale(Admitted),
     /// A new connection was closed before a byte was written to it: as good as no connection.
-    TurnedAway(Box<Admitted>),
+    TurnedAway(Admitted),
     /// It may have reached the replica, so it is not sent again.
     Sent(Refusal),
 }
@@ -42,51 +42,38 @@ pub(super) enum Failed {
 /// Sends the request; the answer's body holds the permit from there on.
 pub(super) async fn forward(connected: Connected, now: Instant) -> Result<Response<Body>, Failed> {
     let Connected {
-        admitted,
+        admitted: Admitted { permit, mut errand },
         mut connection,
     } = connected;
-    let Admitted {
-        revision,
-        permit,
-        mut request,
-        waited,
-        arrived,
-        rebuffs,
-    } = admitted;
-    let timeouts = &revision.spec.timeouts;
+    let mut request = errand.request;
+    let spec = &errand.revision.spec;
     let upload = request.body_mut().track(now);
     let answer = Box::pin(connection.sender.try_send_request(request));
-    let first = [timeouts.total, timeouts.first_byte]
+    let first = [spec.timeouts.total, spec.timeouts.first_byte]
         .into_iter()
         .flatten()
         .min();
-    let watchdog = Watchdog::new(now, first, timeouts.idle);
-    let on_disconnect = revision.spec.on_disconnect;
     let exchange = Exchange {
         permit,
         connection,
         upload,
-        on_disconnect,
-        watchdog,
+        on_disconnect: spec.on_disconnect,
+        watchdog: Watchdog::new(now, first, spec.timeouts.idle),
     };
     let head = Head {
         waiting: Some((answer, exchange)),
     };
     match head.await {
-        Ok((response, exchange)) => Ok(pass_through(response, exchange, &revision, waited)),
+        Ok((response, exchange)) => {
+            let (revision, waited) = (&errand.revision, errand.waited);
+            Ok(pass_through(response, exchange, revision, waited))
+        }
         Err(Lost::NotSent(request, exchange)) => {
+            errand.request = *request;
             let Exchange {
                 permit, connection, ..
             } = exchange;
-            let admitted = Admitted {
-                revision,
-                permit,
-                request: *request,
-                waited,
-                arrived,
-                rebuffs,
-            };
-            let admitted = Box::new(admitted);
+            let admitted = Admitted { permit, errand };
             Err(if connection.kept {
                 Failed::Stale(admitted)
             } else {

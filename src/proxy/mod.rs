@@ -15,6 +15,7 @@
 mod admit;
 mod body;
 pub mod connect;
+mod detach;
 mod error;
 mod forward;
 mod headers;
@@ -34,12 +35,12 @@ use tokio::net::TcpStream;
 
 use crate::stats::Receipt;
 use crate::{registry, throttler};
-use admit::{Admitted, admit, admit_elsewhere};
+use admit::{Admitted, Entry, admit, admit_elsewhere};
 use connect::{Dial, connect, probe_back_in};
 use forward::{Connected, Failed, forward};
 use headers::ClientName;
 use rescue::{Form, rescue};
-use route::{Routed, route};
+use route::route;
 
 pub use body::{Body, Cut};
 pub use connect::{Connections, TcpDial};
@@ -104,54 +105,69 @@ impl<D: Dial> Proxy<D> {
     }
 
     /// Answers one request. Dropping the future is a client that left.
-    pub async fn serve(&self, client: &Client, request: Request<Incoming>) -> Response<Body> {
+    //
+    // Not an async fn: what a request passes through at once would stay in its future, and every
+    // open connection has room for one.
+    pub fn serve<'a>(
+        &'a self,
+        client: &'a Client,
+        request: Request<Incoming>,
+    ) -> impl Future<Output = Response<Body>> + Send + 'a {
         let arrived = now();
         let form = Form::of(request.uri().path());
-        let routed = match route(&self.registry, request) {
-            Ok(routed) => routed,
-            Err(refusal) => {
-                let (code, reason) = refusal.status_and_reason();
-                self.registry.unrouted.rejections.count(reason);
-                self.registry
-                    .unrouted
-                    .answered(code, now().saturating_duration_since(arrived));
-                return rescue(&refusal, form, arrived);
-            }
-        };
-        let revision = Arc::clone(&routed.revision);
-        let mut receipt = Receipt::new(Arc::clone(&revision.stats), arrived);
-        match self.answer(client, routed, arrived).await {
-            Ok(mut response) => {
-                if let Body::Through(through) = response.body_mut() {
-                    through.account(receipt);
+        let entered = route(&self.registry, request).map(|routed| {
+            let revision = Arc::clone(&routed.revision);
+            let receipt = Receipt::new(Arc::clone(&revision.stats), arrived);
+            (revision, receipt, admit(routed, client, arrived))
+        });
+        async move {
+            let (revision, mut receipt, entry) = match entered {
+                Ok(entered) => entered,
+                Err(refusal) => return self.unrouted(&refusal, form, arrived),
+            };
+            match self.answer(client, entry).await {
+                Ok(mut response) => {
+                    if let Body::Through(through) = response.body_mut() {
+                        through.account(receipt);
+                    }
+                    response
                 }
-                response
-            }
-            Err(refusal) => {
-                let (code, reason) = refusal.status_and_reason();
-                receipt.answered(code);
-                revision.stats.rejections.count(reason);
-                tracing::debug!(revision = %revision.spec.id, code, reason, %refusal, "refused");
-                rescue(&refusal, form, now())
+                Err(refusal) => {
+                    let (code, reason) = refusal.status_and_reason();
+                    receipt.answered(code);
+                    revision.stats.rejections.count(reason);
+                    tracing::debug!(revision = %revision.spec.id, code, reason, %refusal, "refused");
+                    rescue(&refusal, form, now())
+                }
             }
         }
+    }
+
+    fn unrouted(&self, refusal: &Refusal, form: Form, arrived: Instant) -> Response<Body> {
+        let (code, reason) = refusal.status_and_reason();
+        let stats = &self.registry.unrouted;
+        stats.rejections.count(reason);
+        stats.answered(code, now().saturating_duration_since(arrived));
+        rescue(refusal, form, arrived)
     }
 
     async fn answer(
         &self,
         client: &Client,
-        routed: Routed,
-        arrived: Instant,
+        entry: Result<Entry<'_>, Refusal>,
     ) -> Result<Response<Body>, Refusal> {
-        let mut admitted = admit(routed, client, arrived).await?;
+        let mut admitted = match entry? {
+            Entry::Now(admitted) => admitted,
+            Entry::Later(wait) => wait.await?,
+        };
         loop {
             let connected = self.reach(admitted, client).await?;
             match forward(connected, now()).await {
                 Ok(response) => return Ok(response),
-                Err(Failed::Stale(again)) => admitted = *again,
+                Err(Failed::Stale(again)) => admitted = again,
                 Err(Failed::TurnedAway(again)) => {
                     let cause = io::ErrorKind::ConnectionReset.into();
-                    admitted = self.elsewhere(*again, cause, client).await?;
+                    admitted = self.elsewhere(again, cause, client).await?;
                 }
                 Err(Failed::Sent(refusal)) => return Err(refusal),
             }
@@ -163,7 +179,7 @@ impl<D: Dial> Proxy<D> {
     async fn reach(&self, mut admitted: Admitted, client: &Client) -> Result<Connected, Refusal> {
         loop {
             let replica = Arc::clone(admitted.permit.replica());
-            let budget = admitted.revision.spec.timeouts.connect;
+            let budget = admitted.errand.revision.spec.timeouts.connect;
             match connect(&self.dial, &replica, budget, now()).await {
                 Ok(connection) => {
                     return Ok(Connected {
@@ -188,7 +204,10 @@ impl<D: Dial> Proxy<D> {
         tracing::debug!(%cause, replica = %replica.id, "could not connect to a replica");
         let unreachable = admitted.rebuffed(cause);
         probe_back_in(self.dial.clone(), throttler, replica);
-        admit_elsewhere(unreachable, client).await
+        match admit_elsewhere(unreachable, client)? {
+            Entry::Now(admitted) => Ok(admitted),
+            Entry::Later(wait) => wait.await,
+        }
     }
 }
 

@@ -101,9 +101,9 @@ impl<D: Dial> Server<D> {
         let _ = stream.set_nodelay(true);
         let stream = Arc::new(stream);
         let client = Client::new(peer.ip(), Some(Arc::clone(&stream)));
-        let served = self.clone().serve(ClientStream(stream), client);
+        let server = self.clone();
         self.tasks.spawn(async move {
-            served.await;
+            server.serve(ClientStream(stream), client).await;
             drop(place);
         });
     }
