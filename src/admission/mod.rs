@@ -34,6 +34,8 @@ pub struct Admission<R> {
     /// Where the scan begins, so that equally loaded replicas take turns.
     turn: usize,
     typical_service: Option<Duration>,
+    /// Retired before they were listed.
+    retired_early: Vec<ReplicaId>,
 }
 
 impl<R: Clone> Admission<R> {
@@ -49,6 +51,7 @@ impl<R: Clone> Admission<R> {
             arrivals: 0,
             turn: 0,
             typical_service: None,
+            retired_early: Vec::new(),
         }
     }
 
@@ -168,7 +171,11 @@ impl<R: Clone> Admission<R> {
         for (id, kept) in ready {
             match self.replicas.iter_mut().find(|s| s.id == *id) {
                 Some(slots) => slots.present = true,
-                None => self.replicas.push(Slots::new(*id, kept.clone())),
+                None => {
+                    let mut slots = Slots::new(*id, kept.clone());
+                    slots.retired = self.retired_early.contains(id);
+                    self.replicas.push(slots);
+                }
             }
         }
         self.replicas.retain(|s| s.present || s.in_flight > 0);

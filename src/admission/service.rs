@@ -5,6 +5,10 @@ use super::slots::Slots;
 use super::{Admission, Grant};
 use crate::revision::ReplicaId;
 
+/// How many replicas that were retired before they were listed are remembered. Ids do not come
+/// back, so forgetting one costs nothing once it has ended.
+const MOST_RETIRED_EARLY: usize = 64;
+
 impl<R: Clone> Admission<R> {
     /// Takes up to `count` replicas out of service: idle ones first, then the least busy, the
     /// newest first among equals.
@@ -20,19 +24,33 @@ impl<R: Clone> Admission<R> {
         self.mark_retired(&serving, true)
     }
 
-    /// Takes one replica out of service.
+    /// Takes one replica out of service, even one that is not listed yet: whoever ends it may be
+    /// ahead of whoever lists it.
     pub fn retire_one(&mut self, replica: ReplicaId) {
         let named = self.indices(|s| s.id == replica);
+        if named.is_empty() {
+            self.retired_early.truncate(MOST_RETIRED_EARLY - 1);
+            self.retired_early.insert(0, replica);
+        }
         self.mark_retired(&named, true);
     }
 
-    /// Puts up to `count` retired replicas back, the busiest first.
-    pub fn revive(&mut self, count: usize) -> (Vec<ReplicaId>, Vec<Grant>) {
-        let mut retired: Vec<usize> = self.indices(|s| s.present && s.retired);
-        retired.sort_by_key(|&i| std::cmp::Reverse(self.replicas[i].in_flight));
-        retired.truncate(count);
-        let revived = self.mark_retired(&retired, false);
+    /// Puts these replicas back into service; returns those of them that were retired.
+    pub fn revive(&mut self, replicas: &[ReplicaId]) -> (Vec<ReplicaId>, Vec<Grant>) {
+        let retired = self.indices(|s| s.present && s.retired && replicas.contains(&s.id));
+        let mut revived = self.mark_retired(&retired, false);
+        self.retired_early.retain(|early| {
+            let back = replicas.contains(early);
+            revived.extend(back.then_some(*early));
+            !back
+        });
         (revived, self.seat_waiting())
+    }
+
+    /// Replicas that are there to take requests, those that cannot be reached just now included.
+    #[must_use]
+    pub fn in_service(&self) -> usize {
+        self.indices(|s| s.present && !s.retired).len()
     }
 
     /// Whether a replica holds nothing (an unknown one holds nothing).

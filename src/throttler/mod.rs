@@ -104,6 +104,7 @@ impl<C: Default> Throttler<C> {
             typical_start: None,
             starting_since: None,
             diagnosis: None,
+            stuck: Vec::new(),
         };
         Arc::new(Self {
             state: Mutex::new(state),
@@ -177,6 +178,16 @@ impl<C: Default> Throttler<C> {
         let wakers = state.grant(grants);
         drop(state);
         wake(wakers);
+    }
+
+    /// A replica did not answer within any budget: it takes nothing more, and its backend is told.
+    pub fn report_stuck(&self, replica: ReplicaId) {
+        let mut state = self.state.lock();
+        state.admission.retire_one(replica);
+        state.note_warmth(now());
+        state.stuck.push(replica);
+        drop(state);
+        self.vacancies.send_modify(|count| *count += 1);
     }
 
     /// Whether a replica is still among the ready ones.

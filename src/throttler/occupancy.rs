@@ -20,14 +20,18 @@ impl<C: Default + Send + Sync + 'static> Occupancy for Throttler<C> {
         state.note_warmth(now());
     }
 
-    fn revive(&self, count: usize) -> Vec<ReplicaId> {
+    fn revive(&self, replicas: &[ReplicaId]) -> Vec<ReplicaId> {
         let mut state = self.state.lock();
-        let (revived, grants) = state.admission.revive(count);
+        let (revived, grants) = state.admission.revive(replicas);
         state.note_warmth(now());
         let wakers = state.grant(grants);
         drop(state);
         wake(wakers);
         revived
+    }
+
+    fn stuck(&self) -> Vec<ReplicaId> {
+        std::mem::take(&mut self.state.lock().stuck)
     }
 
     fn is_vacant(&self, replica: ReplicaId) -> bool {

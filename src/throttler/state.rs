@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use super::{Replica, Sample};
 use crate::admission::meter::Report;
 use crate::admission::{Admission, Grant, Seat, Ticket};
-use crate::ports::{Outage, ReplicaState, World};
+use crate::ports::{Outage, ReplicaState, ReplicaView, World};
 use crate::revision::ReplicaId;
 
 /// What the lock of a throttler guards.
@@ -24,6 +24,8 @@ pub(super) struct State<C> {
     /// When the oldest replica on its way was started.
     pub(super) starting_since: Option<Instant>,
     pub(super) diagnosis: Option<String>,
+    /// Replicas found stuck, until the backend is told.
+    pub(super) stuck: Vec<ReplicaId>,
 }
 
 /// What a place in line has come to.
@@ -43,28 +45,27 @@ impl<C: Default> State<C> {
         )
     }
 
-    /// The ready replicas; one that was there before keeps its connections.
+    /// The replicas that are there; one that was before keeps its connections. A draining one that
+    /// was never listed as ready is not begun with.
     pub(super) fn replicas_of(&self, world: &World) -> Vec<(ReplicaId, Arc<Replica<C>>)> {
-        let ready = world
-            .replicas
-            .iter()
-            .filter(|view| view.state != ReplicaState::Starting);
-        ready
-            .map(|view| {
-                let known = self
-                    .admission
-                    .every_kept()
-                    .find(|replica| replica.id == view.id);
-                let replica = known.cloned().unwrap_or_else(|| {
+        let known = |id| self.admission.every_kept().find(|replica| replica.id == id);
+        let replica = |view: &ReplicaView| match (view.state, known(view.id)) {
+            (ReplicaState::Starting, _) | (ReplicaState::Draining, None) => None,
+            (_, Some(replica)) => Some((view.id, Arc::clone(replica))),
+            (ReplicaState::Ready, None) => {
+                let (id, endpoint) = (view.id, view.endpoint);
+                let connections = C::default();
+                Some((
+                    id,
                     Arc::new(Replica {
-                        id: view.id,
-                        endpoint: view.endpoint,
-                        connections: C::default(),
-                    })
-                });
-                (view.id, replica)
-            })
-            .collect()
+                        id,
+                        endpoint,
+                        connections,
+                    }),
+                ))
+            }
+        };
+        world.replicas.iter().filter_map(replica).collect()
     }
 
     pub(super) fn sample(&self, report: Report) -> Sample {
@@ -77,7 +78,7 @@ impl<C: Default> State<C> {
     }
 
     pub(super) fn note_warmth(&mut self, now: Instant) {
-        self.warm_since = match (self.admission.serving(), self.warm_since) {
+        self.warm_since = match (self.admission.in_service(), self.warm_since) {
             (0, _) => None,
             (_, None) => Some(now),
             (_, since) => since,

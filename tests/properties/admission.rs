@@ -22,7 +22,7 @@ enum Event {
     Present(u8),
     Retire(usize),
     RetireOne(u64),
-    Revive(usize),
+    Revive(u64),
     Limit(u32),
     Dismiss,
 }
@@ -39,7 +39,7 @@ fn event() -> impl Strategy<Value = Event> {
         2 => any::<u8>().prop_map(Event::Present),
         1 => (0..3usize).prop_map(Event::Retire),
         1 => (0..5u64).prop_map(Event::RetireOne),
-        1 => (0..3usize).prop_map(Event::Revive),
+        1 => (0..5u64).prop_map(Event::Revive),
         1 => (0..6u32).prop_map(Event::Limit),
         1 => Just(Event::Dismiss),
     ]
@@ -221,8 +221,8 @@ impl Ledger {
             }
             Event::Retire(count) => self.retire(count),
             Event::RetireOne(id) => self.admission.retire_one(ReplicaId(id)),
-            Event::Revive(count) => {
-                let (_, grants) = self.admission.revive(count);
+            Event::Revive(id) => {
+                let (_, grants) = self.admission.revive(&[ReplicaId(id)]);
                 self.granted(grants);
             }
             Event::Limit(limit) => {
