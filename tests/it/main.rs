@@ -2,5 +2,6 @@
 
 mod autoscale;
 mod clock;
+mod malformed;
 mod process;
 mod vectors;
