@@ -1,8 +1,11 @@
 //! Holdgate itself, as a person would start it: with the model server as its child.
 
+use std::ffi::OsString;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use anyhow::Result;
+use tokio::process::Command;
 
 use super::place::Launcher;
 use super::process::{Server, free_address};
@@ -31,31 +34,31 @@ pub(crate) async fn start(
     upstream_by: &Launcher,
     more_flags: &[&str],
 ) -> Result<Server> {
+    let model = upstream_by.words_of_part(&["upstream", "{port}"])?;
+    let flags = [
+        &["--min-replicas", "1", "--readiness-path", "/"],
+        more_flags,
+    ]
+    .concat();
+    let (command, address) = command(by, &flags, model)?;
+    Server::start(command, address).await
+}
+
+/// The words that start `holdgate run` on one thread before model servers of this command, and
+/// where it will listen.
+pub(crate) fn command(
+    by: &Launcher,
+    flags: &[&str],
+    model: impl IntoIterator<Item = OsString>,
+) -> Result<(Command, SocketAddr)> {
     let (address, admin) = (free_address()?, free_address()?);
     let mut command = by.command(binary());
     command
-        .args([
-            "run",
-            "--listen",
-            &address.to_string(),
-            "--admin",
-            &admin.to_string(),
-        ])
-        .args([
-            "--name",
-            "bench",
-            "--min-replicas",
-            "1",
-            "--readiness-path",
-            "/",
-        ])
-        .args(["--worker-threads", "1"])
-        .args(more_flags)
-        .arg("--");
-    let model = upstream_by.command(std::env::current_exe()?);
-    command
-        .arg(model.as_std().get_program())
-        .args(model.as_std().get_args())
-        .args(["upstream", "{port}"]);
-    Server::start(command, address).await
+        .args(["run", "--listen", &address.to_string()])
+        .args(["--admin", &admin.to_string()])
+        .args(["--name", "bench", "--worker-threads", "1"])
+        .args(flags)
+        .arg("--")
+        .args(model);
+    Ok((command, address))
 }

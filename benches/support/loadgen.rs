@@ -55,6 +55,11 @@ pub(crate) struct Report {
 
 /// A POST of a body this long, as a client of a model server would send it.
 pub(crate) fn post(path: &str, host: &str, body_bytes: usize) -> Arc<[u8]> {
+    post_with(path, host, "", body_bytes)
+}
+
+/// The same with more header lines, each with its end.
+pub(crate) fn post_with(path: &str, host: &str, headers: &str, body_bytes: usize) -> Arc<[u8]> {
     let body = format!(
         r#"{{"instances":["{}"]}}"#,
         "x".repeat(body_bytes.saturating_sub(18))
@@ -62,7 +67,7 @@ pub(crate) fn post(path: &str, host: &str, body_bytes: usize) -> Arc<[u8]> {
     let length = body.len();
     let request = format!(
         "POST {path} HTTP/1.1\r\nhost: {host}\r\nuser-agent: holdgate-bench\r\naccept: */*\r\n\
-         content-type: application/json\r\ncontent-length: {length}\r\n\r\n{body}"
+         content-type: application/json\r\n{headers}content-length: {length}\r\n\r\n{body}"
     );
     Arc::from(request.into_bytes())
 }

@@ -13,6 +13,7 @@ pub(crate) mod peers;
 pub(crate) mod place;
 pub(crate) mod process;
 pub(crate) mod summary;
+pub(crate) mod timed;
 pub(crate) mod upstream;
 pub(crate) mod wire;
 
@@ -23,13 +24,21 @@ use std::net::SocketAddr;
 
 use anyhow::{Context, Result};
 
-/// Plays the part that the command line names, if it names one: `upstream PORT` or
-/// `minimal PORT LIMIT UPSTREAM…` (limit 0 is none). True when it has.
+/// Plays the part that the command line names, if it names one: `upstream PORT`,
+/// `timed PORT SHORTEST LONGEST` (milliseconds) or `minimal PORT LIMIT UPSTREAM…` (limit 0 is
+/// none). True when it has.
 pub(crate) fn play_a_part() -> Result<bool> {
     let words: Vec<String> = std::env::args().skip(1).collect();
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     match words[..] {
         ["upstream", port] => on_one_thread(upstream::serve(port.parse()?))??,
+        ["timed", port, shortest, longest] => {
+            let service_time = timed::ServiceTime {
+                shortest: shortest.parse()?,
+                longest: longest.parse()?,
+            };
+            on_one_thread(timed::serve(port.parse()?, service_time))??;
+        }
         ["minimal", port, limit, ref upstreams @ ..] => {
             let upstreams: Result<Vec<SocketAddr>, _> =
                 upstreams.iter().map(|text| text.parse()).collect();

@@ -7,6 +7,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 
 use anyhow::{Context, Result};
+use tokio::process::Command;
 
 use super::place::Launcher;
 use super::process::{Server, find_program, free_address};
@@ -19,6 +20,31 @@ pub(crate) async fn haproxy(
     upstreams: &[SocketAddr],
     limit: u32,
 ) -> Result<Option<Server>> {
+    match haproxy_command(by, folder, upstreams, limit)? {
+        Some((command, address)) => Server::start(command, address).await.map(Some),
+        None => Ok(None),
+    }
+}
+
+/// The same, but its port need only be open.
+pub(crate) async fn haproxy_listening(
+    by: &Launcher,
+    folder: &Path,
+    upstreams: &[SocketAddr],
+    limit: u32,
+) -> Result<Option<Server>> {
+    match haproxy_command(by, folder, upstreams, limit)? {
+        Some((command, address)) => Server::start_listening(command, address).await.map(Some),
+        None => Ok(None),
+    }
+}
+
+fn haproxy_command(
+    by: &Launcher,
+    folder: &Path,
+    upstreams: &[SocketAddr],
+    limit: u32,
+) -> Result<Option<(Command, SocketAddr)>> {
     let Some(program) = find_program("haproxy") else {
         return Ok(None);
     };
@@ -27,15 +53,17 @@ pub(crate) async fn haproxy(
     fs::write(&file, haproxy_config(address, upstreams, limit)?).context("haproxy.cfg")?;
     let mut command = by.command(program);
     command.arg("-db").arg("-f").arg(&file);
-    Server::start(command, address).await.map(Some)
+    Ok(Some((command, address)))
 }
 
+// `no strict-limits`: it counts two files for every client and would not start with fewer allowed.
 // `http-no-delay`: without it HAProxy holds streamed chunks back for tens of milliseconds.
 fn haproxy_config(address: SocketAddr, upstreams: &[SocketAddr], limit: u32) -> Result<String> {
     let mut config = format!(
         "global
     nbthread 1
-    maxconn 9000
+    maxconn 19000
+    no strict-limits
 defaults
     mode http
     timeout connect 5s

@@ -84,6 +84,18 @@ impl Launcher {
         self
     }
 
+    /// The words that start a program with arguments.
+    pub(crate) fn words(&self, program: impl Into<OsString>, arguments: &[&str]) -> Vec<OsString> {
+        let arguments = arguments.iter().map(OsString::from);
+        let before = self.0.iter().cloned().chain([program.into()]);
+        before.chain(arguments).collect()
+    }
+
+    /// The words that start this very binary in another part.
+    pub(crate) fn words_of_part(&self, part: &[&str]) -> Result<Vec<OsString>> {
+        Ok(self.words(std::env::current_exe()?, part))
+    }
+
     /// The program as it is to be started, ready for its arguments.
     pub(crate) fn command(&self, program: impl Into<OsString>) -> Command {
         let mut words = self.0.iter().cloned().chain([program.into()]);

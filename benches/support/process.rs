@@ -31,7 +31,22 @@ pub(crate) struct Server {
 
 impl Server {
     /// Starts a command and waits until a POST to the port is answered with 200.
-    pub(crate) async fn start(mut command: Command, address: SocketAddr) -> Result<Self> {
+    pub(crate) async fn start(command: Command, address: SocketAddr) -> Result<Self> {
+        let mut server = Self::spawn(command, address)?;
+        server.wait_until(answers).await?;
+        server.let_it_talk();
+        Ok(server)
+    }
+
+    /// Starts a command and waits until its port is open.
+    pub(crate) async fn start_listening(command: Command, address: SocketAddr) -> Result<Self> {
+        let mut server = Self::spawn(command, address)?;
+        server.wait_until(listens).await?;
+        server.let_it_talk();
+        Ok(server)
+    }
+
+    fn spawn(mut command: Command, address: SocketAddr) -> Result<Self> {
         let child = command
             .stdin(Stdio::null())
             .stdout(Stdio::null())
@@ -45,19 +60,16 @@ impl Server {
                 )
             })?;
         let pid = child.id().context("it has just been started")?;
-        let mut server = Self {
+        Ok(Self {
             address,
             pid,
             child,
-        };
-        server.wait_until_it_answers().await?;
-        server.let_it_talk();
-        Ok(server)
+        })
     }
 
-    async fn wait_until_it_answers(&mut self) -> Result<()> {
+    async fn wait_until(&mut self, it_is_up: impl AsyncFn(SocketAddr) -> bool) -> Result<()> {
         let begun = Instant::now();
-        while !answers(self.address).await {
+        while !it_is_up(self.address).await {
             if let Some(status) = self.child.try_wait()? {
                 let mut words = String::new();
                 if let Some(stderr) = &mut self.child.stderr {
@@ -85,10 +97,16 @@ impl Server {
         }
     }
 
+    /// Sends it a signal.
+    pub(crate) fn signal(&self, signal: Signal) -> Result<()> {
+        let pid = i32::try_from(self.pid).ok().and_then(Pid::from_raw);
+        let pid = pid.context("a process has an id above zero")?;
+        Ok(kill_process(pid, signal)?)
+    }
+
     /// Asks it to end, so that it can end what it has started; kills it if it does not.
     pub(crate) async fn stop(mut self) -> Result<()> {
-        let pid = i32::try_from(self.pid).ok().and_then(Pid::from_raw);
-        kill_process(pid.context("a process has an id above zero")?, Signal::TERM)?;
+        self.signal(Signal::TERM)?;
         if timeout(PATIENCE, self.child.wait()).await.is_err() {
             self.child.kill().await?;
         }
@@ -104,6 +122,10 @@ async fn answers(address: SocketAddr) -> bool {
         answer.map(|answer| answer.status()).transpose()
     };
     matches!(timeout(PATIENCE, exchange).await, Ok(Ok(Some(200))))
+}
+
+async fn listens(address: SocketAddr) -> bool {
+    TcpStream::connect(address).await.is_ok()
 }
 
 /// A port that was free a moment ago.

@@ -1,5 +1,7 @@
 //! Numbers of several rounds made one, and tables of them.
 
+use super::loadgen::float;
+
 /// The middle of the samples; NaN without any.
 pub(crate) fn median(samples: impl IntoIterator<Item = f64>) -> f64 {
     let mut sorted: Vec<f64> = samples.into_iter().collect();
@@ -9,6 +11,22 @@ pub(crate) fn median(samples: impl IntoIterator<Item = f64>) -> f64 {
         n if n % 2 == 1 => sorted[n / 2],
         n => f64::midpoint(sorted[n / 2 - 1], sorted[n / 2]),
     }
+}
+
+/// The sample below which so many percent of the others are; NaN without any. They are in
+/// ascending order.
+pub(crate) fn percentile(sorted: &[f64], percent: f64) -> f64 {
+    let Some(last) = sorted.len().checked_sub(1) else {
+        return f64::NAN;
+    };
+    let below = float(sorted.len() as u64) * percent / 100.0;
+    #[allow(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "between 0 and the number of samples"
+    )]
+    let index = below as usize;
+    sorted[index.min(last)]
 }
 
 /// The least of the samples; NaN without any.

@@ -5,6 +5,7 @@ use std::io;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
+use tokio::time::Instant;
 
 /// One side of a kept connection.
 #[derive(Debug)]
@@ -18,6 +19,8 @@ pub(crate) struct Wire {
 pub(crate) struct Message<'a> {
     /// From the first line to the empty one.
     pub(crate) head: &'a [u8],
+    /// When its first byte was here.
+    pub(crate) begun: Instant,
 }
 
 impl Wire {
@@ -38,6 +41,7 @@ impl Wire {
     /// Reads a whole message; `None` when the other side has closed instead.
     pub(crate) async fn receive(&mut self) -> io::Result<Option<Message<'_>>> {
         let mut filled = 0;
+        let mut begun = None;
         let head = loop {
             let read = self.socket.read(&mut self.buffer[filled..]).await?;
             match (read, filled) {
@@ -45,6 +49,7 @@ impl Wire {
                 (0, _) => return Err(broken("a head without an end")),
                 _ => filled += read,
             }
+            begun.get_or_insert_with(Instant::now);
             if let Some(head) = head_length(&self.buffer[..filled]) {
                 break head;
             }
@@ -60,6 +65,7 @@ impl Wire {
         }
         Ok(Some(Message {
             head: &self.buffer[..head],
+            begun: begun.unwrap_or_else(Instant::now),
         }))
     }
 }

@@ -5,7 +5,7 @@
 
 use std::future::poll_fn;
 use std::io;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::Poll;
 use std::time::{Duration, Instant};
@@ -15,51 +15,61 @@ use http_body::Body as _;
 use tokio::time::{Sleep, sleep_until};
 
 use super::body::{Cut, ReadAhead, Upload};
+use super::detach::detach;
 use super::error::Refusal;
 use super::headers::{self, Waited};
 use super::route::Routed;
 use super::{Arrival, Client, Permit, Place, Revision, now};
 use crate::stats::WaitOutcome;
 
-/// A request with a slot.
+/// A request on its way, whatever it waits for. On the heap, so that it is moved from step to step
+/// by its address and takes no room in the future of a connection that has none.
 #[derive(Debug)]
-pub(super) struct Admitted {
+pub(super) struct Errand {
     /// Whose request it is.
     pub(super) revision: Arc<Revision>,
-    /// Its slot.
-    pub(super) permit: Permit,
     /// The request as it will be sent.
     pub(super) request: Request<Upload>,
     /// What it waited for.
     pub(super) waited: Waited,
     /// When it arrived.
-    pub(super) arrived: Instant,
+    arrived: Instant,
     /// Replicas that could not be reached for it.
-    pub(super) rebuffs: u32,
+    rebuffs: u32,
+}
+
+/// A request with a slot.
+#[derive(Debug)]
+pub(super) struct Admitted {
+    /// Its slot.
+    pub(super) permit: Permit,
+    /// The request.
+    pub(super) errand: Box<Errand>,
 }
 
 /// A replica could not be reached: what is left of the request, and the wait that follows.
 #[derive(Debug)]
 pub(super) struct Unreachable {
-    revision: Arc<Revision>,
     arrival: Arrival,
-    request: Request<Upload>,
-    waited: Waited,
-    arrived: Instant,
-    rebuffs: u32,
+    errand: Box<Errand>,
     replica: crate::revision::ReplicaId,
     cause: io::Error,
+}
+
+/// A request that has come in: admitted, or about to be. Few have to wait, so what waiting takes
+/// is on the heap, too.
+pub(super) enum Entry<'a> {
+    /// It has a slot.
+    Now(Admitted),
+    /// It is in line.
+    Later(Pin<Box<dyn Future<Output = Result<Admitted, Refusal>> + Send + 'a>>),
 }
 
 /// Most replicas tried for one request.
 const MOST_REBUFFS: u32 = 3;
 
-/// Gets a slot for a request that has just arrived.
-pub(super) async fn admit(
-    routed: Routed,
-    client: &Client,
-    now: Instant,
-) -> Result<Admitted, Refusal> {
+/// Asks for a slot for a request that has just arrived.
+pub(super) fn admit(routed: Routed, client: &Client, now: Instant) -> Result<Entry<'_>, Refusal> {
     let Routed { revision, request } = routed;
     let spec = &revision.spec;
     let announced = request.body().size_hint().exact();
@@ -71,31 +81,41 @@ pub(super) async fn admit(
     let mut request = request.map(|body| Upload::new(body, spec.max_body_bytes));
     headers::rewrite(&mut request, &client.name);
     let bytes = announced.unwrap_or(0).min(spec.queue.read_ahead);
-    match revision.throttler.arrive(bytes) {
-        Arrival::Admitted(permit) => {
-            let waited = Waited::default();
-            Ok(Admitted {
-                revision,
-                permit,
-                request,
-                waited,
-                arrived: now,
-                rebuffs: 0,
-            })
+    let arrival = revision.throttler.arrive(bytes);
+    let errand = Box::new(Errand {
+        revision,
+        request,
+        waited: Waited::default(),
+        arrived: now,
+        rebuffs: 0,
+    });
+    errand.enter(arrival, bytes, client, None)
+}
+
+impl Errand {
+    /// Takes what the throttler had for it.
+    fn enter(
+        self: Box<Self>,
+        arrival: Arrival,
+        reserved: u64,
+        client: &Client,
+        rebuff: Rebuff,
+    ) -> Result<Entry<'_>, Refusal> {
+        let mut errand = self;
+        match arrival {
+            Arrival::Admitted(permit) => Ok(Entry::Now(Admitted { permit, errand })),
+            Arrival::Waiting(place) => {
+                detach(&mut errand.request);
+                let wait = Wait {
+                    errand,
+                    place,
+                    reserved,
+                };
+                Ok(Entry::Later(Box::pin(wait.out(client, rebuff))))
+            }
+            Arrival::QueueFull => Err(queue_full(&errand.revision)),
+            Arrival::Outage(outage) => Err(Refusal::Outage(outage)),
         }
-        Arrival::Waiting(place) => {
-            let wait = Wait {
-                revision,
-                request,
-                place,
-                reserved: bytes,
-                arrived: now,
-                rebuffs: 0,
-            };
-            wait.out(client, None).await
-        }
-        Arrival::QueueFull => Err(queue_full(&revision)),
-        Arrival::Outage(outage) => Err(Refusal::Outage(outage)),
     }
 }
 
@@ -103,65 +123,34 @@ impl Admitted {
     /// The replica of this slot could not be reached.
     #[must_use]
     pub(super) fn rebuffed(self, cause: io::Error) -> Unreachable {
-        let replica = self.permit.replica().id;
-        let arrival = self.permit.rebuffed(self.request.body().held_bytes());
+        let Self { permit, mut errand } = self;
+        let replica = permit.replica().id;
+        let arrival = permit.rebuffed(errand.request.body().held_bytes());
+        errand.rebuffs += 1;
         Unreachable {
-            revision: self.revision,
             arrival,
-            request: self.request,
-            waited: self.waited,
-            arrived: self.arrived,
-            rebuffs: self.rebuffs + 1,
+            errand,
             replica,
             cause,
         }
     }
 }
 
-/// Gets another slot for a request whose replica could not be reached. It keeps its place in the
-/// order of arrival.
-pub(super) async fn admit_elsewhere(
-    failed: Unreachable,
-    client: &Client,
-) -> Result<Admitted, Refusal> {
+/// Asks for another slot for a request whose replica could not be reached. It keeps its place in
+/// the order of arrival.
+pub(super) fn admit_elsewhere(failed: Unreachable, client: &Client) -> Result<Entry<'_>, Refusal> {
     let Unreachable {
-        revision,
         arrival,
-        request,
-        waited,
-        arrived,
-        rebuffs,
+        errand,
         replica,
         cause,
     } = failed;
-    if rebuffs >= MOST_REBUFFS {
+    if errand.rebuffs >= MOST_REBUFFS {
         return Err(Refusal::ConnectFailed(cause));
     }
-    revision.stats.retries.inc();
-    match arrival {
-        Arrival::Admitted(permit) => Ok(Admitted {
-            revision,
-            permit,
-            request,
-            waited,
-            arrived,
-            rebuffs,
-        }),
-        Arrival::Waiting(place) => {
-            let reserved = request.body().held_bytes();
-            let wait = Wait {
-                revision,
-                request,
-                place,
-                reserved,
-                arrived,
-                rebuffs,
-            };
-            wait.out(client, Some((replica, cause))).await
-        }
-        Arrival::QueueFull => Err(queue_full(&revision)),
-        Arrival::Outage(outage) => Err(Refusal::Outage(outage)),
-    }
+    errand.revision.stats.retries.inc();
+    let reserved = errand.request.body().held_bytes();
+    errand.enter(arrival, reserved, client, Some((replica, cause)))
 }
 
 fn queue_full(revision: &Revision) -> Refusal {
@@ -174,13 +163,10 @@ fn queue_full(revision: &Revision) -> Refusal {
 
 /// A request in line.
 struct Wait {
-    revision: Arc<Revision>,
-    request: Request<Upload>,
+    errand: Box<Errand>,
     place: Place,
     /// Bytes the line already counts for it.
     reserved: u64,
-    arrived: Instant,
-    rebuffs: u32,
 }
 
 /// Why a wait was interrupted.
@@ -195,40 +181,33 @@ type Rebuff = Option<(crate::revision::ReplicaId, io::Error)>;
 
 impl Wait {
     /// Waits for a slot until a deadline, reading ahead.
-    async fn out(mut self, client: &Client, rebuff: Rebuff) -> Result<Admitted, Refusal> {
-        let mut tab = WaitTab {
-            revision: Arc::clone(&self.revision),
-            since: self.arrived,
-            outcome: WaitOutcome::Cancelled,
-        };
-        let began = now();
-        let waited = self.turn(client, rebuff, began).await;
-        tab.outcome = match &waited {
-            Ok(_) => WaitOutcome::Admitted,
-            Err(Refusal::ClientClosed) => WaitOutcome::Cancelled,
-            Err(_) => WaitOutcome::Refused,
-        };
-        let permit = waited?;
-        let waited = split(
-            self.arrived,
-            permit.since(),
-            self.revision.throttler.outlook().warm_since,
-        );
-        let Self {
-            revision,
-            request,
-            arrived,
-            rebuffs,
-            ..
-        } = self;
-        Ok(Admitted {
-            revision,
-            permit,
-            request,
-            waited,
-            arrived,
-            rebuffs,
-        })
+    #[expect(
+        clippy::manual_async_fn,
+        reason = "an async fn would keep its arguments twice, and this is what a held request is"
+    )]
+    fn out(
+        mut self,
+        client: &Client,
+        rebuff: Rebuff,
+    ) -> impl Future<Output = Result<Admitted, Refusal>> + Send {
+        async move {
+            let mut tab = WaitTab {
+                revision: Arc::clone(&self.errand.revision),
+                since: self.errand.arrived,
+                outcome: WaitOutcome::Cancelled,
+            };
+            let turn = self.turn(client, rebuff, now()).await;
+            tab.outcome = match &turn {
+                Ok(_) => WaitOutcome::Admitted,
+                Err(Refusal::ClientClosed) => WaitOutcome::Cancelled,
+                Err(_) => WaitOutcome::Refused,
+            };
+            let permit = turn?;
+            let mut errand = self.errand;
+            let warm_since = errand.revision.throttler.outlook().warm_since;
+            errand.waited = split(errand.arrived, permit.since(), warm_since);
+            Ok(Admitted { permit, errand })
+        }
     }
 
     async fn turn(
@@ -247,7 +226,9 @@ impl Wait {
             match event {
                 Event::Turn(Ok(permit)) => return Ok(permit),
                 Event::Turn(Err(outage)) => return Err(Refusal::Outage(outage)),
-                Event::Body(Ok(ReadAhead::Refused)) => return Err(queue_full(&self.revision)),
+                Event::Body(Ok(ReadAhead::Refused)) => {
+                    return Err(queue_full(&self.errand.revision));
+                }
                 Event::Body(Ok(ReadAhead::Complete | ReadAhead::Partial)) => reading = false,
                 Event::Body(Err(Cut::TooLarge(limit))) => {
                     return Err(Refusal::BodyTooLarge { limit });
@@ -256,7 +237,7 @@ impl Wait {
                 Event::Body(Err(_)) | Event::HangUp => return Err(Refusal::ClientClosed),
                 Event::Due => {
                     if let Some((replica, cause)) = rebuff.take()
-                        && self.revision.throttler.lists(replica)
+                        && self.errand.revision.throttler.lists(replica)
                     {
                         return Err(Refusal::ConnectFailed(cause));
                     }
@@ -272,15 +253,15 @@ impl Wait {
 
     async fn next_event(
         &mut self,
-        mut timer: std::pin::Pin<&mut Sleep>,
-        mut hang_up: std::pin::Pin<&mut impl Future<Output = ()>>,
+        mut timer: Pin<&mut Sleep>,
+        mut hang_up: Pin<&mut impl Future<Output = ()>>,
         reading: bool,
     ) -> Event {
-        let read_ahead = self.revision.spec.queue.read_ahead;
+        let read_ahead = self.errand.revision.spec.queue.read_ahead;
         let (place, reserved) = (&mut self.place, &mut self.reserved);
-        let upload = self.request.body_mut();
+        let upload = self.errand.request.body_mut();
         poll_fn(move |cx| {
-            if let Poll::Ready(turn) = Future::poll(std::pin::Pin::new(&mut *place), cx) {
+            if let Poll::Ready(turn) = Future::poll(Pin::new(&mut *place), cx) {
                 return Poll::Ready(Event::Turn(turn));
             }
             if reading {
@@ -306,21 +287,21 @@ impl Wait {
     /// replica serves, the queue's own from the moment one does; so this may move, but never to
     /// before the moment it is next looked at.
     fn deadline(&self, rebuff: &Rebuff, began: Instant) -> Instant {
-        let queue = &self.revision.spec.queue;
+        let queue = &self.errand.revision.spec.queue;
         if rebuff.is_some() {
-            return began + self.revision.spec.timeouts.connect;
+            return began + self.errand.revision.spec.timeouts.connect;
         }
-        let serving_since = self.revision.throttler.outlook().warm_since;
+        let serving_since = self.errand.revision.throttler.outlook().warm_since;
         if let Some(since) = serving_since {
-            return since.max(self.arrived) + queue.timeout;
+            return since.max(self.errand.arrived) + queue.timeout;
         }
-        let cold = self.arrived + queue.cold_timeout;
+        let cold = self.errand.arrived + queue.cold_timeout;
         cold.min(now() + queue.timeout.max(Duration::from_millis(1)))
     }
 
     fn waited_too_long(&self) -> Refusal {
-        let outlook = self.revision.throttler.outlook();
-        let queue = &self.revision.spec.queue;
+        let outlook = self.errand.revision.throttler.outlook();
+        let queue = &self.errand.revision.spec.queue;
         match outlook.warm_since {
             Some(_) => Refusal::QueueTimeout {
                 waited: queue.timeout,

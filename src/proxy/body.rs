@@ -14,6 +14,7 @@ use http_body::{Frame, SizeHint};
 use hyper::body::Incoming;
 use thiserror::Error;
 
+use super::detach::detached;
 use super::through::Through;
 
 /// An answer's body: the replica's, passed through, or one of our own.
@@ -188,7 +189,7 @@ impl Upload {
 
     fn hold(&mut self, data: Bytes, held: &mut impl FnMut(u64) -> bool) -> Result<bool, Cut> {
         let bytes = data.len() as u64;
-        self.held.push_back(data);
+        self.held.push_back(detached(data));
         self.held_bytes += bytes;
         self.check_limit(self.held_bytes)?;
         Ok(held(bytes))

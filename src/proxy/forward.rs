@@ -5,7 +5,7 @@ use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use http::header::CONTENT_TYPE;
-use http::{HeaderMap, Request, Response};
+use http::{HeaderMap, Request, Response, Version};
 use hyper::body::Incoming;
 use hyper::client::conn::TrySendError;
 
@@ -30,9 +30,11 @@ pub(super) struct Connected {
 /// Why no answer came.
 #[derive(Debug)]
 pub(super) enum Failed {
-    /// The connection was closed before a byte of the request was written to it: it can be sent
-    /// again on another.
-    NotSent(Box<Admitted>),
+    /// A kept connection turned out to be closed before a byte of the request was written to it: it
+    /// can be sent again on another.
+    Stale(Admitted),
+    /// A new connection was closed before a byte was written to it: as good as no connection.
+    TurnedAway(Admitted),
     /// It may have reached the replica, so it is not sent again.
     Sent(Refusal),
 }
@@ -40,49 +42,43 @@ pub(super) enum Failed {
 /// Sends the request; the answer's body holds the permit from there on.
 pub(super) async fn forward(connected: Connected, now: Instant) -> Result<Response<Body>, Failed> {
     let Connected {
-        admitted,
+        admitted: Admitted { permit, mut errand },
         mut connection,
     } = connected;
-    let Admitted {
-        revision,
-        permit,
-        mut request,
-        waited,
-        arrived,
-        rebuffs,
-    } = admitted;
-    let timeouts = &revision.spec.timeouts;
+    let mut request = errand.request;
+    let spec = &errand.revision.spec;
     let upload = request.body_mut().track(now);
     let answer = Box::pin(connection.sender.try_send_request(request));
-    let first = [timeouts.total, timeouts.first_byte]
+    let first = [spec.timeouts.total, spec.timeouts.first_byte]
         .into_iter()
         .flatten()
         .min();
-    let watchdog = Watchdog::new(now, first, timeouts.idle);
-    let on_disconnect = revision.spec.on_disconnect;
     let exchange = Exchange {
         permit,
         connection,
         upload,
-        on_disconnect,
-        watchdog,
+        on_disconnect: spec.on_disconnect,
+        watchdog: Watchdog::new(now, first, spec.timeouts.idle),
     };
     let head = Head {
         waiting: Some((answer, exchange)),
     };
     match head.await {
-        Ok((response, exchange)) => Ok(pass_through(response, exchange, &revision, waited)),
+        Ok((response, exchange)) => {
+            let (revision, waited) = (&errand.revision, errand.waited);
+            Ok(pass_through(response, exchange, revision, waited))
+        }
         Err(Lost::NotSent(request, exchange)) => {
-            let permit = exchange.permit;
-            let admitted = Admitted {
-                revision,
-                permit,
-                request: *request,
-                waited,
-                arrived,
-                rebuffs,
-            };
-            Err(Failed::NotSent(Box::new(admitted)))
+            errand.request = *request;
+            let Exchange {
+                permit, connection, ..
+            } = exchange;
+            let admitted = Admitted { permit, errand };
+            Err(if connection.kept {
+                Failed::Stale(admitted)
+            } else {
+                Failed::TurnedAway(admitted)
+            })
         }
         Err(Lost::Refused(refusal)) => Err(Failed::Sent(refusal)),
     }
@@ -95,6 +91,8 @@ fn pass_through(
     waited: headers::Waited,
 ) -> Response<Body> {
     let (mut head, incoming) = response.into_parts();
+    // Ours, not the replica's: in HTTP/1.0 a cut stream could not be told from a whole one.
+    head.version = Version::HTTP_11;
     headers::strip_hop_by_hop(&mut head.headers);
     headers::announce(&mut head.headers, waited);
     let timeouts = &revision.spec.timeouts;

@@ -15,6 +15,7 @@
 mod admit;
 mod body;
 pub mod connect;
+mod detach;
 mod error;
 mod forward;
 mod headers;
@@ -22,6 +23,7 @@ mod rescue;
 mod route;
 mod through;
 
+use std::io;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -33,12 +35,12 @@ use tokio::net::TcpStream;
 
 use crate::stats::Receipt;
 use crate::{registry, throttler};
-use admit::{Admitted, admit, admit_elsewhere};
+use admit::{Admitted, Entry, admit, admit_elsewhere};
 use connect::{Dial, connect, probe_back_in};
 use forward::{Connected, Failed, forward};
 use headers::ClientName;
 use rescue::{Form, rescue};
-use route::{Routed, route};
+use route::route;
 
 pub use body::{Body, Cut};
 pub use connect::{Connections, TcpDial};
@@ -73,8 +75,8 @@ impl Client {
         }
     }
 
-    /// Resolves once the client has left; never, if that cannot be seen. Looks at the socket ten
-    /// times a second while it holds unread bytes, since those keep it readable.
+    /// Resolves once the client has left; never, if that cannot be seen. Looks at the socket
+    /// twenty times a second while it holds unread bytes, since those keep it readable.
     async fn hung_up(&self) {
         let Some(stream) = &self.stream else {
             return std::future::pending().await;
@@ -84,7 +86,7 @@ impl Client {
                 Ok(ready) if !ready.is_read_closed() => {}
                 Ok(_) | Err(_) => return,
             }
-            tokio::time::sleep(Duration::from_millis(100)).await;
+            tokio::time::sleep(Duration::from_millis(50)).await;
         }
     }
 }
@@ -103,51 +105,70 @@ impl<D: Dial> Proxy<D> {
     }
 
     /// Answers one request. Dropping the future is a client that left.
-    pub async fn serve(&self, client: &Client, request: Request<Incoming>) -> Response<Body> {
+    //
+    // Not an async fn: what a request passes through at once would stay in its future, and every
+    // open connection has room for one.
+    pub fn serve<'a>(
+        &'a self,
+        client: &'a Client,
+        request: Request<Incoming>,
+    ) -> impl Future<Output = Response<Body>> + Send + 'a {
         let arrived = now();
         let form = Form::of(request.uri().path());
-        let routed = match route(&self.registry, request) {
-            Ok(routed) => routed,
-            Err(refusal) => {
-                let (code, reason) = refusal.status_and_reason();
-                self.registry.unrouted.rejections.count(reason);
-                self.registry
-                    .unrouted
-                    .answered(code, now().saturating_duration_since(arrived));
-                return rescue(&refusal, form, arrived);
-            }
-        };
-        let revision = Arc::clone(&routed.revision);
-        let mut receipt = Receipt::new(Arc::clone(&revision.stats), arrived);
-        match self.answer(client, routed, arrived).await {
-            Ok(mut response) => {
-                if let Body::Through(through) = response.body_mut() {
-                    through.account(receipt);
+        let entered = route(&self.registry, request).map(|routed| {
+            let revision = Arc::clone(&routed.revision);
+            let receipt = Receipt::new(Arc::clone(&revision.stats), arrived);
+            (revision, receipt, admit(routed, client, arrived))
+        });
+        async move {
+            let (revision, mut receipt, entry) = match entered {
+                Ok(entered) => entered,
+                Err(refusal) => return self.unrouted(&refusal, form, arrived),
+            };
+            match self.answer(client, entry).await {
+                Ok(mut response) => {
+                    if let Body::Through(through) = response.body_mut() {
+                        through.account(receipt);
+                    }
+                    response
                 }
-                response
-            }
-            Err(refusal) => {
-                let (code, reason) = refusal.status_and_reason();
-                receipt.answered(code);
-                revision.stats.rejections.count(reason);
-                tracing::debug!(revision = %revision.spec.id, code, reason, %refusal, "refused");
-                rescue(&refusal, form, now())
+                Err(refusal) => {
+                    let (code, reason) = refusal.status_and_reason();
+                    receipt.answered(code);
+                    revision.stats.rejections.count(reason);
+                    tracing::debug!(revision = %revision.spec.id, code, reason, %refusal, "refused");
+                    rescue(&refusal, form, now())
+                }
             }
         }
+    }
+
+    fn unrouted(&self, refusal: &Refusal, form: Form, arrived: Instant) -> Response<Body> {
+        let (code, reason) = refusal.status_and_reason();
+        let stats = &self.registry.unrouted;
+        stats.rejections.count(reason);
+        stats.answered(code, now().saturating_duration_since(arrived));
+        rescue(refusal, form, arrived)
     }
 
     async fn answer(
         &self,
         client: &Client,
-        routed: Routed,
-        arrived: Instant,
+        entry: Result<Entry<'_>, Refusal>,
     ) -> Result<Response<Body>, Refusal> {
-        let mut admitted = admit(routed, client, arrived).await?;
+        let mut admitted = match entry? {
+            Entry::Now(admitted) => admitted,
+            Entry::Later(wait) => wait.await?,
+        };
         loop {
             let connected = self.reach(admitted, client).await?;
             match forward(connected, now()).await {
                 Ok(response) => return Ok(response),
-                Err(Failed::NotSent(again)) => admitted = *again,
+                Err(Failed::Stale(again)) => admitted = again,
+                Err(Failed::TurnedAway(again)) => {
+                    let cause = io::ErrorKind::ConnectionReset.into();
+                    admitted = self.elsewhere(again, cause, client).await?;
+                }
                 Err(Failed::Sent(refusal)) => return Err(refusal),
             }
         }
@@ -158,7 +179,7 @@ impl<D: Dial> Proxy<D> {
     async fn reach(&self, mut admitted: Admitted, client: &Client) -> Result<Connected, Refusal> {
         loop {
             let replica = Arc::clone(admitted.permit.replica());
-            let budget = admitted.revision.spec.timeouts.connect;
+            let budget = admitted.errand.revision.spec.timeouts.connect;
             match connect(&self.dial, &replica, budget, now()).await {
                 Ok(connection) => {
                     return Ok(Connected {
@@ -166,14 +187,26 @@ impl<D: Dial> Proxy<D> {
                         connection,
                     });
                 }
-                Err(cause) => {
-                    let throttler = Arc::clone(admitted.permit.throttler());
-                    tracing::debug!(%cause, replica = %replica.id, "could not connect to a replica");
-                    let unreachable = admitted.rebuffed(cause);
-                    probe_back_in(self.dial.clone(), throttler, replica);
-                    admitted = admit_elsewhere(unreachable, client).await?;
-                }
+                Err(cause) => admitted = self.elsewhere(admitted, cause, client).await?,
             }
+        }
+    }
+
+    /// Another slot for a request whose replica could not be reached.
+    async fn elsewhere(
+        &self,
+        admitted: Admitted,
+        cause: io::Error,
+        client: &Client,
+    ) -> Result<Admitted, Refusal> {
+        let replica = Arc::clone(admitted.permit.replica());
+        let throttler = Arc::clone(admitted.permit.throttler());
+        tracing::debug!(%cause, replica = %replica.id, "could not connect to a replica");
+        let unreachable = admitted.rebuffed(cause);
+        probe_back_in(self.dial.clone(), throttler, replica);
+        match admit_elsewhere(unreachable, client)? {
+            Entry::Now(admitted) => Ok(admitted),
+            Entry::Later(wait) => wait.await,
         }
     }
 }

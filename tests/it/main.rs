@@ -2,6 +2,8 @@
 
 mod autoscale;
 mod clock;
-mod malformed;
+mod gate;
 mod process;
+mod scenes;
+mod support;
 mod vectors;
