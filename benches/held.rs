@@ -107,9 +107,9 @@ async fn measure(flags: &Flags) -> Result<()> {
     );
     let (mut ours, mut theirs) = (Vec::new(), Vec::new());
     for round in 1..=flags.rounds {
-        let holdgate = Held::by_holdgate(cores, flags.requests).await;
+        let holdgate = Line::by_holdgate(cores, flags.requests).await;
         ours.push(holdgate.context("holdgate")?);
-        if let Some(haproxy) = Held::by_haproxy(cores, flags.requests).await? {
+        if let Some(haproxy) = Line::by_haproxy(cores, flags.requests).await? {
             theirs.push(haproxy);
         }
         println!("round {round} of {} done", flags.rounds);
@@ -121,7 +121,7 @@ async fn measure(flags: &Flags) -> Result<()> {
 }
 
 /// What was seen of one peer in one round. Bytes are over the idle process, for each request.
-struct Held {
+struct Line {
     held: f64,
     peak: f64,
     after: f64,
@@ -130,7 +130,7 @@ struct Held {
     in_order: bool,
 }
 
-impl Held {
+impl Line {
     async fn by_holdgate(cores: Cores, requests: usize) -> Result<Self> {
         let folder = tempfile::tempdir()?;
         let go = folder.path().join("go");
@@ -272,7 +272,7 @@ impl Crowd {
     }
 
     /// Lets them go and waits for every answer. The connections stay open to the end.
-    async fn released(self, server: &Server, release: impl Fn() -> Result<()>) -> Result<Held> {
+    async fn released(self, server: &Server, release: impl Fn() -> Result<()>) -> Result<Line> {
         let requests = self.clients.len();
         let mut answers = JoinSet::new();
         let begun = Instant::now();
@@ -303,7 +303,7 @@ impl Crowd {
         settle().await;
         let after = bytes(server)?;
         let each = |bytes: f64| (bytes - self.idle) / float(requests as u64);
-        Ok(Held {
+        Ok(Line {
             held: each(self.held),
             peak: each(peak.max(after)),
             after: each(after),
@@ -350,7 +350,7 @@ fn connections_read(port: u16) -> Result<usize> {
     Ok(sockets.lines().filter(read).count())
 }
 
-fn report(ours: &[Held], theirs: &[Held]) {
+fn report(ours: &[Line], theirs: &[Line]) {
     let head = [
         "",
         "B a held request",
@@ -369,7 +369,7 @@ fn report(ours: &[Held], theirs: &[Held]) {
             println!("{name}: not measured: not installed");
             continue;
         }
-        let middle = |number: fn(&Held) -> f64| median(rounds.iter().map(number));
+        let middle = |number: fn(&Line) -> f64| median(rounds.iter().map(number));
         let unanswered: usize = rounds.iter().map(|held| held.unanswered).sum();
         let in_order = rounds.iter().all(|held| held.in_order);
         lines.push(vec![
@@ -388,7 +388,7 @@ fn report(ours: &[Held], theirs: &[Held]) {
 }
 
 /// The bars that were missed, in words.
-fn misses(rounds: &[Held]) -> Vec<String> {
+fn misses(rounds: &[Line]) -> Vec<String> {
     let held = median(rounds.iter().map(|held| held.held));
     let growth = median(rounds.iter().map(|held| held.peak / held.held));
     let unanswered: usize = rounds.iter().map(|held| held.unanswered).sum();

@@ -225,7 +225,9 @@ impl Row {
         let load = load(server.address, WORKERS, duration);
         let report = load.closed_loop().await.context(self.name)?;
         let after = cpu_time(server.pid);
-        let cpu = after.zip(before).map(|(after, before)| after - before);
+        let cpu = after
+            .zip(before)
+            .map(|(after, before)| after.saturating_sub(before));
         let cpu_us = cpu.map_or(f64::NAN, |cpu| {
             cpu.as_secs_f64() * 1e6 / float(report.answered())
         });

@@ -181,12 +181,15 @@ type Rebuff = Option<(crate::revision::ReplicaId, io::Error)>;
 
 impl Wait {
     /// Waits for a slot until a deadline, reading ahead.
-    fn out<'a>(
+    #[expect(
+        clippy::manual_async_fn,
+        reason = "an async fn would keep its arguments twice, and this is what a held request is"
+    )]
+    fn out(
         mut self,
-        client: &'a Client,
+        client: &Client,
         rebuff: Rebuff,
-    ) -> impl Future<Output = Result<Admitted, Refusal>> + Send + 'a {
-        // Not an async fn: that would keep its arguments twice, and this is what a held request is.
+    ) -> impl Future<Output = Result<Admitted, Refusal>> + Send {
         async move {
             let mut tab = WaitTab {
                 revision: Arc::clone(&self.errand.revision),
@@ -230,6 +233,7 @@ impl Wait {
                 Event::Body(Err(Cut::TooLarge(limit))) => {
                     return Err(Refusal::BodyTooLarge { limit });
                 }
+                Event::Body(Err(Cut::Malformed(_))) => return Err(Refusal::BodyMalformed),
                 Event::Body(Err(_)) | Event::HangUp => return Err(Refusal::ClientClosed),
                 Event::Due => {
                     if let Some((replica, cause)) = rebuff.take()

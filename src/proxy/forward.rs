@@ -167,6 +167,7 @@ fn broken_off(exchange: &Exchange, error: hyper::Error) -> Refusal {
         Some(super::body::Cut::TooLarge(limit)) if too_large => {
             Refusal::BodyTooLarge { limit: *limit }
         }
+        Some(super::body::Cut::Malformed(_)) => Refusal::BodyMalformed,
         Some(super::body::Cut::Client(_)) => Refusal::ClientClosed,
         _ => Refusal::UpstreamReset(error),
     }

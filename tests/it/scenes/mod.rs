@@ -6,6 +6,7 @@ mod connections;
 mod headers;
 mod kills;
 mod leaving;
+mod malformed;
 mod mistakes;
 mod refusals;
 mod scale_down;
