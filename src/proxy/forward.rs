@@ -39,6 +39,10 @@ pub(super) enum Failed {
     Sent(Refusal),
 }
 
+/// A replica is not called stuck before it worked so long for nobody: it may be slow, and others may
+/// be inside.
+const LEAST_PATIENCE: Duration = Duration::from_secs(60);
+
 /// Sends the request; the answer's body holds the permit from there on.
 pub(super) async fn forward(connected: Connected, now: Instant) -> Result<Response<Body>, Failed> {
     let Connected {
@@ -62,7 +66,7 @@ pub(super) async fn forward(connected: Connected, now: Instant) -> Result<Respon
         permit,
         upload,
         on_disconnect: spec.on_disconnect,
-        patience: spec.timeouts.total,
+        patience: spec.timeouts.total.map(|total| total.max(LEAST_PATIENCE)),
         watchdog: Watchdog::new(now, first, spec.timeouts.idle),
     };
     let head = Head {
