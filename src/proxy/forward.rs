@@ -11,11 +11,12 @@ use hyper::client::conn::TrySendError;
 
 use super::Revision;
 use super::admit::Admitted;
-use super::body::{Body, Upload};
+use super::body::Body;
 use super::connect::Connection;
 use super::error::Refusal;
 use super::headers;
 use super::through::{Exchange, Through, Watchdog, spawn};
+use super::upload::Upload;
 use crate::revision::OnDisconnect;
 
 /// A request with a slot and a connection to its replica.

@@ -22,6 +22,8 @@ mod headers;
 mod rescue;
 mod route;
 mod through;
+mod upload;
+mod wait;
 mod wire;
 
 use std::io;

@@ -12,8 +12,9 @@ use hyper::body::Incoming;
 use tokio::time::Sleep;
 
 use super::Permit;
-use super::body::{Cut, Progress};
+use super::body::Cut;
 use super::connect::Connection;
+use super::upload::Progress;
 use super::wire::Wire;
 use crate::revision::OnDisconnect;
 use crate::stats::Receipt;
