@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
-use tracing::info;
+use tracing::{info, warn};
 
 use super::Fleet;
 use super::member::{Member, Phase};
@@ -23,6 +23,7 @@ impl<L: Launcher, P: Probe, O: Occupancy> Fleet<L, P, O> {
     /// Brings what is nearer to what is wanted. Calling it again changes nothing.
     pub(in crate::backend) fn reconcile(&mut self, now: Instant) {
         self.recheck = None;
+        self.give_up_stuck(now);
         let wanted = if self.closing.is_some() {
             0
         } else {
@@ -31,6 +32,22 @@ impl<L: Launcher, P: Probe, O: Occupancy> Fleet<L, P, O> {
         self.shrink(wanted, now);
         self.grow(wanted, now);
         self.stop_vacant(now);
+    }
+
+    /// A replica that does not answer is as good as crashed: its connections break when it ends,
+    /// and with them what waits for it.
+    fn give_up_stuck(&mut self, now: Instant) {
+        for id in self.occupancy.stuck() {
+            let Some(member) = self.member(id) else {
+                continue;
+            };
+            let phase = member.phase;
+            if matches!(phase, Phase::Ready | Phase::Draining) {
+                let revision = &self.settings.revision;
+                warn!(%revision, replica = %id, "did not answer a request within any budget: replacing it");
+                self.fall(id, now);
+            }
+        }
     }
 
     /// Starting ones are taken back first, newest first; then ready ones drain, idle ones first.

@@ -152,21 +152,21 @@ impl<L: Launcher, P: Probe, O: Occupancy> Fleet<L, P, O> {
     }
 
     fn went_down(&mut self, id: ReplicaId, now: Instant) {
+        // A start that failed is judged when its last words are known.
+        if self.member(id).is_some_and(|m| m.phase != Phase::Starting) {
+            self.fall(id, now);
+        }
+    }
+
+    /// A replica that served is lost; another is started if it is still wanted.
+    fn fall(&mut self, id: ReplicaId, now: Instant) {
         let Some(member) = self.member(id) else {
             return;
         };
-        match member.phase {
-            // A start that failed is judged when its last words are known.
-            Phase::Starting | Phase::Leaving => {}
-            Phase::Draining => {
-                member.enter(Phase::Leaving, now);
-            }
-            Phase::Ready => {
-                let ready_for = now - member.since;
-                let streak = member.streak;
-                member.enter(Phase::Leaving, now);
-                self.recovery.fell(streak, ready_for, now);
-            }
+        let (phase, streak, ready_for) = (member.phase, member.streak, now - member.since);
+        member.leave(now);
+        if phase == Phase::Ready {
+            self.recovery.fell(streak, ready_for, now);
         }
     }
 

@@ -5,6 +5,7 @@ mod leaving;
 mod machine;
 mod requests;
 mod scaling;
+mod stuck;
 
 use std::sync::Arc;
 use std::time::Duration;
