@@ -17,7 +17,7 @@ use crate::revision::{Endpoint, ReplicaId};
 
 /// How long the throttler may take to hear what we have published. Within it a replica it does
 /// not know may still be given a request, and one that has gone may still be offered.
-const SETTLE: Duration = Duration::from_millis(50);
+pub(super) const SETTLE: Duration = Duration::from_millis(50);
 
 impl<L: Launcher, P: Probe, O: Occupancy> Fleet<L, P, O> {
     /// Brings what is nearer to what is wanted. Calling it again changes nothing.
@@ -29,6 +29,8 @@ impl<L: Launcher, P: Probe, O: Occupancy> Fleet<L, P, O> {
         } else {
             self.wanted as usize
         };
+        // Old ones go before the present ones are looked at: what is surplus then is surplus.
+        self.relieve_old(wanted, now);
         self.shrink(wanted, now);
         self.grow(wanted, now);
         self.stop_vacant(now);
@@ -83,6 +85,7 @@ impl<L: Launcher, P: Probe, O: Occupancy> Fleet<L, P, O> {
         while let Some(attempt) = self.recovery.take(self.supply(), now) {
             let Some(place) = self.desk.take() else {
                 self.recovery.put_back(attempt);
+                self.make_room(now);
                 waits = true;
                 break;
             };

@@ -4,6 +4,7 @@ mod failing;
 mod leaving;
 mod machine;
 mod requests;
+mod rolling;
 mod scaling;
 mod stuck;
 
