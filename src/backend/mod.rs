@@ -4,8 +4,6 @@
 
 pub mod spec;
 
-pub mod fixed;
-
 // Local processes: a supervisor and what it decides, over seams that tests simulate …
 mod fleet;
 mod life;
@@ -23,7 +21,6 @@ mod listening;
 pub mod probe;
 pub mod process;
 
-pub use fixed::Fixed;
 pub use process::Host;
 pub use spec::{ProcessSpec, Readiness};
 pub use supervisor::{Settings, Supervisor};

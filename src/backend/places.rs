@@ -2,8 +2,10 @@
 
 use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::task::unconstrained;
 
 /// The places of one gate; clones share them.
 #[derive(Clone, Debug)]
@@ -54,15 +56,21 @@ impl Desk {
         if let Some(place) = self.spare.take() {
             return Some(place);
         }
-        if self.waiting.is_some() {
-            return None;
+        if let Some(turn) = &mut self.waiting {
+            // It may have come since anybody looked; `granted` leaves the waker that counts.
+            let mut look = Context::from_waker(Waker::noop());
+            let Poll::Ready(place) = turn.as_mut().poll(&mut look) else {
+                return None;
+            };
+            self.waiting = None;
+            return place;
         }
         let free = &self.places.free;
         if let Ok(place) = free.clone().try_acquire_owned() {
             return Some(place);
         }
         let turn = free.clone().acquire_owned();
-        self.waiting = Some(Box::pin(async { turn.await.ok() }));
+        self.waiting = Some(Box::pin(unconstrained(async { turn.await.ok() })));
         None
     }
 
@@ -87,7 +95,7 @@ impl Desk {
         let noun = if limit == 1 {
             "process is"
         } else {
-            "processes is"
+            "processes are"
         };
         self.waiting
             .as_ref()

@@ -93,7 +93,7 @@ impl Recovery {
 
     /// Takes a start that is to be made now, if there is one.
     pub(super) fn take(&mut self, supply: Supply, now: Instant) -> Option<Attempt> {
-        let at = if self.hopeless(supply) {
+        let at = if self.is_hopeless(supply) {
             // One scout at a time: eight processes that crash tell no more than one.
             self.scout().filter(|_| supply.starting == 0)
         } else {
@@ -177,7 +177,7 @@ impl Recovery {
 
     /// When to look again.
     pub(super) fn wake(&self, supply: Supply, now: Instant) -> Option<Instant> {
-        let next = if self.hopeless(supply) {
+        let next = if self.is_hopeless(supply) {
             self.pause_end(supply)
         } else {
             self.attempts.iter().map(|a| a.due).min()
@@ -186,7 +186,7 @@ impl Recovery {
     }
 
     fn pause_end(&self, supply: Supply) -> Option<Instant> {
-        if !self.hopeless(supply) || supply.starting > 0 {
+        if !self.is_hopeless(supply) || supply.starting > 0 {
             return None;
         }
         match self.scout() {
@@ -195,7 +195,8 @@ impl Recovery {
         }
     }
 
-    fn hopeless(&self, supply: Supply) -> bool {
+    /// Started often enough in a row, and none is ready.
+    pub(super) fn is_hopeless(&self, supply: Supply) -> bool {
         self.failed >= self.failed_starts && supply.ready == 0
     }
 

@@ -81,8 +81,9 @@ impl Supervisor {
         self.world.clone()
     }
 
-    /// Runs something else from now on: the present replicas take no further request and go when
-    /// they are vacant, new ones start at once in their place. The same spec changes nothing.
+    /// Runs something else from now on: new replicas start at once, each that is ready lets a
+    /// present one take no further request and go when it is vacant. While new ones cannot start,
+    /// the present ones serve on. The same spec changes nothing.
     pub fn replace(&self, spec: ProcessSpec) {
         // After `stop` there is nothing to replace.
         let _ = self.commands.send(Command::Replace(spec));

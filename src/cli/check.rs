@@ -53,7 +53,7 @@ fn tell(revision: &RevisionConfig, is_lone: bool) -> String {
     if let Some(process) = &revision.process {
         say("starts", &process.command.join(" "));
         let ready = match &process.readiness.path {
-            Some(path) => format!("once GET {path} answers 2xx"),
+            Some(path) => format!("once GET {path} answers 200 to 399"),
             None => "once its port takes connections".to_owned(),
         };
         say(

@@ -84,7 +84,7 @@ keys! {
         --"first-byte-timeout" "DURATION" One, "0", duration_or_off,
         "Longest time to the first byte of an answer, 0 for no bound of its own";
     QUEUE_MAX_REQUESTS: usize = "queue.maxRequests", --"queue-max-requests" "N" One, "1000",
-        |n, c| whole(n, c, 0..=MOST),
+        |n, c| whole(n, c, SOME..=MOST),
         "Most requests waiting at once";
     QUEUE_MAX_BYTES: u64 = "queue.maxBytes", --"queue-max-bytes" "SIZE" One, "256MiB", bytes,
         "Most bytes of bodies held for waiting requests";
@@ -153,7 +153,7 @@ keys! {
     DIR: PathBuf = "process.dir", --"dir" "DIR" One, "", directory,
         "Working directory of the model server";
     READINESS_PATH: String = "process.readiness.path", --"readiness-path" "PATH" One, "", http_path,
-        "Path that answers 2xx once the model is ready; when not written, an open port is enough";
+        "Path that answers 200 to 399 once the model is ready; when not written, an open port is enough";
     READINESS_TIMEOUT: Duration = "process.readiness.timeout", --"readiness-timeout" "DURATION" One,
         "", |n, c| duration(n, c, A_MOMENT..=LONGEST),
         "Longest time to become ready; when not written, queue.coldTimeout";

@@ -17,8 +17,7 @@ use tower::ServiceExt;
 use super::{Board, Watched, router};
 use crate::autoscale::Spec;
 use crate::autoscaler::{Decisions, PodAutoscaler};
-use crate::backend::Fixed;
-use crate::ports::{Outage, OutageReason, ReplicaState, ReplicaView, World};
+use crate::ports::{Outage, OutageReason, ReplicaState, ReplicaView, ScaleError, Scaler, World};
 use crate::proxy::{Connections, Registry, Revision, Throttler};
 use crate::revision::{
     ContainerConcurrency, Endpoint, OnDisconnect, OverloadStatus, QueueLimits, ReplicaId,
@@ -88,6 +87,15 @@ fn replica(id: u64, state: ReplicaState) -> ReplicaView {
     }
 }
 
+/// Takes every wish and does nothing: the world is the test's own.
+struct Agrees;
+
+impl Scaler for Agrees {
+    async fn scale_to(&self, _replicas: u32) -> Result<(), ScaleError> {
+        Ok(())
+    }
+}
+
 struct Scene {
     board: Arc<Board>,
     router: Router,
@@ -123,7 +131,7 @@ impl Scene {
         let autoscaler = PodAutoscaler {
             id: id.clone(),
             throttler: throttler.clone(),
-            scaler: Fixed::new([]),
+            scaler: Agrees,
             world: watched.world.clone(),
             spec: watched.spec.clone(),
             decisions: watched.decisions.clone(),

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
-use tracing::info;
+use tracing::{info, warn};
 
 use super::Fleet;
 use super::member::{Member, Phase};
@@ -17,20 +17,39 @@ use crate::revision::{Endpoint, ReplicaId};
 
 /// How long the throttler may take to hear what we have published. Within it a replica it does
 /// not know may still be given a request, and one that has gone may still be offered.
-const SETTLE: Duration = Duration::from_millis(50);
+pub(super) const SETTLE: Duration = Duration::from_millis(50);
 
 impl<L: Launcher, P: Probe, O: Occupancy> Fleet<L, P, O> {
     /// Brings what is nearer to what is wanted. Calling it again changes nothing.
     pub(in crate::backend) fn reconcile(&mut self, now: Instant) {
         self.recheck = None;
+        self.give_up_stuck(now);
         let wanted = if self.closing.is_some() {
             0
         } else {
             self.wanted as usize
         };
+        // Old ones go before the present ones are looked at: what is surplus then is surplus.
+        self.relieve_old(wanted, now);
         self.shrink(wanted, now);
         self.grow(wanted, now);
         self.stop_vacant(now);
+    }
+
+    /// A replica that does not answer is as good as crashed: its connections break when it ends,
+    /// and with them what waits for it.
+    fn give_up_stuck(&mut self, now: Instant) {
+        for id in self.occupancy.stuck() {
+            let Some(member) = self.member(id) else {
+                continue;
+            };
+            let phase = member.phase;
+            if matches!(phase, Phase::Ready | Phase::Draining) {
+                let revision = &self.settings.revision;
+                warn!(%revision, replica = %id, "did not answer a request within any budget: replacing it");
+                self.fall(id, now);
+            }
+        }
     }
 
     /// Starting ones are taken back first, newest first; then ready ones drain, idle ones first.
@@ -66,6 +85,7 @@ impl<L: Launcher, P: Probe, O: Occupancy> Fleet<L, P, O> {
         while let Some(attempt) = self.recovery.take(self.supply(), now) {
             let Some(place) = self.desk.take() else {
                 self.recovery.put_back(attempt);
+                self.make_room(now);
                 waits = true;
                 break;
             };

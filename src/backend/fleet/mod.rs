@@ -3,6 +3,7 @@
 
 mod balance;
 mod member;
+mod rolling;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,7 +16,7 @@ use tracing::{info, warn};
 use self::member::{Member, Phase};
 use crate::backend::life::{Ending, Note, Phases};
 use crate::backend::places::{Desk, Places};
-use crate::backend::recovery::{Crash, Recovery, Supply};
+use crate::backend::recovery::{Recovery, Supply};
 use crate::backend::seams::{Launcher, Probe};
 use crate::backend::spec::ProcessSpec;
 use crate::backend::supervisor::{Command, Settings};
@@ -28,7 +29,8 @@ const NEWEST_WEIGHT: f64 = 0.3;
 pub(in crate::backend) struct Fleet<L, P, O> {
     settings: Settings,
     spec: Arc<ProcessSpec>,
-    /// Grows when the spec is replaced; members of an older one are never revived.
+    /// Grows when the spec is replaced. Members of an older one do not count towards what is wanted
+    /// and are never revived.
     generation: u64,
     launcher: Arc<L>,
     probe: Arc<P>,
@@ -90,12 +92,7 @@ impl<L: Launcher, P: Probe, O: Occupancy> Fleet<L, P, O> {
             Command::Scale(wanted) => self.wanted = wanted,
             Command::FailedStarts(count) => self.recovery.set_failed_starts(count),
             Command::Replace(spec) if spec == *self.spec => {}
-            Command::Replace(spec) => {
-                self.spec = Arc::new(spec);
-                self.generation += 1;
-                self.recovery.reset();
-                self.retire_everything(now);
-            }
+            Command::Replace(spec) => self.replace(spec, now),
             Command::Drain => self.close(None, now),
             Command::Stop { deadline, done } => {
                 self.close(Some(deadline), now);
@@ -152,21 +149,24 @@ impl<L: Launcher, P: Probe, O: Occupancy> Fleet<L, P, O> {
     }
 
     fn went_down(&mut self, id: ReplicaId, now: Instant) {
+        // A start that failed is judged when its last words are known.
+        if self.member(id).is_some_and(|m| m.phase != Phase::Starting) {
+            self.fall(id, now);
+        }
+    }
+
+    /// A replica that served is lost; another is started if it is still wanted.
+    fn fall(&mut self, id: ReplicaId, now: Instant) {
         let Some(member) = self.member(id) else {
             return;
         };
-        match member.phase {
-            // A start that failed is judged when its last words are known.
-            Phase::Starting | Phase::Leaving => {}
-            Phase::Draining => {
-                member.enter(Phase::Leaving, now);
-            }
-            Phase::Ready => {
-                let ready_for = now - member.since;
-                let streak = member.streak;
-                member.enter(Phase::Leaving, now);
-                self.recovery.fell(streak, ready_for, now);
-            }
+        let was_ready = member.phase == Phase::Ready;
+        let (generation, streak) = (member.generation, member.streak);
+        let ready_for = now - member.since;
+        member.leave(now);
+        // That the old spec crashed says nothing about the new one.
+        if was_ready && generation == self.generation {
+            self.recovery.fell(streak, ready_for, now);
         }
     }
 
@@ -199,12 +199,6 @@ impl<L: Launcher, P: Probe, O: Occupancy> Fleet<L, P, O> {
         }
     }
 
-    fn start_failed(&mut self, streak: u32, crash: Crash, now: Instant) {
-        self.settings.stats.start_failed();
-        let supply = self.supply();
-        self.recovery.failed(streak, crash, supply, now);
-    }
-
     // What is seen from outside.
 
     pub(in crate::backend) fn world(&self, now: Instant) -> World {
@@ -214,6 +208,8 @@ impl<L: Launcher, P: Probe, O: Occupancy> Fleet<L, P, O> {
                 detail: "the gate is shutting down".into(),
                 next_attempt: None,
             })),
+            // What serves, serves, whatever becomes of its successor.
+            None if self.members.iter().any(|m| m.phase == Phase::Ready) => None,
             None => self.recovery.outage(self.supply(), now),
         };
         let slow = self.members.iter().find(|m| m.phase == Phase::Starting);
@@ -251,8 +247,15 @@ impl<L: Launcher, P: Probe, O: Occupancy> Fleet<L, P, O> {
         }
     }
 
+    /// Of the present spec: the starts of a changed one are judged by themselves.
     fn supply(&self) -> Supply {
-        let count = |phase| self.members.iter().filter(|m| m.phase == phase).count();
+        let present = || {
+            let generation = self.generation;
+            self.members
+                .iter()
+                .filter(move |m| m.generation == generation)
+        };
+        let count = |phase| present().filter(|m| m.phase == phase).count();
         Supply {
             starting: count(Phase::Starting),
             ready: count(Phase::Ready),

@@ -136,7 +136,7 @@ async fn no_more_processes_than_places_and_the_wait_for_one_is_explained() {
     let world = second.sees(|world| counts(world) == (0, 1, 0)).await;
     assert_eq!(
         world.diagnosis.unwrap(),
-        "3 processes is the most --max-processes allows"
+        "3 processes are the most --max-processes allows"
     );
 
     first.scale_to(1).await;

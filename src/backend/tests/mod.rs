@@ -4,7 +4,9 @@ mod failing;
 mod leaving;
 mod machine;
 mod requests;
+mod rolling;
 mod scaling;
+mod stuck;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -21,6 +21,7 @@ struct Held {
     ready: Vec<ReplicaId>,
     retired: Vec<ReplicaId>,
     busy: HashMap<ReplicaId, u32>,
+    stuck: Vec<ReplicaId>,
 }
 
 impl Held {
@@ -66,6 +67,14 @@ impl Requests {
         self.inside.lock().busy.remove(&replica);
         self.vacancies.send_modify(|changes| *changes += 1);
     }
+
+    /// It holds a request that it does not answer.
+    pub(super) fn report_stuck(&self, replica: ReplicaId) {
+        self.hold(replica, 1);
+        self.retire_one(replica);
+        self.inside.lock().stuck.push(replica);
+        self.vacancies.send_modify(|changes| *changes += 1);
+    }
 }
 
 impl Occupancy for Requests {
@@ -97,7 +106,7 @@ impl Occupancy for Requests {
     }
 
     fn stuck(&self) -> Vec<ReplicaId> {
-        Vec::new()
+        std::mem::take(&mut self.inside.lock().stuck)
     }
 
     fn is_vacant(&self, replica: ReplicaId) -> bool {

@@ -59,6 +59,14 @@ fn a_bad_value_is_named_with_place_path_and_what_was_wanted() {
 }
 
 #[test]
+fn a_line_takes_at_least_one_or_nobody_could_wait_for_a_start_from_zero() {
+    check(
+        "queue: { maxRequests: 0 }",
+        "27: revisions[0].queue.maxRequests: wanted a whole number, 1 or more, not 0",
+    );
+}
+
+#[test]
 fn a_value_of_another_kind_is_described() {
     check(
         "minReplicas: [1]",

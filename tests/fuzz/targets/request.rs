@@ -28,7 +28,7 @@ revisions:
   - name: full
     hosts: [full.example]
     models: [full]
-    queue: { maxRequests: 0 }
+    queue: { maxRequests: 1, maxBytes: 0 }
 ";
 
 static CONFIG: LazyLock<Config> = LazyLock::new(|| {

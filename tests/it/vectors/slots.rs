@@ -100,10 +100,12 @@ fn given_back_twice() -> &'static str {
 /// What Knative refuses to construct cannot be configured, as far as we have such a setting.
 pub(super) fn constructor_invalid(case: &Value) -> Outcome {
     let (depth, limit) = (&case["queue_depth"], &case["max_concurrency"]);
-    if depth.as_u64() == Some(0) {
-        return Outcome::Skipped("a line that takes nobody is a setting like any other");
-    }
-    if limit.as_i64() >= Some(0) {
+    let wrong = if depth.as_u64() == Some(0) {
+        "revisions[0].queue.maxRequests"
+    } else {
+        "revisions[0].containerConcurrency"
+    };
+    if depth.as_u64() > Some(0) && limit.as_i64() >= Some(0) {
         return Outcome::Skipped("the capacity is that of the replicas, nobody sets it");
     }
     let file = format!(
@@ -113,7 +115,7 @@ pub(super) fn constructor_invalid(case: &Value) -> Outcome {
     let read = load_text(Path::new("a.yaml"), &file, &Overrides::default());
     let complaints = read.expect_err("it is refused");
     let complained: Vec<&str> = complaints.iter().map(|c| c.path.as_str()).collect();
-    assert_eq!(complained, ["revisions[0].containerConcurrency"]);
+    assert_eq!(complained, [wrong]);
     Outcome::Passed
 }
 
