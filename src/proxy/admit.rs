@@ -62,8 +62,11 @@ pub(super) enum Entry<'a> {
     /// It has a slot.
     Now(Admitted),
     /// It is in line.
-    Later(Pin<Box<dyn Future<Output = Result<Admitted, Refusal>> + Send + 'a>>),
+    Later(Waiting<'a>),
 }
+
+/// Resolves with the slot.
+pub(super) type Waiting<'a> = Pin<Box<dyn Future<Output = Result<Admitted, Refusal>> + Send + 'a>>;
 
 /// Most replicas tried for one request.
 const MOST_REBUFFS: u32 = 3;
@@ -111,7 +114,7 @@ impl Errand {
                     place,
                     reserved,
                 };
-                Ok(Entry::Later(Box::pin(wait.out(client, rebuff))))
+                Ok(Entry::Later(wait.out(client, rebuff)))
             }
             Arrival::QueueFull => Err(queue_full(&errand.revision)),
             Arrival::Outage(outage) => Err(Refusal::Outage(outage)),
@@ -181,13 +184,9 @@ type Rebuff = Option<(crate::revision::ReplicaId, io::Error)>;
 
 impl Wait {
     /// Waits for a slot until a deadline, reading ahead.
-    fn out<'a>(
-        mut self,
-        client: &'a Client,
-        rebuff: Rebuff,
-    ) -> impl Future<Output = Result<Admitted, Refusal>> + Send + 'a {
+    fn out(mut self, client: &Client, rebuff: Rebuff) -> Waiting<'_> {
         // Not an async fn: that would keep its arguments twice, and this is what a held request is.
-        async move {
+        Box::pin(async move {
             let mut tab = WaitTab {
                 revision: Arc::clone(&self.errand.revision),
                 since: self.errand.arrived,
@@ -204,7 +203,7 @@ impl Wait {
             let warm_since = errand.revision.throttler.outlook().warm_since;
             errand.waited = split(errand.arrived, permit.since(), warm_since);
             Ok(Admitted { permit, errand })
-        }
+        })
     }
 
     async fn turn(
