@@ -91,13 +91,15 @@ where
         tick.set_missed_tick_behavior(MissedTickBehavior::Skip);
         self.decide(&mut steering, None, epoch).await;
         let mut decide_next = true;
+        let mut latest = epoch;
         loop {
             let poked = tokio::select! {
                 biased;
                 _ = tick.tick() => false,
                 () = self.throttler.poked() => true,
             };
-            let now = now();
+            let now = if poked { now() } else { on_time(epoch) }.max(latest);
+            latest = now;
             if self.spec.has_changed().unwrap_or(false) {
                 steering.adopt(&self.spec.borrow_and_update(), now);
             }
@@ -224,6 +226,14 @@ fn per_second(requests: u64, covered: Duration) -> f64 {
     )]
     let requests = requests as f64;
     requests / covered.as_secs_f64().max(f64::MIN_POSITIVE)
+}
+
+/// The second that a tick now belongs to. A tick is heard a little late, and never equally so: with
+/// that in it, two ticks thirty seconds apart would often be less than thirty seconds apart, and the
+/// grace period would take another round.
+fn on_time(epoch: Instant) -> Instant {
+    let gone = now().saturating_duration_since(epoch);
+    epoch + Duration::from_secs(gone.as_secs())
 }
 
 fn now() -> Instant {

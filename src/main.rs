@@ -67,10 +67,16 @@ fn finish(program: &Program, task: impl Future<Output = anyhow::Result<()>>) -> 
 }
 
 fn runtime(program: &Program) -> std::io::Result<Runtime> {
-    let mut builder = Builder::new_multi_thread();
-    if let Some(threads) = program.worker_threads {
-        builder.worker_threads(threads);
-    }
+    let mut builder = match program.worker_threads {
+        // Nobody to hand work to, so nothing to synchronise with.
+        Some(1) => Builder::new_current_thread(),
+        Some(threads) => {
+            let mut builder = Builder::new_multi_thread();
+            builder.worker_threads(threads);
+            builder
+        }
+        None => Builder::new_multi_thread(),
+    };
     builder.enable_all().build()
 }
 

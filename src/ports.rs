@@ -129,10 +129,13 @@ pub trait Occupancy: Send + Sync + 'static {
     fn retire(&self, count: usize) -> Vec<ReplicaId>;
     /// Takes one named replica out of service.
     fn retire_one(&self, replica: ReplicaId);
-    /// Puts retired replicas back into service, busiest first, at most `count`; returns whom.
-    fn revive(&self, count: usize) -> Vec<ReplicaId>;
+    /// Puts these replicas back into service; returns those of them that were retired and there.
+    fn revive(&self, replicas: &[ReplicaId]) -> Vec<ReplicaId>;
+    /// Replicas that hold requests they did not answer within any budget, each told once: their
+    /// slots come back only when they end.
+    fn stuck(&self) -> Vec<ReplicaId>;
     /// No request occupies this replica (or it is unknown).
     fn is_vacant(&self, replica: ReplicaId) -> bool;
-    /// Changes whenever a retired replica has become vacant.
+    /// Changes whenever a retired replica has become vacant, or one is found to be stuck.
     fn vacancies(&self) -> watch::Receiver<u64>;
 }

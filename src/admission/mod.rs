@@ -7,77 +7,18 @@
 pub mod line;
 pub mod meter;
 pub mod pick;
+mod service;
 pub mod slots;
+mod verdict;
 
 use std::time::{Duration, Instant};
 
 use crate::revision::{ContainerConcurrency, QueueLimits, ReplicaId};
+pub use verdict::{Grant, Left, Reading, Seat, Ticket, Verdict};
+
 use line::Line;
 use meter::Meter;
 use slots::Slots;
-
-/// A request's place in the order of arrival. Lower came first.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Ticket(u64);
-
-/// One occupied slot: whose, and where to look for it first.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Seat {
-    /// The replica that holds the slot.
-    pub replica: ReplicaId,
-    /// Its index when the seat was taken. A hint: the list may have changed since.
-    hint: usize,
-}
-
-/// What becomes of an arriving request.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Verdict {
-    /// It has a slot.
-    Admitted(Ticket, Seat),
-    /// It waits in line.
-    Queued(Ticket),
-    /// The line is full, by count or by bytes.
-    Refused,
-}
-
-/// A ticket that got a slot.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Grant {
-    /// Whose turn it is.
-    pub ticket: Ticket,
-    /// Where it goes.
-    pub seat: Seat,
-}
-
-/// What follows from a slot being given back.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Left {
-    /// The head of the line, if it took the slot.
-    pub grant: Option<Grant>,
-    /// The replica is retired and now holds nothing.
-    pub vacated: bool,
-}
-
-/// The present numbers of one revision.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Reading {
-    /// Requests waiting.
-    pub waiting: usize,
-    /// Bytes of request bodies that waiting requests hold or have announced.
-    pub waiting_bytes: u64,
-    /// When the one at the head of the line arrived.
-    pub oldest: Option<Instant>,
-    /// Slots occupied, over all replicas.
-    pub running: u32,
-    /// Replicas that take requests.
-    pub serving: u32,
-    /// Every replica with what it holds.
-    pub replicas: Vec<Slots<()>>,
-    /// Smoothed time a slot stays occupied.
-    pub typical_service: Option<Duration>,
-    /// No request waits or runs since then; `None` while one does.
-    pub idle_since: Option<Instant>,
-}
 
 /// Replicas, their slots, the line and the meter of one revision. `R` is what the caller keeps
 /// beside each replica.
@@ -93,6 +34,8 @@ pub struct Admission<R> {
     /// Where the scan begins, so that equally loaded replicas take turns.
     turn: usize,
     typical_service: Option<Duration>,
+    /// Retired before they were listed.
+    retired_early: Vec<ReplicaId>,
 }
 
 impl<R: Clone> Admission<R> {
@@ -108,6 +51,7 @@ impl<R: Clone> Admission<R> {
             arrivals: 0,
             turn: 0,
             typical_service: None,
+            retired_early: Vec::new(),
         }
     }
 
@@ -227,7 +171,11 @@ impl<R: Clone> Admission<R> {
         for (id, kept) in ready {
             match self.replicas.iter_mut().find(|s| s.id == *id) {
                 Some(slots) => slots.present = true,
-                None => self.replicas.push(Slots::new(*id, kept.clone())),
+                None => {
+                    let mut slots = Slots::new(*id, kept.clone());
+                    slots.retired = self.retired_early.contains(id);
+                    self.replicas.push(slots);
+                }
             }
         }
         self.replicas.retain(|s| s.present || s.in_flight > 0);
@@ -239,49 +187,6 @@ impl<R: Clone> Admission<R> {
         self.limit = limit;
         self.bounds = bounds;
         self.seat_waiting()
-    }
-
-    /// Takes up to `count` replicas out of service: idle ones first, then the least busy, the
-    /// newest first among equals.
-    pub fn retire(&mut self, count: usize) -> Vec<ReplicaId> {
-        let mut serving: Vec<usize> = self.indices(|s| s.present && !s.retired);
-        serving.sort_by_key(|&i| {
-            (
-                self.replicas[i].in_flight,
-                std::cmp::Reverse(self.replicas[i].id),
-            )
-        });
-        serving.truncate(count);
-        self.mark_retired(&serving, true)
-    }
-
-    /// Takes one replica out of service.
-    pub fn retire_one(&mut self, replica: ReplicaId) {
-        let named = self.indices(|s| s.id == replica);
-        self.mark_retired(&named, true);
-    }
-
-    /// Puts up to `count` retired replicas back, the busiest first.
-    pub fn revive(&mut self, count: usize) -> (Vec<ReplicaId>, Vec<Grant>) {
-        let mut retired: Vec<usize> = self.indices(|s| s.present && s.retired);
-        retired.sort_by_key(|&i| std::cmp::Reverse(self.replicas[i].in_flight));
-        retired.truncate(count);
-        let revived = self.mark_retired(&retired, false);
-        (revived, self.seat_waiting())
-    }
-
-    /// Whether a replica holds nothing (an unknown one holds nothing).
-    #[must_use]
-    pub fn is_vacant(&self, replica: ReplicaId) -> bool {
-        self.replicas
-            .iter()
-            .all(|s| s.id != replica || s.in_flight == 0)
-    }
-
-    /// Whether the world still reports a replica as there.
-    #[must_use]
-    pub fn lists(&self, replica: ReplicaId) -> bool {
-        self.replicas.iter().any(|s| s.id == replica && s.present)
     }
 
     /// What the caller keeps beside the replica of a seat.
@@ -385,20 +290,6 @@ impl<R: Clone> Admission<R> {
             Some(slots) if slots.id == seat.replica => Some(seat.hint),
             _ => self.replicas.iter().position(|s| s.id == seat.replica),
         }
-    }
-
-    fn indices(&self, wanted: impl Fn(&Slots<R>) -> bool) -> Vec<usize> {
-        (0..self.replicas.len())
-            .filter(|&i| wanted(&self.replicas[i]))
-            .collect()
-    }
-
-    fn mark_retired(&mut self, indices: &[usize], retired: bool) -> Vec<ReplicaId> {
-        let mark = |&i: &usize| {
-            self.replicas[i].retired = retired;
-            self.replicas[i].id
-        };
-        indices.iter().map(mark).collect()
     }
 }
 

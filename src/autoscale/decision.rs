@@ -191,14 +191,16 @@ impl fmt::Display for Reason<'_> {
         } else {
             (averages.stable, decision.stable_window)
         };
-        let what = match decision.metric {
-            ScaleMetric::Concurrency => "requests in flight",
-            ScaleMetric::Rps => "requests per second",
+        let measured = Short(average).to_string();
+        let what = match (decision.metric, measured.as_str()) {
+            (ScaleMetric::Concurrency, "1") => "request in flight",
+            (ScaleMetric::Concurrency, _) => "requests in flight",
+            (ScaleMetric::Rps, "1") => "request per second",
+            (ScaleMetric::Rps, _) => "requests per second",
         };
         write!(
             f,
-            "{} {what} on average over {}s at target {}",
-            Short(average),
+            "{measured} {what} on average over {}s at target {}",
             Short(window.as_secs_f64()),
             Short(decision.target),
         )?;

@@ -2,7 +2,7 @@
 //! Puts the layers on top of each other and holds the rules between revisions.
 
 use std::collections::HashMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::complaint::{Complaint, Complaints, Origin};
 use super::file::{self, Files, Section};
@@ -21,12 +21,39 @@ use super::{Config, RevisionConfig};
 /// Everything that is wrong, all at once.
 pub fn load(files: &[PathBuf], overrides: &Overrides) -> Result<Config, Complaints> {
     let mut complaints = overrides.complaints().clone();
-    let mut written = file::read(files, &mut complaints);
+    let written = file::read(files, &mut complaints);
+    if files.is_empty() && overrides.command().is_none() {
+        complaints.push(Complaint {
+            origin: Origin::CommandLine,
+            path: String::new(),
+            message: "wanted a file (-f FILE) or a command (-- COMMAND)".to_owned(),
+        });
+    }
+    settle(written, overrides, complaints)
+}
+
+/// The same for the text of one file that was read already; complaints call it `name`.
+///
+/// # Errors
+/// Everything that is wrong, all at once.
+pub fn load_text(name: &Path, text: &str, overrides: &Overrides) -> Result<Config, Complaints> {
+    let mut complaints = overrides.complaints().clone();
+    let written = file::read_text(name, text, &mut complaints);
+    settle(written, overrides, complaints)
+}
+
+fn settle(
+    mut written: Files,
+    overrides: &Overrides,
+    mut complaints: Complaints,
+) -> Result<Config, Complaints> {
     let target = if written.revisions.is_empty() && overrides.command().is_some() {
         written.revisions.push(from_command(overrides));
         Some(0)
     } else {
-        complain_of_nothing(files, &written, &mut complaints);
+        if let Some(complaint) = written.no_revisions.take() {
+            complaints.push(complaint);
+        }
         target(&written.revisions, overrides, &mut complaints)
     };
     let drafts: Vec<Draft> = (0..)
@@ -88,19 +115,6 @@ fn from_command(overrides: &Overrides) -> Section {
             value: Value::Nothing,
         },
         layer,
-    }
-}
-
-fn complain_of_nothing(files: &[PathBuf], written: &Files, complaints: &mut Complaints) {
-    if files.is_empty() {
-        complaints.push(Complaint {
-            origin: Origin::CommandLine,
-            path: String::new(),
-            message: "wanted a file (-f FILE) or a command (-- COMMAND)".to_owned(),
-        });
-    }
-    if let Some(complaint) = &written.no_revisions {
-        complaints.push(complaint.clone());
     }
 }
 

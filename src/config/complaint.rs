@@ -1,7 +1,7 @@
 //! What is wrong with what a person wrote: where, at which path, and what was wanted instead.
 //! Complaints are collected, never thrown: a person wants to see all of them at once.
 
-use std::fmt;
+use std::fmt::{self, Write};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -72,9 +72,21 @@ impl fmt::Display for Complaint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: ", self.origin)?;
         if !self.path.is_empty() {
-            write!(f, "{}: ", self.path)?;
+            write!(f, "{}: ", OneLine(&self.path))?;
         }
-        f.write_str(&self.message)
+        OneLine(&self.message).fmt(f)
+    }
+}
+
+/// Text that quotes what a person wrote, which may hold line breaks and other control characters.
+struct OneLine<'a>(&'a str);
+
+impl fmt::Display for OneLine<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.chars().try_for_each(|c| match c {
+            c if c.is_control() => c.escape_default().fmt(f),
+            c => f.write_char(c),
+        })
     }
 }
 

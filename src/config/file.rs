@@ -31,11 +31,27 @@ pub(super) struct Section {
 /// Reads files in their order. What stands at the top may be said once in all of them; defaults
 /// hold for the revisions of all.
 pub(super) fn read(files: &[PathBuf], complaints: &mut Complaints) -> Files {
+    let roots = files.iter().map(|path| {
+        let file: Arc<Path> = Arc::from(path.as_path());
+        let text = text(&file, complaints)?;
+        root(&file, &text, complaints)
+    });
+    let roots: Vec<_> = roots.collect();
+    join(roots, complaints)
+}
+
+/// Reads the text of one file.
+pub(super) fn read_text(name: &Path, text: &str, complaints: &mut Complaints) -> Files {
+    let root = root(&Arc::from(name), text, complaints);
+    join([root], complaints)
+}
+
+/// Puts what stands in each file together; `None` is a file that could not be read.
+fn join(roots: impl IntoIterator<Item = Option<Node>>, complaints: &mut Complaints) -> Files {
     let mut all = Files::default();
     let mut every_file_is_read = true;
-    for path in files {
-        let file: Arc<Path> = Arc::from(path.as_path());
-        match root(&file, complaints) {
+    for root in roots {
+        match root {
             Some(root) => all.add(&root, complaints),
             None => every_file_is_read = false,
         }
@@ -46,16 +62,15 @@ pub(super) fn read(files: &[PathBuf], complaints: &mut Complaints) -> Files {
     all
 }
 
-fn root(file: &Arc<Path>, complaints: &mut Complaints) -> Option<Node> {
+fn text(file: &Arc<Path>, complaints: &mut Complaints) -> Option<String> {
+    let complain =
+        |error| complaints.push(whole(file, format!("could not be read: {}", plain(&error))));
+    fs::read_to_string(file).map_err(complain).ok()
+}
+
+fn root(file: &Arc<Path>, text: &str, complaints: &mut Complaints) -> Option<Node> {
     let before = complaints.len();
-    let text = match fs::read_to_string(file) {
-        Ok(text) => text,
-        Err(error) => {
-            complaints.push(whole(file, format!("could not be read: {}", plain(&error))));
-            return None;
-        }
-    };
-    let root = tree::parse(file, &text, complaints);
+    let root = tree::parse(file, text, complaints);
     match root {
         None if complaints.len() == before => {
             complaints.push(whole(file, "is empty, wanted revisions"));

@@ -22,7 +22,7 @@ mod tests;
 
 use std::net::SocketAddr;
 
-pub use check::load;
+pub use check::{load, load_text};
 pub use complaint::{Complaint, Complaints, Origin};
 pub use key::{About, Shape};
 pub use overrides::{Overrides, gate_flags, logging_flags, revision_flags};

@@ -229,6 +229,7 @@ impl Wait {
                 Event::Body(Err(Cut::TooLarge(limit))) => {
                     return Err(Refusal::BodyTooLarge { limit });
                 }
+                Event::Body(Err(Cut::Malformed(_))) => return Err(Refusal::BodyMalformed),
                 Event::Body(Err(_)) | Event::HangUp => return Err(Refusal::ClientClosed),
                 Event::Due => {
                     if let Some((replica, cause)) = rebuff.take()

@@ -1,6 +1,7 @@
 //! Bodies: what goes up to the replica, and what comes down to the client.
 
 use std::collections::VecDeque;
+use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
@@ -49,9 +50,27 @@ pub enum Cut {
     /// The client broke off while it sent.
     #[error("the client broke off: {0}")]
     Client(hyper::Error),
+    /// What the client sent is no body.
+    #[error("the request body is malformed: {0}")]
+    Malformed(hyper::Error),
     /// The client sent more than it may.
     #[error("the request body is larger than {0} bytes")]
     TooLarge(u64),
+}
+
+impl Cut {
+    /// Why a client's body ended. Malformed chunks are no hang-up: that client waits for an answer.
+    fn by_client(error: hyper::Error) -> Self {
+        let kind = std::error::Error::source(&error)
+            .and_then(|source| source.downcast_ref())
+            .map(io::Error::kind);
+        match kind {
+            Some(io::ErrorKind::InvalidInput | io::ErrorKind::InvalidData) => {
+                Self::Malformed(error)
+            }
+            _ => Self::Client(error),
+        }
+    }
 }
 
 impl http_body::Body for Body {
@@ -156,7 +175,7 @@ impl Upload {
                 self.rest = None;
             }
             let Some(frame) = frame else { break };
-            match frame.map_err(Cut::Client)?.into_data() {
+            match frame.map_err(Cut::by_client)?.into_data() {
                 Ok(data) => {
                     if !self.hold(data, &mut held)? {
                         return Poll::Ready(Ok(ReadAhead::Refused));
@@ -247,7 +266,7 @@ impl Upload {
                 self.moved(bytes)?;
                 Poll::Ready(Some(Ok(frame)))
             }
-            Some(Err(error)) => Poll::Ready(Some(Err(Cut::Client(error)))),
+            Some(Err(error)) => Poll::Ready(Some(Err(Cut::by_client(error)))),
             None => {
                 self.rest = None;
                 self.finished();

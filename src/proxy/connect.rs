@@ -62,6 +62,8 @@ pub struct Connection {
     pub(super) sender: SendRequest<Upload>,
     /// Kept with the connection: pushing a timer out is cheap, making one is not.
     pub(super) timer: Pin<Box<Sleep>>,
+    /// It has been used before, so the replica may have closed it in the meantime.
+    pub(super) kept: bool,
     driver: AbortHandle,
     idle_since: Instant,
 }
@@ -95,6 +97,7 @@ impl Connections {
     /// Keeps a connection whose exchange has ended.
     pub fn keep(&self, mut connection: Connection, now: Instant) {
         connection.idle_since = now;
+        connection.kept = true;
         let mut idle = self.idle.lock();
         if idle.len() < MOST_IDLE && !connection.sender.is_closed() {
             idle.push(connection);
@@ -133,6 +136,7 @@ pub async fn connect<D: Dial>(
     Ok(Connection {
         sender,
         timer,
+        kept: false,
         driver: driver.abort_handle(),
         idle_since: now,
     })

@@ -1,5 +1,5 @@
 //! Every way in which a request can fail to be forwarded. A variant exists because it is answered
-//! differently; [`rescue`](super::rescue) makes the answers.
+//! differently; [`rescue`](mod@super::rescue) makes the answers.
 
 use std::io;
 use std::sync::Arc;
@@ -37,6 +37,9 @@ pub enum Refusal {
         /// Bytes allowed.
         limit: u64,
     },
+    /// What the client sent as a body is none.
+    #[error("the request body is malformed")]
+    BodyMalformed,
     /// No slot came in time, though replicas are ready.
     #[error("no replica became free within {waited:?}")]
     QueueTimeout {
@@ -87,6 +90,7 @@ impl Refusal {
                 ..
             } => (503, "queue_full"),
             Self::BodyTooLarge { .. } => (413, "body_too_large"),
+            Self::BodyMalformed => (400, "body_malformed"),
             Self::QueueTimeout { .. } => (504, "queue_timeout"),
             Self::ColdStartTimeout { .. } => (504, "cold_start_timeout"),
             Self::Outage(outage) => (503, outage.reason.as_str()),
@@ -118,6 +122,7 @@ impl Refusal {
             Self::ConnectFailed(_) => Some(Duration::ZERO),
             Self::NoRoute { .. }
             | Self::BodyTooLarge { .. }
+            | Self::BodyMalformed
             | Self::UpstreamReset(_)
             | Self::UpstreamTimeout(_)
             | Self::ClientClosed => None,

@@ -5,7 +5,7 @@ use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use http::header::CONTENT_TYPE;
-use http::{HeaderMap, Request, Response};
+use http::{HeaderMap, Request, Response, Version};
 use hyper::body::Incoming;
 use hyper::client::conn::TrySendError;
 
@@ -30,9 +30,11 @@ pub(super) struct Connected {
 /// Why no answer came.
 #[derive(Debug)]
 pub(super) enum Failed {
-    /// The connection was closed before a byte of the request was written to it: it can be sent
-    /// again on another.
-    NotSent(Admitted),
+    /// A kept connection turned out to be closed before a byte of the request was written to it: it
+    /// can be sent again on another.
+    Stale(Admitted),
+    /// A new connection was closed before a byte was written to it: as good as no connection.
+    TurnedAway(Admitted),
     /// It may have reached the replica, so it is not sent again.
     Sent(Refusal),
 }
@@ -68,8 +70,15 @@ pub(super) async fn forward(connected: Connected, now: Instant) -> Result<Respon
         }
         Err(Lost::NotSent(request, exchange)) => {
             errand.request = *request;
-            let permit = exchange.permit;
-            Err(Failed::NotSent(Admitted { permit, errand }))
+            let Exchange {
+                permit, connection, ..
+            } = exchange;
+            let admitted = Admitted { permit, errand };
+            Err(if connection.kept {
+                Failed::Stale(admitted)
+            } else {
+                Failed::TurnedAway(admitted)
+            })
         }
         Err(Lost::Refused(refusal)) => Err(Failed::Sent(refusal)),
     }
@@ -82,6 +91,8 @@ fn pass_through(
     waited: headers::Waited,
 ) -> Response<Body> {
     let (mut head, incoming) = response.into_parts();
+    // Ours, not the replica's: in HTTP/1.0 a cut stream could not be told from a whole one.
+    head.version = Version::HTTP_11;
     headers::strip_hop_by_hop(&mut head.headers);
     headers::announce(&mut head.headers, waited);
     let timeouts = &revision.spec.timeouts;
@@ -156,6 +167,7 @@ fn broken_off(exchange: &Exchange, error: hyper::Error) -> Refusal {
         Some(super::body::Cut::TooLarge(limit)) if too_large => {
             Refusal::BodyTooLarge { limit: *limit }
         }
+        Some(super::body::Cut::Malformed(_)) => Refusal::BodyMalformed,
         Some(super::body::Cut::Client(_)) => Refusal::ClientClosed,
         _ => Refusal::UpstreamReset(error),
     }

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
-use http::{Request, Uri};
+use http::{Request, Uri, Version};
 
 static FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 static FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
@@ -33,11 +33,11 @@ pub(super) fn strip_hop_by_hop(headers: &mut HeaderMap) {
     if !headers.keys().any(ends_here) {
         return;
     }
-    if let Some(connection) = headers.remove(header::CONNECTION) {
-        let named = connection.to_str().unwrap_or_default().split(',');
-        for name in named.map(str::trim).filter(|name| !name.is_empty()) {
-            headers.remove(name);
-        }
+    let named: Vec<HeaderName> = words(headers, &header::CONNECTION)
+        .filter_map(|word| word.parse().ok())
+        .collect();
+    for name in named {
+        headers.remove(name);
     }
     let ending: Vec<HeaderName> = headers
         .keys()
@@ -61,7 +61,8 @@ fn ends_here(name: &HeaderName) -> bool {
     .contains(&name)
 }
 
-/// Makes a client's request one of ours: the origin form of its target, who it is for.
+/// Makes a client's request one of ours: the version and the form of the target are those of our
+/// own hop, and it says who it is for.
 pub(super) fn rewrite<B>(request: &mut Request<B>, client: &ClientName) {
     let authority = request
         .uri()
@@ -75,8 +76,15 @@ pub(super) fn rewrite<B>(request: &mut Request<B>, client: &ClientName) {
             .map_or("/", |target| target.as_str());
         *request.uri_mut() = target.parse().unwrap_or_else(|_| Uri::from_static("/"));
     }
+    *request.version_mut() = Version::HTTP_11;
     let headers = request.headers_mut();
+    let takes_trailers = takes_trailers(headers);
     strip_hop_by_hop(headers);
+    if takes_trailers {
+        // Said anew for our own hop: servers send no trailers to who does not ask for them.
+        headers.insert(header::TE, HeaderValue::from_static("trailers"));
+        headers.insert(header::CONNECTION, HeaderValue::from_static("te"));
+    }
     let chain = extended(headers.get_all(&FORWARDED_FOR).iter(), client);
     headers.insert(&FORWARDED_FOR, chain);
     if let Some(host) = headers.get(header::HOST).cloned() {
@@ -85,6 +93,20 @@ pub(super) fn rewrite<B>(request: &mut Request<B>, client: &ClientName) {
     headers
         .entry(&FORWARDED_PROTO)
         .or_insert(HeaderValue::from_static("http"));
+}
+
+/// Whether the client takes trailers (RFC 9110, 10.1.4). We pass them on.
+fn takes_trailers(headers: &HeaderMap) -> bool {
+    words(headers, &header::TE).any(|word| word.eq_ignore_ascii_case("trailers"))
+}
+
+/// The words of a list that may stand on several lines.
+fn words<'a>(headers: &'a HeaderMap, name: &HeaderName) -> impl Iterator<Item = &'a str> {
+    let lines = headers.get_all(name).into_iter();
+    let words = lines
+        .filter_map(|line| line.to_str().ok())
+        .flat_map(|line| line.split(','));
+    words.map(str::trim)
 }
 
 /// One line, not several: many servers read only the first.
@@ -168,7 +190,7 @@ mod tests {
                 ("connection", "close, X-Secret"),
                 ("x-secret", "1"),
                 ("keep-alive", "5"),
-                ("te", "trailers"),
+                ("te", "gzip"),
                 ("upgrade", "websocket"),
                 ("x-request-id", "7"),
             ],
@@ -183,6 +205,13 @@ mod tests {
             "{names:?}"
         );
         assert_eq!(sent.headers()["x-request-id"], "7");
+    }
+
+    #[test]
+    fn a_wish_for_trailers_is_said_anew_for_the_next_hop() {
+        let sent = rewritten("/", &[("te", "gzip;q=0.5, Trailers"), ("connection", "te")]);
+        assert_eq!(sent.headers()["te"], "trailers");
+        assert_eq!(sent.headers()["connection"], "te");
     }
 
     #[test]

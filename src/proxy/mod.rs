@@ -23,6 +23,7 @@ mod rescue;
 mod route;
 mod through;
 
+use std::io;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -74,8 +75,8 @@ impl Client {
         }
     }
 
-    /// Resolves once the client has left; never, if that cannot be seen. Looks at the socket ten
-    /// times a second while it holds unread bytes, since those keep it readable.
+    /// Resolves once the client has left; never, if that cannot be seen. Looks at the socket
+    /// twenty times a second while it holds unread bytes, since those keep it readable.
     async fn hung_up(&self) {
         let Some(stream) = &self.stream else {
             return std::future::pending().await;
@@ -85,7 +86,7 @@ impl Client {
                 Ok(ready) if !ready.is_read_closed() => {}
                 Ok(_) | Err(_) => return,
             }
-            tokio::time::sleep(Duration::from_millis(100)).await;
+            tokio::time::sleep(Duration::from_millis(50)).await;
         }
     }
 }
@@ -163,7 +164,11 @@ impl<D: Dial> Proxy<D> {
             let connected = self.reach(admitted, client).await?;
             match forward(connected, now()).await {
                 Ok(response) => return Ok(response),
-                Err(Failed::NotSent(again)) => admitted = again,
+                Err(Failed::Stale(again)) => admitted = again,
+                Err(Failed::TurnedAway(again)) => {
+                    let cause = io::ErrorKind::ConnectionReset.into();
+                    admitted = self.elsewhere(again, cause, client).await?;
+                }
                 Err(Failed::Sent(refusal)) => return Err(refusal),
             }
         }
@@ -182,17 +187,26 @@ impl<D: Dial> Proxy<D> {
                         connection,
                     });
                 }
-                Err(cause) => {
-                    let throttler = Arc::clone(admitted.permit.throttler());
-                    tracing::debug!(%cause, replica = %replica.id, "could not connect to a replica");
-                    let unreachable = admitted.rebuffed(cause);
-                    probe_back_in(self.dial.clone(), throttler, replica);
-                    admitted = match admit_elsewhere(unreachable, client)? {
-                        Entry::Now(admitted) => admitted,
-                        Entry::Later(wait) => wait.await?,
-                    };
-                }
+                Err(cause) => admitted = self.elsewhere(admitted, cause, client).await?,
             }
+        }
+    }
+
+    /// Another slot for a request whose replica could not be reached.
+    async fn elsewhere(
+        &self,
+        admitted: Admitted,
+        cause: io::Error,
+        client: &Client,
+    ) -> Result<Admitted, Refusal> {
+        let replica = Arc::clone(admitted.permit.replica());
+        let throttler = Arc::clone(admitted.permit.throttler());
+        tracing::debug!(%cause, replica = %replica.id, "could not connect to a replica");
+        let unreachable = admitted.rebuffed(cause);
+        probe_back_in(self.dial.clone(), throttler, replica);
+        match admit_elsewhere(unreachable, client)? {
+            Entry::Now(admitted) => Ok(admitted),
+            Entry::Later(wait) => wait.await,
         }
     }
 }

@@ -161,7 +161,7 @@ mod tests {
             (Method::GET, "/v1/models/m:predict", NoSuchMethod),
             (Method::POST, "/v1/models/m", NoSuchMethod),
             (Method::DELETE, "/v1/models/m", NoSuchMethod),
-            (Method::GET, "/", NoSuchPath),
+            (Method::GET, "/nothing", NoSuchPath),
             (Method::GET, "/v1/models/", NoSuchPath),
             (Method::POST, "/v1/models/a/b:predict", NoSuchPath),
             (Method::GET, "/v2/models/m/unknown", NoSuchPath),

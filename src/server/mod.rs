@@ -18,8 +18,8 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::TcpListener;
-use tokio::sync::{Notify, Semaphore};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -64,27 +64,48 @@ impl<D: Dial> Server<D> {
         }
     }
 
-    /// Accepts until told to drain.
+    /// Accepts until told to drain, and then whoever has connected by then.
     pub async fn accept(&self, listener: TcpListener) {
+        // The drain waits for the last of them.
+        let _accepting = self.tasks.token();
         while let Some(place) = self.place().await {
             let accepted = tokio::select! {
                 accepted = listener.accept() => accepted,
-                () = self.drain.cancelled() => return,
+                () = self.drain.cancelled() => break,
             };
             match accepted {
-                Ok((stream, peer)) => {
-                    let _ = stream.set_nodelay(true);
-                    let stream = Arc::new(stream);
-                    let client = Client::new(peer.ip(), Some(Arc::clone(&stream)));
-                    let server = self.clone();
-                    self.tasks.spawn(async move {
-                        server.serve(ClientStream(stream), client).await;
-                        drop(place);
-                    });
-                }
+                Ok((stream, peer)) => self.take(stream, peer, place),
                 Err(error) => back_off(&error).await,
             }
         }
+        self.accept_the_last(listener);
+    }
+
+    /// The kernel has let them in and closing would reset them, what they have asked included. Asks
+    /// the kernel itself: tokio may not have heard of them yet.
+    fn accept_the_last(&self, listener: TcpListener) {
+        let Ok(listener) = listener.into_std() else {
+            return;
+        };
+        while let Ok(place) = Arc::clone(&self.connections).try_acquire_owned()
+            && let Ok((stream, peer)) = listener.accept()
+        {
+            let stream = stream.set_nonblocking(true).map(|()| stream);
+            if let Ok(stream) = stream.and_then(TcpStream::from_std) {
+                self.take(stream, peer, place);
+            }
+        }
+    }
+
+    fn take(&self, stream: TcpStream, peer: SocketAddr, place: OwnedSemaphorePermit) {
+        let _ = stream.set_nodelay(true);
+        let stream = Arc::new(stream);
+        let client = Client::new(peer.ip(), Some(Arc::clone(&stream)));
+        let server = self.clone();
+        self.tasks.spawn(async move {
+            server.serve(ClientStream(stream), client).await;
+            drop(place);
+        });
     }
 
     /// Serves one connection to its end, or until drained.
@@ -143,7 +164,7 @@ impl<D: Dial> Server<D> {
         self.tasks.len()
     }
 
-    async fn place(&self) -> Option<tokio::sync::OwnedSemaphorePermit> {
+    async fn place(&self) -> Option<OwnedSemaphorePermit> {
         tokio::select! {
             place = Arc::clone(&self.connections).acquire_owned() => place.ok(),
             () = self.drain.cancelled() => None,
@@ -170,4 +191,42 @@ pub fn listen(address: SocketAddr) -> io::Result<TcpListener> {
 async fn back_off(error: &io::Error) {
     tracing::warn!(%error, "could not accept a connection");
     tokio::time::sleep(Duration::from_millis(50)).await;
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read, Write};
+    use std::net::TcpStream;
+
+    use super::*;
+    use crate::proxy::{Registry, TcpDial};
+
+    #[tokio::test]
+    async fn who_has_connected_before_the_drain_is_answered() {
+        let listener = listen(([127, 0, 0, 1], 0).into()).expect("a free port");
+        let address = listener.local_addr().expect("it is bound");
+        let registry = Arc::new(Registry::default());
+        let server = Server::new(Arc::new(Proxy::new(registry, TcpDial)), 16);
+        let accepting = server.clone();
+        tokio::spawn(async move { accepting.accept(listener).await });
+        tokio::task::yield_now().await;
+        // Without giving the server a chance to see them.
+        let clients: Vec<_> = (0..4)
+            .map(|_| {
+                let mut client = TcpStream::connect(address).expect("the kernel takes it");
+                let request = b"GET / HTTP/1.1\r\nhost: a\r\n\r\n";
+                client.write_all(request).expect("sent");
+                client
+            })
+            .collect();
+
+        server.drained().await;
+
+        for mut client in clients {
+            let mut answer = String::new();
+            client.read_to_string(&mut answer).expect("a whole answer");
+            assert!(answer.starts_with("HTTP/1.1 404 "), "{answer}");
+        }
+        TcpStream::connect(address).expect_err("nobody is let in any more");
+    }
 }

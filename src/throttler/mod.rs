@@ -6,8 +6,10 @@
 
 #[cfg(all(test, model_check))]
 mod model;
+mod occupancy;
 mod permit;
 mod place;
+mod state;
 #[cfg(all(test, not(model_check)))]
 mod tests;
 #[cfg(test)]
@@ -21,10 +23,12 @@ use std::time::{Duration, Instant};
 use tokio::sync::{Notify, watch};
 
 use crate::admission::meter::Report;
-use crate::admission::{Admission, Grant, Left, Reading, Seat, Ticket, Verdict};
-use crate::ports::{Occupancy, Outage, ReplicaState, World};
+use crate::admission::{Admission, Left, Reading, Seat, Verdict};
+use crate::ports::{Outage, World};
 use crate::revision::{ContainerConcurrency, Endpoint, QueueLimits, ReplicaId};
 use crate::sync::Mutex;
+
+use state::{State, Turn};
 
 pub use permit::Permit;
 pub use place::Place;
@@ -60,28 +64,6 @@ pub struct Throttler<C> {
     /// Somebody waits and no replica serves.
     poke: Notify,
     vacancies: watch::Sender<u64>,
-}
-
-#[derive(Debug)]
-struct State<C> {
-    admission: Admission<Arc<Replica<C>>>,
-    /// Everybody who waits, or was granted a slot and has not picked it up.
-    places: HashMap<Ticket, Turn>,
-    outage: Option<Arc<Outage>>,
-    /// When the number of serving replicas last left zero.
-    warm_since: Option<Instant>,
-    typical_start: Option<Duration>,
-    /// When the oldest replica on its way was started.
-    starting_since: Option<Instant>,
-    diagnosis: Option<String>,
-}
-
-/// What a place in line has come to.
-#[derive(Debug)]
-enum Turn {
-    Waiting(Option<Waker>),
-    Granted(Seat),
-    Dismissed(Arc<Outage>),
 }
 
 /// How the replicas of a revision look to a waiting request.
@@ -122,6 +104,7 @@ impl<C: Default> Throttler<C> {
             typical_start: None,
             starting_since: None,
             diagnosis: None,
+            stuck: Vec::new(),
         };
         Arc::new(Self {
             state: Mutex::new(state),
@@ -195,6 +178,16 @@ impl<C: Default> Throttler<C> {
         let wakers = state.grant(grants);
         drop(state);
         wake(wakers);
+    }
+
+    /// A replica did not answer within any budget: it takes nothing more, and its backend is told.
+    pub fn report_stuck(&self, replica: ReplicaId) {
+        let mut state = self.state.lock();
+        state.admission.retire_one(replica);
+        state.note_warmth(now());
+        state.stuck.push(replica);
+        drop(state);
+        self.vacancies.send_modify(|count| *count += 1);
     }
 
     /// Whether a replica is still among the ready ones.
@@ -284,125 +277,8 @@ type Guard<'a, C> = loom::sync::MutexGuard<'a, State<C>>;
 #[cfg(not(model_check))]
 type Guard<'a, C> = std::sync::MutexGuard<'a, State<C>>;
 
-impl<C: Default> State<C> {
-    fn replica(&self, seat: Seat) -> Arc<Replica<C>> {
-        Arc::clone(
-            self.admission
-                .kept(seat)
-                .expect("a replica stays listed while it holds a slot"),
-        )
-    }
-
-    /// The ready replicas; one that was there before keeps its connections.
-    fn replicas_of(&self, world: &World) -> Vec<(ReplicaId, Arc<Replica<C>>)> {
-        let ready = world
-            .replicas
-            .iter()
-            .filter(|view| view.state != ReplicaState::Starting);
-        ready
-            .map(|view| {
-                let known = self
-                    .admission
-                    .every_kept()
-                    .find(|replica| replica.id == view.id);
-                let replica = known.cloned().unwrap_or_else(|| {
-                    Arc::new(Replica {
-                        id: view.id,
-                        endpoint: view.endpoint,
-                        connections: C::default(),
-                    })
-                });
-                (view.id, replica)
-            })
-            .collect()
-    }
-
-    fn sample(&self, report: Report) -> Sample {
-        let (in_flight, idle_since) = self.admission.demand();
-        Sample {
-            report,
-            in_flight,
-            idle_since,
-        }
-    }
-
-    fn note_warmth(&mut self, now: Instant) {
-        self.warm_since = match (self.admission.serving(), self.warm_since) {
-            (0, _) => None,
-            (_, None) => Some(now),
-            (_, since) => since,
-        };
-    }
-
-    fn seat(&mut self, Grant { ticket, seat }: Grant) -> Option<Waker> {
-        let turn = self
-            .places
-            .get_mut(&ticket)
-            .expect("a granted ticket is in the map");
-        match std::mem::replace(turn, Turn::Granted(seat)) {
-            Turn::Waiting(waker) => waker,
-            Turn::Granted(_) | Turn::Dismissed(_) => None,
-        }
-    }
-
-    fn grant(&mut self, grants: Vec<Grant>) -> Vec<Waker> {
-        grants
-            .into_iter()
-            .filter_map(|grant| self.seat(grant))
-            .collect()
-    }
-
-    fn dismiss(&mut self, outage: &Arc<Outage>, now: Instant) -> Vec<Waker> {
-        let tickets = self.admission.dismiss(now);
-        let dismiss = |ticket: Ticket| {
-            let turn = self
-                .places
-                .get_mut(&ticket)
-                .expect("a waiting ticket is in the map");
-            match std::mem::replace(turn, Turn::Dismissed(Arc::clone(outage))) {
-                Turn::Waiting(waker) => waker,
-                Turn::Granted(_) | Turn::Dismissed(_) => None,
-            }
-        };
-        tickets.into_iter().filter_map(dismiss).collect()
-    }
-}
-
 fn wake(wakers: Vec<Waker>) {
     for waker in wakers {
         waker.wake();
-    }
-}
-
-impl<C: Default + Send + Sync + 'static> Occupancy for Throttler<C> {
-    fn retire(&self, count: usize) -> Vec<ReplicaId> {
-        let mut state = self.state.lock();
-        let retired = state.admission.retire(count);
-        state.note_warmth(now());
-        retired
-    }
-
-    fn retire_one(&self, replica: ReplicaId) {
-        let mut state = self.state.lock();
-        state.admission.retire_one(replica);
-        state.note_warmth(now());
-    }
-
-    fn revive(&self, count: usize) -> Vec<ReplicaId> {
-        let mut state = self.state.lock();
-        let (revived, grants) = state.admission.revive(count);
-        state.note_warmth(now());
-        let wakers = state.grant(grants);
-        drop(state);
-        wake(wakers);
-        revived
-    }
-
-    fn is_vacant(&self, replica: ReplicaId) -> bool {
-        self.state.lock().admission.is_vacant(replica)
-    }
-
-    fn vacancies(&self) -> watch::Receiver<u64> {
-        self.vacancies.subscribe()
     }
 }

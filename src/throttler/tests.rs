@@ -166,7 +166,7 @@ async fn a_retired_replica_is_vacant_once_what_it_holds_has_ended() {
     assert!(vacancies.has_changed().expect("the throttler lives"));
     assert!(throttler.is_vacant(ReplicaId(1)));
     assert!(turn(&mut place).is_pending());
-    assert_eq!(throttler.revive(1), [ReplicaId(1)]);
+    assert_eq!(throttler.revive(&[ReplicaId(1)]), [ReplicaId(1)]);
     assert!(turn(&mut place).is_ready());
 }
 

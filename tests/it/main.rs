@@ -2,5 +2,8 @@
 
 mod autoscale;
 mod clock;
+mod gate;
 mod process;
+mod scenes;
+mod support;
 mod vectors;

@@ -1,3 +1,4 @@
 //! Laws that hold over random histories.
 
 mod admission;
+mod ledger;

@@ -120,60 +120,31 @@ impl<L: Launcher, P: Probe, O: Occupancy> Fleet<L, P, O> {
 
     /// Puts draining replicas back into service; returns how many of `missing` that covers.
     fn revive(&mut self, missing: usize, now: Instant) -> usize {
-        let is_current =
-            |m: &&Member| m.phase == Phase::Draining && m.generation == self.generation;
-        let revivable = self.members.iter().filter(is_current).count().min(missing);
-        if revivable == 0 {
-            return 0;
-        }
-        if let Some(settled) = self.departed.map(|at| at + SETTLE).filter(|&at| at > now) {
-            // The throttler might still offer the one that has just gone.
-            self.look_again(settled);
-            return revivable;
-        }
-        // It cannot know which are of an older spec: ask for those too, and send them back.
-        let outdated = self
+        let generation = self.generation;
+        let revivable: Vec<ReplicaId> = self
             .members
             .iter()
-            .filter(|m| m.phase == Phase::Draining)
-            .count()
-            - self.members.iter().filter(is_current).count();
-        let generation = self.generation;
-        let mut revived = 0;
-        for id in self.occupancy.revive(revivable + outdated) {
-            match self.member(id) {
-                Some(member)
-                    if revived < revivable
-                        && member.phase == Phase::Draining
-                        && member.generation == generation =>
-                {
-                    member.enter(Phase::Ready, now);
-                    revived += 1;
-                    info!(revision = %self.settings.revision, replica = %id, "back in service");
-                }
-                _ => self.occupancy.retire_one(id),
+            .filter(|m| m.phase == Phase::Draining && m.generation == generation)
+            .map(|member| member.id)
+            .take(missing)
+            .collect();
+        let revived = self.occupancy.revive(&revivable);
+        for &id in &revived {
+            if let Some(member) = self.member(id) {
+                member.enter(Phase::Ready, now);
+                info!(revision = %self.settings.revision, replica = %id, "back in service");
             }
         }
-        revived
+        revived.len()
     }
 
     fn stop_vacant(&mut self, now: Instant) {
         let overdue = self.deadline().is_some_and(|at| at <= now);
-        let mut unsettled = None;
         for member in &mut self.members {
-            if member.phase != Phase::Draining {
-                continue;
-            }
-            let settled = member.ready_at.map_or(now, |at| at + SETTLE);
-            if overdue || (settled <= now && self.occupancy.is_vacant(member.id)) {
+            let draining = member.phase == Phase::Draining;
+            if draining && (overdue || self.occupancy.is_vacant(member.id)) {
                 member.leave(now);
-                self.departed = Some(now);
-            } else if settled > now {
-                unsettled = unsettled.max(Some(settled));
             }
-        }
-        if let Some(at) = unsettled {
-            self.look_again(at);
         }
     }
 

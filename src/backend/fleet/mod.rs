@@ -42,8 +42,6 @@ pub(in crate::backend) struct Fleet<L, P, O> {
     newest: u64,
     recovery: Recovery,
     typical_start: Option<Duration>,
-    /// When a draining replica last left the world.
-    departed: Option<Instant>,
     /// Something could not be done yet: look again then.
     recheck: Option<Instant>,
 }
@@ -81,7 +79,6 @@ impl<L: Launcher, P: Probe, O: Occupancy> Fleet<L, P, O> {
             members: Vec::new(),
             newest: 0,
             typical_start: None,
-            departed: None,
             recheck: None,
         }
     }
@@ -163,7 +160,6 @@ impl<L: Launcher, P: Probe, O: Occupancy> Fleet<L, P, O> {
             Phase::Starting | Phase::Leaving => {}
             Phase::Draining => {
                 member.enter(Phase::Leaving, now);
-                self.departed = Some(now);
             }
             Phase::Ready => {
                 let ready_for = now - member.since;

@@ -86,13 +86,18 @@ impl Occupancy for Requests {
         }
     }
 
-    fn revive(&self, count: usize) -> Vec<ReplicaId> {
+    fn revive(&self, replicas: &[ReplicaId]) -> Vec<ReplicaId> {
         let mut inside = self.inside.lock();
-        let mut retired = std::mem::take(&mut inside.retired);
-        retired.sort_by_key(|&id| std::cmp::Reverse(inside.load(id)));
-        inside.retired = retired.split_off(count.min(retired.len()));
-        inside.ready.extend(&retired);
-        retired
+        let retired = std::mem::take(&mut inside.retired);
+        let (back, out) = retired.into_iter().partition(|id| replicas.contains(id));
+        inside.retired = out;
+        let back: Vec<ReplicaId> = back;
+        inside.ready.extend(&back);
+        back
+    }
+
+    fn stuck(&self) -> Vec<ReplicaId> {
+        Vec::new()
     }
 
     fn is_vacant(&self, replica: ReplicaId) -> bool {

@@ -210,3 +210,15 @@ fn names_hosts_and_commands_have_a_shape() {
         ]
     );
 }
+
+#[test]
+fn a_complaint_takes_one_line_whatever_it_quotes() {
+    check(
+        r#""a\nb\e[2J": 1"#,
+        r"5: revisions[0].a\nb\u{1b}[2J: unknown key",
+    );
+    check(
+        "minReplicas: a\n\n      b",
+        r"18: revisions[0].minReplicas: wanted a whole number, 0 or more, not a\nb",
+    );
+}

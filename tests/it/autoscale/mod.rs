@@ -1,5 +1,8 @@
 //! Deciding as a whole, under a clock that is turned by hand.
 
+mod late;
 mod laws;
 mod scenes;
 mod world;
+
+pub(crate) use world::scaling;

@@ -33,7 +33,10 @@ impl Occupancy for Idle {
         (1..=64).map(ReplicaId).collect()
     }
     fn retire_one(&self, _replica: ReplicaId) {}
-    fn revive(&self, _count: usize) -> Vec<ReplicaId> {
+    fn revive(&self, _replicas: &[ReplicaId]) -> Vec<ReplicaId> {
+        Vec::new()
+    }
+    fn stuck(&self) -> Vec<ReplicaId> {
         Vec::new()
     }
     fn is_vacant(&self, _replica: ReplicaId) -> bool {

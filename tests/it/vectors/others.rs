@@ -1,11 +1,5 @@
 //! The groups that nothing here is run against, each with the reason.
 
-/// Tried by tests of their own, against another part.
-pub(super) const ELSEWHERE: &[(&str, &str)] = &[
-    ("breaker", "tried against admission"),
-    ("breaker_constructor_invalid", "tried against admission"),
-];
-
 /// Knative's parts that have no counterpart here, or do another job on purpose.
 pub(super) const NOT_OURS: &[(&str, &str)] = &[
     ("sample_size", ALWAYS_SEEN),
@@ -36,20 +30,7 @@ pub(super) const NOT_OURS: &[(&str, &str)] = &[
     ("assign_slice_grid", ONE_AUTHORITY),
     ("assign_slice", ONE_AUTHORITY),
     ("activator_index", ONE_AUTHORITY),
-    ("throttler_destinations", ONE_AUTHORITY),
-    (
-        "lb_policy",
-        "the least busy replica is taken, or the first that has room",
-    ),
-    (
-        "infinite_breaker",
-        "no limit is a limit nobody reaches, not another kind of queue",
-    ),
     ("activator_queue_limit", "the queue is finite on purpose"),
-    (
-        "breaker_flap",
-        "a story, not a table: told by the tests of admission",
-    ),
     ("activator_http", KNATIVE_ANSWERS),
     ("activator_probe", KNATIVE_ANSWERS),
     ("queue_probe", KNATIVE_ANSWERS),

@@ -1,0 +1,83 @@
+//! Who is in service: replicas are taken out before they are stopped, idle ones first, and put back
+//! when they are wanted again after all.
+
+use super::slots::Slots;
+use super::{Admission, Grant};
+use crate::revision::ReplicaId;
+
+/// How many replicas that were retired before they were listed are remembered. Ids do not come
+/// back, so forgetting one costs nothing once it has ended.
+const MOST_RETIRED_EARLY: usize = 64;
+
+impl<R: Clone> Admission<R> {
+    /// Takes up to `count` replicas out of service: idle ones first, then the least busy, the
+    /// newest first among equals.
+    pub fn retire(&mut self, count: usize) -> Vec<ReplicaId> {
+        let mut serving: Vec<usize> = self.indices(|s| s.present && !s.retired);
+        serving.sort_by_key(|&i| {
+            (
+                self.replicas[i].in_flight,
+                std::cmp::Reverse(self.replicas[i].id),
+            )
+        });
+        serving.truncate(count);
+        self.mark_retired(&serving, true)
+    }
+
+    /// Takes one replica out of service, even one that is not listed yet: whoever ends it may be
+    /// ahead of whoever lists it.
+    pub fn retire_one(&mut self, replica: ReplicaId) {
+        let named = self.indices(|s| s.id == replica);
+        if named.is_empty() {
+            self.retired_early.truncate(MOST_RETIRED_EARLY - 1);
+            self.retired_early.insert(0, replica);
+        }
+        self.mark_retired(&named, true);
+    }
+
+    /// Puts these replicas back into service; returns those of them that were retired.
+    pub fn revive(&mut self, replicas: &[ReplicaId]) -> (Vec<ReplicaId>, Vec<Grant>) {
+        let retired = self.indices(|s| s.present && s.retired && replicas.contains(&s.id));
+        let mut revived = self.mark_retired(&retired, false);
+        self.retired_early.retain(|early| {
+            let back = replicas.contains(early);
+            revived.extend(back.then_some(*early));
+            !back
+        });
+        (revived, self.seat_waiting())
+    }
+
+    /// Replicas that are there to take requests, those that cannot be reached just now included.
+    #[must_use]
+    pub fn in_service(&self) -> usize {
+        self.indices(|s| s.present && !s.retired).len()
+    }
+
+    /// Whether a replica holds nothing (an unknown one holds nothing).
+    #[must_use]
+    pub fn is_vacant(&self, replica: ReplicaId) -> bool {
+        self.replicas
+            .iter()
+            .all(|s| s.id != replica || s.in_flight == 0)
+    }
+
+    /// Whether the world still reports a replica as there.
+    #[must_use]
+    pub fn lists(&self, replica: ReplicaId) -> bool {
+        self.replicas.iter().any(|s| s.id == replica && s.present)
+    }
+
+    fn indices(&self, wanted: impl Fn(&Slots<R>) -> bool) -> Vec<usize> {
+        (0..self.replicas.len())
+            .filter(|&i| wanted(&self.replicas[i]))
+            .collect()
+    }
+
+    fn mark_retired(&mut self, indices: &[usize], retired: bool) -> Vec<ReplicaId> {
+        let mark = |&i: &usize| {
+            self.replicas[i].retired = retired;
+            self.replicas[i].id
+        };
+        indices.iter().map(mark).collect()
+    }
+}

@@ -1,0 +1,120 @@
+//! What the lock guards: the admission, and everybody who waits for its word.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::task::Waker;
+use std::time::{Duration, Instant};
+
+use super::{Replica, Sample};
+use crate::admission::meter::Report;
+use crate::admission::{Admission, Grant, Seat, Ticket};
+use crate::ports::{Outage, ReplicaState, ReplicaView, World};
+use crate::revision::ReplicaId;
+
+/// What the lock of a throttler guards.
+#[derive(Debug)]
+pub(super) struct State<C> {
+    pub(super) admission: Admission<Arc<Replica<C>>>,
+    /// Everybody who waits, or was granted a slot and has not picked it up.
+    pub(super) places: HashMap<Ticket, Turn>,
+    pub(super) outage: Option<Arc<Outage>>,
+    /// When the number of serving replicas last left zero.
+    pub(super) warm_since: Option<Instant>,
+    pub(super) typical_start: Option<Duration>,
+    /// When the oldest replica on its way was started.
+    pub(super) starting_since: Option<Instant>,
+    pub(super) diagnosis: Option<String>,
+    /// Replicas found stuck, until the backend is told.
+    pub(super) stuck: Vec<ReplicaId>,
+}
+
+/// What a place in line has come to.
+#[derive(Debug)]
+pub(super) enum Turn {
+    Waiting(Option<Waker>),
+    Granted(Seat),
+    Dismissed(Arc<Outage>),
+}
+
+impl<C: Default> State<C> {
+    pub(super) fn replica(&self, seat: Seat) -> Arc<Replica<C>> {
+        Arc::clone(
+            self.admission
+                .kept(seat)
+                .expect("a replica stays listed while it holds a slot"),
+        )
+    }
+
+    /// The replicas that are there; one that was before keeps its connections. A draining one that
+    /// was never listed as ready is not begun with.
+    pub(super) fn replicas_of(&self, world: &World) -> Vec<(ReplicaId, Arc<Replica<C>>)> {
+        let known = |id| self.admission.every_kept().find(|replica| replica.id == id);
+        let replica = |view: &ReplicaView| match (view.state, known(view.id)) {
+            (ReplicaState::Starting, _) | (ReplicaState::Draining, None) => None,
+            (_, Some(replica)) => Some((view.id, Arc::clone(replica))),
+            (ReplicaState::Ready, None) => {
+                let (id, endpoint) = (view.id, view.endpoint);
+                let connections = C::default();
+                Some((
+                    id,
+                    Arc::new(Replica {
+                        id,
+                        endpoint,
+                        connections,
+                    }),
+                ))
+            }
+        };
+        world.replicas.iter().filter_map(replica).collect()
+    }
+
+    pub(super) fn sample(&self, report: Report) -> Sample {
+        let (in_flight, idle_since) = self.admission.demand();
+        Sample {
+            report,
+            in_flight,
+            idle_since,
+        }
+    }
+
+    pub(super) fn note_warmth(&mut self, now: Instant) {
+        self.warm_since = match (self.admission.in_service(), self.warm_since) {
+            (0, _) => None,
+            (_, None) => Some(now),
+            (_, since) => since,
+        };
+    }
+
+    pub(super) fn seat(&mut self, Grant { ticket, seat }: Grant) -> Option<Waker> {
+        let turn = self
+            .places
+            .get_mut(&ticket)
+            .expect("a granted ticket is in the map");
+        match std::mem::replace(turn, Turn::Granted(seat)) {
+            Turn::Waiting(waker) => waker,
+            Turn::Granted(_) | Turn::Dismissed(_) => None,
+        }
+    }
+
+    pub(super) fn grant(&mut self, grants: Vec<Grant>) -> Vec<Waker> {
+        grants
+            .into_iter()
+            .filter_map(|grant| self.seat(grant))
+            .collect()
+    }
+
+    pub(super) fn dismiss(&mut self, outage: &Arc<Outage>, now: Instant) -> Vec<Waker> {
+        let tickets = self.admission.dismiss(now);
+        let dismiss = |ticket: Ticket| {
+            let turn = self
+                .places
+                .get_mut(&ticket)
+                .expect("a waiting ticket is in the map");
+            match std::mem::replace(turn, Turn::Dismissed(Arc::clone(outage))) {
+                Turn::Waiting(waker) => waker,
+                Turn::Granted(_) | Turn::Dismissed(_) => None,
+            }
+        };
+        tickets.into_iter().filter_map(dismiss).collect()
+    }
+}

@@ -1,0 +1,38 @@
+//! Any history of arrivals, endings, hang-ups, flaps and changes of limits: what must hold of an
+//! admission holds after every event.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+
+use ledger::{Event, live_through};
+
+#[path = "../../properties/ledger.rs"]
+mod ledger;
+
+fuzz_target!(|bytes: &[u8]| {
+    let Some((limit, history)) = bytes.split_first() else {
+        return;
+    };
+    let events = history.chunks_exact(2).map(|pair| event(pair[0], pair[1]));
+    live_through(u32::from(limit % 6), events);
+});
+
+/// One byte says what happens, the other to whom or how much.
+fn event(what: u8, which: u8) -> Event {
+    let (id, index) = (u64::from(which % 5), usize::from(which));
+    match what % 13 {
+        0 => Event::Arrive(u64::from(which % 40)),
+        1 => Event::HoldMore(index % 12, u64::from(which / 12)),
+        2 => Event::Leave(index),
+        3 => Event::Cancel(index),
+        4 => Event::Abandon(index),
+        5 => Event::Rebuff(index),
+        6 => Event::Restore(id),
+        7 => Event::Present(which),
+        8 => Event::Retire(index % 3),
+        9 => Event::RetireOne(id),
+        10 => Event::Revive(u64::from(byte % 5)),
+        11 => Event::Limit(u32::from(which % 6)),
+        _ => Event::Dismiss,
+    }
+}

@@ -1,0 +1,12 @@
+//! The built program as a person meets it: real sockets, signals, files and processes.
+
+mod client;
+mod directory;
+mod ending;
+mod failing;
+mod kills;
+mod leaving;
+mod log;
+mod reload;
+mod starts;
+mod support;

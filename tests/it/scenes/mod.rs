@@ -1,0 +1,14 @@
+//! The whole gate over in-memory pipes under a clock that jumps: a cold start of minutes takes
+//! milliseconds.
+
+mod cold;
+mod connections;
+mod headers;
+mod kills;
+mod leaving;
+mod malformed;
+mod mistakes;
+mod refusals;
+mod scale_down;
+mod scaling;
+mod streams;

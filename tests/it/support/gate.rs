@@ -1,0 +1,201 @@
+//! A gate as the program builds it, with the machine in memory in place of the real one.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use holdgate::admission::Reading;
+use holdgate::autoscale::{Decision, Spec};
+use holdgate::autoscaler::{Decisions, PodAutoscaler};
+use holdgate::backend::places::Places;
+use holdgate::backend::{ProcessSpec, Settings, Supervisor};
+use holdgate::ports::{ReplicaState, World};
+use holdgate::proxy::{Proxy, Registry, Revision, Throttler};
+use holdgate::revision::RevisionSpec;
+use holdgate::server::Server;
+use holdgate::stats::Stats;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tokio::time::sleep;
+use tokio_util::task::AbortOnDropHandle;
+
+use super::{Answer, Ask, Client, Machine, ms, process};
+
+/// A running gate over one machine.
+pub(crate) struct Gate {
+    pub(crate) machine: Machine,
+    pub(crate) server: Server<Machine>,
+    pub(crate) registry: Arc<Registry>,
+    revisions: Vec<Running>,
+    loops: JoinSet<()>,
+}
+
+struct Running {
+    spec: RevisionSpec,
+    throttler: Arc<Throttler>,
+    stats: Arc<Stats>,
+    supervisor: Supervisor,
+    decisions: Arc<Decisions>,
+    scaling: watch::Sender<Spec>,
+}
+
+impl Gate {
+    /// No revision yet.
+    pub(crate) fn empty() -> Self {
+        let (machine, registry) = (Machine::default(), Arc::new(Registry::default()));
+        let proxy = Arc::new(Proxy::new(Arc::clone(&registry), machine.clone()));
+        Self {
+            server: Server::new(proxy, 100_000),
+            machine,
+            registry,
+            revisions: Vec::new(),
+            loops: JoinSet::new(),
+        }
+    }
+
+    /// One revision, whose model servers load for so long.
+    pub(crate) fn new(spec: RevisionSpec, load: Duration) -> Self {
+        let mut gate = Self::empty();
+        gate.add(spec, process(load));
+        gate
+    }
+
+    /// One revision whose first replicas are ready.
+    pub(crate) async fn warm(spec: RevisionSpec) -> Self {
+        let least = spec.scaling.min_replicas;
+        let gate = Self::new(spec, ms(0));
+        gate.until(|gate| gate.count(ReplicaState::Ready) == least)
+            .await;
+        gate
+    }
+
+    /// Another revision.
+    pub(crate) fn add(&mut self, spec: RevisionSpec, process: ProcessSpec) {
+        let throttler = Throttler::new(spec.container_concurrency, spec.queue);
+        let (stats, decisions) = (Arc::new(Stats::new()), Arc::new(Decisions::default()));
+        let settings = Settings {
+            revision: spec.id.clone(),
+            failed_starts: spec.scaling.failed_starts,
+            stats: Arc::clone(&stats),
+        };
+        let machine = (self.machine.clone(), self.machine.clone());
+        let occupancy = Arc::clone(&throttler);
+        let supervisor =
+            Supervisor::start(settings, process, machine, Places::new(1000), occupancy);
+        let scaling = Spec::new(spec.scaling.clone(), spec.container_concurrency);
+        let (sender, scaling) = watch::channel(scaling);
+        self.loops
+            .spawn(follow(supervisor.world(), Arc::clone(&throttler)));
+        let autoscaler = PodAutoscaler {
+            id: spec.id.clone(),
+            throttler: Arc::clone(&throttler),
+            scaler: supervisor.clone(),
+            world: supervisor.world(),
+            spec: scaling,
+            decisions: Arc::clone(&decisions),
+            stats: Arc::clone(&stats),
+        };
+        self.loops.spawn(autoscaler.run());
+        self.registry.insert(Revision {
+            spec: spec.clone(),
+            throttler: Arc::clone(&throttler),
+            stats: Arc::clone(&stats),
+        });
+        self.revisions.push(Running {
+            spec,
+            throttler,
+            stats,
+            supervisor,
+            decisions,
+            scaling: sender,
+        });
+    }
+
+    /// A new client.
+    pub(crate) fn client(&self) -> impl Future<Output = Client> + Send + use<> {
+        Client::new(self.server.clone())
+    }
+
+    /// One request on a connection of its own.
+    pub(crate) async fn ask(&self, request: Ask) -> Answer {
+        self.client().await.ask(request).await
+    }
+
+    /// The same, in a task of its own. Aborting it hangs up.
+    pub(crate) fn asking(&self, request: Ask) -> AbortOnDropHandle<Answer> {
+        let client = self.client();
+        AbortOnDropHandle::new(tokio::spawn(async move { client.await.ask(request).await }))
+    }
+
+    fn first(&self) -> &Running {
+        self.revisions.first().expect("there is a revision")
+    }
+
+    /// Changes the settings of the first revision, as a reload does.
+    pub(crate) fn rewrite(&mut self, change: impl FnOnce(&mut RevisionSpec)) {
+        let running = self.revisions.first_mut().expect("there is a revision");
+        let spec = &mut running.spec;
+        change(spec);
+        running
+            .throttler
+            .set_limits(spec.container_concurrency, spec.queue);
+        let scaling = Spec::new(spec.scaling.clone(), spec.container_concurrency);
+        running.scaling.send_replace(scaling);
+        self.registry.insert(Revision {
+            spec: spec.clone(),
+            throttler: Arc::clone(&running.throttler),
+            stats: Arc::clone(&running.stats),
+        });
+    }
+
+    pub(crate) fn world(&self) -> watch::Receiver<World> {
+        self.first().supervisor.world()
+    }
+
+    pub(crate) fn supervisor(&self) -> &Supervisor {
+        &self.first().supervisor
+    }
+
+    pub(crate) fn count(&self, state: ReplicaState) -> u32 {
+        self.world().borrow().count(state)
+    }
+
+    pub(crate) fn reading(&self) -> Reading {
+        self.first().throttler.read()
+    }
+
+    pub(crate) fn decisions(&self) -> Vec<Decision> {
+        self.first().decisions.read()
+    }
+
+    pub(crate) fn stats(&self) -> &Stats {
+        &self.first().stats
+    }
+
+    /// How often each status was counted.
+    pub(crate) fn codes(&self) -> BTreeMap<u16, u64> {
+        self.stats().codes.iter().collect()
+    }
+
+    /// Lets time pass until something is so.
+    pub(crate) async fn until(&self, so: impl Fn(&Self) -> bool) {
+        for _ in 0..100_000 {
+            if so(self) {
+                return;
+            }
+            sleep(ms(10)).await;
+        }
+        panic!("it never came to it");
+    }
+}
+
+/// Tells the throttler what the world looks like, now and whenever it changes.
+async fn follow(mut world: watch::Receiver<World>, throttler: Arc<Throttler>) {
+    loop {
+        let present = World::clone(&world.borrow_and_update());
+        throttler.follow(&present);
+        if world.changed().await.is_err() {
+            return;
+        }
+    }
+}

@@ -1,0 +1,213 @@
+//! A model server in memory. What it does with a request stands in the request's query:
+//! `ms` to work before the head, `chunks` and `gap` for an event stream, `plain` for a stream that
+//! is none, `stubborn` to go on when the client has left, `echo` to answer with what is sent,
+//! `reset` to break off instead of answering, `silent` to say nothing after the first chunk, `old`
+//! to stream in HTTP/1.0, `early` to answer before reading what is sent.
+
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
+use std::time::Duration;
+
+use bytes::Bytes;
+use holdgate::revision::ReplicaId;
+use http::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
+use http::{Request, Response, Version};
+use http_body_util::combinators::BoxBody;
+use http_body_util::{BodyExt as _, Full};
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
+use parking_lot::Mutex;
+use tokio::io::DuplexStream;
+use tokio::sync::oneshot;
+use tokio::time::{Instant, sleep};
+
+use super::body::{Teller, Told, telling};
+use super::machine::Process;
+use super::ms;
+
+/// One request as a model server saw it.
+#[derive(Clone, Debug)]
+pub(crate) struct Seen {
+    /// Its `x-request-id`.
+    pub(crate) id: String,
+    pub(crate) replica: ReplicaId,
+    /// When its head came.
+    pub(crate) at: Instant,
+    pub(crate) target: String,
+    pub(crate) version: Version,
+    pub(crate) headers: HeaderMap,
+}
+
+/// Counts what is at work.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Gauge(Arc<(AtomicU32, AtomicU32)>);
+
+/// One request at work, until dropped.
+struct Working(Gauge);
+
+impl Gauge {
+    pub(crate) fn now(&self) -> u32 {
+        self.0.0.load(Relaxed)
+    }
+
+    pub(crate) fn most(&self) -> u32 {
+        self.0.1.load(Relaxed)
+    }
+
+    fn begin(&self) -> Working {
+        let now = self.0.0.fetch_add(1, Relaxed) + 1;
+        self.0.1.fetch_max(now, Relaxed);
+        Working(self.clone())
+    }
+}
+
+impl Drop for Working {
+    fn drop(&mut self) {
+        self.0.0.0.fetch_sub(1, Relaxed);
+    }
+}
+
+/// What a request asks for.
+struct Wish(Vec<(String, u64)>);
+
+impl Wish {
+    fn of(query: Option<&str>) -> Self {
+        let words = query.unwrap_or_default().split('&');
+        let words = words.map(|word| {
+            let (name, value) = word.split_once('=').unwrap_or((word, "1"));
+            (name.to_owned(), value.parse().expect("a number"))
+        });
+        Self(words.collect())
+    }
+
+    fn get(&self, name: &str) -> u64 {
+        let found = self.0.iter().find(|(word, _)| word == name);
+        found.map_or(0, |(_, value)| *value)
+    }
+
+    fn has(&self, name: &str) -> bool {
+        self.get(name) > 0
+    }
+
+    fn time(&self, name: &str) -> Duration {
+        ms(self.get(name))
+    }
+}
+
+type Body = BoxBody<Bytes, hyper::Error>;
+
+/// Serves one connection until it ends or the process does.
+pub(super) async fn serve(io: DuplexStream, process: Arc<Process>, seen: Arc<Mutex<Vec<Seen>>>) {
+    let service = service_fn(|request| {
+        note(&request, &process, &seen);
+        answer(request, Arc::clone(&process))
+    });
+    let connection = http1::Builder::new().serve_connection(TokioIo::new(io), service);
+    // Whatever it ends with, the other side sees.
+    let _ = process.ended.run_until_cancelled(connection).await;
+}
+
+fn note(request: &Request<Incoming>, process: &Process, seen: &Mutex<Vec<Seen>>) {
+    let id = request.headers().get("x-request-id");
+    let id = id.and_then(|id| id.to_str().ok()).unwrap_or_default();
+    seen.lock().push(Seen {
+        id: id.to_owned(),
+        replica: process.replica,
+        at: Instant::now(),
+        target: request.uri().to_string(),
+        version: request.version(),
+        headers: request.headers().clone(),
+    });
+}
+
+async fn answer(request: Request<Incoming>, process: Arc<Process>) -> io::Result<Response<Body>> {
+    let wish = Wish::of(request.uri().query());
+    let working = process.work.begin();
+    if wish.has("reset") {
+        return Err(io::ErrorKind::ConnectionReset.into());
+    }
+    if wish.has("echo") {
+        let body = request.into_body().map_frame(move |frame| {
+            let _ = &working;
+            frame
+        });
+        let mut response = Response::new(body.boxed());
+        let trailer = HeaderValue::from_static("x-sum");
+        response.headers_mut().insert("trailer", trailer);
+        return Ok(response);
+    }
+    if wish.has("early") {
+        // Goes on reading, so that the connection stays open.
+        tokio::spawn(request.into_body().collect());
+        let body = Full::new(Bytes::from("early"));
+        return Ok(Response::new(body.map_err(|e| match e {}).boxed()));
+    }
+    let sent = request
+        .into_body()
+        .collect()
+        .await
+        .map_err(io::Error::other)?;
+    let (head, answered) = oneshot::channel();
+    let ended = process.ended.clone();
+    let length = sent.to_bytes().len();
+    tokio::spawn(async move {
+        ended.run_until_cancelled(work(wish, head, length)).await;
+        drop(working);
+    });
+    answered.await.map_err(io::Error::other)
+}
+
+async fn work(wish: Wish, mut head: oneshot::Sender<Response<Body>>, length: usize) {
+    let stubborn = wish.has("stubborn");
+    tokio::select! {
+        () = sleep(wish.time("ms")) => {}
+        () = head.closed(), if !stubborn => return,
+    }
+    if !wish.has("chunks") {
+        let body = Full::new(Bytes::from(format!("{length} bytes")));
+        let _ = head.send(Response::new(body.map_err(|e| match e {}).boxed()));
+        return;
+    }
+    let (teller, told) = telling();
+    let mut response = streaming(told, wish.has("plain"));
+    if wish.has("old") {
+        *response.version_mut() = Version::HTTP_10;
+    }
+    let _ = head.send(response);
+    for n in 0..wish.get("chunks") {
+        if n > 0 && !pause(&wish, &teller, stubborn).await {
+            return;
+        }
+        if !teller.say(format!("data: {n}\n\n")).await && !stubborn {
+            return;
+        }
+    }
+}
+
+/// Between two chunks. False: the client has left and nobody goes on.
+async fn pause(wish: &Wish, teller: &Teller, stubborn: bool) -> bool {
+    let gap = if wish.has("silent") {
+        Duration::from_secs(100_000)
+    } else {
+        wish.time("gap")
+    };
+    tokio::select! {
+        () = sleep(gap) => true,
+        () = teller.closed(), if !stubborn => false,
+    }
+}
+
+fn streaming(told: Told, plain: bool) -> Response<Body> {
+    let mut response = Response::new(told.map_err(|e| match e {}).boxed());
+    let kind = if plain {
+        "text/plain"
+    } else {
+        "text/event-stream; charset=utf-8"
+    };
+    let kind = HeaderValue::from_static(kind);
+    response.headers_mut().insert(CONTENT_TYPE, kind);
+    response
+}

@@ -1,0 +1,280 @@
+//! What must be true of an admission, kept beside what it believes, whatever happens to it. Random
+//! histories and fuzzing share it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::{Duration, Instant};
+
+use holdgate::admission::slots::Slots;
+use holdgate::admission::{Admission, Grant, Left, Seat, Ticket, Verdict};
+use holdgate::revision::{ContainerConcurrency, QueueLimits, ReplicaId};
+
+/// One thing that happens. Numbers pick among whoever is there.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Event {
+    Arrive(u64),
+    HoldMore(usize, u64),
+    Leave(usize),
+    Cancel(usize),
+    Abandon(usize),
+    Rebuff(usize),
+    Restore(u64),
+    Present(u8),
+    Retire(usize),
+    RetireOne(u64),
+    Revive(u64),
+    Limit(u32),
+    Dismiss,
+}
+
+const BOUNDS: QueueLimits = QueueLimits {
+    max_requests: 12,
+    max_bytes: 200,
+    timeout: Duration::ZERO,
+    cold_timeout: Duration::ZERO,
+    read_ahead: 0,
+};
+
+/// Lives through a history from nothing until nobody is left, holding the laws after every event.
+pub(crate) fn live_through(limit: u32, events: impl IntoIterator<Item = Event>) {
+    let mut ledger = Ledger::new(limit);
+    for event in events {
+        ledger.happen(event);
+        ledger.check();
+    }
+    while !ledger.running.is_empty() || !ledger.waiting.is_empty() {
+        ledger.happen(Event::Leave(0));
+        ledger.happen(Event::Cancel(0));
+        ledger.check();
+    }
+}
+
+/// What must be true, kept beside what the admission believes.
+struct Ledger {
+    admission: Admission<()>,
+    now: Instant,
+    limit: ContainerConcurrency,
+    running: Vec<(Ticket, Seat, bool)>,
+    waiting: BTreeSet<Ticket>,
+    bytes: BTreeMap<Ticket, u64>,
+}
+
+impl Ledger {
+    fn new(limit: u32) -> Self {
+        let now = tokio::time::Instant::now().into_std();
+        let limit = ContainerConcurrency::new(limit);
+        let admission = Admission::new(limit, BOUNDS, now);
+        let (running, waiting, bytes) = Default::default();
+        Self {
+            admission,
+            now,
+            limit,
+            running,
+            waiting,
+            bytes,
+        }
+    }
+
+    fn held(&self, replica: ReplicaId) -> u32 {
+        let held = self
+            .running
+            .iter()
+            .filter(|(_, seat, _)| seat.replica == replica);
+        u32::try_from(held.count()).expect("few")
+    }
+
+    fn seated(&mut self, ticket: Ticket, seat: Seat) {
+        self.running.push((ticket, seat, false));
+        assert!(
+            self.held(seat.replica) <= self.limit.slots(),
+            "over the limit"
+        );
+        let reading = self.admission.read();
+        let slots = reading.replicas.iter().find(|s| s.id == seat.replica);
+        assert!(
+            slots.is_some_and(Slots::serves),
+            "sent to a replica that takes nothing"
+        );
+    }
+
+    fn granted(&mut self, grants: impl IntoIterator<Item = Grant>) {
+        for Grant { ticket, seat } in grants {
+            assert_eq!(self.waiting.first(), Some(&ticket), "overtaken");
+            self.waiting.remove(&ticket);
+            self.bytes.remove(&ticket);
+            self.seated(ticket, seat);
+        }
+    }
+
+    fn left(&mut self, left: Left) {
+        self.granted(left.grant);
+    }
+
+    fn arrive(&mut self, bytes: u64) {
+        match self.admission.arrive(bytes, self.now) {
+            Verdict::Admitted(ticket, seat) => {
+                assert!(self.waiting.is_empty(), "overtaken by a newcomer");
+                self.seated(ticket, seat);
+            }
+            Verdict::Queued(ticket) => {
+                self.waiting.insert(ticket);
+                self.bytes.insert(ticket, bytes);
+            }
+            Verdict::Refused => {
+                let held: u64 = self.bytes.values().sum();
+                let full = self.waiting.len() >= BOUNDS.max_requests;
+                assert!(
+                    full || held + bytes > BOUNDS.max_bytes,
+                    "refused without need"
+                );
+            }
+        }
+    }
+
+    fn pick<T: Copy>(from: impl IntoIterator<Item = T>, index: usize) -> Option<T> {
+        let from: Vec<T> = from.into_iter().collect();
+        (!from.is_empty()).then(|| from[index % from.len()])
+    }
+
+    fn take_running(&mut self, index: usize) -> Option<(Ticket, Seat, bool)> {
+        let index = Self::pick(0..self.running.len(), index)?;
+        Some(self.running.swap_remove(index))
+    }
+
+    fn rebuff(&mut self, index: usize) {
+        let Some((ticket, seat, abandoned)) = self.take_running(index) else {
+            return;
+        };
+        if abandoned {
+            self.running.push((ticket, seat, abandoned));
+            return;
+        }
+        let (verdict, left) = self.admission.rebuff(ticket, seat, 3, self.now);
+        match verdict {
+            Verdict::Admitted(ticket, seat) => {
+                assert!(self.waiting.is_empty(), "a free slot beside a line");
+                self.seated(ticket, seat);
+            }
+            Verdict::Queued(ticket) => {
+                self.waiting.insert(ticket);
+                self.bytes.insert(ticket, 3);
+            }
+            Verdict::Refused => panic!("what was accepted is not refused"),
+        }
+        assert_eq!(
+            left.grant, None,
+            "a replica that cannot be reached gets nothing"
+        );
+    }
+
+    fn happen(&mut self, event: Event) {
+        self.now += Duration::from_millis(1);
+        match event {
+            Event::Arrive(bytes) => self.arrive(bytes),
+            Event::HoldMore(i, bytes) => {
+                if let Some(ticket) = Self::pick(self.waiting.iter().copied(), i)
+                    && self.admission.hold_more(ticket, bytes)
+                {
+                    *self.bytes.get_mut(&ticket).expect("it waits") += bytes;
+                }
+            }
+            Event::Leave(i) => {
+                if let Some((_, seat, abandoned)) = self.take_running(i) {
+                    let took = Duration::from_millis(5);
+                    let left = if abandoned {
+                        self.admission.vacate(seat)
+                    } else {
+                        self.admission.leave(seat, took, self.now)
+                    };
+                    self.left(left);
+                }
+            }
+            Event::Cancel(i) => {
+                if let Some(ticket) = Self::pick(self.waiting.iter().copied(), i) {
+                    assert!(self.admission.cancel(ticket, self.now));
+                    self.waiting.remove(&ticket);
+                    self.bytes.remove(&ticket);
+                    assert!(!self.admission.cancel(ticket, self.now), "cancelled twice");
+                }
+            }
+            Event::Abandon(i) => {
+                if let Some(index) = Self::pick(0..self.running.len(), i)
+                    && !std::mem::replace(&mut self.running[index].2, true)
+                {
+                    self.admission.abandon(self.now);
+                }
+            }
+            Event::Rebuff(i) => self.rebuff(i),
+            Event::Restore(id) => {
+                let grants = self.admission.restore(ReplicaId(id));
+                self.granted(grants);
+            }
+            Event::Present(mask) => {
+                let present = (0..5u64).filter(|id| mask & (1 << id) != 0);
+                let present: Vec<_> = present.map(|id| (ReplicaId(id), ())).collect();
+                let grants = self.admission.set_replicas(&present);
+                self.granted(grants);
+            }
+            Event::Retire(count) => self.retire(count),
+            Event::RetireOne(id) => self.admission.retire_one(ReplicaId(id)),
+            Event::Revive(id) => {
+                let (_, grants) = self.admission.revive(&[ReplicaId(id)]);
+                self.granted(grants);
+            }
+            Event::Limit(limit) => {
+                self.limit = ContainerConcurrency::new(limit);
+                let grants = self.admission.set_limits(self.limit, BOUNDS);
+                self.granted(grants);
+            }
+            Event::Dismiss => {
+                let dismissed = self.admission.dismiss(self.now);
+                assert_eq!(dismissed, self.waiting.iter().copied().collect::<Vec<_>>());
+                self.waiting.clear();
+                self.bytes.clear();
+            }
+        }
+    }
+
+    fn retire(&mut self, count: usize) {
+        let idle = |ledger: &Self| {
+            let reading = ledger.admission.read();
+            let idle = reading
+                .replicas
+                .into_iter()
+                .filter(|s| s.present && !s.retired);
+            idle.filter(|s| s.in_flight == 0).count()
+        };
+        let (before, retired) = (idle(self), self.admission.retire(count));
+        let busy = retired.iter().filter(|id| self.held(**id) > 0).count();
+        assert!(
+            busy == 0 || retired.len() - busy == before,
+            "a busy one went before an idle one"
+        );
+    }
+
+    fn check(&self) {
+        let reading = self.admission.read();
+        assert_eq!(reading.waiting, self.waiting.len());
+        assert_eq!(reading.waiting_bytes, self.bytes.values().sum::<u64>());
+        assert_eq!(
+            reading.running as usize,
+            self.running.len(),
+            "a slot leaked or was doubled"
+        );
+        for slots in &reading.replicas {
+            assert_eq!(slots.in_flight, self.held(slots.id), "replica {}", slots.id);
+            let idle = slots.is_free(self.limit);
+            assert!(
+                self.waiting.is_empty() || !idle,
+                "somebody waits beside a free slot"
+            );
+        }
+        let wanted = self
+            .running
+            .iter()
+            .filter(|(_, _, abandoned)| !abandoned)
+            .count();
+        let (in_flight, idle_since) = self.admission.demand();
+        assert_eq!(in_flight as usize, wanted + self.waiting.len());
+        assert_eq!(idle_since.is_none(), in_flight > 0);
+    }
+}
