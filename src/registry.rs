@@ -47,32 +47,40 @@ impl<C> Default for Registry<C> {
 impl<C> Registry<C> {
     /// Adds a revision, or puts it in the place of the one of the same name.
     pub fn insert(&self, revision: Revision<C>) {
-        let revision = Arc::new(revision);
-        let id = revision.spec.id.clone();
-        let old = self.by_name.insert(id.clone(), Arc::clone(&revision));
-        for host in &revision.spec.hosts {
-            self.by_host.insert(host.clone(), Arc::clone(&revision));
+        self.place(&Arc::new(revision));
+        self.settle_lone();
+    }
+
+    /// Makes these the revisions there are. What a request finds changes from one of them to
+    /// another, never to nothing in between; requests that already found one go on with it.
+    pub fn set(&self, revisions: Vec<Revision<C>>) {
+        let stays: Vec<RevisionId> = revisions.iter().map(|r| r.spec.id.clone()).collect();
+        for revision in revisions {
+            self.place(&Arc::new(revision));
         }
-        for model in &revision.spec.models {
-            self.by_model.insert(model.clone(), Arc::clone(&revision));
-        }
-        if let Some(old) = old {
-            let kept = |names: &[String], name: &String| names.contains(name);
-            self.forget(
-                &old,
-                |host| kept(&revision.spec.hosts, host),
-                |model| kept(&revision.spec.models, model),
-            );
+        let all = self.all();
+        for gone in all.iter().filter(|r| !stays.contains(&r.spec.id)) {
+            self.by_name.remove(&gone.spec.id);
+            self.forget(gone, |_| false, |_| false);
         }
         self.settle_lone();
     }
 
-    /// Takes a revision out; requests that already found it go on.
-    pub fn remove(&self, id: &RevisionId) {
-        if let Some((_, old)) = self.by_name.remove(id) {
-            self.forget(&old, |_| false, |_| false);
+    fn place(&self, revision: &Arc<Revision<C>>) {
+        let old = self
+            .by_name
+            .insert(revision.spec.id.clone(), Arc::clone(revision));
+        for host in &revision.spec.hosts {
+            self.by_host.insert(host.clone(), Arc::clone(revision));
         }
-        self.settle_lone();
+        for model in &revision.spec.models {
+            self.by_model.insert(model.clone(), Arc::clone(revision));
+        }
+        if let Some(old) = old {
+            let keeps_host = |host: &String| revision.spec.hosts.contains(host);
+            let keeps_model = |model: &String| revision.spec.models.contains(model);
+            self.forget(&old, keeps_host, keeps_model);
+        }
     }
 
     /// The revision of an exact host name.
@@ -134,5 +142,96 @@ impl<C> Registry<C> {
             [only] => Some(Arc::clone(only)),
             _ => None,
         };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::revision::{
+        ContainerConcurrency, OnDisconnect, OverloadStatus, QueueLimits, ScaleMetric, Scaling,
+        Timeouts,
+    };
+
+    fn revision(name: &str, hosts: &[&str], models: &[&str]) -> Revision<()> {
+        let owned = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
+        let queue = QueueLimits {
+            max_requests: 1,
+            max_bytes: 1,
+            timeout: Duration::from_secs(1),
+            cold_timeout: Duration::from_secs(1),
+            read_ahead: 1,
+        };
+        let container_concurrency = ContainerConcurrency::UNLIMITED;
+        let spec = RevisionSpec {
+            id: RevisionId::new(name),
+            hosts: owned(hosts),
+            models: owned(models),
+            container_concurrency,
+            scaling: scaling(),
+            queue,
+            timeouts: Timeouts {
+                total: None,
+                stream: None,
+                idle: None,
+                connect: Duration::from_secs(1),
+                first_byte: None,
+            },
+            max_body_bytes: None,
+            overload_status: OverloadStatus::TooManyRequests,
+            on_disconnect: OnDisconnect::Auto,
+        };
+        let throttler = Throttler::new(container_concurrency, queue);
+        Revision {
+            spec,
+            throttler,
+            stats: Arc::new(Stats::new()),
+        }
+    }
+
+    fn scaling() -> Scaling {
+        Scaling {
+            min_replicas: 0,
+            max_replicas: None,
+            metric: ScaleMetric::Concurrency,
+            target: None,
+            target_utilization_percentage: 100.0,
+            stable_window: Duration::from_secs(60),
+            panic_window_percentage: 10.0,
+            panic_threshold_percentage: 200.0,
+            max_scale_up_rate: 1000.0,
+            max_scale_down_rate: 2.0,
+            scale_to_zero_grace_period: Duration::from_secs(30),
+            scale_to_zero_pod_retention_period: Duration::ZERO,
+            scale_down_delay: Duration::ZERO,
+            activation_scale: 0,
+            initial_scale: None,
+            stop_after_idle: None,
+            failed_starts: 3,
+        }
+    }
+
+    fn name(found: Option<Arc<Revision<()>>>) -> Option<String> {
+        found.map(|revision| revision.spec.id.to_string())
+    }
+
+    #[tokio::test]
+    async fn a_host_that_moves_leads_to_its_new_revision() {
+        let registry = Registry::default();
+        registry.set(vec![
+            revision("a", &["h", "only-a"], &["m"]),
+            revision("b", &[], &["n"]),
+        ]);
+        assert_eq!(name(registry.by_host("h")).as_deref(), Some("a"));
+        assert_eq!(name(registry.lone()), None);
+        registry.set(vec![revision("b", &["h"], &["m"])]);
+        assert_eq!(name(registry.by_host("h")).as_deref(), Some("b"));
+        assert_eq!(name(registry.by_model("m")).as_deref(), Some("b"));
+        assert_eq!(name(registry.by_model("n")), None);
+        assert_eq!(name(registry.by_host("only-a")), None);
+        assert_eq!(name(registry.lone()).as_deref(), Some("b"));
+        assert_eq!(registry.all().len(), 1);
     }
 }

@@ -27,13 +27,15 @@ impl Line {
         self.waiting.insert(ticket, Entry { bytes, since: now });
     }
 
-    pub(super) fn hold_more(&mut self, ticket: Ticket, bytes: u64) -> bool {
-        let Some(entry) = self.waiting.get_mut(&ticket) else {
-            return true;
-        };
-        entry.bytes += bytes;
-        self.bytes += bytes;
-        true
+    pub(super) fn contains(&self, ticket: Ticket) -> bool {
+        self.waiting.contains_key(&ticket)
+    }
+
+    pub(super) fn hold_more(&mut self, ticket: Ticket, bytes: u64) {
+        if let Some(entry) = self.waiting.get_mut(&ticket) {
+            entry.bytes += bytes;
+            self.bytes += bytes;
+        }
     }
 
     pub(super) fn pop(&mut self) -> Option<Ticket> {

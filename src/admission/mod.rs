@@ -76,10 +76,17 @@ impl<R: Clone> Admission<R> {
         Verdict::Queued(ticket)
     }
 
-    /// A waiting request's body turns out larger than announced. False: over the byte bound.
+    /// A waiting request's body turns out larger than announced. False: over the byte bound. What
+    /// is no longer in line is bounded by its replica.
     pub fn hold_more(&mut self, ticket: Ticket, bytes: u64) -> bool {
+        if !self.line.contains(ticket) {
+            return true;
+        }
         let fits = self.line.bytes().saturating_add(bytes) <= self.bounds.max_bytes;
-        fits && self.line.hold_more(ticket, bytes)
+        if fits {
+            self.line.hold_more(ticket, bytes);
+        }
+        fits
     }
 
     /// A request is over: its slot goes to the head of the line, or becomes free.
@@ -115,25 +122,27 @@ impl<R: Clone> Admission<R> {
     }
 
     /// A replica could not be reached: it gets nothing more until it is restored, and the request
-    /// goes elsewhere or back to its own place in line. Bounds do not apply: it was accepted.
+    /// goes elsewhere or back to its own place in line. Bounds do not apply: it was accepted. Also
+    /// whether the replica, being retired, is vacant now.
     pub fn rebuff(
         &mut self,
         ticket: Ticket,
         seat: Seat,
         bytes: u64,
         now: Instant,
-    ) -> (Verdict, Left) {
+    ) -> (Verdict, bool) {
         if let Some(index) = self.find(seat) {
             self.replicas[index].suspect = true;
         }
-        let left = self.vacate(seat);
+        // Nobody takes the slot: what cannot be reached is never free.
+        let Left { vacated, .. } = self.vacate(seat);
         let verdict = if let Some(seat) = self.take_slot() {
             Verdict::Admitted(ticket, seat)
         } else {
             self.line.join(ticket, bytes, now);
             Verdict::Queued(ticket)
         };
-        (verdict, left)
+        (verdict, vacated)
     }
 
     /// A replica that could not be reached can be again.
@@ -169,13 +178,12 @@ impl<R: Clone> Admission<R> {
             slots.present = false;
         }
         for (id, kept) in ready {
-            match self.replicas.iter_mut().find(|s| s.id == *id) {
-                Some(slots) => slots.present = true,
-                None => {
-                    let mut slots = Slots::new(*id, kept.clone());
-                    slots.retired = self.retired_early.contains(id);
-                    self.replicas.push(slots);
-                }
+            if let Some(slots) = self.replicas.iter_mut().find(|s| s.id == *id) {
+                slots.present = true;
+            } else {
+                let mut slots = Slots::new(*id, kept.clone());
+                slots.retired = self.retired_early.contains(id);
+                self.replicas.push(slots);
             }
         }
         self.replicas.retain(|s| s.present || s.in_flight > 0);

@@ -41,7 +41,9 @@ impl<R: Clone> Admission<R> {
         let mut revived = self.mark_retired(&retired, false);
         self.retired_early.retain(|early| {
             let back = replicas.contains(early);
-            revived.extend(back.then_some(*early));
+            if back && !revived.contains(early) {
+                revived.push(*early);
+            }
             !back
         });
         (revived, self.seat_waiting())

@@ -77,26 +77,23 @@ impl Gate {
     /// Makes what runs what is written. Only what changed is touched.
     pub(super) fn apply(&mut self, config: &Config) {
         self.name_what_needs_a_restart(config);
-        let written = |id: &RevisionId| config.revisions.iter().any(|r| r.spec.id == *id);
-        let gone: Vec<_> = self
-            .running
-            .keys()
-            .filter(|id| !written(id))
-            .cloned()
-            .collect();
-        for id in gone {
-            self.remove(&id);
-        }
         for revision in &config.revisions {
             match self.running.get_mut(&revision.spec.id) {
                 Some(running) if running.config == *revision => {}
                 Some(running) => {
                     running.change(revision);
-                    self.registry.insert(running.entry());
                     tracing::info!(revision = %revision.spec.id, "its settings have changed");
                 }
                 None => self.add(revision),
             }
+        }
+        let written = |id: &RevisionId| config.revisions.iter().any(|r| r.spec.id == *id);
+        let (stays, gone): (Vec<_>, Vec<_>) = self.running.keys().cloned().partition(written);
+        // Led elsewhere first, ended after: no request finds nothing in between.
+        let entries = stays.iter().filter_map(|id| self.running.get(id));
+        self.registry.set(entries.map(Running::entry).collect());
+        for id in gone {
+            self.remove(&id);
         }
         self.config.revisions.clone_from(&config.revisions);
     }
@@ -107,12 +104,10 @@ impl Gate {
             return;
         };
         let running = Running::start(&self.host, revision, process, &self.board);
-        self.registry.insert(running.entry());
         self.running.insert(revision.spec.id.clone(), running);
     }
 
     fn remove(&mut self, id: &RevisionId) {
-        self.registry.remove(id);
         self.board.remove(id);
         if let Some(mut running) = self.running.remove(id) {
             tracing::info!(revision = %id, "it is no longer in the configuration");
@@ -258,16 +253,12 @@ impl Running {
     }
 
     fn dismiss(&self, detail: &str) {
-        let mut world = World::clone(&self.supervisor.world().borrow());
-        let detail = detail.to_owned();
-        let outage = Outage {
-            reason: OutageReason::Draining,
+        let (reason, detail) = (OutageReason::Draining, detail.to_owned());
+        self.throttler.close(Outage {
+            reason,
             detail,
             next_attempt: None,
-        };
-        world.outage = Some(Arc::new(outage));
-        world.replicas.clear();
-        self.throttler.follow(&world);
+        });
     }
 }
 

@@ -289,7 +289,9 @@ impl Wait {
         }
         let serving_since = self.errand.revision.throttler.outlook().warm_since;
         if let Some(since) = serving_since {
-            return since.max(self.errand.arrived) + queue.timeout;
+            // However often the replicas come and go, there is an end to it.
+            let latest = self.errand.arrived + queue.cold_timeout + queue.timeout;
+            return (since.max(self.errand.arrived) + queue.timeout).min(latest);
         }
         let cold = self.errand.arrived + queue.cold_timeout;
         cold.min(now() + queue.timeout.max(Duration::from_millis(1)))

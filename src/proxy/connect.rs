@@ -26,6 +26,9 @@ use crate::revision::Endpoint;
 /// How long an unused connection is kept. uvicorn closes its own after 5 s.
 const KEEP_IDLE: Duration = Duration::from_secs(4);
 
+/// How long a connection may take from the end of one exchange until it takes another.
+const SETTLES_WITHIN: Duration = Duration::from_millis(10);
+
 /// Most unused connections kept to one replica.
 const MOST_IDLE: usize = 1024;
 
@@ -88,7 +91,7 @@ impl Connections {
             let mut connection = self.idle.lock().pop()?;
             let fresh = now.saturating_duration_since(connection.idle_since) < KEEP_IDLE;
             let good = fresh && !connection.sender.is_closed();
-            if good && (connection.sender.is_ready() || connection.sender.ready().await.is_ok()) {
+            if good && (connection.sender.is_ready() || becomes_ready(&mut connection).await) {
                 return Some(connection);
             }
         }
@@ -109,6 +112,12 @@ impl Connections {
         let stale = |c: &Connection| now.saturating_duration_since(c.idle_since) >= KEEP_IDLE;
         self.idle.lock().retain(|connection| !stale(connection));
     }
+}
+
+/// Its last exchange may have ended a moment ago; a connection that takes longer is not waited for.
+async fn becomes_ready(connection: &mut Connection) -> bool {
+    let ready = tokio::time::timeout(SETTLES_WITHIN, connection.sender.ready());
+    matches!(ready.await, Ok(Ok(())))
 }
 
 /// A connection to the replica, kept or new, within `budget`.

@@ -42,9 +42,13 @@ pub(super) enum Failed {
 /// Sends the request; the answer's body holds the permit from there on.
 pub(super) async fn forward(connected: Connected, now: Instant) -> Result<Response<Body>, Failed> {
     let Connected {
-        admitted: Admitted { permit, mut errand },
+        admitted: Admitted {
+            mut permit,
+            mut errand,
+        },
         mut connection,
     } = connected;
+    permit.used(now);
     let mut request = errand.request;
     let spec = &errand.revision.spec;
     let upload = request.body_mut().track(now);
@@ -54,10 +58,11 @@ pub(super) async fn forward(connected: Connected, now: Instant) -> Result<Respon
         .flatten()
         .min();
     let exchange = Exchange {
-        permit,
         connection,
+        permit,
         upload,
         on_disconnect: spec.on_disconnect,
+        patience: spec.timeouts.total,
         watchdog: Watchdog::new(now, first, spec.timeouts.idle),
     };
     let head = Head {
@@ -178,18 +183,32 @@ impl Drop for Head {
         let Some((answer, mut exchange)) = self.waiting.take() else {
             return;
         };
-        if exchange.on_disconnect == OnDisconnect::Release {
-            return;
+        if exchange.on_disconnect != OnDisconnect::Release {
+            exchange.permit.abandon();
+            spawn(outlast(answer, exchange));
         }
-        exchange.permit.abandon();
-        spawn(async move {
-            let Ok(response) = answer.await else { return };
-            if exchange.on_disconnect == OnDisconnect::Finish {
-                let (head, incoming) = response.into_parts();
-                Through::new(incoming, exchange, head.status.as_u16())
-                    .read_out()
-                    .await;
-            }
-        });
+    }
+}
+
+/// Keeps the slot of an exchange that nobody waits for until the replica begins to answer or ends.
+/// One that does neither in time is stuck, and reported: its slots come back when it is replaced.
+async fn outlast(mut answer: Answer, exchange: Exchange) {
+    let in_time = match exchange.patience {
+        Some(patience) => tokio::time::timeout(patience, &mut answer).await.ok(),
+        None => Some((&mut answer).await),
+    };
+    let answered = if let Some(answered) = in_time {
+        answered
+    } else {
+        let permit = &exchange.permit;
+        permit.throttler().report_stuck(permit.replica().id);
+        answer.await
+    };
+    if let Ok(response) = answered
+        && exchange.on_disconnect == OnDisconnect::Finish
+    {
+        let (head, incoming) = response.into_parts();
+        let through = Through::new(incoming, exchange, head.status.as_u16());
+        through.read_out().await;
     }
 }

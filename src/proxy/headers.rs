@@ -35,6 +35,8 @@ pub(super) fn strip_hop_by_hop(headers: &mut HeaderMap) {
     }
     let named: Vec<HeaderName> = words(headers, &header::CONNECTION)
         .filter_map(|word| word.parse().ok())
+        // Without it there is no request: nobody can mean that.
+        .filter(|name| name != header::HOST)
         .collect();
     for name in named {
         headers.remove(name);
@@ -70,11 +72,10 @@ pub(super) fn rewrite<B>(request: &mut Request<B>, client: &ClientName) {
         .map(|a| HeaderValue::from_str(a.as_str()));
     if let Some(Ok(host)) = authority {
         request.headers_mut().insert(header::HOST, host);
-        let target = request
-            .uri()
-            .path_and_query()
-            .map_or("/", |target| target.as_str());
-        *request.uri_mut() = target.parse().unwrap_or_else(|_| Uri::from_static("/"));
+        // `as_str` of `http://host?query` has no path; what is displayed has.
+        let target = request.uri().path_and_query().map(ToString::to_string);
+        let target = target.and_then(|target| target.parse().ok());
+        *request.uri_mut() = target.unwrap_or_else(|| Uri::from_static("/"));
     }
     *request.version_mut() = Version::HTTP_11;
     let headers = request.headers_mut();
@@ -230,6 +231,18 @@ mod tests {
         let sent = rewritten("http://real.example:8080/a?b=1", &[("host", "other")]);
         assert_eq!(sent.uri(), "/a?b=1");
         assert_eq!(sent.headers()["host"], "real.example:8080");
+    }
+
+    #[test]
+    fn an_absolute_target_without_a_path_keeps_its_query() {
+        let sent = rewritten("http://real.example?b=1", &[("host", "other")]);
+        assert_eq!(sent.uri(), "/?b=1");
+    }
+
+    #[test]
+    fn a_host_named_by_connection_stays() {
+        let sent = rewritten("/", &[("host", "h"), ("connection", "host, close")]);
+        assert_eq!(sent.headers()["host"], "h");
     }
 
     #[test]

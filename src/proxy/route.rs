@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use http::Request;
 use http::header::HOST;
 use http::uri::Authority;
+use http::{Method, Request};
 use hyper::body::Incoming;
 
 use super::error::Refusal;
@@ -22,14 +22,17 @@ pub(super) struct Routed {
 /// Finds the revision: the only one there is takes everything; of several, the one of the exact
 /// host, then the one of the model in the path.
 pub(super) fn route(registry: &Registry, request: Request<Incoming>) -> Result<Routed, Refusal> {
-    let found = registry.lone().or_else(|| {
+    // A tunnel has no path to be routed by, and we make none.
+    let tunnel = request.method() == Method::CONNECT;
+    let lone = registry.lone().filter(|_| !tunnel);
+    let found = lone.or_else(|| {
         host(&request)
             .and_then(|host| by_host(registry, host))
             .or_else(|| by_model(registry, model(request.uri().path())?))
     });
     match found {
-        Some(revision) => Ok(Routed { revision, request }),
-        None => Err(Refusal::NoRoute {
+        Some(revision) if !tunnel => Ok(Routed { revision, request }),
+        _ => Err(Refusal::NoRoute {
             host: host(&request).unwrap_or_default().to_owned(),
             path: request.uri().path().to_owned(),
         }),

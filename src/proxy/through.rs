@@ -20,11 +20,14 @@ use crate::stats::Receipt;
 /// One slot in use: the permit, the connection it is used on, and what is known of the upload.
 #[derive(Debug)]
 pub(super) struct Exchange {
-    pub(super) permit: Permit,
+    // Before the permit: dropped together, the connection is closed when the slot passes on.
     pub(super) connection: Connection,
+    pub(super) permit: Permit,
     pub(super) upload: Option<Arc<Progress>>,
     pub(super) on_disconnect: OnDisconnect,
     pub(super) watchdog: Watchdog,
+    /// How long the replica may go on working for nobody before it counts as stuck.
+    pub(super) patience: Option<Duration>,
 }
 
 impl Exchange {

@@ -23,7 +23,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::{Notify, watch};
 
 use crate::admission::meter::Report;
-use crate::admission::{Admission, Left, Reading, Seat, Verdict};
+use crate::admission::{Admission, Left, Reading, Seat, Ticket, Verdict};
 use crate::ports::{Outage, World};
 use crate::revision::{ContainerConcurrency, Endpoint, QueueLimits, ReplicaId};
 use crate::sync::Mutex;
@@ -105,6 +105,7 @@ impl<C: Default> Throttler<C> {
             starting_since: None,
             diagnosis: None,
             stuck: Vec::new(),
+            closed: None,
         };
         Arc::new(Self {
             state: Mutex::new(state),
@@ -126,17 +127,23 @@ impl<C: Default> Throttler<C> {
                 drop(state);
                 Arrival::Admitted(Permit::new(Arc::clone(self), replica, ticket, seat, now))
             }
-            Verdict::Queued(ticket) => {
-                let cold = state.admission.serving() == 0;
-                state.places.insert(ticket, Turn::Waiting(None));
-                drop(state);
-                if cold {
-                    self.poke.notify_one();
-                }
-                Arrival::Waiting(Place::new(Arc::clone(self), ticket))
-            }
+            Verdict::Queued(ticket) => self.queue(&mut state, ticket, now),
             Verdict::Refused => Arrival::QueueFull,
         }
+    }
+
+    /// A request that admission has put in line: it waits, and whoever can start a replica is told,
+    /// unless none can come.
+    fn queue(self: &Arc<Self>, state: &mut State<C>, ticket: Ticket, now: Instant) -> Arrival<C> {
+        if let Some(outage) = &state.outage {
+            state.admission.cancel(ticket, now);
+            return Arrival::Outage(Arc::clone(outage));
+        }
+        state.places.insert(ticket, Turn::Waiting(None));
+        if state.admission.serving() == 0 {
+            self.poke.notify_one();
+        }
+        Arrival::Waiting(Place::new(Arc::clone(self), ticket))
     }
 
     /// The backend's present view: who is ready, whether anybody can come.
@@ -146,19 +153,27 @@ impl<C: Default> Throttler<C> {
         state.starting_since = world.starting_since();
         state.typical_start = world.typical_start;
         state.diagnosis.clone_from(&world.diagnosis);
-        let replicas = state.replicas_of(world);
+        let replicas = match state.closed {
+            Some(_) => Vec::new(),
+            None => state.replicas_of(world),
+        };
         let grants = state.admission.set_replicas(&replicas);
         state.note_warmth(now);
         let mut wakers = state.grant(grants);
-        state.outage = world
-            .outage
-            .clone()
-            .filter(|_| state.admission.serving() == 0);
+        let outage = state.closed.clone().or_else(|| world.outage.clone());
+        state.outage = outage.filter(|_| state.admission.serving() == 0);
         if let Some(outage) = state.outage.clone() {
             wakers.extend(state.dismiss(&outage, now));
         }
         drop(state);
         wake(wakers);
+    }
+
+    /// No replica will come any more, whatever the world says from now on: who waits is told, and
+    /// so is everybody who comes. What runs goes on.
+    pub fn close(&self, outage: Outage) {
+        self.state.lock().closed = Some(Arc::new(outage));
+        self.follow(&World::default());
     }
 
     /// Changes limits in place; nobody is interrupted.

@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::{Arrival, Place, Replica, Throttler, Turn, now, wake};
+use super::{Arrival, Replica, Throttler, now};
 use crate::admission::{Seat, Ticket, Verdict};
 
 /// The right to occupy one slot at one replica. Dropping it gives the slot to whoever is next.
@@ -20,8 +20,10 @@ pub struct Permit<C: Default> {
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Held {
-    /// For a client that waits for the answer.
-    Wanted,
+    /// Nothing was sent yet.
+    Taken,
+    /// The replica works on it, for a client that waits for the answer.
+    Used,
     /// The client has left; the replica still works.
     Abandoned,
     /// Already given back.
@@ -42,7 +44,7 @@ impl<C: Default> Permit<C> {
             ticket,
             seat,
             since,
-            held: Held::Wanted,
+            held: Held::Taken,
         }
     }
 
@@ -58,10 +60,16 @@ impl<C: Default> Permit<C> {
         self.since
     }
 
+    /// The request is being sent: from now on the slot is in use.
+    pub fn used(&mut self, now: Instant) {
+        self.since = now;
+        self.held = Held::Used;
+    }
+
     /// The client has left, but the replica still works: the request counts no longer as demand,
     /// the slot stays occupied until the permit is dropped.
     pub fn abandon(&mut self) {
-        if self.held == Held::Wanted {
+        if matches!(self.held, Held::Taken | Held::Used) {
             self.held = Held::Abandoned;
             self.throttler.state.lock().admission.abandon(now());
         }
@@ -74,7 +82,7 @@ impl<C: Default> Permit<C> {
         let now = now();
         self.held = Held::Returned;
         let mut state = self.throttler.state.lock();
-        let (verdict, left) = state.admission.rebuff(self.ticket, self.seat, bytes, now);
+        let (verdict, vacated) = state.admission.rebuff(self.ticket, self.seat, bytes, now);
         state.note_warmth(now);
         let throttler = Arc::clone(&self.throttler);
         let arrival = match verdict {
@@ -82,16 +90,11 @@ impl<C: Default> Permit<C> {
                 let replica = state.replica(seat);
                 Arrival::Admitted(Self::new(throttler, replica, ticket, seat, now))
             }
-            Verdict::Queued(ticket) => {
-                state.places.insert(ticket, Turn::Waiting(None));
-                Arrival::Waiting(Place::new(throttler, ticket))
-            }
+            Verdict::Queued(ticket) => throttler.queue(&mut state, ticket, now),
             Verdict::Refused => unreachable!("a request that was accepted is not refused"),
         };
-        let wakers = state.grant(left.grant.into_iter().collect());
         drop(state);
-        wake(wakers);
-        if left.vacated {
+        if vacated {
             self.throttler.vacancies.send_modify(|count| *count += 1);
         }
         arrival
@@ -107,10 +110,15 @@ impl<C: Default> Permit<C> {
 impl<C: Default> Drop for Permit<C> {
     fn drop(&mut self) {
         match self.held {
-            Held::Wanted => {
+            Held::Used => {
                 let now = now();
                 let occupied = now.saturating_duration_since(self.since);
                 self.throttler.release(self.seat, occupied, now);
+            }
+            Held::Taken => {
+                // It says nothing about how long an answer takes.
+                self.abandon();
+                self.throttler.vacate(self.seat);
             }
             Held::Abandoned => self.throttler.vacate(self.seat),
             Held::Returned => {}

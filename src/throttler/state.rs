@@ -24,6 +24,8 @@ pub(super) struct State<C> {
     /// When the oldest replica on its way was started.
     pub(super) starting_since: Option<Instant>,
     pub(super) diagnosis: Option<String>,
+    /// Set once no replica will ever come again.
+    pub(super) closed: Option<Arc<Outage>>,
     /// Replicas found stuck, until the backend is told.
     pub(super) stuck: Vec<ReplicaId>,
 }

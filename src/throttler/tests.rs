@@ -5,7 +5,7 @@ use std::task::{Context, Poll, Waker};
 
 use super::tests_support::{ready, throttler};
 use super::{Arrival, Permit, Place, Throttler};
-use crate::ports::{Occupancy, Outage, OutageReason, World};
+use crate::ports::{Occupancy, Outage, OutageReason, ReplicaState, World};
 use crate::revision::ReplicaId;
 
 fn admitted(throttler: &Arc<Throttler<()>>) -> Permit<()> {
@@ -189,4 +189,79 @@ async fn somebody_at_zero_pokes() {
     let _place = waiting(&throttler);
     throttler.poked().await;
     throttler.follow(&ready(&[1]));
+}
+
+#[tokio::test]
+async fn a_replica_retired_before_it_was_listed_never_gets_a_request() {
+    let throttler = throttler(1);
+    throttler.retire_one(ReplicaId(1));
+    throttler.follow(&ready(&[1]));
+    assert!(matches!(throttler.arrive(0), Arrival::Waiting(_)));
+    assert_eq!(throttler.revive(&[ReplicaId(1)]), [ReplicaId(1)]);
+    drop(admitted(&throttler));
+}
+
+#[tokio::test]
+async fn a_draining_replica_is_not_begun_with() {
+    let throttler = throttler(1);
+    let mut world = ready(&[1]);
+    world.replicas[0].state = ReplicaState::Draining;
+    throttler.follow(&world);
+    assert!(matches!(throttler.arrive(0), Arrival::Waiting(_)));
+}
+
+#[tokio::test]
+async fn what_is_closed_stays_closed() {
+    let throttler = throttler(1);
+    throttler.follow(&ready(&[1]));
+    let permit = admitted(&throttler);
+    let mut place = waiting(&throttler);
+    let (reason, detail) = (OutageReason::Draining, String::new());
+    throttler.close(Outage {
+        reason,
+        detail,
+        next_attempt: None,
+    });
+    assert!(matches!(turn(&mut place), Poll::Ready(Err(_))));
+    throttler.follow(&ready(&[1, 2]));
+    assert!(matches!(throttler.arrive(0), Arrival::Outage(_)));
+    assert!(matches!(permit.rebuffed(0), Arrival::Outage(_)));
+    assert_eq!(throttler.peek().in_flight, 0);
+}
+
+#[tokio::test]
+async fn a_stuck_replica_is_reported_once_and_gets_nothing_more() {
+    let throttler = throttler(2);
+    throttler.follow(&ready(&[1]));
+    let mut vacancies = throttler.vacancies();
+    vacancies.mark_unchanged();
+    let _permit = admitted(&throttler);
+    throttler.report_stuck(ReplicaId(1));
+    assert!(vacancies.has_changed().expect("the throttler lives"));
+    assert_eq!(throttler.stuck(), [ReplicaId(1)]);
+    assert!(throttler.stuck().is_empty());
+    assert!(matches!(throttler.arrive(0), Arrival::Waiting(_)));
+}
+
+#[tokio::test]
+async fn a_replica_that_cannot_be_reached_for_a_moment_gives_nobody_more_time() {
+    let throttler = throttler(1);
+    throttler.follow(&ready(&[1]));
+    let since = throttler.outlook().warm_since;
+    let Arrival::Waiting(_place) = admitted(&throttler).rebuffed(0) else {
+        panic!("alone")
+    };
+    assert_eq!(throttler.outlook().warm_since, since);
+}
+
+#[tokio::test]
+async fn a_slot_that_was_never_used_says_nothing_about_service() {
+    let throttler = throttler(1);
+    throttler.follow(&ready(&[1]));
+    drop(admitted(&throttler));
+    assert_eq!(throttler.read().typical_service, None);
+    let mut permit = admitted(&throttler);
+    permit.used(super::now());
+    drop(permit);
+    assert!(throttler.read().typical_service.is_some());
 }
