@@ -19,7 +19,7 @@ use tokio::net::TcpStream;
 use tokio::task::AbortHandle;
 use tokio::time::Sleep;
 
-use super::body::Upload;
+use super::upload::Upload;
 use super::{Replica, Throttler};
 use crate::revision::Endpoint;
 

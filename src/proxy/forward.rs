@@ -11,11 +11,12 @@ use hyper::client::conn::TrySendError;
 
 use super::Revision;
 use super::admit::Admitted;
-use super::body::{Body, Upload};
+use super::body::Body;
 use super::connect::Connection;
 use super::error::Refusal;
 use super::headers;
 use super::through::{Exchange, Through, Watchdog, spawn};
+use super::upload::Upload;
 use crate::revision::OnDisconnect;
 
 /// A request with a slot and a connection to its replica.
@@ -38,6 +39,10 @@ pub(super) enum Failed {
     /// It may have reached the replica, so it is not sent again.
     Sent(Refusal),
 }
+
+/// A replica is not called stuck before it worked so long for nobody: it may be slow, and others may
+/// be inside.
+const LEAST_PATIENCE: Duration = Duration::from_secs(60);
 
 /// Sends the request; the answer's body holds the permit from there on.
 pub(super) async fn forward(connected: Connected, now: Instant) -> Result<Response<Body>, Failed> {
@@ -62,7 +67,7 @@ pub(super) async fn forward(connected: Connected, now: Instant) -> Result<Respon
         permit,
         upload,
         on_disconnect: spec.on_disconnect,
-        patience: spec.timeouts.total,
+        patience: spec.timeouts.total.map(|total| total.max(LEAST_PATIENCE)),
         watchdog: Watchdog::new(now, first, spec.timeouts.idle),
     };
     let head = Head {

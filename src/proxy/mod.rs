@@ -22,6 +22,9 @@ mod headers;
 mod rescue;
 mod route;
 mod through;
+mod upload;
+mod wait;
+mod wire;
 
 use std::io;
 use std::net::IpAddr;
@@ -29,6 +32,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use http::{Request, Response};
+use http_body::Body as _;
 use hyper::body::Incoming;
 use tokio::io::Interest;
 use tokio::net::TcpStream;
@@ -45,6 +49,7 @@ use route::route;
 pub use body::{Body, Cut};
 pub use connect::{Connections, TcpDial};
 pub use error::Refusal;
+pub use wire::Wire;
 
 /// The revisions, with connections kept per replica.
 pub type Registry = registry::Registry<Connections>;
@@ -63,6 +68,7 @@ type Place = throttler::Place<Connections>;
 pub struct Client {
     name: ClientName,
     stream: Option<Arc<TcpStream>>,
+    wire: Arc<Wire>,
 }
 
 impl Client {
@@ -72,7 +78,14 @@ impl Client {
         Self {
             name: ClientName::new(ip),
             stream,
+            wire: Arc::new(Wire::new()),
         }
+    }
+
+    /// What its exchanges tell about its connection.
+    #[must_use]
+    pub fn wire(&self) -> &Arc<Wire> {
+        &self.wire
     }
 
     /// Resolves once the client has left; never, if that cannot be seen. Looks at the socket
@@ -115,6 +128,7 @@ impl<D: Dial> Proxy<D> {
     ) -> impl Future<Output = Response<Body>> + Send + 'a {
         let arrived = now();
         let form = Form::of(request.uri().path());
+        client.wire.asked(!request.body().is_end_stream());
         let entered = route(&self.registry, request).map(|routed| {
             let revision = Arc::clone(&routed.revision);
             let receipt = Receipt::new(Arc::clone(&revision.stats), arrived);
@@ -128,7 +142,7 @@ impl<D: Dial> Proxy<D> {
             match self.answer(client, entry).await {
                 Ok(mut response) => {
                     if let Body::Through(through) = response.body_mut() {
-                        through.account(receipt);
+                        through.account(receipt, &client.wire);
                     }
                     response
                 }

@@ -12,8 +12,10 @@ use hyper::body::Incoming;
 use tokio::time::Sleep;
 
 use super::Permit;
-use super::body::{Cut, Progress};
+use super::body::Cut;
 use super::connect::Connection;
+use super::upload::Progress;
+use super::wire::Wire;
 use crate::revision::OnDisconnect;
 use crate::stats::Receipt;
 
@@ -34,11 +36,15 @@ impl Exchange {
     /// The answer has been read to its end: the connection first, so that whoever gets the slot
     /// finds it.
     fn end(self) {
-        let sent = self.upload.as_ref().is_none_or(|upload| upload.is_done());
-        if sent {
+        if self.is_sent() {
             let now = tokio::time::Instant::now().into_std();
             self.permit.replica().connections.keep(self.connection, now);
         }
+    }
+
+    /// The request has been sent to its end.
+    fn is_sent(&self) -> bool {
+        self.upload.as_ref().is_none_or(|upload| upload.is_done())
     }
 
     pub(super) fn poll_expired(&mut self, cx: &mut Context<'_>) -> Poll<Duration> {
@@ -114,7 +120,11 @@ pub struct Through {
     /// `None` once the answer has ended, one way or the other.
     exchange: Option<Exchange>,
     receipt: Option<Receipt>,
+    /// The client's connection; `None` if nobody is there.
+    wire: Option<Arc<Wire>>,
     status: u16,
+    /// The request had been sent when the answer ended.
+    sent: bool,
 }
 
 impl Through {
@@ -124,7 +134,9 @@ impl Through {
             incoming: Some(incoming),
             exchange: Some(exchange),
             receipt: None,
+            wire: None,
             status,
+            sent: false,
         };
         if ended {
             through.end();
@@ -132,13 +144,19 @@ impl Through {
         through
     }
 
-    /// Counts the request when the answer has ended.
-    pub(super) fn account(&mut self, mut receipt: Receipt) {
-        if self.exchange.is_none() {
+    /// Counts the request when the answer has ended, and tells the client's connection.
+    pub(super) fn account(&mut self, mut receipt: Receipt, wire: &Arc<Wire>) {
+        let Some(exchange) = &self.exchange else {
             receipt.answered(self.status);
-        } else {
-            self.receipt = Some(receipt);
-        }
+            wire.passed(self.sent);
+            return;
+        };
+        let Watchdog {
+            began, total, idle, ..
+        } = exchange.watchdog;
+        wire.passing(total.map(|budget| began + budget), idle);
+        self.wire = Some(Arc::clone(wire));
+        self.receipt = Some(receipt);
     }
 
     pub(super) fn poll_frame(
@@ -188,7 +206,11 @@ impl Through {
 
     fn end(&mut self) {
         if let Some(exchange) = self.exchange.take() {
+            self.sent = exchange.is_sent();
             exchange.end();
+        }
+        if let Some(wire) = self.wire.take() {
+            wire.passed(self.sent);
         }
         if let Some(mut receipt) = self.receipt.take() {
             receipt.answered(self.status);
@@ -198,6 +220,9 @@ impl Through {
     fn cut(&mut self, cut: Cut) -> Cut {
         tracing::debug!(%cut, "an answer was cut short");
         self.exchange = None;
+        if let Some(wire) = self.wire.take() {
+            wire.cut();
+        }
         if let Some(mut receipt) = self.receipt.take() {
             receipt.answered(self.status);
         }
@@ -230,7 +255,9 @@ impl Drop for Through {
                     incoming,
                     exchange: Some(exchange),
                     receipt: None,
+                    wire: None,
                     status,
+                    sent: false,
                 };
                 spawn(rest.read_out());
             }

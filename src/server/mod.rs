@@ -103,7 +103,8 @@ impl<D: Dial> Server<D> {
         let client = Client::new(peer.ip(), Some(Arc::clone(&stream)));
         let server = self.clone();
         self.tasks.spawn(async move {
-            server.serve(ClientStream(stream), client).await;
+            let stream = ClientStream::new(stream, Arc::clone(client.wire()));
+            server.serve(stream, client).await;
             drop(place);
         });
     }
@@ -137,7 +138,10 @@ impl<D: Dial> Server<D> {
             ended = tokio::select! {
                 ended = connection.as_mut() => Some(ended),
                 () = begun.notified() => None,
-                () = tokio::time::sleep(LAST_REQUEST) => None,
+                () = tokio::time::sleep(LAST_REQUEST) => {
+                    client.wire().quiet();
+                    None
+                }
             };
         }
         let ended = if let Some(ended) = ended {
@@ -228,5 +232,29 @@ mod tests {
             assert!(answer.starts_with("HTTP/1.1 404 "), "{answer}");
         }
         TcpStream::connect(address).expect_err("nobody is let in any more");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_client_that_does_not_send_the_rest_is_waited_for_only_so_long() {
+        use tokio::io::{AsyncReadExt, AsyncWriteExt};
+        let listener = listen(([127, 0, 0, 1], 0).into()).expect("a free port");
+        let address = listener.local_addr().expect("it is bound");
+        let registry = Arc::new(Registry::default());
+        let server = Server::new(Arc::new(Proxy::new(registry, TcpDial)), 16);
+        let accepting = server.clone();
+        tokio::spawn(async move { accepting.accept(listener).await });
+        let client = tokio::net::TcpStream::connect(address).await;
+        let mut client = client.expect("it listens");
+        let request = b"POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 100000\r\n\r\nsome";
+        client.write_all(request).await.expect("sent");
+        let mut answer = String::new();
+        client
+            .read_to_string(&mut answer)
+            .await
+            .expect("a whole answer");
+        assert!(answer.starts_with("HTTP/1.1 404 "), "{answer}");
+
+        let drained = tokio::time::timeout(Duration::from_secs(3), server.drained());
+        drained.await.expect("it is let go");
     }
 }

@@ -2,6 +2,7 @@
 
 mod client;
 mod directory;
+mod edge;
 mod ending;
 mod failing;
 mod kills;
