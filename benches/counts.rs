@@ -1,6 +1,7 @@
 //! User instructions and system calls a request, for Holdgate and its peers, with one and with 16
-//! kept connections. They hardly move with the load of the machine, which makes them the figures
-//! to watch between two versions. Wants `valgrind` and `strace`; measures what it finds.
+//! kept connections; before one slot, 15 of those 16 have to wait. They hardly move with the load
+//! of the machine, which makes them the figures to watch between two versions. Wants `valgrind`
+//! and `strace`; measures what it finds.
 //! `cargo bench --profile dist --bench counts` builds what is shipped.
 
 #![allow(
@@ -26,10 +27,12 @@ use support::{gate, peers};
 /// Of a request's body.
 const BODY_BYTES: usize = 1024;
 /// The peers, the yardstick first.
-const PEERS: [&str; 5] = [
+const PEERS: [&str; 7] = [
     "minimal",
     "minimal, limited",
+    "minimal, one slot",
     "holdgate",
+    "holdgate, one slot",
     "haproxy",
     "nginx",
 ];
@@ -106,7 +109,7 @@ impl Bench {
         let counts = self
             .folder
             .path()
-            .join(format!("{}.callgrind", peer.replace(", ", "-")));
+            .join(format!("{}.callgrind", peer.replace([',', ' '], "-")));
         let by = under_callgrind(self.cores.for_proxy(), &counts);
         let count = async {
             if find_program("valgrind").is_none() {
@@ -152,7 +155,13 @@ impl Bench {
         match peer {
             "minimal" => start_minimal(by, &[to], 0).await.map(Some),
             "minimal, limited" => start_minimal(by, &[to], 64).await.map(Some),
+            "minimal, one slot" => start_minimal(by, &[to], 1).await.map(Some),
             "holdgate" => gate::start(by, &self.cores.for_load(), &[]).await.map(Some),
+            "holdgate, one slot" => {
+                let limit = ["--container-concurrency", "1"];
+                let server = gate::start(by, &self.cores.for_load(), &limit).await;
+                server.map(Some)
+            }
             "haproxy" => peers::haproxy(by, folder, &[to], 0).await,
             _ => peers::nginx(by, folder, &[to]).await,
         }

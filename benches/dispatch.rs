@@ -19,7 +19,7 @@ use support::loadgen::{Load, float, post};
 use support::place::Cores;
 use support::process::{Server, start_minimal, start_part};
 use support::summary::{cell, median, percentile, table};
-use support::timed::{Seen, ServiceTime};
+use support::timed::{Seen, ServiceTime, start_gate};
 use support::{gate, peers};
 
 /// Clients, many more than slots.
@@ -149,27 +149,15 @@ impl Scene {
         folder: &Path,
         to: SocketAddr,
     ) -> Result<Option<Server>> {
-        let (by, limit) = (cores.for_proxy(), self.limit.to_string());
+        let by = cores.for_proxy();
         match peer {
             "haproxy" => peers::haproxy(&by, folder, &[to], self.limit).await,
-            "holdgate" => {
-                let [shortest, longest] = self.service_time.words();
-                let model = ["timed", "{port}", &shortest, &longest];
-                let model = cores.for_load().words_of_part(&model)?;
-                let flags = [
-                    "--min-replicas",
-                    "1",
-                    "--max-replicas",
-                    "1",
-                    "--container-concurrency",
-                    &limit,
-                    "--readiness-path",
-                    "/",
-                ];
-                let (command, address) = gate::command(&by, &flags, model)?;
-                Server::start(command, address).await.map(Some)
-            }
-            _ => start_minimal(&by, &[to], limit.parse()?).await.map(Some),
+            "holdgate" => start_gate(cores, self.service_time, 1, self.limit)
+                .await
+                .map(Some),
+            _ => start_minimal(&by, &[to], self.limit as usize)
+                .await
+                .map(Some),
         }
     }
 

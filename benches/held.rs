@@ -17,33 +17,23 @@ use std::ffi::OsString;
 use std::fs;
 use std::net::SocketAddr;
 use std::path::Path;
-use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use clap::Parser;
-use rustix::process::{Resource, Rlimit, Signal, getrlimit, setrlimit};
+use rustix::process::Signal;
 use support::cpu::pss;
-use support::loadgen::{float, post_with};
+use support::crowd::{BATCH, BODY_BYTES, Crowd, Held};
+use support::kernel::raise_file_limit;
 use support::place::Cores;
 use support::process::{Server, find_program, free_address};
 use support::summary::{cell, median, table};
-use support::wire::Wire;
+use support::wire::get;
 use support::{gate, peers};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
-use tokio::task::JoinSet;
-use tokio::time::{Instant, sleep, timeout};
 
-/// Of a request's body.
-const BODY_BYTES: usize = 1024;
-/// Sent at once, before it is made sure that the gate has them: order is told between these.
-const BATCH: usize = 50;
 /// Slots: one, so that what the model server sees has one order.
 const LIMIT: u32 = 1;
 /// Open files of a process beside those of the requests.
 const OTHER_FILES: u64 = 200;
-/// How long anything here may take.
-const PATIENCE: Duration = Duration::from_secs(300);
 /// Bytes a held request may cost.
 const MOST_BYTES: f64 = 18.0 * 1024.0;
 /// What a drain may take over what the wait took.
@@ -77,19 +67,6 @@ fn main() -> Result<()> {
     support::on_one_thread(measure(&flags))?
 }
 
-/// As far as we may; what we start inherits it.
-fn raise_file_limit() -> Result<u64> {
-    let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
-    setrlimit(
-        Resource::Nofile,
-        Rlimit {
-            current: maximum,
-            maximum,
-        },
-    )?;
-    Ok(maximum.unwrap_or(u64::MAX))
-}
-
 async fn measure(flags: &Flags) -> Result<()> {
     ensure!(
         pss(std::process::id()).is_some(),
@@ -107,9 +84,9 @@ async fn measure(flags: &Flags) -> Result<()> {
     );
     let (mut ours, mut theirs) = (Vec::new(), Vec::new());
     for round in 1..=flags.rounds {
-        let holdgate = Line::by_holdgate(cores, flags.requests).await;
+        let holdgate = Round::by_holdgate(cores, flags.requests).await;
         ours.push(holdgate.context("holdgate")?);
-        if let Some(haproxy) = Line::by_haproxy(cores, flags.requests).await? {
+        if let Some(haproxy) = Round::by_haproxy(cores, flags.requests).await? {
             theirs.push(haproxy);
         }
         println!("round {round} of {} done", flags.rounds);
@@ -120,17 +97,13 @@ async fn measure(flags: &Flags) -> Result<()> {
     Ok(())
 }
 
-/// What was seen of one peer in one round. Bytes are over the idle process, for each request.
-struct Line {
-    held: f64,
-    peak: f64,
-    after: f64,
-    drain: Duration,
-    unanswered: usize,
+/// What was seen of one peer in one round.
+struct Round {
+    held: Held,
     in_order: bool,
 }
 
-impl Line {
+impl Round {
     async fn by_holdgate(cores: Cores, requests: usize) -> Result<Self> {
         let folder = tempfile::tempdir()?;
         let go = folder.path().join("go");
@@ -162,9 +135,9 @@ impl Line {
         let server = Server::start_listening(command, address).await?;
         let crowd = Crowd::of(requests, &server).await?;
         let held = crowd.released(&server, || Ok(fs::write(&go, "")?)).await?;
-        let held = held.with_order(address).await?;
+        let in_order = in_order(address).await?;
         server.stop().await?;
-        Ok(held)
+        Ok(Self { held, in_order })
     }
 
     async fn by_haproxy(cores: Cores, requests: usize) -> Result<Option<Self>> {
@@ -196,33 +169,23 @@ impl Line {
         let crowd = Crowd::of(requests, &server).await?;
         let go_on = || model.signal(Signal::CONT);
         let held = crowd.released(&server, go_on).await?;
-        let held = held.with_order(model.address).await?;
+        let in_order = in_order(model.address).await?;
         server.stop().await?;
-        Ok(held)
+        Ok(Self { held, in_order })
     }
+}
 
-    /// With what the model server behind this address has seen.
-    async fn with_order(mut self, address: SocketAddr) -> Result<Self> {
-        #[derive(serde::Deserialize)]
-        struct Seen {
-            sequence: Vec<usize>,
-        }
-        let mut socket = TcpStream::connect(address).await?;
-        socket
-            .write_all(
-                b"GET /stats?sequence=1 HTTP/1.1\r\nhost: bench\r\nconnection: close\r\n\r\n",
-            )
-            .await?;
-        let mut answer = String::new();
-        socket.read_to_string(&mut answer).await?;
-        let (_, body) = answer
-            .split_once("\r\n\r\n")
-            .context("an answer has an empty line")?;
-        let seen: Seen = serde_json::from_str(body).context(answer.clone())?;
-        let batches = seen.sequence.iter().map(|nth| nth / BATCH);
-        self.in_order = batches.is_sorted();
-        Ok(self)
+/// Whether the model server behind this address has seen the requests in the order in which they
+/// were sent.
+async fn in_order(address: SocketAddr) -> Result<bool> {
+    #[derive(serde::Deserialize)]
+    struct Seen {
+        sequence: Vec<usize>,
     }
+    let body = get(address, "/stats?sequence=1").await?;
+    let seen: Seen = serde_json::from_str(&body).context(body.clone())?;
+    let batches = seen.sequence.iter().map(|nth| nth / BATCH);
+    Ok(batches.is_sorted())
 }
 
 /// `$0` is the file, the rest the command.
@@ -237,120 +200,7 @@ fn sample_model(port: &str) -> [OsString; 4] {
     ]
 }
 
-/// Clients that wait.
-struct Crowd {
-    clients: Vec<TcpStream>,
-    idle: f64,
-    held: f64,
-}
-
-impl Crowd {
-    /// All of them in the server's hands, in order.
-    async fn of(requests: usize, server: &Server) -> Result<Self> {
-        settle().await;
-        let idle = bytes(server)?;
-        let mut clients = Vec::new();
-        while clients.len() < requests {
-            let first = clients.len();
-            for nth in first..requests.min(first + BATCH) {
-                let sequence = format!("x-sample-sequence: {nth}\r\n");
-                let path = "/v1/models/flowers-sample:predict";
-                let request = post_with(path, "bench", &sequence, BODY_BYTES);
-                let mut client = TcpStream::connect(server.address).await?;
-                client.write_all(&request).await?;
-                clients.push(client);
-            }
-            until_read(server.address, clients.len()).await?;
-        }
-        settle().await;
-        let held = bytes(server)?;
-        Ok(Self {
-            clients,
-            idle,
-            held,
-        })
-    }
-
-    /// Lets them go and waits for every answer. The connections stay open to the end.
-    async fn released(self, server: &Server, release: impl Fn() -> Result<()>) -> Result<Line> {
-        let requests = self.clients.len();
-        let mut answers = JoinSet::new();
-        let begun = Instant::now();
-        release()?;
-        for client in self.clients {
-            answers.spawn(async move {
-                let mut wire = Wire::new(client)?;
-                let answer = wire.receive().await?;
-                let status = answer.map(|answer| answer.status()).transpose()?;
-                anyhow::Ok((wire, status))
-            });
-        }
-        let mut open = Vec::new();
-        let mut peak = self.held;
-        let mut unanswered = requests;
-        while !answers.is_empty() {
-            peak = peak.max(bytes(server)?);
-            let until = Instant::now() + Duration::from_millis(20);
-            while let Ok(Some(answer)) = tokio::time::timeout_at(until, answers.join_next()).await {
-                if let Ok((wire, status)) = answer? {
-                    unanswered -= usize::from(status == Some(200));
-                    open.push(wire);
-                }
-            }
-            ensure!(begun.elapsed() < PATIENCE, "some answers never came");
-        }
-        let drain = begun.elapsed();
-        settle().await;
-        let after = bytes(server)?;
-        let each = |bytes: f64| (bytes - self.idle) / float(requests as u64);
-        Ok(Line {
-            held: each(self.held),
-            peak: each(peak.max(after)),
-            after: each(after),
-            drain,
-            unanswered,
-            in_order: false,
-        })
-    }
-}
-
-async fn settle() {
-    sleep(Duration::from_millis(500)).await;
-}
-
-fn bytes(server: &Server) -> Result<f64> {
-    Ok(float(pss(server.pid).context("the process is gone")?))
-}
-
-/// Waits until a server has accepted so many connections and read all that was sent on them.
-async fn until_read(address: SocketAddr, connections: usize) -> Result<()> {
-    let reading = async {
-        while connections_read(address.port())? < connections {
-            sleep(Duration::from_millis(1)).await;
-        }
-        anyhow::Ok(())
-    };
-    timeout(PATIENCE, reading)
-        .await
-        .context("not everything was read")?
-}
-
-/// Established connections to a local port in whose receive queue nothing is left.
-fn connections_read(port: u16) -> Result<usize> {
-    let sockets = fs::read_to_string("/proc/net/tcp")?;
-    let (port, nothing) = (format!(":{port:04X}"), ":00000000");
-    let read = |line: &&str| {
-        let mut fields = line.split_whitespace().skip(1);
-        let (local, _, state, queues) =
-            (fields.next(), fields.next(), fields.next(), fields.next());
-        local.is_some_and(|local| local.ends_with(&port))
-            && state == Some("01")
-            && queues.is_some_and(|queues| queues.ends_with(nothing))
-    };
-    Ok(sockets.lines().filter(read).count())
-}
-
-fn report(ours: &[Line], theirs: &[Line]) {
+fn report(ours: &[Round], theirs: &[Round]) {
     let head = [
         "",
         "B a held request",
@@ -363,21 +213,22 @@ fn report(ours: &[Line], theirs: &[Line]) {
         "in order",
     ];
     let mut lines = vec![head.map(str::to_owned).to_vec()];
-    let yardstick = median(theirs.iter().map(|held| held.held));
+    let yardstick = median(theirs.iter().map(|round| round.held.waiting));
     for (name, rounds) in [("holdgate", ours), ("haproxy", theirs)] {
         if rounds.is_empty() {
             println!("{name}: not measured: not installed");
             continue;
         }
-        let middle = |number: fn(&Line) -> f64| median(rounds.iter().map(number));
-        let unanswered: usize = rounds.iter().map(|held| held.unanswered).sum();
-        let in_order = rounds.iter().all(|held| held.in_order);
+        let middle =
+            |number: fn(&Held) -> f64| median(rounds.iter().map(|round| number(&round.held)));
+        let unanswered: usize = rounds.iter().map(|round| round.held.unanswered).sum();
+        let in_order = rounds.iter().all(|round| round.in_order);
         lines.push(vec![
             name.to_owned(),
-            cell(middle(|held| held.held), 0),
-            cell(middle(|held| held.held) / yardstick, 2),
+            cell(middle(|held| held.waiting), 0),
+            cell(middle(|held| held.waiting) / yardstick, 2),
             cell(middle(|held| held.peak), 0),
-            cell(middle(|held| held.peak / held.held), 2),
+            cell(middle(|held| held.peak / held.waiting), 2),
             cell(middle(|held| held.after), 0),
             cell(middle(|held| held.drain.as_secs_f64()), 2),
             unanswered.to_string(),
@@ -388,14 +239,17 @@ fn report(ours: &[Line], theirs: &[Line]) {
 }
 
 /// The bars that were missed, in words.
-fn misses(rounds: &[Line]) -> Vec<String> {
-    let held = median(rounds.iter().map(|held| held.held));
-    let growth = median(rounds.iter().map(|held| held.peak / held.held));
-    let unanswered: usize = rounds.iter().map(|held| held.unanswered).sum();
+fn misses(rounds: &[Round]) -> Vec<String> {
+    let held = median(rounds.iter().map(|round| round.held.waiting));
+    let growth = rounds
+        .iter()
+        .map(|round| round.held.peak / round.held.waiting);
+    let growth = median(growth);
+    let unanswered: usize = rounds.iter().map(|round| round.held.unanswered).sum();
     let bars = [
         (unanswered == 0, format!("{unanswered} answers")),
         (
-            rounds.iter().all(|held| held.in_order),
+            rounds.iter().all(|round| round.in_order),
             "the order".to_owned(),
         ),
         (held <= MOST_BYTES, format!("the memory: {held:.0} B")),

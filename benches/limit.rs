@@ -11,7 +11,6 @@
 
 mod support;
 
-use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -20,9 +19,9 @@ use clap::Parser;
 use support::cpu::cpu_time;
 use support::loadgen::{Load, Report, float, post};
 use support::place::Cores;
-use support::process::{Server, start_minimal, start_part};
+use support::process::{Server, or_why_not, start_minimal, start_part};
 use support::summary::{cell, least, median, table};
-use support::timed::{Seen, ServiceTime};
+use support::timed::{ServiceTime, most_at_work, most_at_work_behind, start_gate};
 use support::{gate, peers};
 
 /// Clients, each with a connection of its own.
@@ -66,17 +65,15 @@ fn main() -> Result<()> {
 
 async fn measure(flags: &Flags) -> Result<()> {
     let cores = Cores::claim(false).await?;
-    println!(
-        "{WORKERS} workers at {REPLICAS} × {LIMIT} slots of {} ms, {} rounds of {} s each;",
-        SERVICE.shortest, flags.rounds, flags.seconds
-    );
-    println!(
-        "{}; built with profile {}\n",
-        cores.describe(),
-        gate::profile()
-    );
+    let (ms, rounds, seconds) = (SERVICE.shortest, flags.rounds, flags.seconds);
+    println!("{WORKERS} workers at {REPLICAS} × {LIMIT} slots of {ms} ms,");
+    let (places, profile) = (cores.describe(), gate::profile());
+    println!("{rounds} rounds of {seconds} s each; {places}; built with profile {profile}\n");
     let folder = tempfile::tempdir()?;
-    let models = start_models(cores).await?;
+    let mut models = Vec::new();
+    for _ in 0..REPLICAS {
+        models.push(start_part(&cores.for_load(), "timed", &SERVICE.words()).await?);
+    }
     let mut rows = start_rows(cores, folder.path(), &models).await?;
     let mut directs = Vec::new();
     let duration = Duration::from_secs(flags.seconds);
@@ -90,13 +87,9 @@ async fn measure(flags: &Flags) -> Result<()> {
     }
     report(&directs, &rows);
     let misses = rows[0].misses(&directs);
-    for row in rows {
-        if let Ok(server) = row.server {
-            server.stop().await?;
-        }
-    }
-    for model in models {
-        model.stop().await?;
+    let servers = rows.into_iter().filter_map(|row| row.server.ok());
+    for server in servers.chain(models) {
+        server.stop().await?;
     }
     ensure!(misses.is_empty(), "holdgate missed {}", misses.join(", "));
     Ok(())
@@ -111,45 +104,20 @@ fn load(to: SocketAddr, connections: usize, duration: Duration) -> Load {
     }
 }
 
-async fn start_models(cores: Cores) -> Result<Vec<Server>> {
-    let mut models = Vec::new();
-    for _ in 0..REPLICAS {
-        models.push(start_part(&cores.for_load(), "timed", &SERVICE.words()).await?);
-    }
-    Ok(models)
-}
-
 async fn start_rows(cores: Cores, folder: &std::path::Path, models: &[Server]) -> Result<Vec<Row>> {
     let to: Vec<SocketAddr> = models.iter().map(|model| model.address).collect();
     let by = cores.for_proxy();
     let minimal = start_minimal(&by, &to, LIMIT as usize).await;
     let haproxy = peers::haproxy(&by, folder, &to, LIMIT).await;
     Ok(vec![
-        Row::new("holdgate", start_gate(cores).await.map(Some), true),
+        Row::new(
+            "holdgate",
+            start_gate(cores, SERVICE, REPLICAS, LIMIT).await.map(Some),
+            true,
+        ),
         Row::new("haproxy", haproxy, false),
         Row::new("minimal, semaphore", minimal.map(Some), false),
     ])
-}
-
-async fn start_gate(cores: Cores) -> Result<Server> {
-    let [shortest, longest] = SERVICE.words();
-    let model = ["timed", "{port}", &shortest, &longest];
-    let model = cores.for_load().words_of_part(&model)?;
-    let (replicas, limit) = (REPLICAS.to_string(), LIMIT.to_string());
-    let flags = [
-        "--min-replicas",
-        &replicas,
-        "--max-replicas",
-        &replicas,
-        "--container-concurrency",
-        &limit,
-        "--readiness-path",
-        "/",
-    ];
-    let (command, address) = gate::command(&cores.for_proxy(), &flags, model)?;
-    let server = Server::start(command, address).await?;
-    ask_through(address).await?;
-    Ok(server)
 }
 
 /// What the direct run of a round says about the slots.
@@ -200,14 +168,9 @@ struct Turn {
 
 impl Row {
     fn new(name: &'static str, server: Result<Option<Server>>, own_models: bool) -> Self {
-        let server = match server {
-            Ok(Some(server)) => Ok(server),
-            Ok(None) => Err("not installed".to_owned()),
-            Err(error) => Err(format!("{error:#}")),
-        };
         Self {
             name,
-            server,
+            server: or_why_not(server),
             own_models,
             turns: Vec::new(),
         }
@@ -219,22 +182,20 @@ impl Row {
         };
         if !self.own_models {
             // What the one before has left is not this one's.
-            ask_each(models).await?;
+            most_at_work(models).await?;
         }
         let before = cpu_time(server.pid);
         let load = load(server.address, WORKERS, duration);
         let report = load.closed_loop().await.context(self.name)?;
         let after = cpu_time(server.pid);
-        let cpu = after
-            .zip(before)
-            .map(|(after, before)| after.saturating_sub(before));
-        let cpu_us = cpu.map_or(f64::NAN, |cpu| {
+        let cpu_us = after.zip(before).map_or(f64::NAN, |(after, before)| {
+            let cpu = after.saturating_sub(before);
             cpu.as_secs_f64() * 1e6 / float(report.answered())
         });
         let most_at_work = if self.own_models {
-            ask_through(server.address).await?
+            most_at_work_behind(server.address, REPLICAS).await?
         } else {
-            ask_each(models).await?
+            most_at_work(models).await?
         };
         self.turns.push(Turn {
             report,
@@ -336,30 +297,4 @@ fn report(directs: &[Direct], rows: &[Row]) {
             println!("{}: not measured: {reason}", row.name);
         }
     }
-}
-
-/// The most requests at work at once in any of these since they were last asked.
-async fn ask_each(models: &[Server]) -> Result<u64> {
-    let mut most = 0;
-    for model in models {
-        most = most.max(Seen::ask(model.address).await?.most_at_work);
-    }
-    Ok(most)
-}
-
-/// The same of a gate's replicas, which take turns.
-async fn ask_through(address: SocketAddr) -> Result<u64> {
-    let begun = tokio::time::Instant::now();
-    let mut seen = BTreeMap::<u32, u64>::new();
-    while seen.len() < REPLICAS {
-        ensure!(
-            begun.elapsed() < Duration::from_secs(30),
-            "only {} of {REPLICAS} replicas could be asked",
-            seen.len()
-        );
-        let one = Seen::ask(address).await?;
-        let most = seen.entry(one.pid).or_default();
-        *most = one.most_at_work.max(*most);
-    }
-    Ok(seen.into_values().max().unwrap_or(0))
 }

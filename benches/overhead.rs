@@ -20,7 +20,7 @@ use clap::Parser;
 use support::cpu::cpu_time;
 use support::loadgen::{Load, Report, float, post};
 use support::place::Cores;
-use support::process::{Server, start_minimal, start_part};
+use support::process::{Server, or_why_not, start_minimal, start_part};
 use support::summary::{cell, least, median, median_ratio, table};
 use support::{gate, peers};
 
@@ -141,14 +141,9 @@ async fn start_all(
 
 impl Row {
     fn new(name: &'static str, server: Result<Option<Server>>) -> Self {
-        let server = match server {
-            Ok(Some(server)) => Ok(server),
-            Ok(None) => Err("not installed".to_owned()),
-            Err(error) => Err(format!("{error:#}")),
-        };
         Self {
             name,
-            server,
+            server: or_why_not(server),
             turns: Vec::new(),
         }
     }

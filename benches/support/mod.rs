@@ -6,7 +6,9 @@
 
 pub(crate) mod counting;
 pub(crate) mod cpu;
+pub(crate) mod crowd;
 pub(crate) mod gate;
+pub(crate) mod kernel;
 pub(crate) mod loadgen;
 pub(crate) mod minimal;
 pub(crate) mod peers;

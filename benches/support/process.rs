@@ -128,6 +128,15 @@ async fn listens(address: SocketAddr) -> bool {
     TcpStream::connect(address).await.is_ok()
 }
 
+/// A server, or in words why there is none.
+pub(crate) fn or_why_not(server: Result<Option<Server>>) -> Result<Server, String> {
+    match server {
+        Ok(Some(server)) => Ok(server),
+        Ok(None) => Err("not installed".to_owned()),
+        Err(error) => Err(format!("{error:#}")),
+    }
+}
+
 /// A port that was free a moment ago.
 pub(crate) fn free_address() -> Result<SocketAddr> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;

@@ -1,20 +1,25 @@
 //! A model server that takes its time over every POST and remembers what its limit must not let
 //! happen: how many it had at work at once, and how long a slot it had freed stayed empty.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::fmt::Write;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use parking_lot::Mutex;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::{Instant, sleep};
 
+use super::gate;
+use super::place::Cores;
+use super::process::Server;
 use super::upstream::ANSWER_BYTES;
-use super::wire::Wire;
+use super::wire::{Wire, get};
+
+/// How long it may take until every replica has been asked.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// How long the work on one request takes: in turn every whole millisecond from the shortest to
 /// the longest, so that slots need not fall free together.
@@ -54,15 +59,7 @@ pub(crate) struct Seen {
 impl Seen {
     /// Asks the model server at an address, or the one behind a proxy there.
     pub(crate) async fn ask(address: SocketAddr) -> Result<Self> {
-        let mut socket = TcpStream::connect(address).await?;
-        socket
-            .write_all(b"GET /seen HTTP/1.1\r\nhost: bench\r\nconnection: close\r\n\r\n")
-            .await?;
-        let mut answer = String::new();
-        socket.read_to_string(&mut answer).await?;
-        let (_, body) = answer
-            .split_once("\r\n\r\n")
-            .context("an answer has an empty line")?;
+        let body = get(address, "/seen").await?;
         let mut words = body.split_whitespace();
         let mut next = || words.next().context("a word is missing in what was seen");
         let (pid, most_at_work) = (next()?.parse()?, next()?.parse()?);
@@ -74,6 +71,60 @@ impl Seen {
             gaps_us,
         })
     }
+}
+
+/// The most requests at work at once in any of these since they were last asked.
+pub(crate) async fn most_at_work(models: &[Server]) -> Result<u64> {
+    let mut most = 0;
+    for model in models {
+        most = most.max(Seen::ask(model.address).await?.most_at_work);
+    }
+    Ok(most)
+}
+
+/// The same of the so many replicas of a gate, which take turns in answering it.
+pub(crate) async fn most_at_work_behind(gate: SocketAddr, replicas: usize) -> Result<u64> {
+    let begun = Instant::now();
+    let mut seen = BTreeMap::<u32, u64>::new();
+    while seen.len() < replicas {
+        ensure!(
+            begun.elapsed() < PATIENCE,
+            "only {} of {replicas} replicas could be asked",
+            seen.len()
+        );
+        let one = Seen::ask(gate).await?;
+        let most = seen.entry(one.pid).or_default();
+        *most = one.most_at_work.max(*most);
+    }
+    Ok(seen.into_values().max().unwrap_or(0))
+}
+
+/// Starts a gate before so many replicas of this kind, at most `limit` requests each, and waits
+/// until all of them answer.
+pub(crate) async fn start_gate(
+    cores: Cores,
+    service_time: ServiceTime,
+    replicas: usize,
+    limit: u32,
+) -> Result<Server> {
+    let [shortest, longest] = service_time.words();
+    let model = ["timed", "{port}", &shortest, &longest];
+    let model = cores.for_load().words_of_part(&model)?;
+    let (count, limit) = (replicas.to_string(), limit.to_string());
+    let flags = [
+        "--min-replicas",
+        &count,
+        "--max-replicas",
+        &count,
+        "--container-concurrency",
+        &limit,
+        "--readiness-path",
+        "/",
+    ];
+    let (command, address) = gate::command(&cores.for_proxy(), &flags, model)?;
+    let server = Server::start(command, address).await?;
+    most_at_work_behind(address, replicas).await?;
+    Ok(server)
 }
 
 #[derive(Debug)]

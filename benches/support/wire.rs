@@ -2,7 +2,9 @@
 //! measure: heads by hand, bodies by `content-length` alone, no pipelining.
 
 use std::io;
+use std::net::SocketAddr;
 
+use anyhow::{Context, Result};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::Instant;
@@ -81,6 +83,19 @@ impl Message<'_> {
             .and_then(|digits| digits.parse().ok())
             .ok_or_else(|| broken("no status line"))
     }
+}
+
+/// The body of the answer to a GET, on a connection of its own.
+pub(crate) async fn get(address: SocketAddr, path: &str) -> Result<String> {
+    let mut socket = TcpStream::connect(address).await?;
+    let request = format!("GET {path} HTTP/1.1\r\nhost: bench\r\nconnection: close\r\n\r\n");
+    socket.write_all(request.as_bytes()).await?;
+    let mut answer = String::new();
+    socket.read_to_string(&mut answer).await?;
+    let (_, body) = answer
+        .split_once("\r\n\r\n")
+        .context("an answer has an empty line")?;
+    Ok(body.to_owned())
 }
 
 fn head_length(bytes: &[u8]) -> Option<usize> {

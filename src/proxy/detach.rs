@@ -15,6 +15,7 @@ use http::{HeaderValue, Request, Uri};
 const MOST_COPIED: usize = 4 * 1024;
 
 /// Copies target and header values into one allocation.
+#[cold]
 pub(super) fn detach<B>(request: &mut Request<B>) {
     let values = request.headers().values().map(HeaderValue::len);
     let target = request.uri().path_and_query();

@@ -123,9 +123,11 @@ impl<D: Dial> Server<D> {
             answering.store(false, Relaxed);
             Ok::<_, Infallible>(response)
         });
-        let mut builder = http1::Builder::new();
-        builder.timer(TokioTimer::new()).max_header_size(MOST_HEAD);
-        let mut connection = std::pin::pin!(builder.serve_connection(TokioIo::new(io), service));
+        let connection = http1::Builder::new()
+            .timer(TokioTimer::new())
+            .max_header_size(MOST_HEAD)
+            .serve_connection(TokioIo::new(io), service);
+        let mut connection = std::pin::pin!(connection);
         let mut ended = tokio::select! {
             ended = connection.as_mut() => Some(ended),
             () = self.drain.cancelled() => None,
