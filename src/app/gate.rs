@@ -5,19 +5,15 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::Instant;
 
-use crate::admin::{Board, Watched};
-use crate::autoscale::Spec;
-use crate::autoscaler::{Decisions, PodAutoscaler};
-use crate::backend::{Host, ProcessSpec, Settings, Supervisor};
+use super::running::Running;
+use crate::admin::Board;
+use crate::backend::{Host, Supervisor};
 use crate::config::{Config, RevisionConfig};
-use crate::ports::{Outage, OutageReason, World};
-use crate::proxy::{Registry, Revision, Throttler};
-use crate::revision::{RevisionId, RevisionSpec};
-use crate::stats::Stats;
+use crate::proxy::Registry;
+use crate::revision::RevisionId;
 
 /// How often unused connections to replicas are looked at.
 const RETIRE_EVERY: Duration = Duration::from_secs(1);
@@ -33,20 +29,10 @@ pub(super) struct Gate {
     board: Arc<Board>,
     host: Host,
     running: BTreeMap<RevisionId, Running>,
+    /// Taken out of the configuration, their processes not gone yet; each with its wait for that.
+    leaving: Vec<(Supervisor, JoinHandle<()>)>,
     config: Config,
     janitor: JoinHandle<()>,
-}
-
-/// One revision that runs.
-#[derive(Debug)]
-struct Running {
-    config: RevisionConfig,
-    throttler: Arc<Throttler>,
-    stats: Arc<Stats>,
-    supervisor: Supervisor,
-    scaling: watch::Sender<Spec>,
-    /// Follows the world and steers it; ends when dropped.
-    loops: JoinSet<()>,
 }
 
 impl Gate {
@@ -69,6 +55,7 @@ impl Gate {
             board,
             host,
             running: BTreeMap::new(),
+            leaving: Vec::new(),
             config,
             janitor,
         }
@@ -113,12 +100,13 @@ impl Gate {
             tracing::info!(revision = %id, "it is no longer in the configuration");
             running.loops.abort_all();
             running.dismiss("the revision was removed");
-            tokio::spawn(async move {
-                running
-                    .supervisor
-                    .stop(Instant::now() + REMOVED_STREAMS)
-                    .await;
+            let supervisor = running.supervisor.clone();
+            let gone = tokio::spawn(async move {
+                let deadline = Instant::now() + REMOVED_STREAMS;
+                running.supervisor.stop(deadline).await;
             });
+            self.leaving.retain(|(_, gone)| !gone.is_finished());
+            self.leaving.push((supervisor, gone));
         }
     }
 
@@ -168,11 +156,11 @@ impl Gate {
     where
         F: Future<Output = ()> + Send + 'static,
     {
-        let supervisors = self
-            .running
-            .values()
-            .map(|running| running.supervisor.clone());
-        supervisors
+        let running = self.running.values().map(|running| &running.supervisor);
+        let leaving = self.leaving.iter().map(|(supervisor, _)| supervisor);
+        running
+            .chain(leaving)
+            .cloned()
             .map(end)
             .collect::<JoinSet<()>>()
             .join_all()
@@ -183,97 +171,6 @@ impl Gate {
 impl Drop for Gate {
     fn drop(&mut self) {
         self.janitor.abort();
-    }
-}
-
-impl Running {
-    fn start(host: &Host, revision: &RevisionConfig, process: ProcessSpec, board: &Board) -> Self {
-        let spec = &revision.spec;
-        let throttler = Throttler::new(spec.container_concurrency, spec.queue);
-        let stats = Arc::new(Stats::new());
-        let settings = Settings {
-            revision: spec.id.clone(),
-            stats: Arc::clone(&stats),
-            failed_starts: spec.scaling.failed_starts,
-        };
-        let supervisor = host.supervise(settings, process, Arc::clone(&throttler));
-        let scaling = watch::Sender::new(scaling(spec));
-        let decisions = Arc::new(Decisions::default());
-        let mut loops = JoinSet::new();
-        loops.spawn(follow(supervisor.world(), Arc::clone(&throttler)));
-        let autoscaler = PodAutoscaler {
-            id: spec.id.clone(),
-            throttler: Arc::clone(&throttler),
-            scaler: supervisor.clone(),
-            world: supervisor.world(),
-            spec: scaling.subscribe(),
-            decisions: Arc::clone(&decisions),
-            stats: Arc::clone(&stats),
-        };
-        loops.spawn(autoscaler.run());
-        let (world, spec) = (supervisor.world(), scaling.subscribe());
-        board.insert(
-            revision.spec.id.clone(),
-            Watched {
-                world,
-                decisions,
-                spec,
-            },
-        );
-        Self {
-            config: revision.clone(),
-            throttler,
-            stats,
-            supervisor,
-            scaling,
-            loops,
-        }
-    }
-
-    fn change(&mut self, revision: &RevisionConfig) {
-        let (old, new) = (&self.config, revision);
-        self.throttler
-            .set_limits(new.spec.container_concurrency, new.spec.queue);
-        self.supervisor
-            .set_failed_starts(new.spec.scaling.failed_starts);
-        self.scaling.send_replace(scaling(&new.spec));
-        if let Some(process) = new.process.clone().filter(|_| old.process != new.process) {
-            self.supervisor.replace(process);
-        }
-        self.config = revision.clone();
-    }
-
-    /// This revision as the data path sees it.
-    fn entry(&self) -> Revision {
-        Revision {
-            spec: self.config.spec.clone(),
-            throttler: Arc::clone(&self.throttler),
-            stats: Arc::clone(&self.stats),
-        }
-    }
-
-    fn dismiss(&self, detail: &str) {
-        let (reason, detail) = (OutageReason::Draining, detail.to_owned());
-        self.throttler.close(Outage {
-            reason,
-            detail,
-            next_attempt: None,
-        });
-    }
-}
-
-fn scaling(spec: &RevisionSpec) -> Spec {
-    Spec::new(spec.scaling.clone(), spec.container_concurrency)
-}
-
-/// Tells the throttler what the world looks like, now and whenever it changes.
-async fn follow(mut world: watch::Receiver<World>, throttler: Arc<Throttler>) {
-    loop {
-        let present = World::clone(&world.borrow_and_update());
-        throttler.follow(&present);
-        if world.changed().await.is_err() {
-            return;
-        }
     }
 }
 

@@ -4,6 +4,7 @@
 mod drain;
 mod gate;
 mod reload;
+mod running;
 mod welcome;
 
 use std::path::PathBuf;

@@ -184,3 +184,30 @@ fn who_was_given(word: &str) -> Vec<Pid> {
     let pids = given.filter_map(|name| name.parse().ok().map(pid));
     pids.filter(|&pid| is_alive(pid)).collect()
 }
+
+#[tokio::test]
+async fn a_model_server_of_a_removed_revision_has_its_time_to_stop_as_well() {
+    let settings = Settings::new(&[]);
+    let bye = format!("{}.bye", settings.path());
+    let slow_to_stop = format!(
+        "echo pid $$; trap 'sleep 1; touch {bye}; exit 0' TERM; {} & wait",
+        model("removed", "")
+    );
+    let kept = revision("kept", "minReplicas: 1", "");
+    let removed = script("removed", "minReplicas: 1", &slow_to_stop);
+    settings.write(&[kept.clone(), removed]);
+    let mut gate = settings.run(&[]).await;
+    let mut log = gate.log();
+    let start = log.next_start("removed").await;
+    log.next_ready("removed").await;
+    gate.log().next_ready("kept").await;
+    settings.write(&[kept]);
+    log.next(|line| line.is_of("removed") && line.says("it is no longer"))
+        .await;
+
+    gate.signal(Signal::TERM);
+
+    assert_eq!(gate.ended().await.code(), Some(0));
+    assert!(std::fs::exists(&bye).expect("a folder"), "it was cut short");
+    until_dead(&start.pids, Duration::ZERO).await;
+}

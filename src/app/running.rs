@@ -1,0 +1,125 @@
+//! One revision that runs: its throttler, its processes and what steers them.
+
+use std::sync::Arc;
+
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+use crate::admin::{Board, Watched};
+use crate::autoscale::Spec;
+use crate::autoscaler::{Decisions, PodAutoscaler};
+use crate::backend::{Host, ProcessSpec, Settings, Supervisor};
+use crate::config::RevisionConfig;
+use crate::ports::{Outage, OutageReason, World};
+use crate::proxy::{Revision, Throttler};
+use crate::revision::RevisionSpec;
+use crate::stats::Stats;
+
+/// One revision that runs.
+#[derive(Debug)]
+pub(super) struct Running {
+    pub(super) config: RevisionConfig,
+    throttler: Arc<Throttler>,
+    stats: Arc<Stats>,
+    pub(super) supervisor: Supervisor,
+    scaling: watch::Sender<Spec>,
+    /// Follows the world and steers it; ends when dropped.
+    pub(super) loops: JoinSet<()>,
+}
+
+impl Running {
+    pub(super) fn start(
+        host: &Host,
+        revision: &RevisionConfig,
+        process: ProcessSpec,
+        board: &Board,
+    ) -> Self {
+        let spec = &revision.spec;
+        let throttler = Throttler::new(spec.container_concurrency, spec.queue);
+        let stats = Arc::new(Stats::new());
+        let settings = Settings {
+            revision: spec.id.clone(),
+            stats: Arc::clone(&stats),
+            failed_starts: spec.scaling.failed_starts,
+        };
+        let supervisor = host.supervise(settings, process, Arc::clone(&throttler));
+        let scaling = watch::Sender::new(scaling(spec));
+        let decisions = Arc::new(Decisions::default());
+        let mut loops = JoinSet::new();
+        loops.spawn(follow(supervisor.world(), Arc::clone(&throttler)));
+        let autoscaler = PodAutoscaler {
+            id: spec.id.clone(),
+            throttler: Arc::clone(&throttler),
+            scaler: supervisor.clone(),
+            world: supervisor.world(),
+            spec: scaling.subscribe(),
+            decisions: Arc::clone(&decisions),
+            stats: Arc::clone(&stats),
+        };
+        loops.spawn(autoscaler.run());
+        let (world, spec) = (supervisor.world(), scaling.subscribe());
+        board.insert(
+            revision.spec.id.clone(),
+            Watched {
+                world,
+                decisions,
+                spec,
+            },
+        );
+        Self {
+            config: revision.clone(),
+            throttler,
+            stats,
+            supervisor,
+            scaling,
+            loops,
+        }
+    }
+
+    pub(super) fn change(&mut self, revision: &RevisionConfig) {
+        let (old, new) = (&self.config, revision);
+        self.throttler
+            .set_limits(new.spec.container_concurrency, new.spec.queue);
+        self.supervisor
+            .set_failed_starts(new.spec.scaling.failed_starts);
+        self.scaling.send_replace(scaling(&new.spec));
+        if let Some(process) = new.process.clone().filter(|_| old.process != new.process) {
+            self.supervisor.replace(process);
+        }
+        self.config = revision.clone();
+    }
+
+    /// This revision as the data path sees it.
+    pub(super) fn entry(&self) -> Revision {
+        Revision {
+            spec: self.config.spec.clone(),
+            throttler: Arc::clone(&self.throttler),
+            stats: Arc::clone(&self.stats),
+        }
+    }
+
+    /// Nobody is served here any more: who waits is told, what runs goes on.
+    pub(super) fn dismiss(&self, detail: &str) {
+        let (reason, detail) = (OutageReason::Draining, detail.to_owned());
+        self.throttler.close(Outage {
+            reason,
+            detail,
+            next_attempt: None,
+        });
+    }
+}
+
+fn scaling(spec: &RevisionSpec) -> Spec {
+    Spec::new(spec.scaling.clone(), spec.container_concurrency)
+}
+
+/// Tells the throttler what the world looks like, now and whenever it changes.
+async fn follow(mut world: watch::Receiver<World>, throttler: Arc<Throttler>) {
+    loop {
+        let present = World::clone(&world.borrow_and_update());
+        throttler.follow(&present);
+        if world.changed().await.is_err() {
+            return;
+        }
+    }
+}
