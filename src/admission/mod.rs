@@ -7,6 +7,7 @@
 pub mod line;
 pub mod meter;
 pub mod pick;
+mod read;
 mod service;
 pub mod slots;
 mod verdict;
@@ -224,39 +225,6 @@ impl<R: Clone> Admission<R> {
     /// The average since the last report, and how many arrived.
     pub fn report(&mut self, now: Instant) -> meter::Report {
         self.meter.report(now)
-    }
-
-    /// Requests here, waiting or running for a client, and since when there is none.
-    #[must_use]
-    pub fn demand(&self) -> (u32, Option<Instant>) {
-        (self.meter.in_flight(), self.meter.idle_since())
-    }
-
-    /// How long a request that arrives now may have to wait for a slot, from measured service
-    /// times; `None` before the first answer or with no replica.
-    #[must_use]
-    pub fn estimated_wait(&self) -> Option<Duration> {
-        let slots = u64::from(self.serving()).saturating_mul(u64::from(self.limit.slots()));
-        let rounds = (self.line.len() as u64 + 1).div_ceil(slots.max(1));
-        let rounds = u32::try_from(rounds).unwrap_or(u32::MAX);
-        (slots > 0).then_some(())?;
-        self.typical_service
-            .map(|service| service.saturating_mul(rounds))
-    }
-
-    /// The present numbers.
-    #[must_use]
-    pub fn read(&self) -> Reading {
-        Reading {
-            waiting: self.line.len(),
-            waiting_bytes: self.line.bytes(),
-            oldest: self.line.oldest(),
-            running: self.replicas.iter().map(|s| s.in_flight).sum(),
-            serving: self.serving(),
-            replicas: self.replicas.iter().map(Slots::bare).collect(),
-            typical_service: self.typical_service,
-            idle_since: self.meter.idle_since(),
-        }
     }
 
     fn take_slot(&mut self) -> Option<Seat> {

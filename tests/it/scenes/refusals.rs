@@ -241,6 +241,29 @@ async fn a_silent_replica_is_given_up_and_its_slot_kept_until_it_is_done() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_replica_that_never_answers_is_replaced_and_the_next_request_served() {
+    let mut spec = revision(1, 1..=1);
+    spec.timeouts.total = Some(secs(2));
+    spec.queue.timeout = secs(300);
+    let gate = Gate::warm(spec).await;
+    let silent = gate.asking(post("/?ms=100000000&stubborn", 10));
+    settle().await;
+    let waits = gate.asking(get("/?ms=10"));
+    check(&silent.await.unwrap(), 504, "upstream_timeout", None);
+    let answer = waits.await.unwrap();
+    assert_eq!(answer.code(), 200);
+    assert!(
+        answer.took >= secs(62) && answer.took < secs(90),
+        "{:?}",
+        answer.took
+    );
+    assert_eq!(
+        (gate.machine.most_inside(), gate.machine.seen().len()),
+        (1, 2)
+    );
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_crash_loop_is_told_with_the_last_words_and_ends_when_the_server_is_mended() {
     let gate = Gate::new(revision(1, 0..=2), secs(1));
     gate.machine.next([Start::CrashAfter(ms(300)); 5]);
