@@ -13,6 +13,7 @@ use crate::autoscale::{Activation, Collector, Decider, Decision, SAMPLE_EVERY, S
 use crate::ports::{ReplicaState, Scaler, World};
 use crate::revision::{RevisionId, ScaleMetric};
 use crate::stats::Stats;
+use crate::sync::now;
 use crate::throttler::{Sample, Throttler};
 
 /// How many decisions are kept to be looked at.
@@ -234,8 +235,4 @@ fn per_second(requests: u64, covered: Duration) -> f64 {
 fn on_time(epoch: Instant) -> Instant {
     let gone = now().saturating_duration_since(epoch);
     epoch + Duration::from_secs(gone.as_secs())
-}
-
-fn now() -> Instant {
-    tokio::time::Instant::now().into_std()
 }

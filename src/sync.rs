@@ -1,4 +1,7 @@
-//! The lock of the throttler: std's in the program, loom's under the model checker.
+//! The lock of the throttler, std's in the program and loom's under the model checker, and the one
+//! reading of the clock: tokio's, so that a test may pause it.
+
+use std::time::Instant;
 
 #[cfg(model_check)]
 use loom::sync as imp;
@@ -22,4 +25,10 @@ impl<T> Mutex<T> {
             .lock()
             .unwrap_or_else(std::sync::PoisonError::into_inner)
     }
+}
+
+/// What time it is, for those who wait, and those who tell deciding code.
+#[must_use]
+pub fn now() -> Instant {
+    tokio::time::Instant::now().into_std()
 }

@@ -14,6 +14,7 @@ use crate::autoscaler::Decisions;
 use crate::ports::World;
 use crate::proxy::{Registry, Revision};
 use crate::revision::RevisionId;
+use crate::sync::now;
 
 /// Everything the admin port reads: the data path's revisions, and what steers each of them.
 #[derive(Debug)]
@@ -94,7 +95,7 @@ impl Board {
             reading: revision.throttler.read(),
             revision,
             steered,
-            now: tokio::time::Instant::now().into_std(),
+            now: now(),
         }
     }
 }

@@ -15,6 +15,7 @@ use super::body::Body;
 use super::connect::Connection;
 use super::error::Refusal;
 use super::headers;
+use super::now;
 use super::through::{Exchange, Through, Watchdog, spawn};
 use super::upload::Upload;
 use crate::revision::OnDisconnect;
@@ -112,9 +113,7 @@ fn pass_through(
         timeouts.total
     };
     exchange.watchdog.set_total(total);
-    exchange
-        .watchdog
-        .fed(tokio::time::Instant::now().into_std());
+    exchange.watchdog.fed(now());
     let through = Through::new(incoming, exchange, head.status.as_u16());
     Response::from_parts(head, Body::Through(through))
 }

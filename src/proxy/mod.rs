@@ -38,6 +38,7 @@ use tokio::io::Interest;
 use tokio::net::TcpStream;
 
 use crate::stats::Receipt;
+use crate::sync::now;
 use crate::{registry, throttler};
 use admit::{Admitted, Entry, admit, admit_elsewhere};
 use connect::{Dial, connect, probe_back_in};
@@ -223,8 +224,4 @@ impl<D: Dial> Proxy<D> {
             Entry::Later(wait) => wait.await,
         }
     }
-}
-
-fn now() -> Instant {
-    tokio::time::Instant::now().into_std()
 }

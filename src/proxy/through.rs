@@ -14,6 +14,7 @@ use tokio::time::Sleep;
 use super::Permit;
 use super::body::Cut;
 use super::connect::Connection;
+use super::now;
 use super::upload::Progress;
 use super::wire::Wire;
 use crate::revision::OnDisconnect;
@@ -37,7 +38,7 @@ impl Exchange {
     /// finds it.
     fn end(self) {
         if self.is_sent() {
-            let now = tokio::time::Instant::now().into_std();
+            let now = now();
             self.permit.replica().connections.keep(self.connection, now);
         }
     }
@@ -106,7 +107,7 @@ impl Watchdog {
             }
             std::task::ready!(timer.as_mut().poll(cx));
             self.armed = None;
-            if tokio::time::Instant::now().into_std() >= due {
+            if now() >= due {
                 return Poll::Ready(budget);
             }
         }
@@ -171,9 +172,7 @@ impl Through {
                 if incoming.is_end_stream() {
                     self.end();
                 } else if let Some(exchange) = &mut self.exchange {
-                    exchange
-                        .watchdog
-                        .fed(tokio::time::Instant::now().into_std());
+                    exchange.watchdog.fed(now());
                 }
                 Poll::Ready(Some(Ok(frame)))
             }

@@ -14,6 +14,7 @@ use hyper::body::Incoming;
 
 use super::body::Cut;
 use super::detach::detached;
+use super::now;
 
 /// A request body on its way up: what was read ahead while the request waited, then the rest.
 #[derive(Debug)]
@@ -145,7 +146,7 @@ impl Upload {
     fn moved(&mut self, bytes: u64) -> Result<(), Cut> {
         self.passed += bytes;
         if let Some(progress) = &self.progress {
-            let now = tokio::time::Instant::now().into_std();
+            let now = now();
             let after = now.saturating_duration_since(progress.began).as_millis();
             progress
                 .last

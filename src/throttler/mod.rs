@@ -26,7 +26,7 @@ use crate::admission::meter::Report;
 use crate::admission::{Admission, Left, Reading, Seat, Ticket, Verdict};
 use crate::ports::{Outage, World};
 use crate::revision::{ContainerConcurrency, Endpoint, QueueLimits, ReplicaId};
-use crate::sync::Mutex;
+use crate::sync::{Mutex, now};
 
 use state::{State, Turn};
 
@@ -86,10 +86,6 @@ pub struct Sample {
     pub in_flight: u32,
     /// Since when nobody is here; `None` while somebody is.
     pub idle_since: Option<Instant>,
-}
-
-fn now() -> Instant {
-    tokio::time::Instant::now().into_std()
 }
 
 impl<C: Default> Throttler<C> {

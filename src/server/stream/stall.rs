@@ -7,6 +7,7 @@ use std::time::Instant;
 use tokio::time::{Sleep, sleep_until};
 
 use crate::proxy::Wire;
+use crate::sync::now;
 
 /// A write that waits, if one does. Has a timer only once a write had to wait.
 #[derive(Default)]
@@ -43,8 +44,4 @@ impl Stall {
             }
         }
     }
-}
-
-fn now() -> Instant {
-    tokio::time::Instant::now().into_std()
 }
