@@ -31,7 +31,7 @@ fn event(what: u8, which: u8) -> Event {
         7 => Event::Present(which),
         8 => Event::Retire(index % 3),
         9 => Event::RetireOne(id),
-        10 => Event::Revive(u64::from(byte % 5)),
+        10 => Event::Revive(id),
         11 => Event::Limit(u32::from(which % 6)),
         _ => Event::Dismiss,
     }
