@@ -151,8 +151,7 @@ mod tests {
 
     use super::*;
     use crate::revision::{
-        ContainerConcurrency, OnDisconnect, OverloadStatus, QueueLimits, ScaleMetric, Scaling,
-        Timeouts,
+        ContainerConcurrency, OnDisconnect, OverloadStatus, QueueLimits, Timeouts, samples,
     };
 
     fn revision(name: &str, hosts: &[&str], models: &[&str]) -> Revision<()> {
@@ -170,7 +169,7 @@ mod tests {
             hosts: owned(hosts),
             models: owned(models),
             container_concurrency,
-            scaling: scaling(),
+            scaling: samples::scaling(),
             queue,
             timeouts: Timeouts {
                 total: None,
@@ -188,28 +187,6 @@ mod tests {
             spec,
             throttler,
             stats: Arc::new(Stats::new()),
-        }
-    }
-
-    fn scaling() -> Scaling {
-        Scaling {
-            min_replicas: 0,
-            max_replicas: None,
-            metric: ScaleMetric::Concurrency,
-            target: None,
-            target_utilization_percentage: 100.0,
-            stable_window: Duration::from_secs(60),
-            panic_window_percentage: 10.0,
-            panic_threshold_percentage: 200.0,
-            max_scale_up_rate: 1000.0,
-            max_scale_down_rate: 2.0,
-            scale_to_zero_grace_period: Duration::from_secs(30),
-            scale_to_zero_pod_retention_period: Duration::ZERO,
-            scale_down_delay: Duration::ZERO,
-            activation_scale: 0,
-            initial_scale: None,
-            stop_after_idle: None,
-            failed_starts: 3,
         }
     }
 

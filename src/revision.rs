@@ -211,3 +211,32 @@ pub enum OnDisconnect {
     /// Kept until the answer has been read to its end.
     Finish,
 }
+
+/// What the tests of other modules begin with.
+#[cfg(test)]
+pub(crate) mod samples {
+    use super::{Duration, ScaleMetric, Scaling};
+
+    /// Knative's defaults, but for the target utilisation.
+    pub(crate) fn scaling() -> Scaling {
+        Scaling {
+            min_replicas: 0,
+            max_replicas: None,
+            metric: ScaleMetric::Concurrency,
+            target: None,
+            target_utilization_percentage: 100.0,
+            stable_window: Duration::from_secs(60),
+            panic_window_percentage: 10.0,
+            panic_threshold_percentage: 200.0,
+            max_scale_up_rate: 1000.0,
+            max_scale_down_rate: 2.0,
+            scale_to_zero_grace_period: Duration::from_secs(30),
+            scale_to_zero_pod_retention_period: Duration::ZERO,
+            scale_down_delay: Duration::ZERO,
+            activation_scale: 0,
+            initial_scale: None,
+            stop_after_idle: None,
+            failed_starts: 3,
+        }
+    }
+}

@@ -32,7 +32,7 @@ mod support {
     use std::time::{Duration, Instant};
 
     use super::Spec;
-    use crate::revision::{ContainerConcurrency, ScaleMetric, Scaling};
+    use crate::revision::{ContainerConcurrency, Scaling, samples};
 
     /// The moment from which a test counts its seconds.
     #[expect(
@@ -50,23 +50,8 @@ mod support {
     /// The defaults, with a soft target of `target`.
     pub(super) fn spec(target: f64) -> Spec {
         let scaling = Scaling {
-            min_replicas: 0,
-            max_replicas: None,
-            metric: ScaleMetric::Concurrency,
             target: Some(target),
-            target_utilization_percentage: 100.0,
-            stable_window: seconds(60),
-            panic_window_percentage: 10.0,
-            panic_threshold_percentage: 200.0,
-            max_scale_up_rate: 1000.0,
-            max_scale_down_rate: 2.0,
-            scale_to_zero_grace_period: seconds(30),
-            scale_to_zero_pod_retention_period: Duration::ZERO,
-            scale_down_delay: Duration::ZERO,
-            activation_scale: 0,
-            initial_scale: None,
-            stop_after_idle: None,
-            failed_starts: 3,
+            ..samples::scaling()
         };
         Spec::new(scaling, ContainerConcurrency::UNLIMITED)
     }

@@ -205,14 +205,20 @@ mod tests {
     use super::*;
     use crate::proxy::{Registry, TcpDial};
 
-    #[tokio::test]
-    async fn who_has_connected_before_the_drain_is_answered() {
+    /// A server without revisions that accepts.
+    fn listening() -> (Server<TcpDial>, SocketAddr) {
         let listener = listen(([127, 0, 0, 1], 0).into()).expect("a free port");
         let address = listener.local_addr().expect("it is bound");
         let registry = Arc::new(Registry::default());
         let server = Server::new(Arc::new(Proxy::new(registry, TcpDial)), 16);
         let accepting = server.clone();
         tokio::spawn(async move { accepting.accept(listener).await });
+        (server, address)
+    }
+
+    #[tokio::test]
+    async fn who_has_connected_before_the_drain_is_answered() {
+        let (server, address) = listening();
         tokio::task::yield_now().await;
         // Without giving the server a chance to see them.
         let clients: Vec<_> = (0..4)
@@ -237,12 +243,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_client_that_does_not_send_the_rest_is_waited_for_only_so_long() {
         use tokio::io::{AsyncReadExt, AsyncWriteExt};
-        let listener = listen(([127, 0, 0, 1], 0).into()).expect("a free port");
-        let address = listener.local_addr().expect("it is bound");
-        let registry = Arc::new(Registry::default());
-        let server = Server::new(Arc::new(Proxy::new(registry, TcpDial)), 16);
-        let accepting = server.clone();
-        tokio::spawn(async move { accepting.accept(listener).await });
+        let (server, address) = listening();
         let client = tokio::net::TcpStream::connect(address).await;
         let mut client = client.expect("it listens");
         let request = b"POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 100000\r\n\r\nsome";

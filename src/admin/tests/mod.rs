@@ -21,36 +21,19 @@ use crate::ports::{Outage, OutageReason, ReplicaState, ReplicaView, ScaleError, 
 use crate::proxy::{Connections, Registry, Revision, Throttler};
 use crate::revision::{
     ContainerConcurrency, Endpoint, OnDisconnect, OverloadStatus, QueueLimits, ReplicaId,
-    RevisionId, RevisionSpec, ScaleMetric, Scaling, Timeouts,
+    RevisionId, RevisionSpec, Scaling, Timeouts, samples,
 };
 use crate::stats::Stats;
+use crate::sync::now;
 use crate::throttler::Arrival;
 
 const SECOND: Duration = Duration::from_secs(1);
 
-fn now() -> std::time::Instant {
-    tokio::time::Instant::now().into_std()
-}
-
 fn spec() -> RevisionSpec {
     let scaling = Scaling {
-        min_replicas: 0,
         max_replicas: Some(4),
-        metric: ScaleMetric::Concurrency,
         target: Some(1.0),
-        target_utilization_percentage: 100.0,
-        stable_window: 60 * SECOND,
-        panic_window_percentage: 10.0,
-        panic_threshold_percentage: 200.0,
-        max_scale_up_rate: 1000.0,
-        max_scale_down_rate: 2.0,
-        scale_to_zero_grace_period: 30 * SECOND,
-        scale_to_zero_pod_retention_period: Duration::ZERO,
-        scale_down_delay: Duration::ZERO,
-        activation_scale: 0,
-        initial_scale: None,
-        stop_after_idle: None,
-        failed_starts: 3,
+        ..samples::scaling()
     };
     RevisionSpec {
         id: RevisionId::new("flowers"),

@@ -68,23 +68,9 @@ pub(super) fn close(got: f64, want: &Value, tolerance: f64) {
 /// Knative's own defaults, which are ours but for the utilisation.
 pub(super) fn scaling() -> Scaling {
     Scaling {
-        min_replicas: 0,
-        max_replicas: None,
-        metric: ScaleMetric::Concurrency,
         target: None,
         target_utilization_percentage: 70.0,
-        stable_window: Duration::from_secs(60),
-        panic_window_percentage: 10.0,
-        panic_threshold_percentage: 200.0,
-        max_scale_up_rate: 1000.0,
-        max_scale_down_rate: 2.0,
-        scale_to_zero_grace_period: Duration::from_secs(30),
-        scale_to_zero_pod_retention_period: Duration::ZERO,
-        scale_down_delay: Duration::ZERO,
-        activation_scale: 0,
-        initial_scale: None,
-        stop_after_idle: None,
-        failed_starts: 3,
+        ..crate::autoscale::scaling()
     }
 }
 
