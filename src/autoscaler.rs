@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::watch;
 use tokio::time::MissedTickBehavior;
 
-use crate::autoscale::{Activation, Collector, Decider, Decision, SAMPLE_EVERY, Seen, Spec, wakes};
+use crate::autoscale::{Around, Decision, Measured, SAMPLE_EVERY, Spec, Steering};
 use crate::ports::{ReplicaState, Scaler, World};
 use crate::revision::{RevisionId, ScaleMetric};
 use crate::stats::Stats;
@@ -59,6 +59,10 @@ impl Decisions {
     }
 }
 
+/// What was last read of the replicas themselves. Every value counts for one measurement.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Gauged(pub Vec<(ScaleMetric, Option<f64>)>);
+
 /// Everything one revision's autoscaler reads and steers.
 #[derive(Debug)]
 pub struct PodAutoscaler<C, S> {
@@ -70,6 +74,10 @@ pub struct PodAutoscaler<C, S> {
     pub scaler: S,
     /// What is there.
     pub world: watch::Receiver<World>,
+    /// What the replicas use and report.
+    pub gauged: watch::Receiver<Gauged>,
+    /// The lower bound that a schedule sets at this hour.
+    pub scheduled: watch::Receiver<Option<u32>>,
     /// The settings; a change takes effect at the next decision.
     pub spec: watch::Receiver<Spec>,
     /// Where decisions are kept.
@@ -90,7 +98,8 @@ where
         let mut tick = tokio::time::interval_at((epoch + SAMPLE_EVERY).into(), SAMPLE_EVERY);
         // A late tick is not made up for: two samples in one second would count twice.
         tick.set_missed_tick_behavior(MissedTickBehavior::Skip);
-        self.decide(&mut steering, None, epoch).await;
+        self.decide(&mut steering, &self.throttler.peek(), epoch)
+            .await;
         let mut decide_next = true;
         let mut latest = epoch;
         loop {
@@ -106,46 +115,61 @@ where
             }
             if poked {
                 let sample = self.throttler.peek();
-                if wakes(steering.asked, sample.in_flight) {
-                    steering.push(&sample, now);
-                    self.decide(&mut steering, sample.idle_since, now).await;
+                if steering.poke(sample.in_flight, now) {
+                    self.decide(&mut steering, &sample, now).await;
                 }
                 continue;
             }
             let sample = self.throttler.sample();
-            steering.record(&sample, now);
+            let gauged = self.gauged(steering.spec());
+            let report = sample.report;
+            steering.record(&Measured { report, gauged }, now);
             decide_next = !decide_next;
             if !decide_next {
                 continue;
             }
-            self.decide(&mut steering, sample.idle_since, now).await;
+            self.decide(&mut steering, &sample, now).await;
         }
     }
 
-    async fn decide(&self, steering: &mut Steering, idle_since: Option<Instant>, now: Instant) {
-        let (ready, starting) = {
-            let world = self.world.borrow();
-            (
-                world.count(ReplicaState::Ready),
-                world.count(ReplicaState::Starting),
-            )
+    /// What was read of the replicas since the last measurement, in the order of the metrics.
+    fn gauged(&mut self, spec: &Spec) -> Vec<Option<f64>> {
+        let fresh = self.gauged.has_changed().unwrap_or(false);
+        let Gauged(read) = &*self.gauged.borrow_and_update();
+        let value = |metric: &ScaleMetric| {
+            let found = read.iter().find(|(known, _)| known == metric);
+            found.and_then(|(_, value)| *value).filter(|_| fresh)
         };
-        let seen = Seen {
-            ready,
-            starting,
-            averages: steering.collector.read(now),
-        };
-        let decision = steering.decider.decide(&steering.spec, seen, now);
-        let decision = steering
-            .activation
-            .settle(decision, &steering.spec, idle_since, now);
+        spec.metrics()
+            .map(|(metric, _)| metric)
+            .filter(|metric| !metric.counts_requests())
+            .map(value)
+            .collect()
+    }
+
+    fn around(&self, sample: &Sample) -> Around {
+        let world = self.world.borrow();
+        Around {
+            ready: world.count(ReplicaState::Ready),
+            starting: world.count(ReplicaState::Starting),
+            busy: sample.busy,
+            idle_since: sample.idle_since,
+            typical_start: world.typical_start,
+            shortage: world.shortage,
+            scheduled: *self.scheduled.borrow(),
+        }
+    }
+
+    async fn decide(&self, steering: &mut Steering, sample: &Sample, now: Instant) {
+        let decision = steering.decide(&self.around(sample), now);
         self.stats.decisions.count(decision.bound_by().as_str());
-        if decision.changes(steering.asked)
+        let asked = steering.asked();
+        if decision.changes(asked)
             && let Some(replicas) = decision.replicas
         {
-            self.announce(steering.asked, replicas, &decision);
+            self.announce(asked, replicas, &decision);
             match self.scaler.scale_to(replicas).await {
-                Ok(()) => steering.asked = Some(replicas),
+                Ok(()) => steering.note_asked(replicas),
                 Err(error) => tracing::warn!(revision = %self.id, %error, "asked in vain"),
             }
         }
@@ -159,74 +183,6 @@ where
             tracing::info!(revision = %self.id, from, to = replicas, %reason, "scale");
         }
     }
-}
-
-/// What steers one revision: its windows, its decider, and what was asked for last.
-#[derive(Debug)]
-struct Steering {
-    spec: Spec,
-    collector: Collector,
-    decider: Decider,
-    activation: Activation,
-    asked: Option<u32>,
-    sampled: Instant,
-}
-
-impl Steering {
-    fn new(spec: &Spec, now: Instant) -> Self {
-        Self {
-            spec: spec.clone(),
-            collector: Collector::new(spec, now),
-            decider: Decider::new(spec, 0, now),
-            activation: Activation::new(spec, 0, now),
-            asked: None,
-            sampled: now,
-        }
-    }
-
-    fn adopt(&mut self, spec: &Spec, now: Instant) {
-        if self.spec.scaling.metric != spec.scaling.metric {
-            // What was averaged so far is in another unit.
-            self.collector = Collector::new(spec, now);
-        }
-        self.spec = spec.clone();
-        self.collector.resize(spec, now);
-    }
-
-    /// Records a sample for the seconds it covers: usually one, more when the machine was busy. Its
-    /// average is over all of them, so none is missing and none counts as zero.
-    fn record(&mut self, sample: &Sample, now: Instant) {
-        let covered = now.saturating_duration_since(self.sampled);
-        self.sampled = now;
-        let value = match self.spec.scaling.metric {
-            ScaleMetric::Concurrency => sample.report.average_concurrency,
-            ScaleMetric::Rps => per_second(sample.report.requests, covered),
-        };
-        let missed = covered.as_secs().saturating_sub(1);
-        for back in (1..=missed.min(3600)).rev() {
-            let then = now.checked_sub(Duration::from_secs(back));
-            self.collector.record(then.unwrap_or(now), value);
-        }
-        self.collector.record(now, value);
-    }
-
-    /// Somebody waits at zero: what is known already counts now, not at the next sample.
-    fn push(&mut self, sample: &Sample, now: Instant) {
-        let value = match self.spec.scaling.metric {
-            ScaleMetric::Concurrency => f64::from(sample.in_flight),
-            ScaleMetric::Rps => 1.0,
-        };
-        self.collector.record(now, value);
-    }
-}
-
-fn per_second(requests: u64, covered: Duration) -> f64 {
-    #[expect(
-        clippy::cast_precision_loss,
-        reason = "far fewer than 2^52 requests a second"
-    )]
-    let requests = requests as f64;
-    requests / covered.as_secs_f64().max(f64::MIN_POSITIVE)
 }
 
 /// The second that a tick now belongs to. A tick is heard a little late, and never equally so: with

@@ -9,7 +9,8 @@ use std::time::{Duration, Instant};
 use thiserror::Error;
 use tokio::sync::watch;
 
-use crate::revision::{Endpoint, ReplicaId};
+use crate::autoscale::Shortage;
+use crate::revision::{Endpoint, ReplicaId, ScaleMetric};
 
 /// The present replicas of one revision, as its backend sees them.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -22,6 +23,8 @@ pub struct World {
     pub typical_start: Option<Duration>,
     /// Why the start under way takes so long, for a person; `None` while nothing looks wrong.
     pub diagnosis: Option<String>,
+    /// What keeps replicas that are wanted from being started; `None` while nothing does.
+    pub shortage: Option<Shortage>,
 }
 
 /// One replica as its backend sees it.
@@ -108,6 +111,14 @@ impl World {
         let n = self.replicas.iter().filter(|r| r.state == state).count();
         u32::try_from(n).unwrap_or(u32::MAX)
     }
+}
+
+/// What a revision's replicas use or report, where the gate cannot count it itself. Real processes
+/// behind it here, the metrics API in a cluster.
+pub trait Gauges: Send + Sync + 'static {
+    /// The sum over all ready replicas now, in the unit of `metric`. `None`: not all of them could
+    /// be asked, and a part would be mistaken for the whole.
+    fn read(&self, metric: &ScaleMetric) -> impl Future<Output = Option<f64>> + Send;
 }
 
 /// The world could not be asked.

@@ -194,7 +194,7 @@ fn by_word(counts: impl IntoIterator<Item = (&'static str, u64)>) -> Vec<(String
 }
 
 fn averages(present: &Present) -> Option<Averages> {
-    present.steered.as_ref()?.last.as_ref()?.seen.averages
+    present.steered.as_ref()?.last.as_ref()?.averages
 }
 
 fn replicas(present: &Present) -> Vec<(&'static str, f64)> {

@@ -12,6 +12,14 @@ impl<R: Clone> Admission<R> {
         (self.meter.in_flight(), self.meter.idle_since())
     }
 
+    /// Replicas in service that are answering something.
+    #[must_use]
+    pub fn busy(&self) -> u32 {
+        let busy = |slots: &&Slots<R>| slots.serves() && slots.in_flight > 0;
+        let busy = self.replicas.iter().filter(busy).count();
+        u32::try_from(busy).unwrap_or(u32::MAX)
+    }
+
     /// How long a request that arrives now may have to wait for a slot, from measured service
     /// times; `None` before the first answer or with no replica.
     #[must_use]

@@ -7,7 +7,7 @@ use tokio::task::JoinSet;
 
 use crate::admin::{Board, Watched};
 use crate::autoscale::Spec;
-use crate::autoscaler::{Decisions, PodAutoscaler};
+use crate::autoscaler::{Decisions, Gauged, PodAutoscaler};
 use crate::backend::{Host, ProcessSpec, Settings, Supervisor};
 use crate::config::RevisionConfig;
 use crate::ports::{Outage, OutageReason, World};
@@ -52,6 +52,8 @@ impl Running {
             throttler: Arc::clone(&throttler),
             scaler: supervisor.clone(),
             world: supervisor.world(),
+            gauged: watch::channel(Gauged::default()).1,
+            scheduled: watch::channel(None).1,
             spec: scaling.subscribe(),
             decisions: Arc::clone(&decisions),
             stats: Arc::clone(&stats),

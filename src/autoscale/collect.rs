@@ -3,7 +3,8 @@
 
 use std::time::{Duration, Instant};
 
-use super::{Aggregation, MetricWindow, SAMPLE_EVERY, Spec};
+use super::{MetricWindow, SAMPLE_EVERY, Spec};
+use crate::revision::Aggregation;
 
 /// The stable and the panic window of one metric.
 #[derive(Clone, Debug)]
@@ -29,7 +30,7 @@ impl Collector {
             spec.scaling.stable_window,
             spec.panic_window(),
             epoch,
-            Aggregation::Linear,
+            spec.scaling.aggregation,
         )
     }
 
@@ -63,8 +64,10 @@ impl Collector {
         })
     }
 
-    /// Takes the lengths of a changed `spec` and keeps the newest measurements.
+    /// Takes the lengths and the weights of a changed `spec` and keeps the newest measurements.
     pub fn resize(&mut self, spec: &Spec, now: Instant) {
+        self.stable.weigh(spec.scaling.aggregation);
+        self.panic.weigh(spec.scaling.aggregation);
         self.stable.resize(spec.scaling.stable_window, now);
         self.panic.resize(spec.panic_window(), now);
     }

@@ -5,7 +5,7 @@
 use std::time::Instant;
 
 use super::delay::DelayWindow;
-use super::{Averages, Bound, Clamp, DECIDE_EVERY, Decision, Spec};
+use super::{Averages, Bound, Clamp, DECIDE_EVERY, Decision, MetricReading, Seen, Spec};
 
 /// Decides for one revision, tick after tick.
 #[derive(Clone, Debug)]
@@ -39,35 +39,32 @@ impl Mode {
     }
 }
 
-/// What a decision is made from.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Seen {
-    /// Replicas that take requests.
-    pub ready: u32,
-    /// Replicas on their way. They count as supply, so that a slow start asks for no others.
-    pub starting: u32,
-    /// The averages; `None` when nothing was measured.
-    pub averages: Option<Averages>,
-}
-
-impl Seen {
-    /// What is there or on its way; never 0, so that there is something to multiply.
-    fn supply(self) -> f64 {
-        f64::from(self.ready.saturating_add(self.starting).max(1))
-    }
-}
-
 /// What one average asks for, and what the limits on growing and shrinking make of it.
-struct Wish {
+struct Wish<'a> {
+    by: &'a MetricReading,
     wanted: f64,
     replicas: u32,
     clamps: Vec<Clamp>,
 }
 
-impl Wish {
-    fn new(average: f64, supply: f64, spec: &Spec) -> Self {
+impl<'a> Wish<'a> {
+    /// Of all metrics the one that asks for most; the first of them, where several do.
+    fn largest(seen: &'a Seen, average: fn(&Averages) -> f64, spec: &Spec) -> Option<Self> {
+        let wanted = |reading: &MetricReading| {
+            let averages = reading.averages.as_ref()?;
+            Some((average(averages) / reading.target).ceil())
+        };
+        let (mut most, mut by) = (f64::NEG_INFINITY, None);
+        for reading in &seen.readings {
+            if let Some(wanted) = wanted(reading).filter(|wanted| *wanted > most) {
+                (most, by) = (wanted, Some(reading));
+            }
+        }
+        by.map(|by| Self::new(by, most, seen.supply(), spec))
+    }
+
+    fn new(by: &'a MetricReading, wanted: f64, supply: f64, spec: &Spec) -> Self {
         let scaling = &spec.scaling;
-        let wanted = (average / spec.target.aimed).ceil();
         let up = (scaling.max_scale_up_rate * supply).ceil();
         let down = if spec.reachable {
             (supply / scaling.max_scale_down_rate).floor()
@@ -75,6 +72,7 @@ impl Wish {
             0.0
         };
         let mut wish = Self {
+            by,
             wanted,
             replicas: whole(wanted),
             clamps: Vec::new(),
@@ -91,7 +89,8 @@ impl Wish {
     fn bound(&mut self, by: Bound, to: u32) {
         if self.replicas != to {
             let to = Some(to);
-            self.clamps.push(Clamp { by, to });
+            let until = None;
+            self.clamps.push(Clamp { by, to, until });
         }
         self.replicas = to;
     }
@@ -112,7 +111,11 @@ impl Decider {
         };
         Self {
             mode,
-            delay: DelayWindow::new(spec.scaling.scale_down_delay, DECIDE_EVERY, now),
+            delay: DelayWindow::new(
+                spec.scaling.scale_down_delay.resolve(None),
+                DECIDE_EVERY,
+                now,
+            ),
         }
     }
 
@@ -122,38 +125,50 @@ impl Decider {
         self.mode
     }
 
-    /// Decides. Without measurements the decision asks for nothing and changes nothing.
+    /// Decides. Without measurements the decision asks for nothing and changes nothing; with only
+    /// some of them it never shrinks.
     pub fn decide(&mut self, spec: &Spec, seen: Seen, now: Instant) -> Decision {
-        let Some(averages) = seen.averages else {
+        let stable = Wish::largest(&seen, |averages| averages.stable, spec);
+        let panic = Wish::largest(&seen, |averages| averages.panic, spec);
+        let (Some(stable), Some(panic)) = (stable, panic) else {
             return Decision::new(spec, seen, self.mode, now);
         };
-        let supply = seen.supply();
-        let stable = Wish::new(averages.stable, supply, spec);
-        let panic = Wish::new(averages.panic, supply, spec);
-        let over = panic.wanted / supply >= spec.panic_threshold();
+        let over = panic.wanted / seen.supply() >= spec.panic_threshold();
         self.mode = self.mode_after(over, spec, now);
-
-        let mut decision = Decision::new(spec, seen, self.mode, now);
-        decision.stable_wish = whole(stable.wanted);
-        decision.panic_wish = whole(panic.wanted);
         let panicking = matches!(self.mode, Mode::Panic { .. });
-        decision.from_panic = panicking && panic.replicas > stable.replicas;
-        let steering = if decision.from_panic { panic } else { stable };
-        decision.replicas = Some(steering.replicas);
-        decision.clamps = steering.clamps;
+        let (stable_wish, panic_wish) = (whole(stable.wanted), whole(panic.wanted));
+        let from_panic = panicking && panic.replicas > stable.replicas;
+        let steering = if from_panic { panic } else { stable };
+        let (by, replicas, clamps) = (steering.by.clone(), steering.replicas, steering.clamps);
 
-        let mut wanted = steering.replicas;
-        if let Mode::Panic { peak, .. } = &mut self.mode {
+        let mut decision = Decision {
+            metric: by.metric,
+            target: by.target,
+            averages: by.averages,
+            stable_wish,
+            panic_wish,
+            from_panic,
+            clamps,
+            replicas: Some(replicas),
+            ..Decision::new(spec, seen, self.mode, now)
+        };
+        let mut wanted = replicas;
+        if let Mode::Panic { peak, since } = &mut self.mode {
             wanted = wanted.max(*peak);
             *peak = wanted;
-            decision.bound(Bound::Panic, Some(wanted));
+            let until = Some(*since + spec.scaling.stable_window);
+            decision.bound_until(Bound::Panic, Some(wanted), until);
         }
         decision.mode = self.mode;
         if spec.reachable {
-            self.delay.resize(spec.scaling.scale_down_delay);
+            let typical_start = decision.seen.typical_start;
+            let delay = spec.scaling.scale_down_delay.resolve(typical_start);
+            self.delay.resize(delay);
             let held = self.delay.hold(now, wanted);
-            decision.bound(Bound::ScaleDownDelay, Some(held));
+            let until = self.delay.until();
+            decision.bound_until(Bound::ScaleDownDelay, Some(held), until);
         }
+        decision.keep_for_missing_data();
         decision
     }
 
@@ -185,16 +200,13 @@ fn whole(replicas: f64) -> u32 {
 mod tests {
     use super::super::support::{seconds, spec, start};
     use super::*;
+    use crate::revision::{ContainerConcurrency, MetricTarget, ScaleMetric};
 
     struct See(f64, f64, u32);
 
     fn seen(See(stable, panic, ready): See) -> Seen {
-        let averages = Some(Averages { stable, panic });
-        Seen {
-            ready,
-            starting: 0,
-            averages,
-        }
+        let averages = Averages { stable, panic };
+        Seen::of(&spec(1.0), ready, 0, Some(averages))
     }
 
     /// One decision of a fresh decider at target 1, rates 10 up and 2 down.
@@ -224,16 +236,8 @@ mod tests {
     fn replicas_on_their_way_count_as_supply() {
         let (now, spec) = (start(), spec(1.0));
         let mut decider = Decider::new(&spec, 0, now);
-        let averages = Some(Averages {
-            stable: 5.0,
-            panic: 5.0,
-        });
-        let (ready, starting) = (0, 5);
-        let seen = Seen {
-            ready,
-            starting,
-            averages,
-        };
+        let (stable, panic) = (5.0, 5.0);
+        let seen = Seen::of(&spec, 0, 5, Some(Averages { stable, panic }));
         let decision = decider.decide(&spec, seen, now);
         assert_eq!(decision.mode, Mode::Stable);
         assert_eq!(decision.replicas, Some(5));
@@ -271,13 +275,59 @@ mod tests {
     #[test]
     fn every_clamp_is_kept_in_order() {
         let (t, mut spec) = (start(), spec(1.0));
-        spec.scaling.scale_down_delay = seconds(20);
+        spec.scaling.scale_down_delay = seconds(20).into();
         let mut decider = Decider::new(&spec, 1, t);
         decider.decide(&spec, seen(See(12.0, 12.0, 12)), t);
         let decision = decider.decide(&spec, seen(See(0.0, 0.0, 12)), t + seconds(2));
-        let clamp = |by, to| Clamp { by, to: Some(to) };
-        let rate = clamp(Bound::MaxScaleDownRate, 6);
-        let delay = clamp(Bound::ScaleDownDelay, 12);
-        assert_eq!(decision.clamps, [rate, delay]);
+        let by: Vec<_> = decision.clamps.iter().map(|c| (c.by, c.to)).collect();
+        let rate = (Bound::MaxScaleDownRate, Some(6));
+        let delay = (Bound::ScaleDownDelay, Some(12));
+        assert_eq!(by, [rate, delay]);
+        assert_eq!(decision.clamps[1].until, Some(t + seconds(20)));
+    }
+
+    fn with_memory(memory: Option<f64>, ready: u32) -> (Spec, Seen) {
+        let mut spec = spec(1.0);
+        spec.scaling.further_metrics = vec![MetricTarget {
+            metric: ScaleMetric::Memory,
+            target: Some(100.0),
+        }];
+        let spec = Spec::new(spec.scaling, ContainerConcurrency::UNLIMITED);
+        let (stable, panic) = (1.0, 1.0);
+        let mut seen = Seen::of(&spec, ready, 0, Some(Averages { stable, panic }));
+        let (metric, target) = (ScaleMetric::Memory, 100.0);
+        let averages = memory.map(|stable| Averages {
+            stable,
+            panic: stable,
+        });
+        seen.readings.push(MetricReading {
+            metric,
+            target,
+            averages,
+        });
+        (spec, seen)
+    }
+
+    #[test]
+    fn the_largest_wish_wins_and_is_named() {
+        let t = start();
+        let (spec, seen) = with_memory(Some(250.0), 2);
+        let decision = Decider::new(&spec, 1, t).decide(&spec, seen, t);
+        assert_eq!(decision.replicas, Some(3));
+        assert_eq!(
+            (decision.metric, decision.target),
+            (ScaleMetric::Memory, 100.0)
+        );
+    }
+
+    #[test]
+    fn with_one_metric_missing_nothing_shrinks() {
+        let t = start();
+        let (spec, seen) = with_memory(None, 3);
+        let decision = Decider::new(&spec, 1, t).decide(&spec, seen, t);
+        assert_eq!(
+            (decision.replicas, decision.bound_by()),
+            (Some(3), Bound::NoData)
+        );
     }
 }

@@ -41,6 +41,15 @@ impl DelayWindow {
         };
     }
 
+    /// When what it holds now is held no longer, should nothing else be wanted; `None` while it
+    /// holds nothing.
+    #[must_use]
+    pub fn until(&self) -> Option<Instant> {
+        let (slot, _) = self.maxima.front()?;
+        let end = u32::try_from(slot + self.slots).ok()?;
+        Some(self.epoch + self.granularity.saturating_mul(end))
+    }
+
     /// Notes a wish and returns the highest still held, which is never lower than the wish.
     pub fn hold(&mut self, now: Instant, wish: u32) -> u32 {
         if self.slots == 0 {

@@ -1,7 +1,8 @@
 //! Decides how many replicas a revision should have. Averages come in, a number and the reasons
 //! for it go out: what was measured ([`Collector`]), what that asks for ([`Decider`]), and whether
-//! the first or the last replica may come or go ([`Activation`]). The arithmetic is Knative's, to
-//! the last bit; who measures, who ticks and who starts replicas is left to others.
+//! the first or the last replica may come or go ([`Activation`]); [`Steering`] holds the three
+//! together, for the live loop and for a replay alike. The arithmetic is Knative's, to the last
+//! bit; who measures, who ticks and who starts replicas is left to others.
 
 use std::time::Duration;
 
@@ -10,16 +11,20 @@ mod collect;
 mod decider;
 mod decision;
 mod delay;
+mod seen;
 mod spec;
+mod steering;
 mod window;
 
 pub use activation::{Activation, Condition, wakes};
 pub use collect::{Averages, Collector};
-pub use decider::{Decider, Mode, Seen};
-pub use decision::{Bound, Clamp, Decision};
+pub use decider::{Decider, Mode};
+pub use decision::{Amount, Bound, Clamp, Decision, Shortage};
 pub use delay::DelayWindow;
+pub use seen::{MetricReading, Seen};
 pub use spec::{ACTIVATION_TIMEOUT, Bounds, Spec, Target, panic_window};
-pub use window::{Aggregation, MetricWindow, round_to};
+pub use steering::{Around, Measured, Steering};
+pub use window::{MetricWindow, round_to};
 
 /// How often a measurement is recorded, zeros included.
 pub const SAMPLE_EVERY: Duration = Duration::from_secs(1);

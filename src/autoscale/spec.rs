@@ -14,8 +14,10 @@ pub const ACTIVATION_TIMEOUT: Duration = Duration::from_secs(630);
 pub struct Spec {
     /// As a person wrote them.
     pub scaling: Scaling,
-    /// What one replica should carry.
+    /// What one replica should carry of [`Scaling::metric`].
     pub target: Target,
+    /// What one replica should carry of each of [`Scaling::further_metrics`].
+    pub further: Vec<Target>,
     /// A route leads here. Without one, nothing is kept for its sake: no lower bound, no delay,
     /// no limit on how fast it shrinks.
     pub reachable: bool,
@@ -27,12 +29,22 @@ impl Spec {
     /// Works out the target; the revision is reachable.
     #[must_use]
     pub fn new(scaling: Scaling, limit: ContainerConcurrency) -> Self {
+        let further = scaling.further_metrics.iter();
+        let further = further.map(|m| Target::of(&m.metric, m.target, &scaling, limit));
         Self {
             target: Target::resolve(&scaling, limit),
+            further: further.collect(),
             scaling,
             reachable: true,
             activation_timeout: ACTIVATION_TIMEOUT,
         }
+    }
+
+    /// Everything that is averaged, with what one replica should carry of it.
+    pub fn metrics(&self) -> impl Iterator<Item = (&ScaleMetric, Target)> {
+        let further = self.scaling.further_metrics.iter().map(|m| &m.metric);
+        let further = further.zip(self.further.iter().copied());
+        std::iter::once((&self.scaling.metric, self.target)).chain(further)
     }
 
     /// The length of the panic window.
@@ -50,27 +62,29 @@ impl Spec {
         self.scaling.panic_threshold_percentage / 100.0
     }
 
-    /// Between which numbers it may be scaled.
+    /// Between which numbers it may be scaled, with what a schedule asks for at this hour.
     #[must_use]
-    pub fn bounds(&self) -> Bounds {
+    pub fn bounds(&self, scheduled: Option<u32>) -> Bounds {
+        let (min, max) = (self.scaling.min_replicas, self.scaling.max_replicas);
+        let scheduled = scheduled.unwrap_or(0).min(max.unwrap_or(u32::MAX));
         Bounds {
             min: if self.reachable {
-                self.scaling.min_replicas
+                min.max(scheduled)
             } else {
                 0
             },
-            max: self.scaling.max_replicas,
+            max,
         }
     }
 
     /// How many replicas a new revision begins with; nothing begins that cannot be reached.
     pub(super) fn initial_scale(&self) -> u32 {
         let wished = self.scaling.initial_scale.filter(|_| self.reachable);
-        wished.unwrap_or(0).max(self.bounds().min)
+        wished.unwrap_or(0).max(self.bounds(None).min)
     }
 }
 
-/// What one replica should carry, in requests in flight or requests per second.
+/// What one replica should carry, in the unit of its metric.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Target {
     /// All it can carry.
@@ -82,25 +96,36 @@ pub struct Target {
 impl Target {
     const SMALLEST: f64 = 0.01;
 
-    /// From the written target, the hard limit and the utilisation. The hard limit bounds the
-    /// target of the concurrency metric; requests per second know no such limit.
+    /// The target of the first metric.
     #[must_use]
     pub fn resolve(scaling: &Scaling, limit: ContainerConcurrency) -> Self {
-        let limit = match scaling.metric {
-            ScaleMetric::Concurrency => Some(limit.written()).filter(|n| *n != 0),
-            ScaleMetric::Rps => None,
+        Self::of(&scaling.metric, scaling.target, scaling, limit)
+    }
+
+    /// From the written target, the hard limit and the utilisation. The hard limit bounds the
+    /// target of the concurrency metric; requests per second know no such limit. What is measured
+    /// at the replicas is aimed for as it is written.
+    fn of(
+        metric: &ScaleMetric,
+        written: Option<f64>,
+        scaling: &Scaling,
+        limit: ContainerConcurrency,
+    ) -> Self {
+        let limit = f64::from(limit.written());
+        let (default, most) = match metric {
+            ScaleMetric::Concurrency if limit > 0.0 => (limit, limit),
+            ScaleMetric::Concurrency => (100.0, f64::INFINITY),
+            ScaleMetric::Rps => (200.0, f64::INFINITY),
+            ScaleMetric::Cpu => (80.0, f64::INFINITY),
+            // Nobody can guess it, and what is not aimed for asks for nothing.
+            ScaleMetric::Memory | ScaleMetric::Scraped(_) => (f64::INFINITY, f64::INFINITY),
         };
-        let default = match scaling.metric {
-            ScaleMetric::Concurrency => 100.0,
-            ScaleMetric::Rps => 200.0,
+        let total = written.unwrap_or(default).min(most);
+        let utilization = if metric.counts_requests() {
+            scaling.target_utilization_percentage / 100.0
+        } else {
+            1.0
         };
-        let total = match (scaling.target, limit.map(f64::from)) {
-            (Some(written), Some(limit)) => written.min(limit),
-            (Some(written), None) => written,
-            (None, Some(limit)) => limit,
-            (None, None) => default,
-        };
-        let utilization = scaling.target_utilization_percentage / 100.0;
         let aimed = (total * utilization).max(Self::SMALLEST);
         Self { total, aimed }
     }
@@ -166,8 +191,8 @@ mod tests {
         let mut spec = spec(1.0);
         spec.scaling.min_replicas = 3;
         spec.scaling.initial_scale = Some(5);
-        assert_eq!((spec.bounds().min, spec.initial_scale()), (3, 5));
+        assert_eq!((spec.bounds(None).min, spec.initial_scale()), (3, 5));
         spec.reachable = false;
-        assert_eq!((spec.bounds().min, spec.initial_scale()), (0, 0));
+        assert_eq!((spec.bounds(None).min, spec.initial_scale()), (0, 0));
     }
 }

@@ -4,6 +4,8 @@
 
 use std::time::{Duration, Instant};
 
+use crate::revision::Aggregation;
+
 /// A ring of sums over time and its average.
 #[derive(Clone, Debug)]
 pub struct MetricWindow {
@@ -14,15 +16,6 @@ pub struct MetricWindow {
     aggregation: Aggregation,
     written: Option<Written>,
     total: f64,
-}
-
-/// How the buckets become one number.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Aggregation {
-    /// Every bucket counts the same.
-    Linear,
-    /// The newest counts most, each older one less by the same factor.
-    WeightedExponential,
 }
 
 /// The oldest and the newest granule written to, counted from the epoch.
@@ -141,6 +134,11 @@ impl MetricWindow {
             total,
             ..*self
         };
+    }
+
+    /// Changes how its buckets become one number.
+    pub const fn weigh(&mut self, aggregation: Aggregation) {
+        self.aggregation = aggregation;
     }
 
     fn linear(&self, now: Instant) -> f64 {

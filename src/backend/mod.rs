@@ -22,7 +22,7 @@ pub mod probe;
 pub mod process;
 
 pub use process::Host;
-pub use spec::{ProcessSpec, Readiness};
+pub use spec::{ProcessSpec, Readiness, Resources};
 pub use supervisor::{Settings, Supervisor};
 
 #[cfg(test)]

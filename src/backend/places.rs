@@ -4,6 +4,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
+use crate::autoscale::Shortage;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::unconstrained;
 
@@ -87,6 +88,11 @@ impl Desk {
             None => std::future::pending().await,
         }
         self.waiting = None;
+    }
+
+    /// What a start waits for.
+    pub(super) fn shortage(&self) -> Option<Shortage> {
+        self.waiting.as_ref().map(|_| Shortage::MaxProcesses)
     }
 
     /// Why a start waits, for a person.

@@ -17,6 +17,19 @@ pub struct ProcessSpec {
     pub readiness: Readiness,
     /// From SIGTERM to SIGKILL.
     pub stop_timeout: Duration,
+    /// Devices that each replica has to itself.
+    pub gpus: u32,
+    /// What each replica may use.
+    pub resources: Resources,
+}
+
+/// What one replica may use: what percentages are percentages of.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Resources {
+    /// Processor cores; `None` counts in percent of one.
+    pub cpu: Option<f64>,
+    /// Bytes of memory.
+    pub memory: Option<u64>,
 }
 
 /// When a started process may take requests.

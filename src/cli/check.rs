@@ -5,8 +5,9 @@ use std::io::{self, Write};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::autoscale::{Amount, Spec};
 use crate::config::{Config, Overrides, RevisionConfig, brief, load};
-use crate::revision::{RevisionSpec, ScaleMetric};
+use crate::revision::RevisionSpec;
 
 /// Reads files and tells about them: what they mean goes to `out`, complaints go to `err`.
 /// Returns the exit code, 0 or 2.
@@ -86,12 +87,11 @@ fn scaling(spec: &RevisionSpec) -> String {
     let most = scaling
         .max_replicas
         .map_or_else(|| "any number".to_owned(), |max| max.to_string());
-    let (usual, unit) = match (scaling.metric, spec.container_concurrency.written()) {
-        (ScaleMetric::Rps, _) => (200.0, "a second"),
-        (ScaleMetric::Concurrency, 0) => (100.0, "at once"),
-        (ScaleMetric::Concurrency, limit) => (limit.into(), "at once"),
-    };
-    let target = scaling.target.unwrap_or(usual);
+    let metrics = Spec::new(scaling.clone(), spec.container_concurrency);
+    let aims = metrics
+        .metrics()
+        .map(|(metric, target)| Amount(metric, target.total).per_replica());
+    let aims = aims.collect::<Vec<_>>().join(" and ");
     let idle = match scaling.stop_after_idle {
         Some(idle) if scaling.min_replicas == 0 => {
             format!("; the last one goes {} after the last request", brief(idle))
@@ -99,7 +99,7 @@ fn scaling(spec: &RevisionSpec) -> String {
         _ => String::new(),
     };
     format!(
-        "{} to {most} replicas, aims for {target} {unit} in each{idle}",
+        "{} to {most} replicas, aims for {aims} in each{idle}",
         scaling.min_replicas
     )
 }

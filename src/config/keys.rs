@@ -16,7 +16,7 @@ use super::value::{
 use super::words::{
     address, address_or_off, command, directory, environment, hosts, http_path, models, name,
 };
-use crate::revision::{OnDisconnect, OverloadStatus, ScaleMetric};
+use crate::revision::{Aggregation, Hold, OnDisconnect, OverloadStatus, ScaleMetric};
 
 /// The largest count Knative writes.
 const MOST: u64 = (u32::MAX >> 1) as u64;
@@ -108,6 +108,9 @@ keys! {
         |n, c| duration(n, c, SECOND..=LONGEST),
         "The last replica goes so long after the last request; when not written, window and grace \
          period decide";
+    MAX_STARTING: u32 = "maxStarting", --"max-starting" "N" One, "0",
+        |n, c| whole(n, c, 0..=MOST),
+        "Most replicas on their way at once, 0 for no bound";
     FAILED_STARTS: u32 = "failedStarts", --"failed-starts" "N" One, "3",
         |n, c| whole(n, c, SOME..=MOST),
         "Crashes in a row before waiting requests are told";
@@ -133,13 +136,18 @@ keys! {
         --"scale-to-zero-grace-period" "DURATION" One, "30s",
         |n, c| duration(n, c, A_MOMENT..=LONGEST),
         "How long the last replica stays once the average is 0";
-    RETENTION_PERIOD: Duration = "autoscaling.scaleToZeroPodRetentionPeriod",
+    RETENTION_PERIOD: Hold = "autoscaling.scaleToZeroPodRetentionPeriod",
         --"scale-to-zero-pod-retention-period" "DURATION" One, "0s",
-        |n, c| duration(n, c, NO_TIME..=HOUR),
-        "The same with a floor of its own; the longer of the two counts";
-    SCALE_DOWN_DELAY: Duration = "autoscaling.scaleDownDelay", --"scale-down-delay" "DURATION" One,
-        "0s", |n, c| whole_seconds(n, c, NO_TIME),
-        "A lower number is taken only when nothing higher was wanted for so long";
+        |n, c| hold(n, c, |n, c| duration(n, c, NO_TIME..=HOUR)),
+        "The same with a floor of its own, the longer of the two counts; auto for as long as a \
+         start takes";
+    SCALE_DOWN_DELAY: Hold = "autoscaling.scaleDownDelay", --"scale-down-delay" "DURATION" One,
+        "0s", |n, c| hold(n, c, |n, c| whole_seconds(n, c, NO_TIME)),
+        "A lower number is taken only when nothing higher was wanted for so long; auto for as long \
+         as a start takes";
+    AGGREGATION: Aggregation = "autoscaling.metricAggregationAlgorithm",
+        --"metric-aggregation-algorithm" "ALGORITHM" One, "linear", aggregation,
+        "How the seconds of a window become one number: linear or weighted-exponential";
     ACTIVATION_SCALE: u32 = "autoscaling.activationScale", --"activation-scale" "N" One, "1",
         |n, c| whole(n, c, SOME..=MOST),
         "From zero, start at least so many";
@@ -172,9 +180,32 @@ fn metric(node: &Node, complaints: &mut Complaints) -> Option<ScaleMetric> {
         complaints.push(node.complaint(message));
         return None;
     }
-    let words =
-        [ScaleMetric::Concurrency, ScaleMetric::Rps].map(|metric| (metric.as_str(), metric));
+    let words = [("concurrency", false), ("rps", true)];
+    choice(node, complaints, &words).map(|rps| match rps {
+        false => ScaleMetric::Concurrency,
+        true => ScaleMetric::Rps,
+    })
+}
+
+fn aggregation(node: &Node, complaints: &mut Complaints) -> Option<Aggregation> {
+    let words = [
+        ("linear", Aggregation::Linear),
+        ("weighted-exponential", Aggregation::WeightedExponential),
+        ("weightedExponential", Aggregation::WeightedExponential),
+    ];
     choice(node, complaints, &words)
+}
+
+/// A duration, or `auto`.
+fn hold(
+    node: &Node,
+    complaints: &mut Complaints,
+    read: fn(&Node, &mut Complaints) -> Option<Duration>,
+) -> Option<Hold> {
+    match node.found().as_str() {
+        "auto" => Some(Hold::Auto),
+        _ => read(node, complaints).map(Hold::Fixed),
+    }
 }
 
 fn overload_status(node: &Node, complaints: &mut Complaints) -> Option<OverloadStatus> {

@@ -9,7 +9,7 @@ use super::key::Key;
 use super::keys as k;
 use super::layers::Layers;
 use super::tree::{Node, below};
-use crate::backend::{ProcessSpec, Readiness};
+use crate::backend::{ProcessSpec, Readiness, Resources};
 use crate::revision::{
     ContainerConcurrency, QueueLimits, RevisionId, RevisionSpec, Scaling, Timeouts,
 };
@@ -102,6 +102,7 @@ impl Draft<'_> {
             max_replicas: self.max_replicas(),
             metric: layers.value(&k::SCALE_METRIC),
             target: layers.written(&k::SCALE_TARGET),
+            further_metrics: Vec::new(),
             target_utilization_percentage: layers.value(&k::TARGET_UTILIZATION),
             stable_window: layers.value(&k::STABLE_WINDOW),
             panic_window_percentage: layers.value(&k::PANIC_WINDOW),
@@ -114,6 +115,8 @@ impl Draft<'_> {
             activation_scale: layers.value(&k::ACTIVATION_SCALE),
             initial_scale: layers.written(&k::INITIAL_SCALE),
             stop_after_idle: layers.written(&k::STOP_AFTER_IDLE),
+            aggregation: layers.value(&k::AGGREGATION),
+            max_starting: Some(layers.value(&k::MAX_STARTING)).filter(|most| *most > 0),
             failed_starts: layers.value(&k::FAILED_STARTS),
         }
     }
@@ -168,6 +171,8 @@ impl Draft<'_> {
                 timeout: layers.written(&k::READINESS_TIMEOUT).unwrap_or(cold),
             },
             stop_timeout: layers.value(&k::STOP_TIMEOUT),
+            gpus: 0,
+            resources: Resources::default(),
         }
     }
 

@@ -86,6 +86,8 @@ pub struct Sample {
     pub in_flight: u32,
     /// Since when nobody is here; `None` while somebody is.
     pub idle_since: Option<Instant>,
+    /// Replicas in service that are answering something.
+    pub busy: u32,
 }
 
 impl<C: Default> Throttler<C> {

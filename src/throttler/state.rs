@@ -76,6 +76,7 @@ impl<C: Default> State<C> {
             report,
             in_flight,
             idle_since,
+            busy: self.admission.busy(),
         }
     }
 

@@ -18,7 +18,7 @@ pub struct Decision {
     /// Replicas on their way.
     pub starting: u32,
     /// What was averaged: `concurrency` or `rps`.
-    pub metric: &'static str,
+    pub metric: String,
     /// The long average; `null` if nothing was measured.
     pub stable: Option<f64>,
     /// The short average; `null` if nothing was measured.
@@ -97,9 +97,9 @@ fn decision(made: &autoscale::Decision, now: Instant) -> Decision {
         seconds_ago: seconds(now.saturating_duration_since(made.at)),
         ready: made.seen.ready,
         starting: made.seen.starting,
-        metric: made.metric.as_str(),
-        stable: made.seen.averages.map(|averages| averages.stable),
-        panic: made.seen.averages.map(|averages| averages.panic),
+        metric: made.metric.as_str().to_owned(),
+        stable: made.averages.map(|averages| averages.stable),
+        panic: made.averages.map(|averages| averages.panic),
         stable_window_seconds: seconds(made.stable_window),
         panic_window_seconds: seconds(made.panic_window),
         target: made.target,

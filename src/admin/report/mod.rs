@@ -97,7 +97,7 @@ pub struct Scaling {
     /// What one replica should carry, in the same unit.
     pub target: f64,
     /// What is averaged: `concurrency` or `rps`.
-    pub metric: &'static str,
+    pub metric: String,
     /// Which average steers: `stable` or `panic`.
     pub mode: Option<&'static str>,
     /// What had the last word on the number.
@@ -181,13 +181,13 @@ fn queue(present: &Present) -> Queue {
 
 fn scaling(steered: &Steered) -> Scaling {
     let last = steered.last.as_ref();
-    let averages = last.and_then(|decision| decision.seen.averages);
+    let averages = last.and_then(|decision| decision.averages);
     Scaling {
         desired: steered.decisions.desired(),
         stable: averages.map(|averages| averages.stable),
         panic: averages.map(|averages| averages.panic),
         target: steered.spec.target.aimed,
-        metric: steered.spec.scaling.metric.as_str(),
+        metric: steered.spec.scaling.metric.as_str().to_owned(),
         mode: last.map(|decision| decision.mode.as_str()),
         bound_by: last.map(|decision| decision.bound_by().as_str()),
         reason: last.map(|decision| decision.reason().to_string()),

@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::autoscale::{Bound, Decision, Spec};
+use crate::autoscale::{Bound, Decision, Seen, Spec};
 
 /// How far one revision is between nothing and serving.
 #[derive(Clone, Debug)]
@@ -79,27 +79,33 @@ impl Activation {
     }
 
     /// Brings a decision within bounds and holds the last replica as long as it has to stay.
-    /// `idle_since` is the moment the last request was gone; `None` while one is here.
-    pub fn settle(
-        &mut self,
-        mut decision: Decision,
-        spec: &Spec,
-        idle_since: Option<Instant>,
-        now: Instant,
-    ) -> Decision {
-        let least = self.least(spec);
+    pub fn settle(&mut self, mut decision: Decision, spec: &Spec, now: Instant) -> Decision {
+        let seen = &decision.seen;
+        let (ready, idle_since) = (seen.ready, seen.idle_since);
+        let may_go = self.least(spec, seen) == 0 && seen.busy == 0;
+        self.wake(&mut decision);
         self.clamp(&mut decision, spec);
-        if least == 0 && decision.replicas.is_some() && idle_for_long(spec, idle_since, now) {
+        if may_go && decision.replicas.is_some() && idle_for_long(spec, idle_since, now) {
             decision.bound(Bound::StopAfterIdle, Some(0));
-            self.step(Some(0), decision.seen.ready, spec, now);
+            self.step(Some(0), ready, None, spec, now);
             return decision;
         }
         let wanted = match decision.replicas {
-            Some(0) => self.settle_at_zero(&mut decision, spec, idle_since, now),
+            Some(0) => self.settle_at_zero(&mut decision, spec, now),
             wanted => wanted,
         };
-        self.step(wanted, decision.seen.ready, spec, now);
+        self.step(wanted, ready, decision.seen.scheduled, spec, now);
+        decision.hold();
         decision
+    }
+
+    /// Somebody is here and nothing is there: the first replica needs no measurement.
+    fn wake(&self, decision: &mut Decision) {
+        let seen = &decision.seen;
+        let waits = seen.idle_since.is_none() && seen.present() == 0;
+        if waits && decision.averages.is_none() && self.condition != Condition::Active {
+            decision.bound(Bound::InFlight, Some(1));
+        }
     }
 
     /// Bounds, the lower one first. While it activates, a new revision gets its first replicas
@@ -108,12 +114,18 @@ impl Activation {
         if decision.replicas.is_none() && self.condition != Condition::Activating {
             return;
         }
-        let bounds = spec.bounds();
-        let least = self.least(spec);
+        let seen = &decision.seen;
+        let (ready, present, busy) = (seen.ready, seen.present(), seen.busy);
+        let bounds = spec.bounds(seen.scheduled);
+        let least = self.least(spec, seen);
+        if let Some(replicas) = decision.replicas.filter(|n| *n < busy.min(present)) {
+            decision.bound(Bound::Busy, Some(replicas.max(busy)));
+        }
         if decision.replicas.unwrap_or(0) < least {
-            let initial = least > bounds.min;
-            let by = if initial {
+            let by = if least > bounds.min {
                 Bound::InitialScale
+            } else if least > spec.bounds(None).min {
+                Bound::Schedule
             } else {
                 Bound::MinReplicas
             };
@@ -121,70 +133,78 @@ impl Activation {
         } else if let Some(max) = bounds.max.filter(|max| decision.replicas > Some(*max)) {
             decision.bound(Bound::MaxReplicas, Some(max));
         }
+        if let Some(at_once) = spec.scaling.max_starting {
+            // What is on its way already is not taken back for it.
+            let most = ready.saturating_add(at_once).max(present);
+            if let Some(replicas) = decision.replicas {
+                decision.bound(Bound::MaxStarting, Some(replicas.min(most)));
+            }
+        }
     }
 
     /// Returns the number it is on its way to, which is not the one it has yet: 0 during the grace
     /// period, unknown while it is left to activate.
-    fn settle_at_zero(
-        &self,
-        decision: &mut Decision,
-        spec: &Spec,
-        idle_since: Option<Instant>,
-        now: Instant,
-    ) -> Option<u32> {
-        let present = decision.seen.ready.saturating_add(decision.seen.starting);
-        match self.at_zero(spec, idle_since, present, now) {
+    fn settle_at_zero(&self, decision: &mut Decision, spec: &Spec, now: Instant) -> Option<u32> {
+        let (outcome, until) = self.at_zero(spec, &decision.seen, now);
+        match outcome {
             AtZero::Go => Some(0),
             AtZero::Grace => {
-                decision.bound(Bound::ScaleToZeroGrace, None);
+                decision.bound_until(Bound::ScaleToZeroGrace, None, until);
                 Some(0)
             }
             AtZero::Leave(by) => {
-                decision.bound(by, None);
+                decision.bound_until(by, None, until);
                 None
             }
             AtZero::Keep(by, replicas) => {
-                decision.bound(by, Some(replicas));
+                decision.bound_until(by, Some(replicas), until);
                 Some(replicas)
             }
         }
     }
 
-    fn at_zero(
-        &self,
-        spec: &Spec,
-        idle_since: Option<Instant>,
-        present: u32,
-        now: Instant,
-    ) -> AtZero {
+    /// What becomes of a decision for zero, and until when that holds if nothing else happens.
+    fn at_zero(&self, spec: &Spec, seen: &Seen, now: Instant) -> (AtZero, Option<Instant>) {
         let scaling = &spec.scaling;
         let lasted = now.saturating_duration_since(self.since);
         if self.condition == Condition::Activating && lasted <= spec.activation_timeout {
-            return AtZero::Leave(Bound::Activating);
+            let given_up = self.since + spec.activation_timeout;
+            return (AtZero::Leave(Bound::Activating), Some(given_up));
         }
-        if idle_since.is_none() {
+        let Some(idle_since) = seen.idle_since else {
             // An average can be 0 beside a long request, where arrivals per second are averaged.
-            return AtZero::Keep(Bound::InFlight, 1);
-        }
-        if scaling.stop_after_idle.is_some() {
-            return match present {
-                0 => AtZero::Leave(Bound::StopAfterIdle),
-                _ => AtZero::Keep(Bound::StopAfterIdle, 1),
+            return (AtZero::Keep(Bound::InFlight, 1), None);
+        };
+        if let Some(limit) = scaling.stop_after_idle {
+            let until = Some(idle_since + limit);
+            return match seen.present() {
+                0 => (AtZero::Leave(Bound::StopAfterIdle), None),
+                _ => (AtZero::Keep(Bound::StopAfterIdle, 1), until),
             };
         }
+        let grace = longest_grace(spec, seen.typical_start);
         match self.condition {
-            Condition::Activating => AtZero::Go,
+            Condition::Activating => (AtZero::Go, None),
             Condition::Active if lasted < scaling.stable_window => {
-                AtZero::Keep(Bound::StableWindow, 1)
+                let until = Some(self.since + scaling.stable_window);
+                (AtZero::Keep(Bound::StableWindow, 1), until)
             }
-            Condition::Inactive if lasted >= longest_grace(spec) => AtZero::Go,
-            Condition::Active | Condition::Inactive => AtZero::Grace,
+            Condition::Active => (AtZero::Grace, Some(now + grace)),
+            Condition::Inactive if lasted >= grace => (AtZero::Go, None),
+            Condition::Inactive => (AtZero::Grace, Some(self.since + grace)),
         }
     }
 
-    fn step(&mut self, wanted: Option<u32>, ready: u32, spec: &Spec, now: Instant) {
+    fn step(
+        &mut self,
+        wanted: Option<u32>,
+        ready: u32,
+        scheduled: Option<u32>,
+        spec: &Spec,
+        now: Instant,
+    ) {
         let threshold = if self.initialized {
-            spec.bounds().min.max(1)
+            spec.bounds(scheduled).min.max(1)
         } else {
             spec.initial_scale().max(1)
         };
@@ -197,11 +217,12 @@ impl Activation {
         }
     }
 
-    fn least(&self, spec: &Spec) -> u32 {
+    fn least(&self, spec: &Spec, seen: &Seen) -> u32 {
+        let least = spec.bounds(seen.scheduled).min;
         if self.initialized {
-            spec.bounds().min
+            least
         } else {
-            spec.initial_scale()
+            spec.initial_scale().max(least)
         }
     }
 }
@@ -220,9 +241,10 @@ fn idle_for_long(spec: &Spec, idle_since: Option<Instant>, now: Instant) -> bool
     }
 }
 
-fn longest_grace(spec: &Spec) -> Duration {
+fn longest_grace(spec: &Spec, typical_start: Option<Duration>) -> Duration {
     let grace = spec.scaling.scale_to_zero_grace_period;
     let retention = spec.scaling.scale_to_zero_pod_retention_period;
+    let retention = retention.resolve(typical_start);
     if spec.reachable {
         grace.max(retention)
     } else {

@@ -221,6 +221,7 @@ impl<L: Launcher, P: Probe, O: Occupancy> Fleet<L, P, O> {
                 .desk
                 .complaint()
                 .or_else(|| slow.and_then(|m| m.diagnosis.clone())),
+            shortage: self.desk.shortage(),
         }
     }
 

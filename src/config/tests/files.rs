@@ -47,6 +47,8 @@ fn all_defaults() -> Config {
         max_replicas: Some(1),
         metric: ScaleMetric::Concurrency,
         target: None,
+        further_metrics: Vec::new(),
+        aggregation: holdgate::revision::Aggregation::Linear,
         target_utilization_percentage: 100.0,
         stable_window: seconds(60),
         panic_window_percentage: 10.0,

@@ -16,6 +16,8 @@ pub(crate) fn scaling() -> Scaling {
         max_replicas: None,
         metric: ScaleMetric::Concurrency,
         target: Some(1.0),
+        further_metrics: Vec::new(),
+        aggregation: holdgate::revision::Aggregation::Linear,
         target_utilization_percentage: 100.0,
         stable_window: Duration::from_secs(60),
         panic_window_percentage: 10.0,

@@ -69,6 +69,8 @@ pub(super) fn close(got: f64, want: &Value, tolerance: f64) {
 pub(super) fn scaling() -> Scaling {
     Scaling {
         target: None,
+        further_metrics: Vec::new(),
+        aggregation: holdgate::revision::Aggregation::Linear,
         target_utilization_percentage: 70.0,
         ..crate::autoscale::scaling()
     }

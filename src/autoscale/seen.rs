@@ -1,0 +1,72 @@
+//! What a decision is made from: everything that is known of a revision at one moment.
+
+use std::time::{Duration, Instant};
+
+use super::{Averages, Shortage, Spec};
+use crate::revision::ScaleMetric;
+
+/// What a decision is made from. Two decisions of equal deciders from equal data are equal.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Seen {
+    /// Replicas that take requests.
+    pub ready: u32,
+    /// Replicas on their way. They count as supply, so that a slow start asks for no others.
+    pub starting: u32,
+    /// Ready replicas that are answering something.
+    pub busy: u32,
+    /// What was averaged, one by one as in [`Spec::metrics`].
+    pub readings: Vec<MetricReading>,
+    /// The moment the last request was gone; `None` while one is here.
+    pub idle_since: Option<Instant>,
+    /// How long a start usually takes; `None` before the first.
+    pub typical_start: Option<Duration>,
+    /// What keeps wanted replicas from being started.
+    pub shortage: Option<Shortage>,
+    /// The lower bound that a schedule sets at this hour.
+    pub scheduled: Option<u32>,
+}
+
+/// One metric at one moment.
+#[derive(Clone, Debug, PartialEq)]
+pub struct MetricReading {
+    /// What was averaged.
+    pub metric: ScaleMetric,
+    /// What one replica should carry, in the metric's unit.
+    pub target: f64,
+    /// The averages; `None` when nothing was measured within the stable window.
+    pub averages: Option<Averages>,
+}
+
+impl Seen {
+    /// Replicas and the averages of the first metric; of everything else nothing is known, and
+    /// somebody is here.
+    #[must_use]
+    pub fn of(spec: &Spec, ready: u32, starting: u32, averages: Option<Averages>) -> Self {
+        let reading = MetricReading {
+            metric: spec.scaling.metric.clone(),
+            target: spec.target.aimed,
+            averages,
+        };
+        Self {
+            ready,
+            starting,
+            busy: 0,
+            readings: vec![reading],
+            idle_since: None,
+            typical_start: None,
+            shortage: None,
+            scheduled: None,
+        }
+    }
+
+    /// What is there or on its way.
+    #[must_use]
+    pub const fn present(&self) -> u32 {
+        self.ready.saturating_add(self.starting)
+    }
+
+    /// The same; never 0, so that there is something to multiply.
+    pub(super) fn supply(&self) -> f64 {
+        f64::from(self.present().max(1))
+    }
+}

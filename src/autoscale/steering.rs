@@ -1,0 +1,225 @@
+//! Everything that steers one revision, as plain data: its windows, its decider, how far it is
+//! between nothing and serving, and what was asked for last. Given the same measurements at the
+//! same moments it makes the same decisions, whether they are measured now or read from a record.
+
+use std::time::{Duration, Instant};
+
+use super::{
+    Activation, Averages, Collector, Decider, Decision, MetricReading, SAMPLE_EVERY, Seen,
+    Shortage, Spec, wakes,
+};
+use crate::admission::meter::Report;
+use crate::revision::ScaleMetric;
+
+/// What steers one revision.
+#[derive(Clone, Debug)]
+pub struct Steering {
+    spec: Spec,
+    /// One for each of [`Spec::metrics`], in their order.
+    collectors: Vec<Collector>,
+    /// Requests here, kept where replicas themselves are measured: what they use or report says how
+    /// many there should be, requests whether there should be any.
+    presence: Option<Collector>,
+    decider: Decider,
+    activation: Activation,
+    asked: Option<u32>,
+    sampled: Instant,
+}
+
+/// What was measured since the last time.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Measured {
+    /// The requests of the gate.
+    pub report: Report,
+    /// For every metric of [`Spec::metrics`] that does not count requests, in their order, the sum
+    /// over the ready replicas; `None` when it could not be read.
+    pub gauged: Vec<Option<f64>>,
+}
+
+/// What else is known at the moment of a decision.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Around {
+    /// Replicas that take requests.
+    pub ready: u32,
+    /// Replicas on their way.
+    pub starting: u32,
+    /// Ready replicas that are answering something.
+    pub busy: u32,
+    /// The moment the last request was gone; `None` while one is here.
+    pub idle_since: Option<Instant>,
+    /// How long a start usually takes; `None` before the first.
+    pub typical_start: Option<Duration>,
+    /// What keeps wanted replicas from being started.
+    pub shortage: Option<Shortage>,
+    /// The lower bound that a schedule sets at this hour.
+    pub scheduled: Option<u32>,
+}
+
+impl Steering {
+    /// Begins without a history; seconds are counted from `now`.
+    #[must_use]
+    pub fn new(spec: &Spec, now: Instant) -> Self {
+        Self {
+            spec: spec.clone(),
+            collectors: collectors(spec, now),
+            presence: presence(spec, now),
+            decider: Decider::new(spec, 0, now),
+            activation: Activation::new(spec, 0, now),
+            asked: None,
+            sampled: now,
+        }
+    }
+
+    /// The settings in force.
+    #[must_use]
+    pub const fn spec(&self) -> &Spec {
+        &self.spec
+    }
+
+    /// How many replicas were asked for last; `None` when nothing was.
+    #[must_use]
+    pub const fn asked(&self) -> Option<u32> {
+        self.asked
+    }
+
+    /// How far the revision is between nothing and serving, and since when.
+    #[must_use]
+    pub const fn activation(&self) -> &Activation {
+        &self.activation
+    }
+
+    /// Takes changed settings, and keeps what was measured where it still means the same.
+    pub fn adopt(&mut self, spec: &Spec, now: Instant) {
+        let same = self.spec.metrics().map(|(metric, _)| metric);
+        if same.eq(spec.metrics().map(|(metric, _)| metric)) {
+            for collector in &mut self.collectors {
+                collector.resize(spec, now);
+            }
+        } else {
+            // What was averaged so far is in another unit.
+            self.collectors = collectors(spec, now);
+            self.presence = presence(spec, now);
+        }
+        if let Some(presence) = &mut self.presence {
+            presence.resize(spec, now);
+        }
+        self.spec = spec.clone();
+    }
+
+    /// Records what was measured for the seconds it covers: usually one, more when the machine was
+    /// busy. Its average is over all of them, so none is missing and none counts as zero.
+    pub fn record(&mut self, measured: &Measured, now: Instant) {
+        let covered = now.saturating_duration_since(self.sampled);
+        self.sampled = now;
+        let mut gauged = measured.gauged.iter();
+        for ((metric, _), collector) in self.spec.metrics().zip(&mut self.collectors) {
+            let value = match metric {
+                ScaleMetric::Concurrency => Some(measured.report.average_concurrency),
+                ScaleMetric::Rps => Some(per_second(measured.report.requests, covered)),
+                ScaleMetric::Cpu | ScaleMetric::Memory | ScaleMetric::Scraped(_) => {
+                    gauged.next().copied().flatten()
+                }
+            };
+            if let Some(value) = value {
+                record(collector, value, covered, now);
+            }
+        }
+        if let Some(presence) = &mut self.presence {
+            let here = measured.report.average_concurrency;
+            record(presence, here, covered, now);
+        }
+    }
+
+    /// Whether so many requests here are worth a decision at once; what is known of them already
+    /// counts then, not at the next measurement.
+    pub fn poke(&mut self, in_flight: u32, now: Instant) -> bool {
+        if !wakes(self.asked, in_flight) {
+            return false;
+        }
+        for ((metric, _), collector) in self.spec.metrics().zip(&mut self.collectors) {
+            match metric {
+                ScaleMetric::Concurrency => collector.record(now, f64::from(in_flight)),
+                ScaleMetric::Rps => collector.record(now, 1.0),
+                ScaleMetric::Cpu | ScaleMetric::Memory | ScaleMetric::Scraped(_) => {}
+            }
+        }
+        if let Some(presence) = &mut self.presence {
+            presence.record(now, f64::from(in_flight));
+        }
+        true
+    }
+
+    /// Decides how many replicas there should be.
+    pub fn decide(&mut self, around: &Around, now: Instant) -> Decision {
+        let seen = self.see(around, now);
+        let decision = self.decider.decide(&self.spec, seen, now);
+        self.activation.settle(decision, &self.spec, now)
+    }
+
+    /// So many replicas have been asked for.
+    pub const fn note_asked(&mut self, replicas: u32) {
+        self.asked = Some(replicas);
+    }
+
+    fn see(&self, around: &Around, now: Instant) -> Seen {
+        let wanted = self.is_wanted(around, now);
+        let readings = self.spec.metrics().zip(&self.collectors);
+        let readings = readings.map(|((metric, target), collector)| {
+            // What an unwanted replica uses is no reason to keep it.
+            let nothing = (!metric.counts_requests() && !wanted).then_some(Averages {
+                stable: 0.0,
+                panic: 0.0,
+            });
+            MetricReading {
+                metric: metric.clone(),
+                target: target.aimed,
+                averages: nothing.or_else(|| collector.read(now)),
+            }
+        });
+        Seen {
+            ready: around.ready,
+            starting: around.starting,
+            busy: around.busy,
+            readings: readings.collect(),
+            idle_since: around.idle_since,
+            typical_start: around.typical_start,
+            shortage: around.shortage,
+            scheduled: around.scheduled,
+        }
+    }
+
+    /// Somebody was here within the stable window, or there is to be a replica in any case.
+    fn is_wanted(&self, around: &Around, now: Instant) -> bool {
+        let least = self.spec.bounds(around.scheduled).min;
+        let requests = self.presence.as_ref().and_then(|p| p.read(now));
+        least > 0 || around.idle_since.is_none() || requests.is_none_or(|avg| avg.stable > 0.0)
+    }
+}
+
+fn collectors(spec: &Spec, now: Instant) -> Vec<Collector> {
+    let metrics = spec.metrics();
+    metrics.map(|_| Collector::new(spec, now)).collect()
+}
+
+fn presence(spec: &Spec, now: Instant) -> Option<Collector> {
+    let all_count = spec.metrics().all(|(metric, _)| metric.counts_requests());
+    (!all_count).then(|| Collector::new(spec, now))
+}
+
+fn record(collector: &mut Collector, value: f64, covered: Duration, now: Instant) {
+    let missed = covered.as_secs().saturating_sub(1);
+    for back in (1..=missed.min(3600)).rev() {
+        let then = now.checked_sub(SAMPLE_EVERY.saturating_mul(u32::try_from(back).unwrap_or(0)));
+        collector.record(then.unwrap_or(now), value);
+    }
+    collector.record(now, value);
+}
+
+fn per_second(requests: u64, covered: Duration) -> f64 {
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "far fewer than 2^52 requests a second"
+    )]
+    let requests = requests as f64;
+    requests / covered.as_secs_f64().max(f64::MIN_POSITIVE)
+}
