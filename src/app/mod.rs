@@ -63,6 +63,7 @@ pub async fn run(start: Start) -> anyhow::Result<()> {
     };
     let exe = std::env::current_exe().context("could not find our own binary")?;
     let mut gate = Gate::new(Arc::clone(&registry), Arc::clone(&board), exe, &config);
+    reload::tell_warnings(&config);
     gate.apply(&config);
     let proxy = Arc::new(Proxy::new(registry, TcpDial));
     let server = Server::new(proxy, config.max_connections);
