@@ -75,6 +75,8 @@ pub enum Flaw {
 pub struct RevisionTrace {
     /// Its name.
     pub name: String,
+    /// When its requests began to be measured; `None` if that was before the record.
+    pub opened: Option<Moment>,
     /// When its autoscaler began to count seconds; `None` if that was before the record.
     pub epoch: Option<Moment>,
     /// In order of arrival, refused ones included.

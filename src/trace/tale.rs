@@ -75,6 +75,7 @@ impl Tale {
             } => self.sample(at, None, in_flight, idle_since),
             Event::Turned { now, began, gauged } => self.turned(now, began, gauged),
             Event::Decided(decided) => self.decided(decided),
+            Event::Opened => self.trace.opened = Some(at),
             Event::Changed => self.trace.changes.push(at),
             Event::Lost(events) => self.trace.lost += events,
             of_request => self.request(at, of_request),
