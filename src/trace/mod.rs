@@ -50,7 +50,9 @@ pub struct Trace {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Flaw {
     /// It ends in the middle of an event: whoever wrote it was killed, or is still writing.
-    #[error("it is cut off or damaged: the last {bytes} bytes were left out")]
+    #[error(
+        "it was cut off or damaged: it ends too early, and its last {bytes} bytes make no sense"
+    )]
     CutOff {
         /// How many bytes could not be understood.
         bytes: u64,
