@@ -10,6 +10,7 @@ use tokio::time::{Instant, sleep};
 
 use super::client::{Answer, ask, predict, predict_for};
 use super::support::*;
+use crate::support::{measured, measured_again};
 
 fn lone(file: &Path) -> RevisionTrace {
     let trace = Trace::read(file).expect("a record");
@@ -59,6 +60,7 @@ async fn a_record_of_the_real_thing_has_every_request_and_every_start() {
         };
         assert!(request.announced > 0 && sent > 0);
     }
+    assert_eq!(measured(&revision), measured_again(&revision));
     let started: Vec<_> = revision.replicas.iter().filter_map(|r| r.phases).collect();
     assert!(!started.is_empty());
     let load = Duration::from_millis(300)..Duration::from_secs(20);

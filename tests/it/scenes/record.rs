@@ -4,13 +4,14 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
 
-use holdgate::admission::meter::Meter;
+use holdgate::revision::RevisionSpec;
 use holdgate::trace::{Cause, Ending, Fate, Moment, Reason, Request, RevisionTrace, Trace};
 use tempfile::TempDir;
 use tokio::time::{Instant, sleep, sleep_until};
 
-use crate::clock::Clock;
-use crate::support::{Dice, Gate, Start, get, ms, post, revision, secs};
+use crate::support::{
+    Dice, Gate, Start, get, measured, measured_again, ms, post, revision, secs, was_taken,
+};
 
 const MIB: u64 = 1 << 20;
 
@@ -81,57 +82,6 @@ fn ask(dice: &mut Dice) -> (crate::support::Ask, Duration) {
         _ => secs(1000),
     };
     (request, patience)
-}
-
-/// The measurements of the autoscaler, computed again from the requests alone.
-fn measured_again(revision: &RevisionTrace) -> Vec<(u64, u64)> {
-    enum Event {
-        Arrives,
-        Leaves,
-        Sample,
-    }
-    let clock = Clock::start();
-    let at = |moment: Moment| clock.epoch + moment.at();
-    let mut events = Vec::new();
-    for request in revision.requests.iter().filter(|r| was_taken(r)) {
-        events.push((request.arrived, Event::Arrives));
-        events.extend(request.over.map(|over| (over, Event::Leaves)));
-    }
-    let measured = |cause: &Cause| matches!(cause, Cause::Measured { .. });
-    let ticks = revision.ticks.iter().filter(|tick| measured(&tick.cause));
-    events.extend(ticks.map(|tick| (tick.sampled, Event::Sample)));
-    events.sort_by_key(|(moment, _)| *moment);
-    let mut meter = Meter::new(at(revision.opened.expect("from the beginning")));
-    let mut reports = Vec::new();
-    for (moment, event) in events {
-        match event {
-            Event::Arrives => meter.arrive(at(moment)),
-            Event::Leaves => meter.leave(at(moment)),
-            Event::Sample => {
-                let report = meter.report(at(moment));
-                reports.push((report.average_concurrency.to_bits(), report.requests));
-            }
-        }
-    }
-    reports
-}
-
-fn was_taken(request: &Request) -> bool {
-    request.over != Some(request.arrived)
-}
-
-/// The measurements as they were recorded.
-fn measured(revision: &RevisionTrace) -> Vec<(u64, u64)> {
-    let measured = |cause: &Cause| match cause {
-        Cause::Measured {
-            average_concurrency,
-            requests,
-            ..
-        } => Some((average_concurrency.to_bits(), *requests)),
-        Cause::Began | Cause::Poked => None,
-    };
-    let ticks = revision.ticks.iter();
-    ticks.filter_map(|tick| measured(&tick.cause)).collect()
 }
 
 #[tokio::test(start_paused = true)]
@@ -314,11 +264,11 @@ async fn every_replica_is_recorded_with_the_phases_of_its_start_and_its_end() {
 async fn a_long_record_stays_within_its_bound_and_its_two_files_are_read_as_one() {
     let folder = Folder::new();
     let spec = revision(0, 1..=1);
-    let (gate, recording) = Gate::recorded(spec, ms(0), &folder.file(), MIB);
+    let (gate, recording) = Gate::recorded(spec, ms(0), &folder.file(), MIB / 4);
     sleep(secs(1)).await;
     let stream = gate.asking(get("/?ms=100000000"));
     let mut client = gate.client().await;
-    let asked = 70_000;
+    let asked = 14_000;
     for _ in 0..asked {
         sleep(ms(1)).await;
         assert_eq!(client.ask(get("/")).await.code(), 200);
@@ -328,7 +278,7 @@ async fn a_long_record_stays_within_its_bound_and_its_two_files_are_read_as_one(
     recording.finish().await;
 
     let older = folder.0.path().join("t.1");
-    assert!(size(&folder.file()) <= MIB && size(&older) <= MIB);
+    assert!(size(&folder.file()) <= MIB / 4 && size(&older) <= MIB / 4);
     assert_eq!(
         std::fs::read_dir(folder.0.path())
             .expect("a folder")
@@ -355,4 +305,74 @@ async fn a_long_record_stays_within_its_bound_and_its_two_files_are_read_as_one(
 
 fn size(file: &Path) -> u64 {
     std::fs::metadata(file).expect("it is there").len()
+}
+
+/// The request of a gate that is alone in its record, once it has ended.
+async fn ended(spec: RevisionSpec, life: impl AsyncFnOnce(&mut Gate)) -> Request {
+    let folder = Folder::new();
+    let (mut gate, recording) = Gate::recorded(spec, ms(0), &folder.file(), 64 * MIB);
+    life(&mut gate).await;
+    sleep(secs(2)).await;
+    recording.finish().await;
+    let requests = read(&folder.file()).requests;
+    *requests.last().expect("it arrived")
+}
+
+#[tokio::test(start_paused = true)]
+async fn every_way_in_which_a_request_can_end_is_recorded() {
+    let warm = |limit| revision(limit, 1..=1);
+
+    let mut impatient = warm(1);
+    impatient.queue.timeout = secs(1);
+    let waited = ended(impatient, async |gate| {
+        sleep(secs(2)).await;
+        let _first = gate.asking(get("/?ms=20000"));
+        sleep(ms(10)).await;
+        assert_eq!(gate.ask(get("/")).await.code(), 504);
+    });
+    let waited = waited.await;
+    assert_eq!(waited.fate, Fate::Refused(Reason::QueueTimeout));
+    assert_eq!((waited.seated, waited.stayed()), (None, Some(secs(1))));
+
+    let mut short = warm(1);
+    short.timeouts.total = Some(secs(1));
+    let late = ended(short, async |gate| {
+        assert_eq!(gate.ask(get("/?ms=1500&stubborn")).await.code(), 504);
+    });
+    let late = late.await;
+    assert_eq!(late.fate, Fate::Refused(Reason::UpstreamTimeout));
+    assert_eq!(late.occupied(), Some(ms(1500)), "the replica went on");
+
+    let cut = ended(warm(0), async |gate| {
+        let stream = gate.asking(get("/?chunks=5&silent"));
+        sleep(secs(3)).await;
+        gate.machine.running()[0].kill();
+        assert!(stream.await.expect("no panic").body.is_err());
+    });
+    let (code, sent) = (200, "data: 0\n\n".len() as u64);
+    assert_eq!(cut.await.fate, Fate::Cut { code, sent });
+
+    let unreachable = ended(warm(0), async |gate| {
+        sleep(secs(2)).await;
+        gate.machine.refuse(true);
+        assert_eq!(gate.ask(get("/")).await.code(), 502);
+    });
+    let unreachable = unreachable.await;
+    assert_eq!(unreachable.fate, Fate::Refused(Reason::ConnectFailed));
+    assert_eq!((unreachable.rebuffs, unreachable.seated), (1, None));
+
+    let hopeless = ended(revision(0, 0..=1), async |gate| {
+        gate.machine.next([Start::CrashAfter(ms(100)); 9]);
+        assert_eq!(gate.ask(get("/")).await.code(), 503);
+        assert_eq!(gate.ask(get("/")).await.code(), 503);
+    });
+    assert_eq!(hopeless.await.fate, Fate::Refused(Reason::ColdStartFailed));
+
+    let open = ended(warm(0), async |gate| {
+        sleep(secs(2)).await;
+        std::mem::forget(gate.asking(get("/?ms=100000")));
+    });
+    let open = open.await;
+    assert_eq!((open.fate, open.over), (Fate::Open, None));
+    assert!(open.seated.is_some());
 }
