@@ -81,7 +81,8 @@ pub struct RevisionTrace {
     pub opened: Option<Moment>,
     /// When its autoscaler began to count seconds; `None` if that was before the record.
     pub epoch: Option<Moment>,
-    /// In order of arrival, refused ones included.
+    /// In order of arrival, with those that were turned away at the line; without those that never
+    /// came so far, as one whose body is announced larger than allowed.
     pub requests: Vec<Request>,
     /// In the order of their starts.
     pub replicas: Vec<Replica>,

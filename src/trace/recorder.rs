@@ -102,8 +102,10 @@ async fn write(tapes: Arc<Tapes>, mut writer: Writer, end: CancellationToken) {
                 tracing::error!(%error, "could not write the record; nothing more is recorded");
                 break;
             }
-            // The runtime is going away.
-            Err(_) => break,
+            Err(error) => {
+                tracing::error!(%error, "nothing more is recorded");
+                break;
+            }
         }
     }
     for reel in &*tapes.reels.lock() {
@@ -116,7 +118,7 @@ fn take_down(writer: &mut Writer, reels: &[Arc<Reel>]) -> std::io::Result<()> {
         writer.name(reel.revision.as_str());
     }
     for (revision, reel) in reels.iter().enumerate() {
-        let waiting = reel.take(Vec::new());
+        let waiting = reel.take();
         let until = waiting.events.last().map_or(0, |(at, _)| *at);
         let lost = (waiting.lost > 0).then_some((until, Event::Lost(waiting.lost)));
         if lost.is_some() {

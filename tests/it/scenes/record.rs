@@ -361,6 +361,15 @@ async fn every_way_in_which_a_request_can_end_is_recorded() {
     assert_eq!(unreachable.fate, Fate::Refused(Reason::ConnectFailed));
     assert_eq!((unreachable.rebuffs, unreachable.seated), (1, None));
 
+    let nowhere = ended(revision(0, 4..=4), async |gate| {
+        sleep(secs(2)).await;
+        gate.machine.refuse(true);
+        assert_eq!(gate.ask(get("/")).await.code(), 502);
+    });
+    let nowhere = nowhere.await;
+    assert_eq!(nowhere.fate, Fate::Refused(Reason::ConnectFailed));
+    assert_eq!(nowhere.rebuffs, 3);
+
     let hopeless = ended(revision(0, 0..=1), async |gate| {
         gate.machine.next([Start::CrashAfter(ms(100)); 9]);
         assert_eq!(gate.ask(get("/")).await.code(), 503);
