@@ -14,7 +14,7 @@ use tokio::time::Instant;
 use tracing::{info, warn};
 
 use self::member::{Member, Phase};
-use crate::backend::life::{Ending, Note, Phases};
+use crate::backend::life::{Ending, Note};
 use crate::backend::places::{Desk, Places};
 use crate::backend::recovery::{Recovery, Supply};
 use crate::backend::seams::{Launcher, Probe};
@@ -22,6 +22,7 @@ use crate::backend::spec::ProcessSpec;
 use crate::backend::supervisor::{Command, Settings};
 use crate::ports::{Occupancy, Outage, OutageReason, World};
 use crate::revision::ReplicaId;
+use crate::trace::{Event, Phases, Step};
 
 /// How much the newest start weighs in the typical one.
 const NEWEST_WEIGHT: f64 = 0.3;
@@ -134,6 +135,7 @@ impl<L: Launcher, P: Probe, O: Occupancy> Fleet<L, P, O> {
         member.diagnosis = None;
         let endpoint = member.endpoint;
         self.recovery.succeeded(now);
+        self.note(id, Step::Ready(phases), now);
         let listen = phases.spawn + phases.listen;
         self.settings.stats.start_succeeded(listen, phases.ready);
         let total = phases.total();
@@ -187,6 +189,7 @@ impl<L: Launcher, P: Probe, O: Occupancy> Fleet<L, P, O> {
             return;
         };
         let member = self.members.remove(at);
+        self.note(id, Step::Gone(member.ended(&ending)), now);
         let revision = &self.settings.revision;
         match ending {
             Ending::Stopped => info!(%revision, replica = %id, "stopped"),
@@ -269,6 +272,11 @@ impl<L: Launcher, P: Probe, O: Occupancy> Fleet<L, P, O> {
 
     fn member(&mut self, id: ReplicaId) -> Option<&mut Member> {
         self.members.iter_mut().find(|m| m.id == id)
+    }
+
+    fn note(&self, replica: ReplicaId, step: Step, now: Instant) {
+        let (tape, id) = (&self.settings.tape, replica.0);
+        tape.note(now.into_std(), || Event::Replica { id, step });
     }
 
     fn look_again(&mut self, at: Instant) {
