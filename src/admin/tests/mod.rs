@@ -16,7 +16,7 @@ use tower::ServiceExt;
 
 use super::{Board, Watched, router};
 use crate::autoscale::Spec;
-use crate::autoscaler::{Decisions, PodAutoscaler};
+use crate::autoscaler::{Decisions, Gauged, PodAutoscaler};
 use crate::ports::{Outage, OutageReason, ReplicaState, ReplicaView, ScaleError, Scaler, World};
 use crate::proxy::{Connections, Registry, Revision, Throttler};
 use crate::revision::{
@@ -116,6 +116,8 @@ impl Scene {
             throttler: throttler.clone(),
             scaler: Agrees,
             world: watched.world.clone(),
+            gauged: watch::channel(Gauged::default()).1,
+            scheduled: watch::channel(None).1,
             spec: watched.spec.clone(),
             decisions: watched.decisions.clone(),
             stats: stats.clone(),

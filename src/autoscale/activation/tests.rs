@@ -8,10 +8,20 @@ fn decided(spec: &Spec, average: f64, ready: u32, now: Instant) -> Decision {
         stable: average,
         panic: average,
     });
+    decided_since(Some(now), averages, spec, ready, now)
+}
+
+/// The same, where the last request was gone at some moment, or one is here.
+fn decided_since(
+    idle_since: Option<Instant>,
+    averages: Option<Averages>,
+    spec: &Spec,
+    ready: u32,
+    now: Instant,
+) -> Decision {
     let seen = Seen {
-        ready,
-        starting: 0,
-        averages,
+        idle_since,
+        ..Seen::of(spec, ready, 0, averages)
     };
     Decider::new(spec, 0, now).decide(spec, seen, now)
 }
@@ -23,7 +33,7 @@ fn settled(spec: &Spec, condition: Condition, lasted: u64, average: f64) -> Deci
     activation.condition = condition;
     activation.since = t + seconds(10_000 - lasted);
     let decision = decided(spec, average, 1, now);
-    activation.settle(decision, spec, Some(t + seconds(1_000)), now)
+    activation.settle(decision, spec, now)
 }
 
 #[test]
@@ -46,7 +56,7 @@ fn the_last_replica_goes_step_by_step() {
 #[test]
 fn the_longer_of_grace_and_retention_counts() {
     let mut spec = spec(1.0);
-    spec.scaling.scale_to_zero_pod_retention_period = seconds(100);
+    spec.scaling.scale_to_zero_pod_retention_period = seconds(100).into();
     let at = |lasted| settled(&spec, Condition::Inactive, lasted, 0.0).replicas;
     assert_eq!((at(99), at(100)), (None, Some(0)));
 }
@@ -70,14 +80,9 @@ fn a_new_revision_gets_its_first_replicas_before_anything_is_measured() {
     spec.scaling.initial_scale = Some(2);
     let mut activation = Activation::new(&spec, 0, t);
     let mut tick = |at, ready, averages| {
-        let seen = Seen {
-            ready,
-            starting: 0,
-            averages,
-        };
         let now = t + seconds(at);
-        let decision = Decider::new(&spec, 0, now).decide(&spec, seen, now);
-        let decision = activation.settle(decision, &spec, Some(t), now);
+        let decision = decided_since(Some(t), averages, &spec, ready, now);
+        let decision = activation.settle(decision, &spec, now);
         (decision.replicas, decision.bound_by(), activation.condition)
     };
     let zero = Some(Averages {
@@ -99,8 +104,10 @@ fn stop_after_idle_counts_from_the_last_request_alone() {
     let mut activation = Activation::new(&spec, 1, t);
     let mut tick = |average, at, idle_since| {
         let now = t + seconds(at);
-        let decision = decided(&spec, average, 1, now);
-        let decision = activation.settle(decision, &spec, idle_since, now);
+        let (stable, panic) = (average, average);
+        let averages = Some(Averages { stable, panic });
+        let decision = decided_since(idle_since, averages, &spec, 1, now);
+        let decision = activation.settle(decision, &spec, now);
         (decision.replicas, decision.bound_by())
     };
     let stop = Bound::StopAfterIdle;
@@ -118,7 +125,7 @@ fn a_replica_that_was_never_there_is_not_started_to_wait_for_idleness() {
     let (t, mut spec) = (start(), spec(1.0));
     spec.scaling.stop_after_idle = Some(seconds(600));
     let mut activation = Activation::new(&spec, 0, t);
-    let decision = activation.settle(decided(&spec, 0.0, 0, t), &spec, Some(t), t);
+    let decision = activation.settle(decided(&spec, 0.0, 0, t), &spec, t);
     assert_eq!(decision.replicas, None);
 }
 

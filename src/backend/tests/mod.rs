@@ -17,7 +17,7 @@ use tokio::time::{Instant, sleep, timeout};
 use self::machine::Machine;
 use self::requests::Requests;
 use super::places::Places;
-use super::spec::{ProcessSpec, Readiness};
+use super::spec::{ProcessSpec, Readiness, Resources};
 use super::supervisor::{Settings, Supervisor};
 use crate::ports::{ReplicaState, Scaler, World};
 use crate::revision::RevisionId;
@@ -97,6 +97,8 @@ fn spec(program: &str) -> ProcessSpec {
             timeout: 600 * SECOND,
         },
         stop_timeout: STOP_TIMEOUT,
+        gpus: 0,
+        resources: Resources::default(),
     }
 }
 

@@ -12,10 +12,10 @@ use super::super::program::{LOGGING, PROGRAM};
 use super::super::tree::{self, Node};
 use super::super::{Config, Overrides, RevisionConfig, load};
 use super::{complaints, meaning, revision};
-use crate::backend::{ProcessSpec, Readiness};
+use crate::backend::{ProcessSpec, Readiness, Resources};
 use crate::revision::{
-    ContainerConcurrency, OnDisconnect, OverloadStatus, QueueLimits, RevisionId, RevisionSpec,
-    ScaleMetric, Scaling, Timeouts,
+    Aggregation, ContainerConcurrency, OnDisconnect, OverloadStatus, QueueLimits, RevisionId,
+    RevisionSpec, ScaleMetric, Scaling, Timeouts,
 };
 
 fn shipped(name: &str) -> PathBuf {
@@ -48,7 +48,7 @@ fn all_defaults() -> Config {
         metric: ScaleMetric::Concurrency,
         target: None,
         further_metrics: Vec::new(),
-        aggregation: holdgate::revision::Aggregation::Linear,
+        aggregation: Aggregation::Linear,
         target_utilization_percentage: 100.0,
         stable_window: seconds(60),
         panic_window_percentage: 10.0,
@@ -56,11 +56,12 @@ fn all_defaults() -> Config {
         max_scale_up_rate: 1000.0,
         max_scale_down_rate: 2.0,
         scale_to_zero_grace_period: seconds(30),
-        scale_to_zero_pod_retention_period: seconds(0),
-        scale_down_delay: seconds(0),
+        scale_to_zero_pod_retention_period: seconds(0).into(),
+        scale_down_delay: seconds(0).into(),
         activation_scale: 1,
         initial_scale: None,
         stop_after_idle: None,
+        max_starting: None,
         failed_starts: 3,
     };
     let spec = RevisionSpec {
@@ -96,6 +97,8 @@ fn all_defaults() -> Config {
             timeout: seconds(600),
         },
         stop_timeout: seconds(10),
+        gpus: 0,
+        resources: Resources::default(),
     };
     Config {
         listen: "127.0.0.1:8080".parse().expect("an address"),

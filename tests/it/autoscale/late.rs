@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use holdgate::autoscaler::{Decisions, PodAutoscaler};
+use holdgate::autoscaler::{Decisions, Gauged, PodAutoscaler};
 use holdgate::ports::{ReplicaState, ReplicaView, ScaleError, Scaler, World};
 use holdgate::revision::{ContainerConcurrency, Endpoint, QueueLimits, ReplicaId, RevisionId};
 use holdgate::stats::Stats;
@@ -67,6 +67,8 @@ async fn quiet_after(request: Duration) -> Duration {
         throttler: Arc::clone(&throttler),
         scaler,
         world: seen.clone(),
+        gauged: watch::channel(Gauged::default()).1,
+        scheduled: watch::channel(None).1,
         spec: watch::channel(spec(scaling())).1,
         decisions: Arc::new(Decisions::default()),
         stats: Arc::new(Stats::new()),

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use holdgate::autoscale::{Activation, Aggregation, Averages, Decider, MetricWindow, Mode, Seen};
-use holdgate::revision::Scaling;
+use holdgate::autoscale::{Activation, Averages, Decider, MetricWindow, Mode, Seen};
+use holdgate::revision::{Aggregation, Scaling};
 use proptest::collection::vec;
 use proptest::prelude::*;
 
@@ -14,10 +14,10 @@ use crate::clock::Clock;
 /// What one tick sees: replicas ready and starting, and what was measured.
 fn ticks() -> impl Strategy<Value = Vec<Seen>> {
     let averages = proptest::option::weighted(0.9, (load(), load()));
-    let seen = (0_u32..40, 0_u32..10, averages).prop_map(|(ready, starting, averages)| Seen {
-        ready,
-        starting,
-        averages: averages.map(|(stable, panic)| Averages { stable, panic }),
+    let spec = spec(scaling());
+    let seen = (0_u32..40, 0_u32..10, averages).prop_map(move |(ready, starting, averages)| {
+        let averages = averages.map(|(stable, panic)| Averages { stable, panic });
+        Seen::of(&spec, ready, starting, averages)
     });
     vec(seen, 1..150)
 }
@@ -59,14 +59,16 @@ proptest! {
         let mut activation = Activation::new(&spec, 0, clock.at(0.0));
         for (n, seen) in (1_u32..).zip(ticks) {
             let now = clock.at(f64::from(n) * 2.0);
+            let idle_since = (!busy).then_some(clock.at(0.0));
+            let seen = Seen { idle_since, ..seen };
             let decision = decider.decide(&spec, seen, now);
             let unknown = decision.replicas.is_none();
-            let idle_since = (!busy).then_some(clock.at(0.0));
-            let settled = activation.settle(decision, &spec, idle_since, now);
+            let settled = activation.settle(decision, &spec, now);
             let Some(replicas) = settled.replicas else { continue };
             prop_assert!(replicas >= min_replicas.max(u32::from(busy)));
             prop_assert!(max_replicas.is_none_or(|max| replicas <= max));
-            prop_assert!(!unknown || replicas == min_replicas, "nothing was measured");
+            let first = min_replicas.max(u32::from(busy));
+            prop_assert!(!unknown || replicas == first, "nothing was measured");
         }
     }
 
@@ -75,7 +77,7 @@ proptest! {
         let scaling = Scaling {
             max_scale_up_rate: 2.0,
             max_replicas: Some(12),
-            scale_down_delay: Duration::from_secs(10),
+            scale_down_delay: Duration::from_secs(10).into(),
             activation_scale: 3,
             ..scaling()
         };
@@ -84,10 +86,11 @@ proptest! {
         let mut activation = Activation::new(&spec, 0, clock.at(0.0));
         for (n, seen) in (1_u32..).zip(ticks) {
             let now = clock.at(f64::from(n) * 2.0);
+            let seen = Seen { idle_since: Some(clock.at(0.0)), ..seen };
             let decision = decider.decide(&spec, seen, now);
-            let decision = activation.settle(decision, &spec, Some(clock.at(0.0)), now);
+            let decision = activation.settle(decision, &spec, now);
             let first = if decision.from_panic { decision.panic_wish } else { decision.stable_wish };
-            let mut number = seen.averages.map(|_| first);
+            let mut number = decision.averages.map(|_| first);
             for clamp in &decision.clamps {
                 prop_assert_ne!(clamp.to, number);
                 number = clamp.to;
@@ -100,13 +103,13 @@ proptest! {
     fn a_delayed_number_is_never_lower(ticks in ticks(), delay in 1_u64..60) {
         let (clock, plain) = (Clock::start(), spec(scaling()));
         let delay = Duration::from_secs(delay);
-        let delayed = spec(Scaling { scale_down_delay: delay, ..scaling() });
+        let delayed = spec(Scaling { scale_down_delay: delay.into(), ..scaling() });
         let mut quick = Decider::new(&plain, 0, clock.at(0.0));
         let mut slow = Decider::new(&delayed, 0, clock.at(0.0));
         let mut wishes = Vec::new();
         for (n, seen) in (1_u32..).zip(ticks) {
             let now = clock.at(f64::from(n) * 2.0);
-            let wish = quick.decide(&plain, seen, now).replicas;
+            let wish = quick.decide(&plain, seen.clone(), now).replicas;
             let held = slow.decide(&delayed, seen, now).replicas;
             prop_assert!(held >= wish);
             wishes.extend(wish.map(|wish| (now, wish)));

@@ -25,11 +25,12 @@ pub(crate) fn scaling() -> Scaling {
         max_scale_up_rate: 1000.0,
         max_scale_down_rate: 2.0,
         scale_to_zero_grace_period: Duration::from_secs(30),
-        scale_to_zero_pod_retention_period: Duration::ZERO,
-        scale_down_delay: Duration::ZERO,
+        scale_to_zero_pod_retention_period: Duration::ZERO.into(),
+        scale_down_delay: Duration::ZERO.into(),
         activation_scale: 0,
         initial_scale: None,
         stop_after_idle: None,
+        max_starting: None,
         failed_starts: 3,
     }
 }
@@ -111,16 +112,14 @@ impl World {
         let now = self.clock.at(t);
         let count = |n: usize| u32::try_from(n).expect("few replicas");
         let ready = self.ready_at.iter().filter(|at| **at <= t).count();
+        let starting = count(self.ready_at.len() - ready);
+        let averages = self.collector.read(now);
         let seen = Seen {
-            ready: count(ready),
-            starting: count(self.ready_at.len() - ready),
-            averages: self.collector.read(now),
+            idle_since: self.meter.idle_since(),
+            ..Seen::of(&self.spec, count(ready), starting, averages)
         };
         let decision = self.decider.decide(&self.spec, seen, now);
-        let idle_since = self.meter.idle_since();
-        let decision = self
-            .activation
-            .settle(decision, &self.spec, idle_since, now);
+        let decision = self.activation.settle(decision, &self.spec, now);
         if let Some(replicas) = decision.replicas {
             let replicas = usize::try_from(replicas).expect("few replicas");
             self.ready_at.resize(replicas, t + self.start_time);

@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use holdgate::backend::keeper::Keeper;
 use holdgate::backend::seams::{Child, LaunchError, Launcher, Order};
-use holdgate::backend::{Host, ProcessSpec, Readiness, Settings, Supervisor};
+use holdgate::backend::{Host, ProcessSpec, Readiness, Resources, Settings, Supervisor};
 use holdgate::ports::{Occupancy, ReplicaState, Scaler, World};
 use holdgate::revision::{ReplicaId, RevisionId};
 use rustix::process::{Pid, Signal, kill_process, test_kill_process};
@@ -70,6 +70,8 @@ fn spec(command: &[&str]) -> ProcessSpec {
             timeout: LONG,
         },
         stop_timeout: LONG,
+        gpus: 0,
+        resources: Resources::default(),
     }
 }
 

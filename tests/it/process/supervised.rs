@@ -44,6 +44,8 @@ async fn a_server_that_ignores_sigterm_is_killed_after_its_time() {
     let spec = ProcessSpec {
         dir: Some(dir.path().to_owned()),
         stop_timeout,
+        gpus: 0,
+        resources: holdgate::backend::Resources::default(),
         ..shell(script)
     };
     let (supervisor, _world) = supervise(spec);

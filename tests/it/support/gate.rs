@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use holdgate::admission::Reading;
 use holdgate::autoscale::{Decision, Spec};
-use holdgate::autoscaler::{Decisions, PodAutoscaler};
+use holdgate::autoscaler::{Decisions, Gauged, PodAutoscaler};
 use holdgate::backend::places::Places;
 use holdgate::backend::{ProcessSpec, Settings, Supervisor};
 use holdgate::ports::{ReplicaState, World};
@@ -91,6 +91,8 @@ impl Gate {
             throttler: Arc::clone(&throttler),
             scaler: supervisor.clone(),
             world: supervisor.world(),
+            gauged: watch::channel(Gauged::default()).1,
+            scheduled: watch::channel(None).1,
             spec: scaling,
             decisions: Arc::clone(&decisions),
             stats: Arc::clone(&stats),

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use holdgate::backend::{ProcessSpec, Readiness};
+use holdgate::backend::{ProcessSpec, Readiness, Resources};
 use holdgate::revision::{
     ContainerConcurrency, OnDisconnect, OverloadStatus, QueueLimits, RevisionId, RevisionSpec,
     Timeouts,
@@ -59,6 +59,8 @@ pub(crate) fn process(load: Duration) -> ProcessSpec {
             timeout: secs(3600),
         },
         stop_timeout: secs(30),
+        gpus: 0,
+        resources: Resources::default(),
     }
 }
 

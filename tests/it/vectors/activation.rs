@@ -43,8 +43,7 @@ pub(super) fn apply_scale(case: &Value) -> Outcome {
     }
     let wanted = replicas(&case["decider_desired"]);
     let decision = decided(&spec, wanted, current);
-    let long_ago = Some(clock.at(-100_000.0));
-    let decision = activation.settle(decision, &spec, long_ago, now);
+    let decision = activation.settle(decision, &spec, now);
 
     let want = &case["expect"];
     let heading_for = match decision.bound_by() {
@@ -77,7 +76,7 @@ fn spec_of(case: &Value) -> Spec {
         max_replicas: case.get("max_scale").map(count),
         stable_window: annotated("window_annotation_s", &settings["stable_window_s"]),
         scale_to_zero_grace_period: seconds(&settings["grace_s"]),
-        scale_to_zero_pod_retention_period: annotated("retention_annotation_s", retention),
+        scale_to_zero_pod_retention_period: annotated("retention_annotation_s", retention).into(),
         initial_scale: case.get("initial_scale_annotation").map(count),
         ..scaling()
     };
@@ -113,9 +112,8 @@ fn decided(spec: &Spec, wanted: Option<u32>, ready: u32) -> Decision {
         panic: average,
     });
     let seen = Seen {
-        ready,
-        starting: 0,
-        averages,
+        idle_since: Some(now),
+        ..Seen::of(spec, ready, 0, averages)
     };
     let decision = Decider::new(&free, 0, now).decide(&free, seen, now);
     assert_eq!(decision.replicas, wanted);
@@ -142,7 +140,7 @@ pub(super) fn initial_scale(case: &Value) -> Outcome {
         1.0,
     );
     let mut activation = Activation::new(&spec, 0, now);
-    let decision = activation.settle(decided(&spec, None, 0), &spec, Some(now), now);
+    let decision = activation.settle(decided(&spec, None, 0), &spec, now);
     assert_eq!(decision.replicas.unwrap_or(0), count(&case["expect"]));
     Outcome::Passed
 }
@@ -192,12 +190,7 @@ fn check_condition(condition: &str, ready: u32, wanted: Option<u32>, case: &Valu
     let mut activation = Activation::new(&spec, u32::MAX, now);
     activation.condition = condition_of(condition);
     activation.since = clock.at(-10_000.0);
-    activation.settle(
-        decided(&spec, wanted, ready),
-        &spec,
-        activation.since.into(),
-        now,
-    );
+    activation.settle(decided(&spec, wanted, ready), &spec, now);
     let want = case["expect"].as_str().expect("a condition is expected");
     let want = want.split_whitespace().next().unwrap_or(want);
     assert_eq!(

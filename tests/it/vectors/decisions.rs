@@ -1,9 +1,7 @@
 //! Decisions: single steps, whole time series, and who is told about them.
 
-use holdgate::autoscale::{
-    Aggregation, Averages, Bound, Collector, Decider, Decision, Mode, Seen, Spec, wakes,
-};
-use holdgate::revision::Scaling;
+use holdgate::autoscale::{Averages, Bound, Collector, Decider, Decision, Mode, Seen, Spec, wakes};
+use holdgate::revision::{Aggregation, Scaling};
 use serde_json::Value;
 
 use super::Outcome;
@@ -28,7 +26,7 @@ pub(super) fn scale_decision(case: &Value) -> Outcome {
             stable: number(&metrics["stable"]),
             panic: number(&metrics["panic"]),
         });
-        let seen = seen(&step["ready_pods"], metrics);
+        let seen = Seen::of(&spec, count(&step["ready_pods"]), 0, metrics);
         let now = clock.at(number(&step["now_s"]));
         let decision = decider.decide(&spec, seen, now);
         let want = &step["expect"];
@@ -58,14 +56,6 @@ fn check_mode(mode: Mode, want: &Value) {
     }
 }
 
-fn seen(ready: &Value, averages: Option<Averages>) -> Seen {
-    Seen {
-        ready: count(ready),
-        starting: 0,
-        averages,
-    }
-}
-
 fn step_spec(step: &Value) -> Spec {
     let scaling = Scaling {
         metric: metric(&step["scaling_metric"]),
@@ -73,7 +63,7 @@ fn step_spec(step: &Value) -> Spec {
         max_scale_up_rate: number(&step["max_scale_up_rate"]),
         max_scale_down_rate: number(&step["max_scale_down_rate"]),
         stable_window: seconds(&step["stable_window_s"]),
-        scale_down_delay: seconds(&step["scale_down_delay_s"]),
+        scale_down_delay: seconds(&step["scale_down_delay_s"]).into(),
         activation_scale: count(&step["activation_scale"]),
         ..scaling()
     };
@@ -93,7 +83,7 @@ fn check_decision(
     burst: f64,
 ) {
     assert_eq!(decision.replicas, Some(count(desired)), "{decision:?}");
-    let averages = decision.seen.averages.expect("it had averages");
+    let averages = decision.averages.expect("it had averages");
     let capacity = f64::from(decision.seen.ready) * total;
     let got = match burst {
         0.0 => 0.0,
@@ -162,7 +152,7 @@ fn series_spec(resolved: &Value) -> Spec {
         max_scale_up_rate: number(&resolved["max_up"]),
         max_scale_down_rate: number(&resolved["max_down"]),
         stable_window: seconds(&resolved["stable_window_s"]),
-        scale_down_delay: seconds(&resolved["scale_down_delay_s"]),
+        scale_down_delay: seconds(&resolved["scale_down_delay_s"]).into(),
         activation_scale: count(&resolved["activation_scale"]),
         ..scaling()
     };
@@ -188,7 +178,7 @@ fn check_tick(
         panic: 0.0,
     });
     let averages = collector.read(now).or(empty);
-    let seen = seen(&tick["ready_pods"], averages);
+    let seen = Seen::of(spec, count(&tick["ready_pods"]), 0, averages);
     let decision = decider.decide(spec, seen, now);
     let want = &tick["expect"];
     if !flag(&want["valid"]) {
@@ -224,11 +214,7 @@ fn decision_for(wanted: Option<u32>) -> Decision {
         stable: average,
         panic: average,
     });
-    let seen = Seen {
-        ready: wanted.unwrap_or(0),
-        starting: 0,
-        averages,
-    };
+    let seen = Seen::of(&spec, wanted.unwrap_or(0), 0, averages);
     let mut decider = Decider::new(&spec, 0, now);
     decider.decide(&spec, seen, now)
 }

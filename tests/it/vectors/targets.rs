@@ -17,12 +17,12 @@ pub(super) fn resolve(case: &Value) -> Outcome {
     let metric = metric(&case["metric"]);
     let (fraction, default) = match metric {
         ScaleMetric::Concurrency => ("target_fraction_concurrency", "concurrency_default"),
-        ScaleMetric::Rps => ("target_fraction_other", "rps_default"),
+        _ => ("target_fraction_other", "rps_default"),
     };
     let limit = count(&case["container_concurrency"]);
     let written = case["annotation_target"].as_f64();
     let ours = spec(Scaling {
-        metric,
+        metric: metric.clone(),
         ..scaling()
     });
     if written.is_none() && (ours.target.total - number(&config[default])).abs() > 0.0 {
@@ -83,7 +83,7 @@ pub(super) fn make_decider(case: &Value) -> Outcome {
             "metric" | "metric_annotation" => scaling.metric = metric(value),
             "scale_down_delay" if annotated(name) => {}
             "scale_down_delay" | "scale_down_delay_annotation" => {
-                scaling.scale_down_delay = go_duration(value);
+                scaling.scale_down_delay = go_duration(value).into();
             }
             "reachability" => reachable = value.as_str() != Some("Unreachable"),
             "tbc" | "tbc_annotation" => {}
@@ -107,7 +107,7 @@ fn check_made(spec: &Spec, want: &Value) -> Outcome {
             "target" => close(spec.target.aimed, want, 1e-9),
             "total" => close(spec.target.total, want, 1e-9),
             "panic_threshold" => close(spec.panic_threshold(), want, 1e-9),
-            "scale_down_delay_s" => assert_eq!(spec.scaling.scale_down_delay, seconds(want)),
+            "scale_down_delay_s" => assert_eq!(spec.scaling.scale_down_delay, seconds(want).into()),
             "reachable" => assert_eq!(spec.reachable, flag(want)),
             _ => continue,
         }
@@ -132,7 +132,7 @@ pub(super) fn scale_bounds(case: &Value) -> Outcome {
         ..scaling()
     });
     spec.reachable = case["reachability"].as_str() != Some("Unreachable");
-    let (bounds, want) = (spec.bounds(), &case["expect"]);
+    let (bounds, want) = (spec.bounds(None), &case["expect"]);
     assert_eq!(bounds.min, count(&want["min"]));
     assert_eq!(bounds.max.unwrap_or(0), count(&want["max"]));
     Outcome::Passed

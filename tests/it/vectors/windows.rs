@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use holdgate::autoscale::{
-    Aggregation, DECIDE_EVERY, DelayWindow, MetricWindow, panic_window as share, round_to,
+    DECIDE_EVERY, DelayWindow, MetricWindow, panic_window as share, round_to,
 };
+use holdgate::revision::Aggregation;
 use serde_json::Value;
 
 use super::Outcome;
