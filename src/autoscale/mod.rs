@@ -13,6 +13,7 @@ mod decision;
 mod delay;
 mod seen;
 mod spec;
+mod start;
 mod steering;
 mod window;
 
@@ -23,6 +24,7 @@ pub use decision::{Amount, Bound, Clamp, Decision, Shortage};
 pub use delay::DelayWindow;
 pub use seen::{MetricReading, Seen};
 pub use spec::{ACTIVATION_TIMEOUT, Bounds, Spec, Target, panic_window};
+pub use start::typical_start;
 pub use steering::{Around, Measured, Steering};
 pub use window::{MetricWindow, round_to};
 

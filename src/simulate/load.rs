@@ -49,6 +49,8 @@ pub struct Arrival {
     pub service: Duration,
     /// How long after its arrival its client leaves, if it is not answered by then; `None` stays.
     pub patience: Option<Duration>,
+    /// Its answer is an event stream: another time limit counts, and a hang-up ends it.
+    pub stream: bool,
 }
 
 /// Clients that each have one request here all the time.

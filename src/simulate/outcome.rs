@@ -64,18 +64,21 @@ pub struct Refusals {
     pub cold_start_failed: u64,
     /// Its body was too large.
     pub body_too_large: u64,
+    /// The replica took longer than an answer may take.
+    pub upstream_timeout: u64,
 }
 
 impl Refusals {
     /// Every reason with its word and how often.
     #[must_use]
-    pub const fn by_reason(&self) -> [(&'static str, u64); 5] {
+    pub const fn by_reason(&self) -> [(&'static str, u64); 6] {
         [
             ("queue_full", self.queue_full),
             ("queue_timeout", self.queue_timeout),
             ("cold_start_timeout", self.cold_start_timeout),
             ("cold_start_failed", self.cold_start_failed),
             ("body_too_large", self.body_too_large),
+            ("upstream_timeout", self.upstream_timeout),
         ]
     }
 
