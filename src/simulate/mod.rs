@@ -3,13 +3,24 @@
 //! started on; every decision is made by the code that makes it in a running gate. Where a load
 //! comes from and how the outcome is shown is left to others.
 
+mod agenda;
+mod door;
+mod fleet;
 mod load;
 mod outcome;
+mod places;
+mod requests;
+mod site;
+mod tally;
 
 pub use load::{Arrival, Floor, Load, Reading, RevisionLoad, Start, Workers};
 pub use outcome::{Outcome, Point, Refusals, RevisionOutcome};
 
 use std::time::{Duration, Instant};
+
+use agenda::Agenda;
+use places::Places;
+use site::{Scene, Site};
 
 use crate::config::RevisionConfig;
 
@@ -28,6 +39,9 @@ pub struct Keep {
     /// Every decision, with its inputs.
     pub decisions: bool,
 }
+
+/// How often progress is told, in simulated time.
+const TELL_EVERY: Duration = Duration::from_secs(60);
 
 /// How far a simulation has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,8 +67,41 @@ pub fn simulate(
     epoch: Instant,
     told: &mut dyn FnMut(Progress),
 ) -> Outcome {
-    let _ = (revisions, machine, load, keep, epoch, told);
-    Outcome {
-        revisions: Vec::new(),
+    let length = load.length;
+    let mut loads = load.revisions;
+    let mut scene = Scene {
+        agenda: Agenda::new(epoch),
+        places: Places::new(machine.max_processes),
+    };
+    let mut sites: Vec<Site> = (0..)
+        .zip(revisions)
+        .map(|(index, config)| Site::new(index, config, take(&mut loads, config), keep, epoch))
+        .collect();
+    for site in &mut sites {
+        site.begin(&mut scene.agenda);
     }
+    let mut tell_at = TELL_EVERY;
+    while let Some((site, event)) = scene.agenda.next(length) {
+        sites[site as usize].happen(event, &mut scene);
+        let at = scene.agenda.passed();
+        if at >= tell_at {
+            tell_at = at + TELL_EVERY;
+            let requests = sites.iter().map(|site| site.tally.requests).sum();
+            told(Progress { at, requests });
+        }
+    }
+    scene.agenda.finish(length);
+    let now = scene.agenda.now();
+    let revisions = sites.into_iter().map(|site| site.finish(now)).collect();
+    Outcome { revisions }
+}
+
+/// What comes to a revision.
+fn take(loads: &mut Vec<RevisionLoad>, config: &RevisionConfig) -> RevisionLoad {
+    let id = &config.spec.id;
+    let found = loads.iter().position(|load| load.revision == *id);
+    found.map_or_else(
+        || RevisionLoad::nobody(id.clone()),
+        |at| loads.swap_remove(at),
+    )
 }
