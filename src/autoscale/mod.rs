@@ -7,21 +7,26 @@
 use std::time::Duration;
 
 mod activation;
+mod bound;
 mod collect;
 mod decider;
 mod decision;
 mod delay;
+mod reason;
 mod seen;
 mod spec;
 mod start;
 mod steering;
 mod window;
+mod wish;
 
 pub use activation::{Activation, Condition, wakes};
+pub use bound::{Bound, Shortage};
 pub use collect::{Averages, Collector};
 pub use decider::{Decider, Mode};
-pub use decision::{Amount, Bound, Clamp, Decision, Shortage};
+pub use decision::{Clamp, Decision};
 pub use delay::DelayWindow;
+pub use reason::Amount;
 pub use seen::{MetricReading, Seen};
 pub use spec::{ACTIVATION_TIMEOUT, Bounds, Spec, Target, panic_window};
 pub use start::typical_start;

@@ -181,9 +181,11 @@ fn metric(node: &Node, complaints: &mut Complaints) -> Option<ScaleMetric> {
         return None;
     }
     let words = [("concurrency", false), ("rps", true)];
-    choice(node, complaints, &words).map(|rps| match rps {
-        false => ScaleMetric::Concurrency,
-        true => ScaleMetric::Rps,
+    let is_rps = choice(node, complaints, &words)?;
+    Some(if is_rps {
+        ScaleMetric::Rps
+    } else {
+        ScaleMetric::Concurrency
     })
 }
 

@@ -1,0 +1,111 @@
+//! What can change a number or keep it from coming true: one word each, for reports and metrics.
+
+/// What keeps replicas that are wanted from being started.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Shortage {
+    /// Every device is in use.
+    NoFreeGpu,
+    /// So many processes run as may.
+    MaxProcesses,
+}
+
+/// What can change the number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Bound {
+    /// Nothing did.
+    None,
+    /// Something was not measured within the stable window.
+    NoData,
+    /// It may not grow faster.
+    MaxScaleUpRate,
+    /// It may not shrink faster.
+    MaxScaleDownRate,
+    /// From zero, it starts with more.
+    ActivationScale,
+    /// Nothing shrinks in panic.
+    Panic,
+    /// More was wanted a short while ago.
+    ScaleDownDelay,
+    /// A new revision begins with more.
+    InitialScale,
+    /// As many replicas are answering something.
+    Busy,
+    /// Never fewer.
+    MinReplicas,
+    /// Never fewer at this hour.
+    Schedule,
+    /// Never more.
+    MaxReplicas,
+    /// No more may start at once.
+    MaxStarting,
+    /// Replicas are wanted, but a device or a place for them is not there.
+    Shortage(Shortage),
+    /// A request is being answered or waits.
+    InFlight,
+    /// It is still starting.
+    Activating,
+    /// It has not been active for a whole stable window.
+    StableWindow,
+    /// The last replica stays for the grace period.
+    ScaleToZeroGrace,
+    /// The last replica goes, or stays, by the time since the last request.
+    StopAfterIdle,
+}
+
+impl Bound {
+    /// The word in reports and metrics.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::NoData => "no_data",
+            Self::MaxScaleUpRate => "max_scale_up_rate",
+            Self::MaxScaleDownRate => "max_scale_down_rate",
+            Self::ActivationScale => "activation_scale",
+            Self::Panic => "panic",
+            Self::ScaleDownDelay => "scale_down_delay",
+            Self::InitialScale => "initial_scale",
+            Self::Busy => "busy",
+            Self::MinReplicas => "min_replicas",
+            Self::Schedule => "schedule",
+            Self::MaxReplicas => "max_replicas",
+            Self::MaxStarting => "max_starting",
+            Self::Shortage(Shortage::NoFreeGpu) => "no_free_gpu",
+            Self::Shortage(Shortage::MaxProcesses) => "max_processes",
+            Self::InFlight => "in_flight",
+            Self::Activating => "activating",
+            Self::StableWindow => "stable_window",
+            Self::ScaleToZeroGrace => "scale_to_zero_grace",
+            Self::StopAfterIdle => "stop_after_idle",
+        }
+    }
+
+    pub(super) const fn phrase(self) -> &'static str {
+        match self {
+            Self::None => "nothing changed that",
+            Self::NoData => "nothing shrinks while a metric is missing",
+            Self::MaxScaleUpRate => "it grows no faster (maxScaleUpRate)",
+            Self::MaxScaleDownRate => "it shrinks no faster (maxScaleDownRate)",
+            Self::ActivationScale => "it starts with no fewer (activationScale)",
+            Self::Panic => "nothing shrinks in panic",
+            Self::ScaleDownDelay => "more was wanted a moment ago (scaleDownDelay)",
+            Self::InitialScale => "it begins with no fewer (initialScale)",
+            Self::Busy => "so many replicas are busy",
+            Self::MinReplicas => "never fewer (minReplicas)",
+            Self::Schedule => "never fewer at this hour (schedule)",
+            Self::MaxReplicas => "never more (maxReplicas)",
+            Self::MaxStarting => "no more start at once (maxStarting)",
+            Self::Shortage(Shortage::NoFreeGpu) => "no free GPU",
+            Self::Shortage(Shortage::MaxProcesses) => {
+                "as many processes run as may (--max-processes)"
+            }
+            Self::InFlight => "a request is still here",
+            Self::Activating => "it is still starting",
+            Self::StableWindow => "it has not been up for a whole window (stableWindow)",
+            Self::ScaleToZeroGrace => {
+                "the last replica stays a while longer (scaleToZeroGracePeriod)"
+            }
+            Self::StopAfterIdle => "by the time since the last request (stopAfterIdle)",
+        }
+    }
+}
