@@ -30,6 +30,8 @@ pub mod ports;
 
 pub mod stats;
 
+pub mod trace;
+
 pub mod throttler;
 
 pub mod autoscaler;

@@ -12,6 +12,7 @@ const ORDER: [(&str, u8); 18] = [
     ("sync", 1),
     ("ports", 1),
     ("stats", 1),
+    ("trace", 1),
     ("throttler", 1),
     ("autoscaler", 1),
     ("registry", 1),
