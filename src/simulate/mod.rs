@@ -10,17 +10,19 @@ mod load;
 mod outcome;
 mod places;
 mod requests;
+mod run;
 mod site;
 mod tally;
+
+#[cfg(test)]
+mod tests;
 
 pub use load::{Arrival, Floor, Load, Reading, RevisionLoad, Start, Workers};
 pub use outcome::{Outcome, Point, Refusals, RevisionOutcome};
 
 use std::time::{Duration, Instant};
 
-use agenda::Agenda;
-use places::Places;
-use site::{Scene, Site};
+use run::Run;
 
 use crate::config::RevisionConfig;
 
@@ -67,41 +69,14 @@ pub fn simulate(
     epoch: Instant,
     told: &mut dyn FnMut(Progress),
 ) -> Outcome {
-    let length = load.length;
-    let mut loads = load.revisions;
-    let mut scene = Scene {
-        agenda: Agenda::new(epoch),
-        places: Places::new(machine.max_processes),
-    };
-    let mut sites: Vec<Site> = (0..)
-        .zip(revisions)
-        .map(|(index, config)| Site::new(index, config, take(&mut loads, config), keep, epoch))
-        .collect();
-    for site in &mut sites {
-        site.begin(&mut scene.agenda);
-    }
+    let mut run = Run::new(revisions, machine, load, keep, epoch);
     let mut tell_at = TELL_EVERY;
-    while let Some((site, event)) = scene.agenda.next(length) {
-        sites[site as usize].happen(event, &mut scene);
-        let at = scene.agenda.passed();
-        if at >= tell_at {
-            tell_at = at + TELL_EVERY;
-            let requests = sites.iter().map(|site| site.tally.requests).sum();
-            told(Progress { at, requests });
+    while run.step() {
+        let passed = run.scene.agenda.passed();
+        if passed >= tell_at {
+            tell_at = passed + TELL_EVERY;
+            told(run.progress());
         }
     }
-    scene.agenda.finish(length);
-    let now = scene.agenda.now();
-    let revisions = sites.into_iter().map(|site| site.finish(now)).collect();
-    Outcome { revisions }
-}
-
-/// What comes to a revision.
-fn take(loads: &mut Vec<RevisionLoad>, config: &RevisionConfig) -> RevisionLoad {
-    let id = &config.spec.id;
-    let found = loads.iter().position(|load| load.revision == *id);
-    found.map_or_else(
-        || RevisionLoad::nobody(id.clone()),
-        |at| loads.swap_remove(at),
-    )
+    run.finish()
 }

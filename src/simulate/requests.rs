@@ -96,6 +96,12 @@ impl Requests {
         }
     }
 
+    /// Everybody who is here.
+    #[cfg(test)]
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Request> {
+        self.rooms.iter().filter_map(|room| room.request.as_ref())
+    }
+
     /// Requests that somebody still waits for.
     pub(super) fn unfinished(&self) -> u64 {
         let here = self.rooms.iter().filter_map(|room| room.request.as_ref());

@@ -9,6 +9,9 @@ use crate::admission::meter::Report;
 use crate::autoscale::{Decision, Mode};
 use crate::revision::RevisionId;
 
+/// In microseconds, a week: longer waits count as this long.
+const LONGEST_WAIT: u64 = 7 * 24 * 60 * 60 * 1_000_000;
+
 /// What has been counted so far.
 #[derive(Debug)]
 pub(super) struct Tally {
@@ -52,7 +55,7 @@ impl Tally {
             refused: Refusals::default(),
             left: 0,
             replica_time: Duration::ZERO,
-            waits: Histogram::new(3).expect("three digits are fine"),
+            waits: Histogram::new_with_bounds(1, LONGEST_WAIT, 3).expect("these bounds are fine"),
             at_once: 0,
             starts: 0,
             cold_starts: 0,
