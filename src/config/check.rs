@@ -75,6 +75,8 @@ fn settle(
             admin: top.value(&k::ADMIN),
             max_connections: top.value(&k::MAX_CONNECTIONS),
             max_processes: top.value(&k::MAX_PROCESSES),
+            record: top.written(&k::RECORD),
+            record_size: top.value(&k::RECORD_SIZE),
             revisions,
         });
     complaints.unless_any(config)

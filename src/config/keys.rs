@@ -10,8 +10,8 @@ use super::complaint::Complaints;
 use super::key::{About, Key, Shape, Table, keys};
 use super::tree::Node;
 use super::value::{
-    LONGEST, bytes, choice, duration, duration_or_off, number, number_from, number_over, whole,
-    whole_seconds,
+    LONGEST, bytes, bytes_from, choice, duration, duration_or_off, number, number_from,
+    number_over, whole, whole_seconds,
 };
 use super::words::{
     address, address_or_off, command, directory, environment, hosts, http_path, models, name,
@@ -21,6 +21,7 @@ use crate::revision::{Aggregation, Hold, OnDisconnect, OverloadStatus, ScaleMetr
 /// The largest count Knative writes.
 const MOST: u64 = (u32::MAX >> 1) as u64;
 const SOME: u64 = 1;
+const MEBIBYTE: u64 = 1 << 20;
 const NO_TIME: Duration = Duration::ZERO;
 const A_MOMENT: Duration = Duration::from_millis(1);
 const SECOND: Duration = Duration::from_secs(1);
@@ -39,6 +40,11 @@ keys! {
     MAX_PROCESSES: u32 = "maxProcesses", --"max-processes" "N" One, "16",
         |n, c| whole(n, c, SOME..=MOST),
         "Most model servers at once, all revisions together";
+    RECORD: PathBuf = "record", --"record" "FILE" One, "", directory,
+        "File to write down what happens, to be replayed; when not written, nothing is recorded";
+    RECORD_SIZE: u64 = "recordSize", --"record-size" "SIZE" One, "256MiB",
+        |n, c| bytes_from(n, c, MEBIBYTE),
+        "Largest record; then it is renamed to FILE.1 and a new one begun";
     DEFAULTS: () = "defaults", --"" "" NoFlag, "", |_, _| Some(()),
         "Keys of a revision, set here for every revision";
     REVISIONS: () = "revisions", --"" "" NoFlag, "", |_, _| Some(()),

@@ -21,6 +21,7 @@ mod words;
 mod tests;
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 
 pub use check::{load, load_text};
 pub use complaint::{Complaint, Complaints, Origin};
@@ -44,6 +45,10 @@ pub struct Config {
     pub max_connections: usize,
     /// Most local model servers at once, all revisions together.
     pub max_processes: u32,
+    /// Where what happens is written down; `None` is nowhere.
+    pub record: Option<PathBuf>,
+    /// Most bytes of one file of that.
+    pub record_size: u64,
     /// The revisions in the order they were written, at least one.
     pub revisions: Vec<RevisionConfig>,
 }

@@ -152,16 +152,22 @@ impl Future for Head {
             Poll::Ready(outcome) => outcome,
             Poll::Pending => {
                 let budget: Duration = std::task::ready!(exchange.poll_expired(cx));
+                let refusal = Refusal::UpstreamTimeout(budget);
+                exchange.permit.ends(refusal.fate());
                 // Dropping `self` keeps the slot: the replica still works.
-                return Poll::Ready(Err(Lost::Refused(Refusal::UpstreamTimeout(budget))));
+                return Poll::Ready(Err(Lost::Refused(refusal)));
             }
         };
-        let (_, exchange) = self.waiting.take().expect("looked at above");
+        let (_, mut exchange) = self.waiting.take().expect("looked at above");
         Poll::Ready(match outcome {
             Ok(response) => Ok((response, exchange)),
             Err(mut error) => Err(match error.take_message() {
                 Some(request) => Lost::NotSent(Box::new(request), exchange),
-                None => Lost::Refused(broken_off(&exchange, error.into_error())),
+                None => {
+                    let refusal = broken_off(&exchange, error.into_error());
+                    exchange.permit.ends(refusal.fate());
+                    Lost::Refused(refusal)
+                }
             }),
         })
     }

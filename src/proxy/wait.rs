@@ -62,6 +62,9 @@ impl Wait {
                 Err(Refusal::ClientClosed) => WaitOutcome::Cancelled,
                 Err(_) => WaitOutcome::Refused,
             };
+            if let Err(refusal) = &turn {
+                self.place.ends(refusal.fate());
+            }
             let permit = turn?;
             let mut errand = self.errand;
             let warm_since = errand.revision.throttler.outlook().warm_since;

@@ -47,6 +47,7 @@ impl Scene {
             revision: RevisionId::new("flowers"),
             stats: Arc::clone(&stats),
             failed_starts: 3,
+            tape: Default::default(),
         };
         let seams = (machine.clone(), machine.clone());
         let supervisor =

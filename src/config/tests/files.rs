@@ -105,6 +105,8 @@ fn all_defaults() -> Config {
         admin: Some("127.0.0.1:9090".parse().expect("an address")),
         max_connections: 16384,
         max_processes: 16,
+        record: None,
+        record_size: 256 << 20,
         revisions: vec![RevisionConfig {
             spec,
             process: Some(process),

@@ -52,6 +52,7 @@ fn supervise(spec: ProcessSpec) -> (Supervisor, watch::Receiver<World>) {
         revision: RevisionId::new("flowers"),
         stats: Arc::default(),
         failed_starts: 3,
+        tape: Default::default(),
     };
     let host = Host::new(EXE.into(), 16);
     let occupancy = Arc::new(Idle(watch::Sender::new(0)));

@@ -77,6 +77,7 @@ impl Gate {
             revision: spec.id.clone(),
             failed_starts: spec.scaling.failed_starts,
             stats: Arc::clone(&stats),
+            tape: throttler.tape().clone(),
         };
         let machine = (self.machine.clone(), self.machine.clone());
         let occupancy = Arc::clone(&throttler);
