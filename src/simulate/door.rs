@@ -121,7 +121,8 @@ impl Site {
         let limit = if request.stream {
             timeouts.stream
         } else {
-            timeouts.total.into_iter().chain(timeouts.first_byte).min()
+            let all = [timeouts.total, timeouts.first_byte, timeouts.idle];
+            all.into_iter().flatten().min()
         };
         let (index, service) = (self.index, request.service);
         scene.agenda.after(service, index, Event::Done(key));

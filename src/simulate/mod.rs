@@ -9,6 +9,7 @@ mod fleet;
 mod load;
 mod outcome;
 mod places;
+mod replay;
 mod requests;
 mod run;
 mod site;

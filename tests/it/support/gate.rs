@@ -14,6 +14,7 @@ use holdgate::proxy::{Proxy, Registry, Revision, Throttler};
 use holdgate::revision::RevisionSpec;
 use holdgate::server::Server;
 use holdgate::stats::Stats;
+use holdgate::trace::Recorder;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::sleep;
@@ -26,6 +27,7 @@ pub(crate) struct Gate {
     pub(crate) machine: Machine,
     pub(crate) server: Server<Machine>,
     pub(crate) registry: Arc<Registry>,
+    recorder: Recorder,
     revisions: Vec<Running>,
     loops: JoinSet<()>,
 }
@@ -42,12 +44,18 @@ struct Running {
 impl Gate {
     /// No revision yet.
     pub(crate) fn empty() -> Self {
+        Self::recorded(Recorder::default())
+    }
+
+    /// No revision yet; what happens is written down.
+    pub(crate) fn recorded(recorder: Recorder) -> Self {
         let (machine, registry) = (Machine::default(), Arc::new(Registry::default()));
         let proxy = Arc::new(Proxy::new(Arc::clone(&registry), machine.clone()));
         Self {
             server: Server::new(proxy, 100_000),
             machine,
             registry,
+            recorder,
             revisions: Vec::new(),
             loops: JoinSet::new(),
         }
@@ -71,7 +79,8 @@ impl Gate {
 
     /// Another revision.
     pub(crate) fn add(&mut self, spec: RevisionSpec, process: ProcessSpec) {
-        let throttler = Throttler::new(spec.container_concurrency, spec.queue);
+        let tape = self.recorder.tape(&spec.id);
+        let throttler = Throttler::recorded(spec.container_concurrency, spec.queue, tape);
         let (stats, decisions) = (Arc::new(Stats::new()), Arc::new(Decisions::default()));
         let settings = Settings {
             revision: spec.id.clone(),

@@ -1,0 +1,3 @@
+//! The what-if, against a gate that runs and against what is known of queues.
+
+mod parity;
