@@ -18,7 +18,9 @@ use anyhow::{Result, ensure};
 use clap::Parser;
 use holdgate::config::{Config, Overrides, load_text};
 use holdgate::revision::RevisionId;
-use holdgate::simulate::{Arrival, Keep, Load, Machine, Outcome, RevisionLoad, Start, simulate};
+use holdgate::simulate::{
+    Arrival, Keep, Load, Machine, Outcome, RevisionLoad, Start, Turns, simulate,
+};
 use support::summary::{cell, table};
 
 /// What a day may take.
@@ -184,6 +186,7 @@ impl Iterator for Arrivals {
             service: Duration::from_secs_f64(self.dice.exponential(0.2)),
             patience: None,
             stream: false,
+            turns: Turns::UNKNOWN,
         })
     }
 }

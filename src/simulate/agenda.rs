@@ -19,6 +19,8 @@ pub(super) enum Event {
     Ready(ReplicaId),
     /// A process that was started has ended.
     Failed(ReplicaId),
+    /// The admission hears who is there.
+    Follow,
     /// A client's patience has come to its end.
     Leave(Key),
     /// The replica is done with a request.
@@ -38,17 +40,21 @@ pub(super) enum Event {
 }
 
 impl Event {
+    /// The rank of the first thing that can happen to requests.
+    const FIRST_OF_REQUESTS: u64 = 3;
+
     /// Its place among those of the same moment.
     const fn rank(self) -> u64 {
         match self {
             Self::Tick => 0,
             Self::Look | Self::Ready(_) | Self::Failed(_) => 1,
-            Self::Leave(_) => 2,
-            Self::Done(_) => 3,
-            Self::Cut(_) => 4,
-            Self::Due(_) => 5,
-            Self::Arrive | Self::Begin(_) | Self::Again(_) => 6,
-            Self::Poke => 7,
+            Self::Follow => 2,
+            Self::Leave(_) => Self::FIRST_OF_REQUESTS,
+            Self::Done(_) => 4,
+            Self::Cut(_) => 5,
+            Self::Due(_) => 6,
+            Self::Arrive | Self::Begin(_) | Self::Again(_) => 7,
+            Self::Poke => 8,
         }
     }
 }
@@ -66,7 +72,7 @@ pub(super) struct Agenda {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Entry {
     at: u64,
-    /// The rank in the highest byte, then first come, first served.
+    /// The rank in the highest byte, then the turn, or first come, first served.
     order: u64,
     site: u32,
     event: Event,
@@ -107,12 +113,22 @@ impl Agenda {
 
     /// So long after the beginning; what is past already happens now.
     pub(super) fn at(&mut self, at: Duration, site: u32, event: Event) {
-        self.add(nanos(at).max(self.nanos), site, event);
+        self.at_turn(at, 0, site, event);
+    }
+
+    /// The same for what has a known turn among the requests that something happens to then.
+    pub(super) fn at_turn(&mut self, at: Duration, turn: u32, site: u32, event: Event) {
+        self.add(nanos(at).max(self.nanos), turn, site, event);
     }
 
     /// So long after now.
     pub(super) fn after(&mut self, delay: Duration, site: u32, event: Event) {
-        self.add(self.nanos.saturating_add(nanos(delay)), site, event);
+        self.after_turn(delay, 0, site, event);
+    }
+
+    /// The same for what has a known turn.
+    pub(super) fn after_turn(&mut self, delay: Duration, turn: u32, site: u32, event: Event) {
+        self.add(self.nanos.saturating_add(nanos(delay)), turn, site, event);
     }
 
     /// At this instant.
@@ -120,9 +136,12 @@ impl Agenda {
         self.after(at.saturating_duration_since(self.now), site, event);
     }
 
-    fn add(&mut self, at: u64, site: u32, event: Event) {
+    fn add(&mut self, at: u64, turn: u32, site: u32, event: Event) {
         self.added += 1;
-        let order = event.rank() << 56 | self.added;
+        let order = match turn {
+            0 => event.rank() << 56 | self.added,
+            turn => Event::FIRST_OF_REQUESTS << 56 | u64::from(turn),
+        };
         self.entries.push(Entry {
             at,
             order,

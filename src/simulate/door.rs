@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::agenda::Event;
+use super::load::Turns;
 use super::requests::{Key, Request, Stage};
 use super::site::{Scene, Site};
 use crate::admission::{Grant, Left, Verdict, deadline};
@@ -34,6 +35,7 @@ impl Site {
                 arrived: scene.agenda.now(),
                 service: arrival.service,
                 stream: arrival.stream,
+                turns: arrival.turns,
                 worker: None,
                 stage: Stage::Arriving,
             };
@@ -54,6 +56,7 @@ impl Site {
                 arrived: scene.agenda.now(),
                 service: (self.load.service)().max(LEAST_SERVICE),
                 stream: false,
+                turns: Turns::UNKNOWN,
                 worker: Some(group),
                 stage: Stage::Arriving,
             };
@@ -83,13 +86,13 @@ impl Site {
                 let key = self.requests.add(request);
                 // Who is answered before leaving never leaves.
                 let leaves = patience.filter(|patience| *patience <= request.service);
-                self.expect_leaving(key, leaves, scene);
+                self.expect_leaving(key, leaves, request.turns, scene);
                 self.expect_end(key, request, scene);
             }
             Verdict::Queued(ticket) => {
                 request.stage = Stage::Waiting(ticket);
                 let key = self.requests.add(request);
-                self.expect_leaving(key, patience, scene);
+                self.expect_leaving(key, patience, request.turns, scene);
                 let due = deadline(&self.spec.queue, now, self.warm_since, now);
                 scene.agenda.when(due, self.index, Event::Due(key));
                 self.in_line(scene);
@@ -110,9 +113,16 @@ impl Site {
         }
     }
 
-    fn expect_leaving(&self, key: Key, patience: Option<Duration>, scene: &mut Scene) {
+    fn expect_leaving(
+        &self,
+        key: Key,
+        patience: Option<Duration>,
+        turns: Turns,
+        scene: &mut Scene,
+    ) {
         if let Some(patience) = patience {
-            scene.agenda.after(patience, self.index, Event::Leave(key));
+            let (index, leave) = (self.index, Event::Leave(key));
+            scene.agenda.after_turn(patience, turns.left, index, leave);
         }
     }
 
@@ -125,7 +135,10 @@ impl Site {
             all.into_iter().flatten().min()
         };
         let (index, service) = (self.index, request.service);
-        scene.agenda.after(service, index, Event::Done(key));
+        let done = Event::Done(key);
+        scene
+            .agenda
+            .after_turn(service, request.turns.done, index, done);
         if let Some(limit) = limit.filter(|limit| *limit < service) {
             scene.agenda.after(limit, index, Event::Cut(key));
         }

@@ -20,6 +20,8 @@ pub(super) struct Fleet {
     newest: u64,
     recovery: Recovery,
     pub(super) typical_start: Option<Duration>,
+    /// The admission is about to hear of them.
+    told: bool,
     /// As the admission knows them.
     listed: Vec<(ReplicaId, ())>,
     /// No replica can come for now.
@@ -43,6 +45,7 @@ impl Fleet {
             newest: 0,
             recovery: Recovery::new(failed_starts),
             typical_start: None,
+            told: false,
             listed: Vec::new(),
             outage: false,
         }
@@ -121,7 +124,11 @@ impl Site {
         self.shrink(scene);
         self.grow(scene);
         self.stop_vacant(scene);
-        self.follow(scene);
+        if !self.fleet.told {
+            self.fleet.told = true;
+            let (index, no_time) = (self.index, Duration::ZERO);
+            scene.agenda.after(no_time, index, Event::Follow);
+        }
     }
 
     /// Starting ones are taken back first, newest first; then ready ones drain, idle ones first.
@@ -224,9 +231,11 @@ impl Site {
         scene.tell(next);
     }
 
-    /// Tells the admission who is there; and who waits, if nobody can come.
-    fn follow(&mut self, scene: &mut Scene) {
+    /// Tells the admission who is there; and who waits, if nobody can come. Replicas that come at
+    /// one moment come together, so that the line is spread over all of them.
+    pub(super) fn follow(&mut self, scene: &mut Scene) {
         let now = scene.agenda.now();
+        self.fleet.told = false;
         let members = self.fleet.members.iter();
         let listed = members.filter(|m| m.state != ReplicaState::Starting);
         let listed: Vec<(ReplicaId, ())> = listed.map(|m| (m.id, ())).collect();

@@ -51,6 +51,29 @@ pub struct Arrival {
     pub patience: Option<Duration>,
     /// Its answer is an event stream: another time limit counts, and a hang-up ends it.
     pub stream: bool,
+    /// What came first, where several things happen at one moment.
+    pub turns: Turns,
+}
+
+/// The turns of what happens to one request in the order of everything that happens to its
+/// revision, as a record knows them. Where a turn is 0, who leaves makes room before anybody comes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Turns {
+    /// It comes.
+    pub arrived: u32,
+    /// Its client leaves.
+    pub left: u32,
+    /// The replica is done with it.
+    pub done: u32,
+}
+
+impl Turns {
+    /// Nothing is known.
+    pub const UNKNOWN: Self = Self {
+        arrived: 0,
+        left: 0,
+        done: 0,
+    };
 }
 
 /// Clients that each have one request here all the time.

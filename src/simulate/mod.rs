@@ -18,7 +18,7 @@ mod tally;
 #[cfg(test)]
 mod tests;
 
-pub use load::{Arrival, Floor, Load, Reading, RevisionLoad, Start, Workers};
+pub use load::{Arrival, Floor, Load, Reading, RevisionLoad, Start, Turns, Workers};
 pub use outcome::{Outcome, Point, Refusals, RevisionOutcome};
 
 use std::time::{Duration, Instant};

@@ -3,7 +3,7 @@
 
 use std::time::{Duration, UNIX_EPOCH};
 
-use super::{Arrival, Floor, Load, Reading, RevisionLoad, Start};
+use super::{Arrival, Floor, Load, Reading, RevisionLoad, Start, Turns};
 use crate::autoscale::Spec;
 use crate::autoscaler::Gauged;
 use crate::config::RevisionConfig;
@@ -81,6 +81,11 @@ fn arrival(request: &Request, usual: Duration, plain: Duration, end: Duration) -
         service,
         patience: request.stayed().filter(|_| given_up),
         stream,
+        turns: Turns {
+            arrived: request.arrived.turn.get(),
+            left: request.over.map_or(0, |over| over.turn.get()),
+            done: request.vacated.map_or(0, |vacated| vacated.turn.get()),
+        },
     }
 }
 

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
+use super::load::Turns;
 use crate::admission::{Seat, Ticket};
 
 /// Which request. A key whose request has gone finds none, whoever took its room.
@@ -20,6 +21,7 @@ pub(super) struct Request {
     pub(super) service: Duration,
     /// Its answer is an event stream.
     pub(super) stream: bool,
+    pub(super) turns: Turns,
     /// The group of the worker who sent it.
     pub(super) worker: Option<u32>,
     pub(super) stage: Stage,

@@ -98,7 +98,7 @@ impl Site {
 
     pub(super) fn expect_arrival(&mut self, agenda: &mut Agenda) {
         if let Some(next) = self.arrivals.peek() {
-            agenda.at(next.at, self.index, Event::Arrive);
+            agenda.at_turn(next.at, next.turns.arrived, self.index, Event::Arrive);
         }
     }
 
@@ -112,6 +112,7 @@ impl Site {
             Event::Look => self.reconcile(scene),
             Event::Ready(id) => self.became_ready(id, scene),
             Event::Failed(id) => self.start_failed(id, scene),
+            Event::Follow => self.follow(scene),
             Event::Leave(key) => self.leave(key, scene),
             Event::Done(key) => self.done(key, scene),
             Event::Cut(key) => self.cut(key, scene),

@@ -98,6 +98,7 @@ fn load(case: &Case, name: &str) -> RevisionLoad {
         service: ms(service),
         patience: Some(ms(patience)).filter(|patience| !patience.is_zero()),
         stream,
+        turns: Turns::UNKNOWN,
     };
     let mut starts = case.starts.clone().into_iter().cycle();
     let mut start = move || starts.next().unwrap_or(0);
