@@ -140,7 +140,7 @@ impl Agenda {
         self.added += 1;
         let order = match turn {
             0 => event.rank() << 56 | self.added,
-            turn => Event::FIRST_OF_REQUESTS << 56 | u64::from(turn),
+            turn => Event::FIRST_OF_REQUESTS << 56 | u64::from(turn) << 8 | event.rank(),
         };
         self.entries.push(Entry {
             at,

@@ -94,7 +94,7 @@ impl Site {
                 let key = self.requests.add(request);
                 self.expect_leaving(key, patience, request.turns, scene);
                 let due = deadline(&self.spec.queue, now, self.warm_since, now);
-                scene.agenda.when(due, self.index, Event::Due(key));
+                self.expect_due(key, &request, due, scene);
                 self.in_line(scene);
             }
             Verdict::Refused => self.refuse(&request, Refusal::QueueFull, scene),
@@ -126,6 +126,14 @@ impl Site {
         }
     }
 
+    fn expect_due(&self, key: Key, request: &Request, due: Instant, scene: &mut Scene) {
+        let delay = due.saturating_duration_since(scene.agenda.now());
+        let (index, due) = (self.index, Event::Due(key));
+        scene
+            .agenda
+            .after_turn(delay, request.turns.left, index, due);
+    }
+
     fn expect_end(&self, key: Key, request: Request, scene: &mut Scene) {
         let timeouts = &self.spec.timeouts;
         let limit = if request.stream {
@@ -140,7 +148,10 @@ impl Site {
             .agenda
             .after_turn(service, request.turns.done, index, done);
         if let Some(limit) = limit.filter(|limit| *limit < service) {
-            scene.agenda.after(limit, index, Event::Cut(key));
+            let cut = Event::Cut(key);
+            scene
+                .agenda
+                .after_turn(limit, request.turns.left, index, cut);
         }
     }
 
@@ -243,7 +254,7 @@ impl Site {
         };
         let due = deadline(&self.spec.queue, request.arrived, self.warm_since, now);
         if due > now {
-            return scene.agenda.when(due, self.index, Event::Due(key));
+            return self.expect_due(key, &request, due, scene);
         }
         self.admission.cancel(ticket, now);
         self.requests.remove(key);

@@ -61,7 +61,7 @@ pub struct Arrival {
 pub struct Turns {
     /// It comes.
     pub arrived: u32,
-    /// Its client leaves.
+    /// Its client leaves, or is told that it has waited in vain.
     pub left: u32,
     /// The replica is done with it.
     pub done: u32,

@@ -10,7 +10,7 @@ use crate::config::RevisionConfig;
 use crate::revision::{RevisionId, ScaleMetric};
 use crate::trace::{Cause, Ending, Fate, Reason, Replica, Request, RevisionTrace, Tick, Trace};
 
-/// A start that was taken back would have taken at least so much longer.
+/// What was not waited for would have taken at least so much longer.
 const LONGER: Duration = Duration::from_secs(1);
 
 impl Load {
@@ -61,7 +61,9 @@ fn arrival(request: &Request, usual: Duration, plain: Duration, end: Duration) -
     let so_far = request
         .seated
         .map_or(Duration::ZERO, |seated| end.saturating_sub(seated.at()));
-    let service = request.occupied().unwrap_or_else(|| usual.max(so_far));
+    let service = request
+        .occupied()
+        .unwrap_or_else(|| usual.max(so_far + LONGER));
     let over = request.over.map(|over| over.at());
     let given_up = match request.fate {
         Fate::ClientLeft => true,
