@@ -2,13 +2,15 @@
 //! field, at the same moments.
 
 use std::path::Path;
-use std::time::{Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use holdgate::autoscale::Decision;
 use holdgate::config::RevisionConfig;
-use holdgate::revision::RevisionSpec;
-use holdgate::simulate::{Keep, Load, Machine, Outcome, simulate};
-use holdgate::trace::{Recorder, Trace};
+use holdgate::revision::{
+    Aggregation, Hold, MetricTarget, OnDisconnect, RevisionSpec, ScaleMetric,
+};
+use holdgate::simulate::{Keep, Load, Machine, Outcome, RevisionOutcome, simulate};
+use holdgate::trace::{Ending, Fate, Reason, Recorder, Trace};
 use tokio::time::sleep;
 
 use crate::support::{Dice, Gate, Start, defaults, get, ms, process, revision, secs};
@@ -21,8 +23,8 @@ struct Run {
     config: RevisionConfig,
 }
 
-/// Lives through some twenty minutes: nobody, a few, many, everybody at once, nobody again.
-async fn record(spec: RevisionSpec, seed: u64) -> Run {
+/// Lives through a quarter of an hour: nobody, a few, many, everybody at once, nobody again.
+async fn record(spec: RevisionSpec, longest_start: Duration, seed: u64) -> Run {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("run.trace");
     let epoch = tokio::time::Instant::now().into_std();
@@ -33,9 +35,10 @@ async fn record(spec: RevisionSpec, seed: u64) -> Run {
     };
     let mut gate = Gate::recorded(recorder);
     let mut dice = Dice::new(seed);
+    let longest = u64::try_from(longest_start.as_millis()).expect("not so long");
     let starts = (0..200).map(|_| match dice.below(12) {
         0 => Start::CrashAfter(dice.ms_below(3_000)),
-        _ => Start::After(dice.ms_below(25_000)),
+        _ => Start::After(dice.ms_below(longest)),
     });
     gate.machine.next(starts.collect::<Vec<_>>());
     gate.add(spec, config.process.clone().expect("it is there"));
@@ -53,7 +56,7 @@ async fn record(spec: RevisionSpec, seed: u64) -> Run {
 
 async fn live(gate: &Gate, dice: &mut Dice) -> Vec<Decision> {
     let mut decisions: Vec<Decision> = Vec::new();
-    for _ in 0..20 {
+    for _ in 0..10 {
         // How many milliseconds lie between two requests, on average.
         let between = [20_000, 4_000, 700, 150, 70][usize::try_from(dice.below(5)).expect("few")];
         let pause = secs([0, 0, 100, 200][usize::try_from(dice.below(4)).expect("few")]);
@@ -123,19 +126,87 @@ fn compare(run: &Run, outcome: &Outcome) {
     assert!(recorded.len() > 300, "ten minutes of decisions");
 }
 
+/// What became of everybody, in the record and in the replay.
+fn compare_ends(run: &Run, outcome: &Outcome) {
+    let requests = &run.trace.revisions[0].requests;
+    let recorded = |fate: fn(&Fate) -> bool| {
+        let found = requests.iter().filter(|request| fate(&request.fate));
+        found.count() as u64
+    };
+    let replayed = &outcome.revisions[0];
+    let answered = recorded(|fate| matches!(fate, Fate::Answered { .. }));
+    assert_eq!(replayed.answered, answered);
+    assert_eq!(replayed.left, recorded(|fate| *fate == Fate::ClientLeft));
+    for (word, count) in replayed.refused.by_reason() {
+        let refused = requests.iter();
+        let refused = refused.filter(|r| r.fate == Fate::Refused(Reason::named(word)));
+        assert_eq!(count, refused.count() as u64, "{word}");
+    }
+}
+
+/// Records and replays; returns what was recorded and what became of it again.
+async fn check(spec: RevisionSpec, longest_start: Duration, seed: u64) -> (Run, RevisionOutcome) {
+    let run = record(spec, longest_start, seed).await;
+    let mut outcome = replay(&run);
+    compare(&run, &outcome);
+    compare_ends(&run, &outcome);
+    let revision = outcome.revisions.pop().expect("there is one");
+    (run, revision)
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_recorded_run_replays_to_the_same_decisions() {
-    for seed in 0..6 {
-        for spec in [revision(1, 0..=30), revision(4, 0..=10), defaults("m")] {
-            let run = record(spec, seed).await;
-            let outcome = replay(&run);
-            eprintln!(
-                "seed {seed}: {:?} {} decisions, {:?}",
-                run.trace.length,
-                run.decisions.len(),
-                outcome.revisions[0].refused,
-            );
-            compare(&run, &outcome);
-        }
-    }
+    let (_, revision) = check(revision(1, 0..=30), secs(25), 1).await;
+    assert!(revision.left > 0 && revision.peak_replicas >= 10 && revision.cold_starts >= 3);
+}
+
+#[tokio::test(start_paused = true)]
+async fn so_does_one_with_a_short_line_and_little_patience() {
+    let mut spec = revision(4, 0..=3);
+    spec.queue.max_requests = 8;
+    spec.queue.timeout = ms(1_500);
+    spec.queue.cold_timeout = secs(3);
+    spec.scaling.scale_down_delay = Hold::Auto;
+    let refused = check(spec, secs(25), 2).await.1.refused;
+    assert!(refused.queue_full > 0, "{refused:?}");
+    assert!(refused.queue_timeout > 0, "{refused:?}");
+    assert!(refused.cold_start_timeout > 0, "{refused:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn so_does_one_that_counts_arrivals_and_stops_early() {
+    let mut spec = defaults("m");
+    spec.scaling.metric = ScaleMetric::Rps;
+    spec.scaling.further_metrics = vec![MetricTarget {
+        metric: ScaleMetric::Concurrency,
+        target: Some(3.0),
+    }];
+    spec.scaling.aggregation = Aggregation::WeightedExponential;
+    spec.scaling.stop_after_idle = Some(secs(40));
+    spec.scaling.max_starting = Some(2);
+    check(spec, secs(25), 3).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn so_does_one_whose_starts_fail_and_whose_slots_are_kept() {
+    let mut spec = revision(2, 1..=6);
+    spec.on_disconnect = OnDisconnect::Finish;
+    spec.scaling.initial_scale = Some(3);
+    spec.scaling.failed_starts = 1;
+    spec.timeouts.total = Some(secs(3));
+    let refused = check(spec, secs(25), 4).await.1.refused;
+    assert!(refused.upstream_timeout > 0, "{refused:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn so_does_one_whose_starts_are_taken_back() {
+    let mut spec = revision(2, 0..=12);
+    spec.scaling.stable_window = secs(10);
+    spec.scaling.panic_threshold_percentage = 1000.0;
+    spec.scaling.max_scale_down_rate = 1.3;
+    let (run, _) = check(spec, secs(60), 5).await;
+    let replicas = &run.trace.revisions[0].replicas;
+    let ended = |ending| replicas.iter().filter(|r| r.ending == ending).count();
+    let [taken_back, stopped] = [Ending::TakenBack, Ending::Stopped].map(ended);
+    assert!(taken_back >= 5 && stopped >= 5, "{taken_back}, {stopped}");
 }
