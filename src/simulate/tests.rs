@@ -182,6 +182,42 @@ fn nobody_was_overtaken(site: &Site) {
     }
 }
 
+/// Until it is so many seconds in.
+fn go_on(run: &mut Run, seconds: u64) {
+    while run.scene.agenda.passed() < Duration::from_secs(seconds) {
+        assert!(run.step(), "it is not over yet");
+    }
+}
+
+#[test]
+fn a_replica_that_drains_comes_back_before_another_is_started() {
+    let at_once = (100, 20_000, 0, true);
+    let case = Case {
+        limit: 1,
+        most: 2,
+        places: 8,
+        on_disconnect: "auto",
+        requests: vec![at_once; 2],
+        workers: 0,
+        starts: vec![1],
+    };
+    let mut run = run(&case, epoch());
+    go_on(&mut run, 5);
+    let count = |run: &Run| {
+        use ReplicaState::{Draining, Ready};
+        [Ready, Draining].map(|state| run.sites[0].fleet.count(state))
+    };
+    for (wanted, expected) in [(2, [2, 0]), (1, [1, 1]), (2, [2, 0])] {
+        run.sites[0].fleet.wanted = wanted;
+        run.sites[0].reconcile(&mut run.scene);
+        assert_eq!(count(&run), expected);
+    }
+    assert!(
+        run.finish().revisions[0].starts == 2,
+        "none was started anew"
+    );
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(48))]
 
