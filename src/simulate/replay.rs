@@ -8,7 +8,9 @@ use crate::autoscale::Spec;
 use crate::autoscaler::Gauged;
 use crate::config::RevisionConfig;
 use crate::revision::{RevisionId, ScaleMetric};
-use crate::trace::{Cause, Ending, Fate, Reason, Replica, Request, RevisionTrace, Tick, Trace};
+use crate::trace::{
+    Cause, Ending, Fate, Moment, Reason, Replica, Request, RevisionTrace, Tick, Trace,
+};
 
 /// What was not waited for would have taken at least so much longer.
 const LONGER: Duration = Duration::from_secs(1);
@@ -44,7 +46,7 @@ fn revision(trace: &RevisionTrace, config: &RevisionConfig, end: Duration) -> Re
     let starts: Vec<Start> = replicas.map(|r| start(r, usual_start, end)).collect();
     let mut starts = starts.into_iter();
     RevisionLoad {
-        begins: trace.epoch.map_or(Duration::ZERO, |epoch| epoch.at()),
+        begins: trace.epoch.map_or(Duration::ZERO, Moment::at),
         arrivals: Box::new(arrivals.into_iter()),
         workers: Vec::new(),
         service: Box::new(move || usual),
@@ -64,17 +66,17 @@ fn arrival(request: &Request, usual: Duration, plain: Duration, end: Duration) -
     let service = request
         .occupied()
         .unwrap_or_else(|| usual.max(so_far + LONGER));
-    let over = request.over.map(|over| over.at());
+    let over = request.over.map(Moment::at);
+    let vacated = request.vacated.map(Moment::at);
     let given_up = match request.fate {
         Fate::ClientLeft => true,
         Fate::Refused(Reason::UpstreamTimeout) => false,
-        _ => request.seated.is_some() && over < request.vacated.map(|vacated| vacated.at()),
+        _ => request.seated.is_some() && over < vacated,
     };
-    let ended_at_once = over == request.vacated.map(|vacated| vacated.at());
     let stream = match request.fate {
         Fate::Answered { .. } | Fate::Open => service > plain,
         Fate::Cut { .. } => true,
-        Fate::ClientLeft => ended_at_once,
+        Fate::ClientLeft => over == vacated,
         Fate::Refused(_) => false,
     };
     Arrival {
@@ -95,7 +97,7 @@ fn start(replica: &Replica, usual: Duration, end: Duration) -> Start {
     if let Some(took) = took(replica) {
         return Start::ReadyAfter(took);
     }
-    let gone = replica.gone.map_or(end, |gone| gone.at());
+    let gone = replica.gone.map_or(end, Moment::at);
     let lasted = gone.saturating_sub(replica.launched.at());
     match replica.ending {
         Ending::StartFailed => Start::FailsAfter(lasted),

@@ -116,8 +116,10 @@ impl<C: Default> Throttler<C> {
     /// The same, and what happens is noted.
     #[must_use]
     pub fn recorded(limit: ContainerConcurrency, bounds: QueueLimits, tape: Tape) -> Arc<Self> {
+        let now = now();
+        tape.note(now, || Event::Opened);
         let state = State {
-            admission: Admission::new(limit, bounds, now()),
+            admission: Admission::new(limit, bounds, now),
             places: HashMap::new(),
             outage: None,
             warm_since: None,

@@ -8,6 +8,8 @@ use super::{Decided, Ending, Fate, Phases, Reason};
 /// Something that happened to a revision.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Event {
+    /// Its requests are measured from now on.
+    Opened,
     /// A request came and had a slot at once.
     Admitted {
         /// Its ticket.

@@ -50,7 +50,9 @@ pub struct Trace {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Flaw {
     /// It ends in the middle of an event: whoever wrote it was killed, or is still writing.
-    #[error("it is cut off or damaged: the last {bytes} bytes were left out")]
+    #[error(
+        "it was cut off or damaged: it ends too early, and its last {bytes} bytes make no sense"
+    )]
     CutOff {
         /// How many bytes could not be understood.
         bytes: u64,
@@ -75,9 +77,12 @@ pub enum Flaw {
 pub struct RevisionTrace {
     /// Its name.
     pub name: String,
+    /// When its requests began to be measured; `None` if that was before the record.
+    pub opened: Option<Moment>,
     /// When its autoscaler began to count seconds; `None` if that was before the record.
     pub epoch: Option<Moment>,
-    /// In order of arrival, refused ones included.
+    /// In order of arrival, with those that were turned away at the line; without those that never
+    /// came so far, as one whose body is announced larger than allowed.
     pub requests: Vec<Request>,
     /// In the order of their starts.
     pub replicas: Vec<Replica>,

@@ -139,9 +139,8 @@ impl Reading {
             reading.flaws.push(Flaw::CutOff { bytes });
             None
         };
-        let (entry, mut rest) = match postcard::take_from_bytes(bytes) {
-            Ok(taken) => taken,
-            Err(_) => return cut(self, bytes),
+        let Ok((entry, mut rest)) = postcard::take_from_bytes(bytes) else {
+            return cut(self, bytes);
         };
         match entry {
             Entry::Part { .. } => return cut(self, bytes),

@@ -21,11 +21,11 @@ const WRITE_EVERY: Duration = Duration::from_secs(1);
 
 /// Gives out tapes. Off by default: then nothing is recorded, and that costs nothing.
 #[derive(Clone, Debug, Default)]
-pub struct Recorder(Option<Arc<Shelf>>);
+pub struct Recorder(Option<Arc<Tapes>>);
 
 /// The tapes of a record.
 #[derive(Debug)]
-struct Shelf {
+struct Tapes {
     epoch: Instant,
     reels: Mutex<Vec<Arc<Reel>>>,
     full: Arc<Notify>,
@@ -45,29 +45,29 @@ impl Recorder {
     /// When nothing can be written there, or something else is there.
     pub fn begin(path: &Path, limit: u64) -> Result<(Self, Recording), CannotRecord> {
         let writer = Writer::begin(path, limit, unix_ms())?;
-        let shelf = Arc::new(Shelf {
+        let tapes = Arc::new(Tapes {
             epoch: now(),
             reels: Mutex::default(),
             full: Arc::default(),
         });
         let end = CancellationToken::new();
         let recording = Recording {
-            writer: tokio::spawn(write(Arc::clone(&shelf), writer, end.clone())),
+            writer: tokio::spawn(write(Arc::clone(&tapes), writer, end.clone())),
             end,
         };
-        Ok((Self(Some(shelf)), recording))
+        Ok((Self(Some(tapes)), recording))
     }
 
     /// Where to note what happens to a revision. One that comes back after it was removed is
     /// another one.
     #[must_use]
     pub fn tape(&self, revision: &RevisionId) -> Tape {
-        let Some(shelf) = &self.0 else {
+        let Some(tapes) = &self.0 else {
             return Tape::default();
         };
-        let full = Arc::clone(&shelf.full);
-        let reel = Arc::new(Reel::new(revision.clone(), shelf.epoch, full));
-        shelf.reels.lock().push(Arc::clone(&reel));
+        let full = Arc::clone(&tapes.full);
+        let reel = Arc::new(Reel::new(revision.clone(), tapes.epoch, full));
+        tapes.reels.lock().push(Arc::clone(&reel));
         Tape::new(reel)
     }
 }
@@ -81,7 +81,7 @@ impl Recording {
     }
 }
 
-async fn write(shelf: Arc<Shelf>, mut writer: Writer, end: CancellationToken) {
+async fn write(tapes: Arc<Tapes>, mut writer: Writer, end: CancellationToken) {
     let mut every = tokio::time::interval(WRITE_EVERY);
     every.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut ended = false;
@@ -89,9 +89,9 @@ async fn write(shelf: Arc<Shelf>, mut writer: Writer, end: CancellationToken) {
         ended = tokio::select! {
             () = end.cancelled() => true,
             _ = every.tick() => false,
-            () = shelf.full.notified() => false,
+            () = tapes.full.notified() => false,
         };
-        let reels = shelf.reels.lock().clone();
+        let reels = tapes.reels.lock().clone();
         let written = spawn_blocking(move || {
             let done = take_down(&mut writer, &reels);
             (writer, done)
@@ -102,11 +102,13 @@ async fn write(shelf: Arc<Shelf>, mut writer: Writer, end: CancellationToken) {
                 tracing::error!(%error, "could not write the record; nothing more is recorded");
                 break;
             }
-            // The runtime is going away.
-            Err(_) => break,
+            Err(error) => {
+                tracing::error!(%error, "nothing more is recorded");
+                break;
+            }
         }
     }
-    for reel in &*shelf.reels.lock() {
+    for reel in &*tapes.reels.lock() {
         reel.close();
     }
 }
@@ -116,9 +118,9 @@ fn take_down(writer: &mut Writer, reels: &[Arc<Reel>]) -> std::io::Result<()> {
         writer.name(reel.revision.as_str());
     }
     for (revision, reel) in reels.iter().enumerate() {
-        let waiting = reel.take(Vec::new());
-        let last = waiting.events.last().map_or(0, |(at, _)| *at);
-        let lost = (waiting.lost > 0).then_some((last, Event::Lost(waiting.lost)));
+        let waiting = reel.take();
+        let until = waiting.events.last().map_or(0, |(at, _)| *at);
+        let lost = (waiting.lost > 0).then_some((until, Event::Lost(waiting.lost)));
         if lost.is_some() {
             tracing::warn!(
                 revision = %reel.revision, events = waiting.lost,

@@ -37,7 +37,8 @@ impl Shadow {
             Event::Replica { id, step } => self.step(*id, at, *step),
             // Somebody may have left without our hearing of it.
             Event::Lost(_) => self.requests.clear(),
-            Event::TurnedAway { .. }
+            Event::Opened
+            | Event::TurnedAway { .. }
             | Event::Measured { .. }
             | Event::Looked { .. }
             | Event::Turned { .. }

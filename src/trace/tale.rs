@@ -75,14 +75,15 @@ impl Tale {
             } => self.sample(at, None, in_flight, idle_since),
             Event::Turned { now, began, gauged } => self.turned(now, began, gauged),
             Event::Decided(decided) => self.decided(decided),
+            Event::Opened => self.trace.opened = Some(at),
             Event::Changed => self.trace.changes.push(at),
             Event::Lost(events) => self.trace.lost += events,
-            of_request => self.request(at, of_request),
+            of_request => self.request(at, &of_request),
         }
     }
 
-    fn request(&mut self, at: Moment, event: Event) {
-        match event {
+    fn request(&mut self, at: Moment, event: &Event) {
+        match *event {
             Event::Admitted {
                 ticket,
                 announced,

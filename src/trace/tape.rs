@@ -75,14 +75,13 @@ impl Reel {
         }
     }
 
-    /// Takes away what waits; `room` is an emptied buffer to go on with.
-    pub(super) fn take(&self, room: Vec<(u64, Event)>) -> Waiting {
+    /// Takes away what waits.
+    pub(super) fn take(&self) -> Waiting {
         let mut waiting = self.waiting.lock();
         let closed = waiting.closed;
         let next = Waiting {
-            events: room,
-            lost: 0,
             closed,
+            ..Waiting::default()
         };
         std::mem::replace(&mut *waiting, next)
     }

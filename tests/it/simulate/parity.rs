@@ -1,7 +1,6 @@
 //! A recorded run of the whole proxy in virtual time, and its replay: the same decisions, in every
 //! field, at the same moments.
 
-use std::path::Path;
 use std::time::{Duration, Instant};
 
 use holdgate::autoscale::Decision;
@@ -10,10 +9,13 @@ use holdgate::revision::{
     Aggregation, Hold, MetricTarget, OnDisconnect, RevisionSpec, ScaleMetric,
 };
 use holdgate::simulate::{Keep, Load, Machine, Outcome, RevisionOutcome, simulate};
-use holdgate::trace::{Ending, Fate, Reason, Recorder, Trace};
+use holdgate::trace::{Ending, Fate, Reason, Trace};
 use tokio::time::sleep;
 
 use crate::support::{Dice, Gate, Start, defaults, get, ms, process, revision, secs};
+
+/// How long a start takes that nothing else is said of.
+const LOAD: Duration = secs(4);
 
 /// What was recorded, what was decided meanwhile, and the settings.
 struct Run {
@@ -28,12 +30,11 @@ async fn record(spec: RevisionSpec, longest_start: Duration, seed: u64) -> Run {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("run.trace");
     let epoch = tokio::time::Instant::now().into_std();
-    let (recorder, recording) = Recorder::begin(&path, 1 << 30).expect("it begins");
     let config = RevisionConfig {
         spec: spec.clone(),
-        process: Some(process(secs(4))),
+        process: Some(process(LOAD)),
     };
-    let mut gate = Gate::recorded(recorder);
+    let (gate, recording) = Gate::recorded(spec, LOAD, &path, 1 << 30);
     let mut dice = Dice::new(seed);
     let longest = u64::try_from(longest_start.as_millis()).expect("not so long");
     let starts = (0..200).map(|_| match dice.below(12) {
@@ -41,10 +42,9 @@ async fn record(spec: RevisionSpec, longest_start: Duration, seed: u64) -> Run {
         _ => Start::After(dice.ms_below(longest)),
     });
     gate.machine.next(starts.collect::<Vec<_>>());
-    gate.add(spec, config.process.clone().expect("it is there"));
     let decisions = live(&gate, &mut dice).await;
     recording.finish().await;
-    let trace = Trace::read(Path::new(&path)).expect("it can be read");
+    let trace = Trace::read(&path).expect("it can be read");
     assert_eq!(trace.flaws, []);
     Run {
         epoch,

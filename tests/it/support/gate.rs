@@ -1,6 +1,7 @@
 //! A gate as the program builds it, with the machine in memory in place of the real one.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,7 +15,7 @@ use holdgate::proxy::{Proxy, Registry, Revision, Throttler};
 use holdgate::revision::RevisionSpec;
 use holdgate::server::Server;
 use holdgate::stats::Stats;
-use holdgate::trace::Recorder;
+use holdgate::trace::{Recorder, Recording};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::sleep;
@@ -27,9 +28,9 @@ pub(crate) struct Gate {
     pub(crate) machine: Machine,
     pub(crate) server: Server<Machine>,
     pub(crate) registry: Arc<Registry>,
-    recorder: Recorder,
     revisions: Vec<Running>,
     loops: JoinSet<()>,
+    recorder: Recorder,
 }
 
 struct Running {
@@ -44,21 +45,30 @@ struct Running {
 impl Gate {
     /// No revision yet.
     pub(crate) fn empty() -> Self {
-        Self::recorded(Recorder::default())
-    }
-
-    /// No revision yet; what happens is written down.
-    pub(crate) fn recorded(recorder: Recorder) -> Self {
         let (machine, registry) = (Machine::default(), Arc::new(Registry::default()));
         let proxy = Arc::new(Proxy::new(Arc::clone(&registry), machine.clone()));
         Self {
             server: Server::new(proxy, 100_000),
             machine,
             registry,
-            recorder,
             revisions: Vec::new(),
             loops: JoinSet::new(),
+            recorder: Recorder::default(),
         }
+    }
+
+    /// One revision, all of which is recorded.
+    pub(crate) fn recorded(
+        spec: RevisionSpec,
+        load: Duration,
+        file: &Path,
+        limit: u64,
+    ) -> (Self, Recording) {
+        let mut gate = Self::empty();
+        let (recorder, recording) = Recorder::begin(file, limit).expect("it can be written");
+        gate.recorder = recorder;
+        gate.add(spec, process(load));
+        (gate, recording)
     }
 
     /// One revision, whose model servers load for so long.
@@ -79,8 +89,8 @@ impl Gate {
 
     /// Another revision.
     pub(crate) fn add(&mut self, spec: RevisionSpec, process: ProcessSpec) {
-        let tape = self.recorder.tape(&spec.id);
-        let throttler = Throttler::recorded(spec.container_concurrency, spec.queue, tape);
+        let (limit, queue) = (spec.container_concurrency, spec.queue);
+        let throttler = Throttler::recorded(limit, queue, self.recorder.tape(&spec.id));
         let (stats, decisions) = (Arc::new(Stats::new()), Arc::new(Decisions::default()));
         let settings = Settings {
             revision: spec.id.clone(),
