@@ -10,7 +10,7 @@ use tokio::sync::watch;
 use tokio::time::MissedTickBehavior;
 
 use crate::autoscale::{Around, Decision, Measured, SAMPLE_EVERY, Spec, Steering};
-use crate::ports::{ReplicaState, Scaler, World};
+use crate::ports::{Missing, ReplicaState, Scaler, World};
 use crate::revision::{RevisionId, ScaleMetric};
 use crate::stats::Stats;
 use crate::sync::now;
@@ -61,7 +61,16 @@ impl Decisions {
 
 /// What was last read of the replicas themselves. Every value counts for one measurement.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Gauged(pub Vec<(ScaleMetric, Option<f64>)>);
+pub struct Gauged(pub Vec<(ScaleMetric, Result<f64, Missing>)>);
+
+impl Gauged {
+    /// What was read of a metric; `None` where it was not asked for.
+    #[must_use]
+    pub fn of(&self, metric: &ScaleMetric) -> Option<&Result<f64, Missing>> {
+        let found = self.0.iter().find(|(known, _)| known == metric);
+        found.map(|(_, read)| read)
+    }
+}
 
 /// Everything one revision's autoscaler reads and steers.
 #[derive(Debug)]
@@ -135,10 +144,10 @@ where
     /// What was read of the replicas since the last measurement, in the order of the metrics.
     fn gauged(&mut self, spec: &Spec) -> Vec<Option<f64>> {
         let fresh = self.gauged.has_changed().unwrap_or(false);
-        let Gauged(read) = &*self.gauged.borrow_and_update();
+        let gauged = self.gauged.borrow_and_update();
         let value = |metric: &ScaleMetric| {
-            let found = read.iter().find(|(known, _)| known == metric);
-            found.and_then(|(_, value)| *value).filter(|_| fresh)
+            let read = gauged.of(metric)?.as_ref().ok();
+            read.copied().filter(|_| fresh)
         };
         spec.metrics()
             .map(|(metric, _)| metric)

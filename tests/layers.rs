@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Every module of the crate in reading order, with its floor.
-const ORDER: [(&str, u8); 17] = [
+const ORDER: [(&str, u8); 18] = [
     ("revision", 0),
     ("admission", 0),
     ("autoscale", 0),
@@ -14,6 +14,7 @@ const ORDER: [(&str, u8); 17] = [
     ("stats", 1),
     ("throttler", 1),
     ("autoscaler", 1),
+    ("gauging", 1),
     ("registry", 1),
     ("backend", 2),
     ("proxy", 3),

@@ -8,6 +8,7 @@ mod file;
 mod key;
 mod keys;
 mod layers;
+mod metrics;
 mod nearest;
 mod overrides;
 mod program;

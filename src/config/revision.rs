@@ -8,6 +8,7 @@ use super::complaint::{Complaint, Complaints};
 use super::key::Key;
 use super::keys as k;
 use super::layers::Layers;
+use super::metrics;
 use super::tree::{Node, below};
 use crate::backend::{ProcessSpec, Readiness, Resources};
 use crate::revision::{
@@ -48,6 +49,7 @@ impl Draft<'_> {
 
     /// Knative's rules between its numbers.
     fn rules(&self, complaints: &mut Complaints) {
+        metrics::rules(&self.layers, complaints);
         let max = self.layers.written(&k::MAX_REPLICAS).filter(|max| *max > 0);
         let min = self.layers.sound(&k::MIN_REPLICAS);
         let activation = self.layers.written(&k::ACTIVATION_SCALE);
@@ -97,12 +99,13 @@ impl Draft<'_> {
 
     fn scaling(&self) -> Scaling {
         let layers = &self.layers;
+        let (main, further_metrics) = metrics::settle(layers);
         Scaling {
             min_replicas: layers.value(&k::MIN_REPLICAS),
             max_replicas: self.max_replicas(),
-            metric: layers.value(&k::SCALE_METRIC),
-            target: layers.written(&k::SCALE_TARGET),
-            further_metrics: Vec::new(),
+            metric: main.metric,
+            target: main.target,
+            further_metrics,
             target_utilization_percentage: layers.value(&k::TARGET_UTILIZATION),
             stable_window: layers.value(&k::STABLE_WINDOW),
             panic_window_percentage: layers.value(&k::PANIC_WINDOW),
@@ -172,7 +175,10 @@ impl Draft<'_> {
             },
             stop_timeout: layers.value(&k::STOP_TIMEOUT),
             gpus: 0,
-            resources: Resources::default(),
+            resources: Resources {
+                cpu: layers.written(&k::RESOURCES_CPU),
+                memory: layers.written(&k::RESOURCES_MEMORY),
+            },
         }
     }
 

@@ -17,11 +17,13 @@ use tower::ServiceExt;
 use super::{Board, Watched, router};
 use crate::autoscale::Spec;
 use crate::autoscaler::{Decisions, Gauged, PodAutoscaler};
-use crate::ports::{Outage, OutageReason, ReplicaState, ReplicaView, ScaleError, Scaler, World};
+use crate::ports::{
+    Missing, Outage, OutageReason, ReplicaState, ReplicaView, ScaleError, Scaler, World,
+};
 use crate::proxy::{Connections, Registry, Revision, Throttler};
 use crate::revision::{
-    ContainerConcurrency, Endpoint, OnDisconnect, OverloadStatus, QueueLimits, ReplicaId,
-    RevisionId, RevisionSpec, Scaling, Timeouts, samples,
+    ContainerConcurrency, Endpoint, MetricTarget, OnDisconnect, OverloadStatus, QueueLimits,
+    ReplicaId, RevisionId, RevisionSpec, ScaleMetric, Scaling, Timeouts, samples,
 };
 use crate::stats::Stats;
 use crate::sync::now;
@@ -91,7 +93,11 @@ impl Scene {
     /// One replica is ready and full, one is starting; two requests have been here for four
     /// seconds, in which the autoscaler has decided.
     async fn new() -> Self {
-        let (registry, spec) = (Arc::new(Registry::default()), spec());
+        Self::steered_by(spec()).await
+    }
+
+    async fn steered_by(spec: RevisionSpec) -> Self {
+        let registry = Arc::new(Registry::default());
         let id = spec.id.clone();
         let world = World {
             replicas: vec![
@@ -105,18 +111,20 @@ impl Scene {
         throttler.follow(&world);
         let requests = [throttler.arrive(7), throttler.arrive(7)];
         let (world, stats) = (watch::Sender::new(world), Arc::new(Stats::new()));
+        let gauged = watch::Sender::new(Gauged::default());
         let scaling = Spec::new(spec.scaling.clone(), spec.container_concurrency);
         let watched = Watched {
             world: world.subscribe(),
             decisions: Arc::new(Decisions::default()),
             spec: watch::Sender::new(scaling).subscribe(),
+            gauged: gauged.subscribe(),
         };
         let autoscaler = PodAutoscaler {
             id: id.clone(),
             throttler: throttler.clone(),
             scaler: Agrees,
             world: watched.world.clone(),
-            gauged: watch::channel(Gauged::default()).1,
+            gauged: watched.gauged.clone(),
             scheduled: watch::channel(None).1,
             spec: watched.spec.clone(),
             decisions: watched.decisions.clone(),
@@ -130,7 +138,16 @@ impl Scene {
         });
         let board = Arc::new(Board::new(registry));
         board.insert(id, watched);
-        tokio::time::sleep(4 * SECOND + SECOND / 2).await;
+        for _ in 0..4 {
+            tokio::time::sleep(SECOND / 2).await;
+            let missing = Missing::Failed("GET /metrics: nobody listens".into());
+            gauged.send_replace(Gauged(vec![
+                (ScaleMetric::Cpu, Ok(250.0)),
+                (ScaleMetric::Memory, Err(missing)),
+            ]));
+            tokio::time::sleep(SECOND / 2).await;
+        }
+        tokio::time::sleep(SECOND / 2).await;
         Self {
             router: router(board.clone()),
             board,
@@ -173,6 +190,50 @@ impl Scene {
     }
 }
 
+/// Steered by three metrics, of which one asks for most and one cannot be read.
+async fn by_three() -> Scene {
+    let mut spec = spec();
+    let further = [(ScaleMetric::Cpu, 80.0), (ScaleMetric::Memory, 1000.0)];
+    let further = further.map(|(metric, target)| MetricTarget {
+        metric,
+        target: Some(target),
+    });
+    spec.scaling.further_metrics = further.into();
+    Scene::steered_by(spec).await
+}
+
+#[tokio::test(start_paused = true)]
+async fn every_metric_is_told_and_which_asks_for_most_and_why_one_is_missing() {
+    let scene = by_three().await;
+
+    let told = scene.json("/revisions/flowers").await;
+
+    let (metric, stable, target) = (&told["metric"], &told["stable"], &told["target"]);
+    assert_eq!(
+        (metric, stable, target),
+        (&json!("cpu"), &json!(250.0), &json!(80.0))
+    );
+    assert_eq!(told["desired"], 4);
+    let want = json!([
+        {"metric": "concurrency", "stable": 2.0, "panic": 2.0, "target": 1.0},
+        {"metric": "cpu", "stable": 250.0, "panic": 250.0, "target": 80.0},
+        {"metric": "memory", "stable": null, "panic": null, "target": 1000.0,
+         "missing": "GET /metrics: nobody listens"},
+    ]);
+    assert_eq!(told["metrics"], want);
+    let metrics = scene.metrics().await;
+    for line in [
+        r#"holdgate_autoscaler_stable{revision="flowers",metric="cpu"} 250.0"#,
+        r#"holdgate_autoscaler_target{revision="flowers",metric="memory"} 1000.0"#,
+    ] {
+        assert!(
+            metrics.lines().any(|told| told == line),
+            "{line}\n{metrics}"
+        );
+    }
+    assert!(!metrics.contains(r#"stable{revision="flowers",metric="memory"}"#));
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_revision_tells_what_is_there_and_why() {
     let scene = Scene::new().await;
@@ -191,7 +252,10 @@ async fn a_revision_tells_what_is_there_and_why() {
         "replicas": [replica(1, "ready", 1), replica(2, "starting", 0)],
         "queue": {"depth": 1, "bytes": 7, "oldestWaitMs": 4500.0},
         "inFlight": 1, "desired": 2, "stable": 2.0, "panic": 2.0, "target": 1.0,
-        "metric": "concurrency", "mode": "stable", "boundBy": "none",
+        "metric": "concurrency", "metrics": [
+            {"metric": "concurrency", "stable": 2.0, "panic": 2.0, "target": 1.0},
+        ],
+        "mode": "stable", "boundBy": "none",
         "reason": "2 requests in flight on average over 60s at target 1",
         "typicalStartMs": 9000.0, "typicalServiceMs": null,
     });

@@ -3,6 +3,7 @@
 mod complaints;
 mod files;
 mod layers;
+mod metrics;
 mod rules;
 
 use std::path::PathBuf;
