@@ -34,7 +34,7 @@ impl<G: Gauges> Gauging<G> {
     pub async fn run(mut self) {
         let mut beat = tokio::time::interval_at((now() + OFF_BEAT).into(), SAMPLE_EVERY);
         beat.set_missed_tick_behavior(MissedTickBehavior::Skip);
-        let mut failing = Failing(Vec::new());
+        let mut failing = Failing::default();
         loop {
             let metrics = measured(&self.spec.borrow_and_update());
             if metrics.is_empty() {
@@ -46,7 +46,10 @@ impl<G: Gauges> Gauging<G> {
             }
             beat.tick().await;
             let read = self.gauges.read(&metrics).await;
-            failing.note(&self.id, &metrics, &read);
+            failing.0.retain(|metric| metrics.contains(metric));
+            for (metric, read) in metrics.iter().zip(&read) {
+                announce(&self.id, metric, failing.turn(metric, read));
+            }
             let gauged = Gauged(metrics.into_iter().zip(read).collect());
             self.tell.send_replace(gauged);
         }
@@ -54,30 +57,46 @@ impl<G: Gauges> Gauging<G> {
 }
 
 /// The metrics that could not be read when they were last asked for.
+#[derive(Debug, Default)]
 struct Failing(Vec<ScaleMetric>);
 
+/// What is worth a line in the log.
+#[derive(Debug, PartialEq)]
+enum Turn<'a> {
+    Lost(&'a str),
+    Back,
+}
+
 impl Failing {
-    /// Says what has begun to fail, and what has ceased to, once each.
-    fn note(
+    /// What has begun to fail, and what has ceased to, once each.
+    fn turn<'a>(
         &mut self,
-        revision: &RevisionId,
-        metrics: &[ScaleMetric],
-        read: &[Result<f64, Missing>],
-    ) {
-        for (metric, read) in metrics.iter().zip(read) {
-            let (known, name) = (self.0.contains(metric), metric.as_str());
-            match read {
-                Err(Missing::Failed(error)) if !known => {
-                    tracing::warn!(%revision, metric = name, error, "a metric is missing");
-                    self.0.push(metric.clone());
-                }
-                Ok(_) if known => {
-                    tracing::info!(%revision, metric = name, "the metric is back");
-                    self.0.retain(|failing| failing != metric);
-                }
-                _ => {}
+        metric: &ScaleMetric,
+        read: &'a Result<f64, Missing>,
+    ) -> Option<Turn<'a>> {
+        let known = self.0.contains(metric);
+        match read {
+            Err(Missing::Failed(why)) if !known => {
+                self.0.push(metric.clone());
+                Some(Turn::Lost(why))
             }
+            Ok(_) if known => {
+                self.0.retain(|failing| failing != metric);
+                Some(Turn::Back)
+            }
+            _ => None,
         }
+    }
+}
+
+fn announce(revision: &RevisionId, metric: &ScaleMetric, turn: Option<Turn<'_>>) {
+    let metric = metric.as_str();
+    match turn {
+        Some(Turn::Lost(why)) => {
+            tracing::warn!(%revision, metric, why, "a metric is missing, nothing shrinks");
+        }
+        Some(Turn::Back) => tracing::info!(%revision, metric, "the metric is back"),
+        None => {}
     }
 }
 
@@ -86,4 +105,69 @@ fn measured(spec: &Spec) -> Vec<ScaleMetric> {
     let metrics = spec.metrics().map(|(metric, _)| metric);
     let measured = metrics.filter(|metric| !metric.counts_requests());
     measured.cloned().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::revision::{ContainerConcurrency, Scaling, samples};
+
+    /// Counts how often it is asked, for each metric.
+    struct Counts(f64);
+
+    impl Gauges for Counts {
+        async fn read(&mut self, metrics: &[ScaleMetric]) -> Vec<Result<f64, Missing>> {
+            self.0 += 1.0;
+            metrics.iter().map(|_| Ok(self.0)).collect()
+        }
+    }
+
+    fn by(metric: ScaleMetric) -> Spec {
+        let scaling = Scaling {
+            metric,
+            ..samples::scaling()
+        };
+        Spec::new(scaling, ContainerConcurrency::UNLIMITED)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_to_be_read_is_read_once_a_second_and_nothing_else_is() {
+        let spec = watch::Sender::new(by(ScaleMetric::Rps));
+        let (tell, told) = watch::channel(Gauged::default());
+        let gauging = Gauging {
+            id: RevisionId::new("m"),
+            gauges: Counts(0.0),
+            spec: spec.subscribe(),
+            tell,
+        };
+        tokio::spawn(gauging.run());
+        tokio::time::sleep(10 * SAMPLE_EVERY).await;
+        assert_eq!(*told.borrow(), Gauged::default());
+
+        spec.send_replace(by(ScaleMetric::Cpu));
+        for second in 1..=5 {
+            tokio::time::sleep(SAMPLE_EVERY).await;
+            let read = Ok(f64::from(second));
+            assert_eq!(told.borrow().of(&ScaleMetric::Cpu), Some(&read));
+        }
+
+        spec.send_replace(by(ScaleMetric::Rps));
+        tokio::time::sleep(2 * SAMPLE_EVERY).await;
+        assert_eq!(*told.borrow(), Gauged::default());
+    }
+
+    #[test]
+    fn a_metric_that_fails_is_told_once_until_it_is_back() {
+        let mut failing = Failing::default();
+        let (cpu, memory) = (ScaleMetric::Cpu, ScaleMetric::Memory);
+        let why = Err(Missing::Failed("broken".to_owned()));
+        assert_eq!(failing.turn(&cpu, &Ok(1.0)), None);
+        assert_eq!(failing.turn(&cpu, &why), Some(Turn::Lost("broken")));
+        assert_eq!(failing.turn(&memory, &why), Some(Turn::Lost("broken")));
+        for read in [&why, &Err(Missing::NotYet), &why] {
+            assert_eq!(failing.turn(&cpu, read), None);
+        }
+        assert_eq!(failing.turn(&cpu, &Ok(1.0)), Some(Turn::Back));
+        assert_eq!(failing.turn(&cpu, &Ok(1.0)), None);
+    }
 }

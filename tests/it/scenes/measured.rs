@@ -103,7 +103,11 @@ async fn what_is_read_now_and_then_is_no_less_for_it() {
     let mut second = 0;
     gate.dials.set_to(Cpu, move || {
         second += 1;
-        if second % 4 == 0 { Ok(250.0) } else { Err(broken()) }
+        if second % 4 == 0 {
+            Ok(250.0)
+        } else {
+            Err(broken())
+        }
     });
     settled(&gate, 4).await;
 }

@@ -14,8 +14,8 @@ use std::time::Duration;
 
 pub(crate) use body::telling;
 pub(crate) use client::{Answer, Ask, Client, get, named, post, post_told};
-pub(crate) use dice::Dice;
 pub(crate) use dials::{Dials, broken};
+pub(crate) use dice::Dice;
 pub(crate) use gate::Gate;
 pub(crate) use machine::{Machine, Start};
 pub(crate) use settings::{defaults, process, revision};
