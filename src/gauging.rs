@@ -48,7 +48,7 @@ impl<G: Gauges> Gauging<G> {
             let read = self.gauges.read(&metrics).await;
             failing.0.retain(|metric| metrics.contains(metric));
             for (metric, read) in metrics.iter().zip(&read) {
-                announce(&self.id, metric, failing.turn(metric, read));
+                announce(&self.id, metric, failing.turn(metric, read).as_ref());
             }
             let gauged = Gauged(metrics.into_iter().zip(read).collect());
             self.tell.send_replace(gauged);
@@ -89,7 +89,7 @@ impl Failing {
     }
 }
 
-fn announce(revision: &RevisionId, metric: &ScaleMetric, turn: Option<Turn<'_>>) {
+fn announce(revision: &RevisionId, metric: &ScaleMetric, turn: Option<&Turn<'_>>) {
     let metric = metric.as_str();
     match turn {
         Some(Turn::Lost(why)) => {

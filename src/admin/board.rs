@@ -129,7 +129,7 @@ pub(super) struct Steered {
 /// One metric that a revision is steered by, at one moment.
 #[derive(Debug)]
 pub(super) struct Metric<'a> {
-    pub(super) metric: &'a ScaleMetric,
+    pub(super) of: &'a ScaleMetric,
     /// What one replica should carry.
     pub(super) target: f64,
     /// As the last decision saw them.
@@ -145,7 +145,7 @@ impl Steered {
             let seen = self.last.iter().flat_map(|last| &last.seen.readings);
             let mut seen = seen.filter(|reading| reading.metric == *metric);
             Metric {
-                metric,
+                of: metric,
                 target: target.aimed,
                 averages: seen.next().and_then(|reading| reading.averages),
                 missing: self.gauged.of(metric).and_then(|read| read.as_ref().err()),
@@ -156,7 +156,7 @@ impl Steered {
     /// The one of them that asked for most.
     pub(super) fn steering(&self) -> Option<Metric<'_>> {
         let by = self.last.as_ref().map(|last| &last.metric);
-        let steering = self.metrics().find(|metric| Some(metric.metric) == by);
+        let steering = self.metrics().find(|metric| Some(metric.of) == by);
         steering.or_else(|| self.metrics().next())
     }
 }

@@ -193,7 +193,7 @@ fn by_word(counts: impl IntoIterator<Item = (&'static str, u64)>) -> Vec<(String
 /// As many as a person has written.
 fn by_metric(present: &Present, read: fn(&Metric<'_>) -> Option<f64>) -> Vec<(&str, f64)> {
     let metrics = present.steered.iter().flat_map(Steered::metrics);
-    let read = metrics.filter_map(|m| Some((m.metric.as_str(), read(&m)?)));
+    let read = metrics.filter_map(|m| Some((m.of.as_str(), read(&m)?)));
     read.collect()
 }
 

@@ -197,17 +197,17 @@ fn scaling(steered: &Steered) -> Scaling {
     let last = steered.last.as_ref();
     Scaling {
         desired: steered.decisions.desired(),
-        steering: steered.steering().map(metric),
-        metrics: steered.metrics().map(metric).collect(),
+        steering: steered.steering().as_ref().map(metric),
+        metrics: steered.metrics().map(|found| metric(&found)).collect(),
         mode: last.map(|decision| decision.mode.as_str()),
         bound_by: last.map(|decision| decision.bound_by().as_str()),
         reason: last.map(|decision| decision.reason().to_string()),
     }
 }
 
-fn metric(found: board::Metric<'_>) -> Metric {
+fn metric(found: &board::Metric<'_>) -> Metric {
     Metric {
-        metric: found.metric.as_str().to_owned(),
+        metric: found.of.as_str().to_owned(),
         stable: found.averages.map(|averages| averages.stable),
         panic: found.averages.map(|averages| averages.panic),
         target: found.target,

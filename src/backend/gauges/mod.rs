@@ -15,7 +15,7 @@ use tokio::sync::watch;
 
 use self::cpu::{CpuMeter, CpuTime};
 use self::scrape::Pages;
-use self::usage::Usage;
+use self::usage::{Meter, Usage};
 use super::group::Sighting;
 use crate::ports::{Gauges, Missing, ReplicaState, World};
 use crate::revision::{Endpoint, ReplicaId, ScaleMetric};
@@ -50,6 +50,7 @@ pub struct ProcessGauges {
     directory: Directory,
     world: watch::Receiver<World>,
     cpu: CpuMeter,
+    meter: Meter,
 }
 
 /// A ready replica and its processes.
@@ -65,6 +66,7 @@ impl ProcessGauges {
             directory,
             world,
             cpu: CpuMeter::default(),
+            meter: Meter::default(),
         }
     }
 
@@ -78,7 +80,7 @@ impl ProcessGauges {
 
     /// What each of them uses; one that ended meanwhile leaves all unknown.
     async fn used(
-        &self,
+        &mut self,
         ready: &[(ReplicaId, Endpoint)],
         memory: bool,
     ) -> Result<Vec<(Running, Usage)>, Missing> {
@@ -93,9 +95,15 @@ impl ProcessGauges {
         });
         let running: Vec<Running> = running.collect::<Option<_>>().ok_or(Missing::NotYet)?;
         let groups: Vec<i32> = running.iter().map(|running| running.group).collect();
-        let walk = tokio::task::spawn_blocking(move || usage::of_groups(&groups, memory));
-        let used = walk.await.map_err(|error| error.to_string());
-        let used = used.flatten().map_err(Missing::Failed)?;
+        let mut meter = std::mem::take(&mut self.meter);
+        let reading = tokio::task::spawn_blocking(move || {
+            let used = meter.read(&groups, memory);
+            (meter, used)
+        });
+        let read = reading.await;
+        let (meter, used) = read.map_err(|error| Missing::Failed(error.to_string()))?;
+        self.meter = meter;
+        let used = used.map_err(Missing::Failed)?;
         let of_each = running.into_iter().map(|running| {
             let usage = *used.get(&running.group)?;
             // The number of a group that has ended may be somebody else's by now.
@@ -123,7 +131,7 @@ impl Gauges for ProcessGauges {
             return metrics.iter().map(|_| Err(Missing::NotYet)).collect();
         }
         let endpoints = ready.iter().map(|(_, endpoint)| *endpoint);
-        let pages = Pages::get(endpoints.collect(), metrics);
+        let pages = Pages::get(&endpoints.collect::<Vec<_>>(), metrics);
         let memory = metrics.contains(&ScaleMetric::Memory);
         let used = if memory || metrics.contains(&ScaleMetric::Cpu) {
             self.used(&ready, memory).await

@@ -30,7 +30,7 @@ pub(super) struct Pages(Vec<(String, Result<String, String>)>);
 impl Pages {
     /// Begins to ask all replicas for every page that one of these metrics stands on.
     pub(super) fn get(
-        endpoints: Vec<Endpoint>,
+        endpoints: &[Endpoint],
         metrics: &[ScaleMetric],
     ) -> impl Future<Output = Self> + Send + use<> {
         let mut paths: Vec<&String> = Vec::new();
@@ -43,7 +43,7 @@ impl Pages {
         }
         let mut asking = JoinSet::new();
         for path in paths {
-            for endpoint in &endpoints {
+            for endpoint in endpoints {
                 asking.spawn(ask_in_time(*endpoint, path.clone()));
             }
         }
@@ -140,7 +140,7 @@ mod tests {
             path: "/metrics".into(),
         });
         let metrics = [ScaleMetric::Scraped(Arc::clone(&scrape))];
-        Pages::get(endpoints, &metrics).await.sum(&scrape)
+        Pages::get(&endpoints, &metrics).await.sum(&scrape)
     }
 
     #[tokio::test]
