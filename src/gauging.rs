@@ -2,18 +2,19 @@
 //! autoscaler, and only where the settings of a revision ask for it. It waits for nobody and holds
 //! up nobody; what could not be read is missing for that second, with the reason kept.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
-use tokio::time::MissedTickBehavior;
+use tokio::time::sleep_until;
 
-use crate::autoscale::{SAMPLE_EVERY, Spec};
+use crate::autoscale::Spec;
 use crate::autoscaler::Gauged;
 use crate::ports::{Gauges, Missing};
 use crate::revision::{RevisionId, ScaleMetric};
 use crate::sync::now;
 
-/// So long after the autoscaler's beat: what is read then is there by the next one.
+/// So long after the autoscaler's beat, which comes every second: what is read then is there by the
+/// next one.
 const OFF_BEAT: Duration = Duration::from_millis(500);
 
 /// Everything one revision's loop reads and tells.
@@ -32,8 +33,7 @@ pub struct Gauging<G> {
 impl<G: Gauges> Gauging<G> {
     /// Runs until dropped.
     pub async fn run(mut self) {
-        let mut beat = tokio::time::interval_at((now() + OFF_BEAT).into(), SAMPLE_EVERY);
-        beat.set_missed_tick_behavior(MissedTickBehavior::Skip);
+        let first = now() + OFF_BEAT;
         let mut failing = Failing::default();
         loop {
             let metrics = measured(&self.spec.borrow_and_update());
@@ -44,7 +44,7 @@ impl<G: Gauges> Gauging<G> {
                 }
                 continue;
             }
-            beat.tick().await;
+            sleep_until(beat_after(first, now()).into()).await;
             let read = self.gauges.read(&metrics).await;
             failing.0.retain(|metric| metrics.contains(metric));
             for (metric, read) in metrics.iter().zip(&read) {
@@ -100,6 +100,14 @@ fn announce(revision: &RevisionId, metric: &ScaleMetric, turn: Option<&Turn<'_>>
     }
 }
 
+/// The next beat; those that were missed are not made up for.
+fn beat_after(first: Instant, now: Instant) -> Instant {
+    match now.checked_duration_since(first) {
+        Some(gone) => first + Duration::from_secs(gone.as_secs() + 1),
+        None => first,
+    }
+}
+
 /// What of all that is averaged is measured at the replicas.
 fn measured(spec: &Spec) -> Vec<ScaleMetric> {
     let metrics = spec.metrics().map(|(metric, _)| metric);
@@ -110,6 +118,7 @@ fn measured(spec: &Spec) -> Vec<ScaleMetric> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::autoscale::SAMPLE_EVERY;
     use crate::revision::{ContainerConcurrency, Scaling, samples};
 
     /// Counts how often it is asked, for each metric.

@@ -1,6 +1,7 @@
 //! What the admin port tells about a revision with one request served and one waiting.
 
 mod metrics;
+mod several;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,13 +18,11 @@ use tower::ServiceExt;
 use super::{Board, Watched, router};
 use crate::autoscale::Spec;
 use crate::autoscaler::{Decisions, Gauged, PodAutoscaler};
-use crate::ports::{
-    Missing, Outage, OutageReason, ReplicaState, ReplicaView, ScaleError, Scaler, World,
-};
+use crate::ports::{Outage, OutageReason, ReplicaState, ReplicaView, ScaleError, Scaler, World};
 use crate::proxy::{Connections, Registry, Revision, Throttler};
 use crate::revision::{
-    ContainerConcurrency, Endpoint, MetricTarget, OnDisconnect, OverloadStatus, QueueLimits,
-    ReplicaId, RevisionId, RevisionSpec, ScaleMetric, Scaling, Timeouts, samples,
+    ContainerConcurrency, Endpoint, OnDisconnect, OverloadStatus, QueueLimits, ReplicaId,
+    RevisionId, RevisionSpec, Scaling, Timeouts, samples,
 };
 use crate::stats::Stats;
 use crate::sync::now;
@@ -96,6 +95,7 @@ impl Scene {
         Self::steered_by(spec()).await
     }
 
+    /// The same by other settings.
     async fn steered_by(spec: RevisionSpec) -> Self {
         let registry = Arc::new(Registry::default());
         let id = spec.id.clone();
@@ -138,16 +138,8 @@ impl Scene {
         });
         let board = Arc::new(Board::new(registry));
         board.insert(id, watched);
-        for _ in 0..4 {
-            tokio::time::sleep(SECOND / 2).await;
-            let missing = Missing::Failed("GET /metrics: nobody listens".into());
-            gauged.send_replace(Gauged(vec![
-                (ScaleMetric::Cpu, Ok(250.0)),
-                (ScaleMetric::Memory, Err(missing)),
-            ]));
-            tokio::time::sleep(SECOND / 2).await;
-        }
-        tokio::time::sleep(SECOND / 2).await;
+        tokio::spawn(several::publish(gauged));
+        tokio::time::sleep(4 * SECOND + SECOND / 2).await;
         Self {
             router: router(board.clone()),
             board,
@@ -188,50 +180,6 @@ impl Scene {
         );
         text
     }
-}
-
-/// Steered by three metrics, of which one asks for most and one cannot be read.
-async fn by_three() -> Scene {
-    let mut spec = spec();
-    let further = [(ScaleMetric::Cpu, 80.0), (ScaleMetric::Memory, 1000.0)];
-    let further = further.map(|(metric, target)| MetricTarget {
-        metric,
-        target: Some(target),
-    });
-    spec.scaling.further_metrics = further.into();
-    Scene::steered_by(spec).await
-}
-
-#[tokio::test(start_paused = true)]
-async fn every_metric_is_told_and_which_asks_for_most_and_why_one_is_missing() {
-    let scene = by_three().await;
-
-    let told = scene.json("/revisions/flowers").await;
-
-    let (metric, stable, target) = (&told["metric"], &told["stable"], &told["target"]);
-    assert_eq!(
-        (metric, stable, target),
-        (&json!("cpu"), &json!(250.0), &json!(80.0))
-    );
-    assert_eq!(told["desired"], 4);
-    let want = json!([
-        {"metric": "concurrency", "stable": 2.0, "panic": 2.0, "target": 1.0},
-        {"metric": "cpu", "stable": 250.0, "panic": 250.0, "target": 80.0},
-        {"metric": "memory", "stable": null, "panic": null, "target": 1000.0,
-         "missing": "GET /metrics: nobody listens"},
-    ]);
-    assert_eq!(told["metrics"], want);
-    let metrics = scene.metrics().await;
-    for line in [
-        r#"holdgate_autoscaler_stable{revision="flowers",metric="cpu"} 250.0"#,
-        r#"holdgate_autoscaler_target{revision="flowers",metric="memory"} 1000.0"#,
-    ] {
-        assert!(
-            metrics.lines().any(|told| told == line),
-            "{line}\n{metrics}"
-        );
-    }
-    assert!(!metrics.contains(r#"stable{revision="flowers",metric="memory"}"#));
 }
 
 #[tokio::test(start_paused = true)]
