@@ -10,6 +10,7 @@ use super::keys as k;
 use super::knative;
 use super::layers::Layers;
 use super::manifest::Component;
+use super::metrics;
 use super::tree::{Node, below};
 use crate::backend::{ProcessSpec, Readiness, Resources};
 use crate::revision::{
@@ -91,16 +92,15 @@ impl Draft<'_> {
 
     fn scaling(&self) -> Scaling {
         let layers = &self.layers;
-        let metric = layers.value(&k::SCALE_METRIC);
+        let (main, mut further_metrics) = metrics::settle(layers);
+        further_metrics.extend(self.further_metrics());
         Scaling {
             min_replicas: self.min_replicas(),
             max_replicas: self.max_replicas(),
-            target: layers
-                .written(&k::SCALE_TARGET)
-                .or_else(|| self.default_target(&metric)),
-            further_metrics: self.further_metrics(),
-            target_utilization_percentage: self.utilization(&metric),
-            metric,
+            target: main.target.or_else(|| self.default_target(&main.metric)),
+            further_metrics,
+            target_utilization_percentage: self.utilization(&main.metric),
+            metric: main.metric,
             stable_window: layers.value(&k::STABLE_WINDOW),
             panic_window_percentage: layers.value(&k::PANIC_WINDOW),
             panic_threshold_percentage: layers.value(&k::PANIC_THRESHOLD),
@@ -210,9 +210,17 @@ impl Draft<'_> {
             },
             stop_timeout: layers.value(&k::STOP_TIMEOUT),
             gpus: 0,
-            resources: self
-                .component
-                .map_or_else(Resources::default, |component| component.resources),
+            resources: self.resources(),
+        }
+    }
+
+    fn resources(&self) -> Resources {
+        let of_manifest = self.component.map(|component| component.resources);
+        let of_manifest = of_manifest.unwrap_or_default();
+        let layers = &self.layers;
+        Resources {
+            cpu: layers.written(&k::RESOURCES_CPU).or(of_manifest.cpu),
+            memory: layers.written(&k::RESOURCES_MEMORY).or(of_manifest.memory),
         }
     }
 
