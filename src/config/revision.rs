@@ -14,8 +14,7 @@ use super::metrics;
 use super::tree::{Node, below};
 use crate::backend::{ProcessSpec, Readiness, Resources};
 use crate::revision::{
-    ContainerConcurrency, MetricTarget, QueueLimits, RevisionId, RevisionSpec, ScaleMetric,
-    Scaling, Timeouts,
+    ContainerConcurrency, QueueLimits, RevisionId, RevisionSpec, ScaleMetric, Scaling, Timeouts,
 };
 
 /// One revision with everything that was said about it.
@@ -92,8 +91,7 @@ impl Draft<'_> {
 
     fn scaling(&self) -> Scaling {
         let layers = &self.layers;
-        let (main, mut further_metrics) = metrics::settle(layers);
-        further_metrics.extend(self.further_metrics());
+        let (main, further_metrics) = metrics::settle(layers);
         Scaling {
             min_replicas: self.min_replicas(),
             max_replicas: self.max_replicas(),
@@ -170,11 +168,6 @@ impl Draft<'_> {
             .unwrap_or_else(|| self.layers.value(&k::TARGET_UTILIZATION))
     }
 
-    fn further_metrics(&self) -> Vec<MetricTarget> {
-        let component = self.component.map(|component| &component.further_metrics);
-        component.cloned().unwrap_or_default()
-    }
-
     fn queue(&self) -> QueueLimits {
         let layers = &self.layers;
         QueueLimits {
@@ -210,17 +203,10 @@ impl Draft<'_> {
             },
             stop_timeout: layers.value(&k::STOP_TIMEOUT),
             gpus: 0,
-            resources: self.resources(),
-        }
-    }
-
-    fn resources(&self) -> Resources {
-        let of_manifest = self.component.map(|component| component.resources);
-        let of_manifest = of_manifest.unwrap_or_default();
-        let layers = &self.layers;
-        Resources {
-            cpu: layers.written(&k::RESOURCES_CPU).or(of_manifest.cpu),
-            memory: layers.written(&k::RESOURCES_MEMORY).or(of_manifest.memory),
+            resources: Resources {
+                cpu: layers.written(&k::RESOURCES_CPU),
+                memory: layers.written(&k::RESOURCES_MEMORY),
+            },
         }
     }
 
