@@ -64,6 +64,20 @@ impl Decisions {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Gauged(pub Vec<(ScaleMetric, Option<f64>)>);
 
+impl Gauged {
+    /// The values of all metrics that do not count requests, in the order of the metrics.
+    #[must_use]
+    pub fn in_order(&self, spec: &Spec) -> Vec<Option<f64>> {
+        let value = |metric: &ScaleMetric| {
+            let found = self.0.iter().find(|(known, _)| known == metric);
+            found.and_then(|(_, value)| *value)
+        };
+        let metrics = spec.metrics().map(|(metric, _)| metric);
+        let gauged = metrics.filter(|metric| !metric.counts_requests());
+        gauged.map(value).collect()
+    }
+}
+
 /// Everything one revision's autoscaler reads and steers.
 #[derive(Debug)]
 pub struct PodAutoscaler<C, S> {
@@ -139,16 +153,12 @@ where
     /// What was read of the replicas since the last measurement, in the order of the metrics.
     fn gauged(&mut self, spec: &Spec) -> Vec<Option<f64>> {
         let fresh = self.gauged.has_changed().unwrap_or(false);
-        let Gauged(read) = &*self.gauged.borrow_and_update();
-        let value = |metric: &ScaleMetric| {
-            let found = read.iter().find(|(known, _)| known == metric);
-            found.and_then(|(_, value)| *value).filter(|_| fresh)
-        };
-        spec.metrics()
-            .map(|(metric, _)| metric)
-            .filter(|metric| !metric.counts_requests())
-            .map(value)
-            .collect()
+        let read = self.gauged.borrow_and_update();
+        if fresh {
+            read.in_order(spec)
+        } else {
+            Gauged::default().in_order(spec)
+        }
     }
 
     fn around(&self, sample: &Sample) -> Around {

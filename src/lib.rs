@@ -55,6 +55,8 @@ pub mod config;
 
 pub mod admin;
 
+pub mod simulate;
+
 pub mod cli;
 
 pub mod app;

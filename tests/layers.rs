@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Every module of the crate in reading order, with its floor.
-const ORDER: [(&str, u8); 18] = [
+const ORDER: [(&str, u8); 19] = [
     ("revision", 0),
     ("admission", 0),
     ("autoscale", 0),
@@ -23,6 +23,7 @@ const ORDER: [(&str, u8); 18] = [
     ("sample_model", 4),
     ("config", 4),
     ("admin", 4),
+    ("simulate", 4),
     ("cli", 4),
 ];
 

@@ -63,6 +63,7 @@ pub async fn run(start: Start) -> anyhow::Result<()> {
         None => None,
     };
     let exe = std::env::current_exe().context("could not find our own binary")?;
+    reload::tell_warnings(&config);
     let (recorder, recording) = record(&config)?;
     let mut gate = Gate::new(
         Arc::clone(&registry),

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use super::notes::refused;
 use super::{Replica, Sample};
 use crate::admission::meter::Report;
-use crate::admission::{Admission, Grant, Seat, Ticket};
+use crate::admission::{Admission, Grant, Seat, Ticket, warm_since};
 use crate::ports::{Outage, ReplicaState, ReplicaView, World};
 use crate::revision::ReplicaId;
 use crate::trace::Tape;
@@ -84,11 +84,7 @@ impl<C: Default> State<C> {
     }
 
     pub(super) fn note_warmth(&mut self, now: Instant) {
-        self.warm_since = match (self.admission.in_service(), self.warm_since) {
-            (0, _) => None,
-            (_, None) => Some(now),
-            (_, since) => since,
-        };
+        self.warm_since = warm_since(self.admission.in_service(), self.warm_since, now);
     }
 
     pub(super) fn seat(&mut self, Grant { ticket, seat }: Grant, now: Instant) -> Option<Waker> {

@@ -14,6 +14,7 @@ use tokio::time::Instant;
 use tracing::{info, warn};
 
 use self::member::{Member, Phase};
+use crate::autoscale::typical_start;
 use crate::backend::life::{Ending, Note};
 use crate::backend::places::{Desk, Places};
 use crate::backend::recovery::{Recovery, Supply};
@@ -23,9 +24,6 @@ use crate::backend::supervisor::{Command, Settings};
 use crate::ports::{Occupancy, Outage, OutageReason, World};
 use crate::revision::ReplicaId;
 use crate::trace::{Event, Phases, Step};
-
-/// How much the newest start weighs in the typical one.
-const NEWEST_WEIGHT: f64 = 0.3;
 
 pub(in crate::backend) struct Fleet<L, P, O> {
     settings: Settings,
@@ -139,9 +137,7 @@ impl<L: Launcher, P: Probe, O: Occupancy> Fleet<L, P, O> {
         let listen = phases.spawn + phases.listen;
         self.settings.stats.start_succeeded(listen, phases.ready);
         let total = phases.total();
-        self.typical_start = Some(self.typical_start.map_or(total, |typical| {
-            typical.mul_f64(1.0 - NEWEST_WEIGHT) + total.mul_f64(NEWEST_WEIGHT)
-        }));
+        self.typical_start = Some(typical_start(self.typical_start, total));
         let [total, spawn, listen, ready] =
             [total, phases.spawn, phases.listen, phases.ready].map(to_millis);
         info!(
