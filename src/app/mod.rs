@@ -71,6 +71,7 @@ pub async fn run(start: Start) -> anyhow::Result<()> {
         &config,
         recorder,
     );
+    reload::tell_warnings(&config);
     gate.apply(&config);
     let proxy = Arc::new(Proxy::new(registry, TcpDial));
     let server = Server::new(proxy, config.max_connections);

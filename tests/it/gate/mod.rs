@@ -8,6 +8,7 @@ mod failing;
 mod kills;
 mod leaving;
 mod log;
+mod manifests;
 mod record;
 mod reload;
 mod starts;
