@@ -63,10 +63,7 @@ pub async fn run(start: Start) -> anyhow::Result<()> {
         None => None,
     };
     let exe = std::env::current_exe().context("could not find our own binary")?;
-<<<<<<< HEAD
     reload::tell_warnings(&config);
-=======
->>>>>>> simulate
     let (recorder, recording) = record(&config)?;
     let mut gate = Gate::new(
         Arc::clone(&registry),
@@ -75,10 +72,6 @@ pub async fn run(start: Start) -> anyhow::Result<()> {
         &config,
         recorder,
     );
-<<<<<<< HEAD
-=======
-    reload::tell_warnings(&config);
->>>>>>> simulate
     gate.apply(&config);
     let proxy = Arc::new(Proxy::new(registry, TcpDial));
     let server = Server::new(proxy, config.max_connections);

@@ -9,10 +9,7 @@ mod kills;
 mod leaving;
 mod log;
 mod manifests;
-<<<<<<< HEAD
 mod measured;
-=======
->>>>>>> simulate
 mod record;
 mod reload;
 mod starts;

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use holdgate::config::{Overrides, RevisionConfig, load_text};
 use holdgate::simulate::{
-    Arrival, Keep, Load, Machine, RevisionLoad, RevisionOutcome, Start, Workers, simulate,
+    Arrival, Keep, Load, Machine, RevisionLoad, RevisionOutcome, Start, Turns, Workers, simulate,
 };
 
 /// How long a start takes where it is not warm: as long as in the guides.
@@ -80,7 +80,7 @@ impl Clients {
             service,
             patience: None,
             stream: false,
-            turns: None,
+            turns: Turns::UNKNOWN,
         };
         let worker = |(count, from, until)| Workers {
             from: Duration::from_secs(from) + Duration::from_millis(3),

@@ -97,7 +97,7 @@ static PROMISES: &[Promise] = &[
     promise("12", TO_ZERO, FIVE, &[Ends(0), ZeroAfter(90..=94)]),
     // No minimum is written: it is one.
     promise("13", NO_MINIMUM, Clients::NOBODY, &[Never(1), Most(1..=1)]),
-    promise("13", NO_MINIMUM, FIVE, &[Never(1), Ends(1)]),
+    promise("13", NO_MINIMUM, FIVE.warm(), &[Never(1), Ends(1)]),
     promise("14", AT_LEAST_3, Clients::NOBODY, &[Never(3), Most(3..=3)]),
     promise(
         "15",
