@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::{MetricWindow, SAMPLE_EVERY, Spec};
+use super::{MetricWindow, Past, SAMPLE_EVERY, Spec};
 use crate::revision::Aggregation;
 
 /// The stable and the panic window of one metric.
@@ -11,6 +11,17 @@ use crate::revision::Aggregation;
 pub struct Collector {
     stable: MetricWindow,
     panic: MetricWindow,
+    /// Until something is measured after a restart.
+    gap: Option<Gap>,
+}
+
+/// Seconds that were filled in because nobody measured them.
+#[derive(Clone, Copy, Debug)]
+struct Gap {
+    /// The last of them.
+    to: Instant,
+    seconds: u32,
+    value: f64,
 }
 
 /// Both averages at one moment, in the unit of what was recorded.
@@ -46,6 +57,55 @@ impl Collector {
         Self {
             stable: window(stable),
             panic: window(panic),
+            gap: None,
+        }
+    }
+
+    /// Windows as they were `away` ago.
+    ///
+    /// The seconds that nobody measured, before the last writing down and after it, count as the
+    /// last known average (of both windows the larger) and, once something is measured, as that,
+    /// should it be more: load that grew meanwhile grew from somewhere. Longer ago than a stable
+    /// window nothing is known.
+    #[must_use]
+    pub fn recall(spec: &Spec, past: &Past, away: Duration, now: Instant) -> Self {
+        let missing = whole_seconds(away).saturating_add(past.idle);
+        let known = u32::try_from(past.seconds.len()).unwrap_or(u32::MAX);
+        let epoch = now.checked_sub(SAMPLE_EVERY.saturating_mul(known.saturating_add(missing)));
+        let lost = SAMPLE_EVERY.saturating_mul(missing) >= spec.scaling.stable_window;
+        let Some(epoch) = epoch.filter(|_| !lost && known > 0) else {
+            return Self::new(spec, now);
+        };
+        let mut collector = Self::new(spec, epoch);
+        let mut latest = epoch;
+        for value in &past.seconds {
+            latest += SAMPLE_EVERY;
+            collector.record(latest, *value);
+        }
+        let averages = collector.read(latest);
+        let value = averages.map_or(0.0, |averages| averages.stable.max(averages.panic));
+        let gap = Gap {
+            to: now,
+            seconds: missing,
+            value,
+        };
+        collector.raise(gap, value);
+        collector.gap = Some(gap);
+        collector
+    }
+
+    /// Something is measured again: what was filled in was no less.
+    pub(super) fn close_gap(&mut self, fresh: f64) {
+        if let Some(gap) = self.gap.take() {
+            self.raise(gap, (fresh - gap.value).max(0.0));
+        }
+    }
+
+    /// Adds so much to every second of a gap.
+    fn raise(&mut self, gap: Gap, value: f64) {
+        for back in (0..gap.seconds).rev() {
+            let then = gap.to.checked_sub(SAMPLE_EVERY.saturating_mul(back));
+            self.record(then.unwrap_or(gap.to), value);
         }
     }
 
@@ -64,6 +124,14 @@ impl Collector {
         })
     }
 
+    /// What is to be remembered as of `now`; `None` when nothing was measured within the window.
+    #[must_use]
+    pub fn remember(&self, now: Instant) -> Option<Past> {
+        let (seconds, idle) = self.stable.written(now)?;
+        let idle = u32::try_from(idle).unwrap_or(u32::MAX);
+        Some(Past { seconds, idle })
+    }
+
     /// Takes the lengths and the weights of a changed `spec` and keeps the newest measurements.
     pub fn resize(&mut self, spec: &Spec, now: Instant) {
         self.stable.weigh(spec.scaling.aggregation);
@@ -71,6 +139,12 @@ impl Collector {
         self.stable.resize(spec.scaling.stable_window, now);
         self.panic.resize(spec.panic_window(), now);
     }
+}
+
+/// Seconds begun count: a second too many is filled in, none is missing.
+fn whole_seconds(duration: Duration) -> u32 {
+    let up = u64::from(duration.subsec_nanos() > 0);
+    u32::try_from(duration.as_secs().saturating_add(up)).unwrap_or(u32::MAX)
 }
 
 #[cfg(test)]
