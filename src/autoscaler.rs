@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::watch;
 use tokio::time::MissedTickBehavior;
 
-use crate::autoscale::{Around, Decision, Measured, SAMPLE_EVERY, Spec, Steering};
+use crate::autoscale::{Around, Decision, Measured, Memory, SAMPLE_EVERY, Spec, Steering};
 use crate::ports::{ReplicaState, Scaler, World};
 use crate::revision::{RevisionId, ScaleMetric};
 use crate::stats::Stats;
@@ -63,6 +63,24 @@ impl Decisions {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Gauged(pub Vec<(ScaleMetric, Option<f64>)>);
 
+/// What comes from an earlier life of the gate, and what is for the next one.
+#[derive(Debug)]
+pub struct Lasting {
+    /// What was remembered, and how long ago; `None` begins without a history.
+    pub recalled: Option<(Memory, Duration)>,
+    /// What is to be remembered. Not worked out while nobody listens.
+    pub kept: watch::Sender<Option<Memory>>,
+}
+
+impl Lasting {
+    /// Nothing was remembered, and nothing will be.
+    #[must_use]
+    pub fn nothing() -> Self {
+        let (recalled, kept) = (None, watch::Sender::new(None));
+        Self { recalled, kept }
+    }
+}
+
 /// Everything one revision's autoscaler reads and steers.
 #[derive(Debug)]
 pub struct PodAutoscaler<C, S> {
@@ -78,6 +96,8 @@ pub struct PodAutoscaler<C, S> {
     pub gauged: watch::Receiver<Gauged>,
     /// The lower bound that a schedule sets at this hour.
     pub scheduled: watch::Receiver<Option<u32>>,
+    /// What outlives a restart.
+    pub lasting: Lasting,
     /// The settings; a change takes effect at the next decision.
     pub spec: watch::Receiver<Spec>,
     /// Where decisions are kept.
@@ -94,13 +114,14 @@ where
     /// Runs until dropped.
     pub async fn run(mut self) {
         let epoch = now();
-        let mut steering = Steering::new(&self.spec.borrow_and_update(), epoch);
+        let mut steering = self.steering(epoch);
+        // After a restart, the first measurement may show what grew while nobody measured.
+        let mut decide_next = self.lasting.recalled.is_none();
         let mut tick = tokio::time::interval_at((epoch + SAMPLE_EVERY).into(), SAMPLE_EVERY);
         // A late tick is not made up for: two samples in one second would count twice.
         tick.set_missed_tick_behavior(MissedTickBehavior::Skip);
         self.decide(&mut steering, &self.throttler.peek(), epoch)
             .await;
-        let mut decide_next = true;
         let mut latest = epoch;
         loop {
             let poked = tokio::select! {
@@ -129,6 +150,14 @@ where
                 continue;
             }
             self.decide(&mut steering, &sample, now).await;
+        }
+    }
+
+    fn steering(&mut self, now: Instant) -> Steering {
+        let spec = self.spec.borrow_and_update();
+        match &self.lasting.recalled {
+            Some((memory, away)) => Steering::recall(&spec, memory, *away, now),
+            None => Steering::new(&spec, now),
         }
     }
 
@@ -174,6 +203,9 @@ where
             }
         }
         self.decisions.keep(decision);
+        if !self.lasting.kept.is_closed() {
+            self.lasting.kept.send_replace(Some(steering.remember(now)));
+        }
     }
 
     fn announce(&self, asked: Option<u32>, replicas: u32, decision: &Decision) {

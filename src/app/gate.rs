@@ -14,6 +14,7 @@ use crate::backend::{Host, Supervisor};
 use crate::config::{Config, RevisionConfig};
 use crate::proxy::Registry;
 use crate::revision::RevisionId;
+use crate::state::Notebook;
 
 /// How often unused connections to replicas are looked at.
 const RETIRE_EVERY: Duration = Duration::from_secs(1);
@@ -28,6 +29,8 @@ pub(super) struct Gate {
     registry: Arc<Registry>,
     board: Arc<Board>,
     host: Host,
+    /// Where what is remembered is noted; `None` where nothing is.
+    notebook: Option<Notebook>,
     running: BTreeMap<RevisionId, Running>,
     /// Taken out of the configuration, their processes not gone yet; each with its wait for that.
     leaving: Vec<(Supervisor, JoinHandle<()>)>,
@@ -42,6 +45,7 @@ impl Gate {
         board: Arc<Board>,
         exe: PathBuf,
         config: &Config,
+        notebook: Option<Notebook>,
     ) -> Self {
         let most = usize::try_from(config.max_processes).unwrap_or(usize::MAX);
         let janitor = tokio::spawn(retire_connections(Arc::clone(&registry)));
@@ -54,6 +58,7 @@ impl Gate {
             registry,
             board,
             host,
+            notebook,
             running: BTreeMap::new(),
             leaving: Vec::new(),
             config,
@@ -90,7 +95,8 @@ impl Gate {
             tracing::error!(revision = %revision.spec.id, "it has no command to run");
             return;
         };
-        let running = Running::start(&self.host, revision, process, &self.board);
+        let notebook = self.notebook.as_ref();
+        let running = Running::start(&self.host, revision, process, &self.board, notebook);
         self.running.insert(revision.spec.id.clone(), running);
     }
 
@@ -119,6 +125,7 @@ impl Gate {
                 "maxConnections",
                 old.max_connections != config.max_connections,
             ),
+            ("state", old.state != config.state),
             ("maxProcesses", old.max_processes != config.max_processes),
         ];
         for (key, _) in changed.into_iter().filter(|(_, changed)| *changed) {

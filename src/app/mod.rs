@@ -17,6 +17,7 @@ use crate::admin::{self, Board};
 use crate::config::{Config, Overrides, Program};
 use crate::proxy::{Proxy, Registry, TcpDial};
 use crate::server::{self, Server};
+use crate::state::Keeper;
 use drain::Signals;
 use gate::Gate;
 
@@ -62,7 +63,15 @@ pub async fn run(start: Start) -> anyhow::Result<()> {
         None => None,
     };
     let exe = std::env::current_exe().context("could not find our own binary")?;
-    let mut gate = Gate::new(Arc::clone(&registry), Arc::clone(&board), exe, &config);
+    let keeper = Keeper::open(&config.state, config.listen);
+    let notebook = keeper.as_ref().map(|keeper| keeper.notebook().clone());
+    let mut gate = Gate::new(
+        Arc::clone(&registry),
+        Arc::clone(&board),
+        exe,
+        &config,
+        notebook,
+    );
     gate.apply(&config);
     let proxy = Arc::new(Proxy::new(registry, TcpDial));
     let server = Server::new(proxy, config.max_connections);
@@ -75,6 +84,9 @@ pub async fn run(start: Start) -> anyhow::Result<()> {
     reload::until_ended(&mut gate, &mut signals, &files, &overrides, &program).await;
     board.set_ready(false);
     let drained = drain::drain(gate, &server, &mut signals, program.drain_timeout).await;
+    if let Some(keeper) = keeper {
+        keeper.close().await;
+    }
     admin_ends.cancel();
     accepting.abort();
     drained

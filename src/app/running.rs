@@ -7,13 +7,15 @@ use tokio::task::JoinSet;
 
 use crate::admin::{Board, Watched};
 use crate::autoscale::Spec;
-use crate::autoscaler::{Decisions, Gauged, PodAutoscaler};
+use crate::autoscaler::{Decisions, Gauged, Lasting, PodAutoscaler};
 use crate::backend::{Host, ProcessSpec, Settings, Supervisor};
 use crate::config::RevisionConfig;
 use crate::ports::{Outage, OutageReason, World};
 use crate::proxy::{Revision, Throttler};
 use crate::revision::RevisionSpec;
+use crate::state::Notebook;
 use crate::stats::Stats;
+use crate::sync::wall;
 
 /// One revision that runs.
 #[derive(Debug)]
@@ -33,20 +35,31 @@ impl Running {
         revision: &RevisionConfig,
         process: ProcessSpec,
         board: &Board,
+        notebook: Option<&Notebook>,
     ) -> Self {
         let spec = &revision.spec;
+        let recalled = notebook.and_then(|notebook| notebook.recall(&spec.id, wall()));
         let throttler = Throttler::new(spec.container_concurrency, spec.queue);
         let stats = Arc::new(Stats::new());
         let settings = Settings {
             revision: spec.id.clone(),
             stats: Arc::clone(&stats),
             failed_starts: spec.scaling.failed_starts,
+            typical_start: recalled.as_ref().and_then(|r| r.typical_start),
         };
         let supervisor = host.supervise(settings, process, Arc::clone(&throttler));
         let scaling = watch::Sender::new(scaling(spec));
         let decisions = Arc::new(Decisions::default());
         let mut loops = JoinSet::new();
         loops.spawn(follow(supervisor.world(), Arc::clone(&throttler)));
+        let lasting = Lasting {
+            recalled: recalled.map(|r| (r.memory, r.away)),
+            ..Lasting::nothing()
+        };
+        if let Some(notebook) = notebook.cloned() {
+            let kept = lasting.kept.subscribe();
+            loops.spawn(notebook.follow(spec.id.clone(), kept, supervisor.world()));
+        }
         let autoscaler = PodAutoscaler {
             id: spec.id.clone(),
             throttler: Arc::clone(&throttler),
@@ -54,6 +67,7 @@ impl Running {
             world: supervisor.world(),
             gauged: watch::channel(Gauged::default()).1,
             scheduled: watch::channel(None).1,
+            lasting,
             spec: scaling.subscribe(),
             decisions: Arc::clone(&decisions),
             stats: Arc::clone(&stats),

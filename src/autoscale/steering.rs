@@ -104,7 +104,7 @@ impl Steering {
             Some((metric.clone(), past))
         });
         Memory {
-            asked: self.asked.or(self.recalled),
+            asked: self.asked,
             peak: self.decider.peak(),
             initialized: self.activation.is_initialized(),
             metrics: metrics.collect(),

@@ -14,9 +14,10 @@ use super::value::{
     whole_seconds,
 };
 use super::words::{
-    address, address_or_off, command, directory, environment, hosts, http_path, models, name,
+    address, address_or_off, command, directory, environment, hosts, http_path, models, name, place,
 };
 use crate::revision::{Aggregation, Hold, OnDisconnect, OverloadStatus, ScaleMetric};
+use crate::state::Place;
 
 /// The largest count Knative writes.
 const MOST: u64 = (u32::MAX >> 1) as u64;
@@ -39,6 +40,9 @@ keys! {
     MAX_PROCESSES: u32 = "maxProcesses", --"max-processes" "N" One, "16",
         |n, c| whole(n, c, SOME..=MOST),
         "Most model servers at once, all revisions together";
+    STATE: Place = "state", --"state" "DIR" One, "", place,
+        "Directory that keeps what was learned over a restart, or off; when not written, holdgate \
+         in $XDG_STATE_HOME or ~/.local/state, and none on port 0";
     DEFAULTS: () = "defaults", --"" "" NoFlag, "", |_, _| Some(()),
         "Keys of a revision, set here for every revision";
     REVISIONS: () = "revisions", --"" "" NoFlag, "", |_, _| Some(()),

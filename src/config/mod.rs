@@ -32,6 +32,7 @@ pub use watch::Watch;
 
 use crate::backend::ProcessSpec;
 use crate::revision::RevisionSpec;
+use crate::state::Place;
 
 /// The settings of a gate: what may change while it runs, read again as a whole.
 #[derive(Clone, Debug, PartialEq)]
@@ -44,6 +45,8 @@ pub struct Config {
     pub max_connections: usize,
     /// Most local model servers at once, all revisions together.
     pub max_processes: u32,
+    /// Where what was learned is kept over a restart.
+    pub state: Place,
     /// The revisions in the order they were written, at least one.
     pub revisions: Vec<RevisionConfig>,
 }

@@ -16,7 +16,7 @@ use tower::ServiceExt;
 
 use super::{Board, Watched, router};
 use crate::autoscale::Spec;
-use crate::autoscaler::{Decisions, Gauged, PodAutoscaler};
+use crate::autoscaler::{Decisions, Gauged, Lasting, PodAutoscaler};
 use crate::ports::{Outage, OutageReason, ReplicaState, ReplicaView, ScaleError, Scaler, World};
 use crate::proxy::{Connections, Registry, Revision, Throttler};
 use crate::revision::{
@@ -112,6 +112,7 @@ impl Scene {
             spec: watch::Sender::new(scaling).subscribe(),
         };
         let autoscaler = PodAutoscaler {
+            lasting: Lasting::nothing(),
             id: id.clone(),
             throttler: throttler.clone(),
             scaler: Agrees,

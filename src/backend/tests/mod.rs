@@ -44,6 +44,7 @@ impl Scene {
         let requests = Requests::new();
         let stats = Arc::new(Stats::new());
         let settings = Settings {
+            typical_start: None,
             revision: RevisionId::new("flowers"),
             stats: Arc::clone(&stats),
             failed_starts: 3,

@@ -17,6 +17,7 @@ use crate::revision::{
     Aggregation, ContainerConcurrency, OnDisconnect, OverloadStatus, QueueLimits, RevisionId,
     RevisionSpec, ScaleMetric, Scaling, Timeouts,
 };
+use crate::state::Place;
 
 fn shipped(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -105,6 +106,7 @@ fn all_defaults() -> Config {
         admin: Some("127.0.0.1:9090".parse().expect("an address")),
         max_connections: 16384,
         max_processes: 16,
+        state: Place::Usual,
         revisions: vec![RevisionConfig {
             spec,
             process: Some(process),
