@@ -13,6 +13,7 @@ use crate::config::RevisionConfig;
 use crate::ports::{Outage, OutageReason, World};
 use crate::proxy::{Revision, Throttler};
 use crate::revision::RevisionSpec;
+use crate::schedule::{Schedule, publish};
 use crate::state::Notebook;
 use crate::stats::Stats;
 use crate::sync::wall;
@@ -25,6 +26,7 @@ pub(super) struct Running {
     stats: Arc<Stats>,
     pub(super) supervisor: Supervisor,
     scaling: watch::Sender<Spec>,
+    schedule: watch::Sender<Schedule>,
     /// Follows the world and steers it; ends when dropped.
     pub(super) loops: JoinSet<()>,
 }
@@ -60,13 +62,17 @@ impl Running {
             let kept = lasting.kept.subscribe();
             loops.spawn(notebook.follow(spec.id.clone(), kept, supervisor.world()));
         }
+        let schedule = watch::Sender::new(revision.schedule.clone());
+        let floor = watch::Sender::new(revision.schedule.floor_at(wall()));
+        let scheduled = floor.subscribe();
+        loops.spawn(publish(schedule.subscribe(), floor));
         let autoscaler = PodAutoscaler {
             id: spec.id.clone(),
             throttler: Arc::clone(&throttler),
             scaler: supervisor.clone(),
             world: supervisor.world(),
             gauged: watch::channel(Gauged::default()).1,
-            scheduled: watch::channel(None).1,
+            scheduled,
             lasting,
             spec: scaling.subscribe(),
             decisions: Arc::clone(&decisions),
@@ -88,6 +94,7 @@ impl Running {
             stats,
             supervisor,
             scaling,
+            schedule,
             loops,
         }
     }
@@ -99,6 +106,9 @@ impl Running {
         self.supervisor
             .set_failed_starts(new.spec.scaling.failed_starts);
         self.scaling.send_replace(scaling(&new.spec));
+        if old.schedule != new.schedule {
+            self.schedule.send_replace(new.schedule.clone());
+        }
         if let Some(process) = new.process.clone().filter(|_| old.process != new.process) {
             self.supervisor.replace(process);
         }

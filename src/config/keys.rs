@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use super::complaint::Complaints;
 use super::key::{About, Key, Shape, Table, keys};
+use super::schedule::schedule;
 use super::tree::Node;
 use super::value::{
     LONGEST, bytes, choice, duration, duration_or_off, number, number_from, number_over, whole,
@@ -17,10 +18,11 @@ use super::words::{
     address, address_or_off, command, directory, environment, hosts, http_path, models, name, place,
 };
 use crate::revision::{Aggregation, Hold, OnDisconnect, OverloadStatus, ScaleMetric};
+use crate::schedule::Schedule;
 use crate::state::Place;
 
 /// The largest count Knative writes.
-const MOST: u64 = (u32::MAX >> 1) as u64;
+pub(super) const MOST: u64 = (u32::MAX >> 1) as u64;
 const SOME: u64 = 1;
 const NO_TIME: Duration = Duration::ZERO;
 const A_MOMENT: Duration = Duration::from_millis(1);
@@ -73,6 +75,8 @@ keys! {
         "Soft target per replica; when not written, the hard limit, else 100 (200 for rps)";
     SCALE_METRIC: ScaleMetric = "scaleMetric", --"scale-metric" "METRIC" One, "concurrency", metric,
         "What is averaged: concurrency or rps";
+    SCHEDULE: Schedule = "schedule", --"" "" NoFlag, "", schedule,
+        "Hours with more replicas at least: entries of cron, timeZone, for and minReplicas";
     TIMEOUT: Option<Duration> = "timeout", --"timeout" "DURATION" One, "300s", duration_or_off,
         "From sending a request to the replica until its last byte, 0 for no bound";
     STREAM_TIMEOUT: Option<Duration> = "streamTimeout", --"stream-timeout" "DURATION" One, "0",

@@ -12,6 +12,7 @@ mod nearest;
 mod overrides;
 mod program;
 mod revision;
+mod schedule;
 mod tree;
 mod value;
 mod watch;
@@ -32,6 +33,7 @@ pub use watch::Watch;
 
 use crate::backend::ProcessSpec;
 use crate::revision::RevisionSpec;
+use crate::schedule::Schedule;
 use crate::state::Place;
 
 /// The settings of a gate: what may change while it runs, read again as a whole.
@@ -56,6 +58,8 @@ pub struct Config {
 pub struct RevisionConfig {
     /// What holds whatever that world is.
     pub spec: RevisionSpec,
+    /// Hours at which it has more than its least.
+    pub schedule: Schedule,
     /// How its model servers are started as local processes; `None` in other worlds.
     pub process: Option<ProcessSpec>,
 }

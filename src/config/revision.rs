@@ -8,11 +8,13 @@ use super::complaint::{Complaint, Complaints};
 use super::key::Key;
 use super::keys as k;
 use super::layers::Layers;
+use super::schedule::numbers;
 use super::tree::{Node, below};
 use crate::backend::{ProcessSpec, Readiness, Resources};
 use crate::revision::{
     ContainerConcurrency, QueueLimits, RevisionId, RevisionSpec, Scaling, Timeouts,
 };
+use crate::schedule::{Entry, Schedule};
 
 /// One revision with everything that was said about it.
 pub(super) struct Draft<'a> {
@@ -31,6 +33,7 @@ impl Draft<'_> {
         let command = self.needed(&k::COMMAND, what, complaints);
         Some(RevisionConfig {
             spec: self.spec(RevisionId::new(name?)),
+            schedule: self.schedule(),
             process: Some(self.process(command?)),
         })
     }
@@ -55,6 +58,10 @@ impl Draft<'_> {
             let what = format!("at most maxReplicas ({max})");
             self.at_most(max, min, &k::MIN_REPLICAS, &what, complaints);
             self.at_most(max, activation, &k::ACTIVATION_SCALE, &what, complaints);
+            let hours = self.layers.node(&k::SCHEDULE).into_iter().flat_map(numbers);
+            for (node, _) in hours.filter(|(_, number)| *number > max) {
+                complaints.push(node.wanted(&what));
+            }
         }
         if let (Some(min), Some(activation)) = (min, activation.filter(|n| *n > 1))
             && activation < min
@@ -130,11 +137,18 @@ impl Draft<'_> {
         }
         let start = layers.value(&k::ACTIVATION_SCALE);
         let initial = layers.written(&k::INITIAL_SCALE).unwrap_or(0);
+        let Schedule(hours) = self.schedule();
+        let busiest = hours.iter().map(Entry::min_replicas).max().unwrap_or(0);
         Some(
             max.max(layers.value(&k::MIN_REPLICAS))
                 .max(start)
-                .max(initial),
+                .max(initial)
+                .max(busiest),
         )
+    }
+
+    fn schedule(&self) -> Schedule {
+        self.layers.written(&k::SCHEDULE).unwrap_or_default()
     }
 
     fn queue(&self) -> QueueLimits {

@@ -229,3 +229,6 @@ impl Writer {
         self.failing = written.is_err();
     }
 }
+
+#[cfg(test)]
+mod tests;

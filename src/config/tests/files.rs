@@ -17,6 +17,7 @@ use crate::revision::{
     Aggregation, ContainerConcurrency, OnDisconnect, OverloadStatus, QueueLimits, RevisionId,
     RevisionSpec, ScaleMetric, Scaling, Timeouts,
 };
+use crate::schedule::Schedule;
 use crate::state::Place;
 
 fn shipped(name: &str) -> PathBuf {
@@ -109,6 +110,7 @@ fn all_defaults() -> Config {
         state: Place::Usual,
         revisions: vec![RevisionConfig {
             spec,
+            schedule: Schedule::default(),
             process: Some(process),
         }],
     }
