@@ -11,4 +11,5 @@ mod mistakes;
 mod refusals;
 mod scale_down;
 mod scaling;
+mod slow;
 mod streams;
