@@ -8,6 +8,7 @@ mod failing;
 mod kills;
 mod leaving;
 mod log;
+mod memory;
 mod reload;
 mod starts;
 mod support;

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use holdgate::admission::Reading;
 use holdgate::autoscale::{Decision, Spec};
-use holdgate::autoscaler::{Decisions, Gauged, PodAutoscaler};
+use holdgate::autoscaler::{Decisions, Gauged, Lasting, PodAutoscaler};
 use holdgate::backend::places::Places;
 use holdgate::backend::{ProcessSpec, Settings, Supervisor};
 use holdgate::ports::{ReplicaState, World};
@@ -74,6 +74,7 @@ impl Gate {
         let throttler = Throttler::new(spec.container_concurrency, spec.queue);
         let (stats, decisions) = (Arc::new(Stats::new()), Arc::new(Decisions::default()));
         let settings = Settings {
+            typical_start: None,
             revision: spec.id.clone(),
             failed_starts: spec.scaling.failed_starts,
             stats: Arc::clone(&stats),
@@ -87,6 +88,7 @@ impl Gate {
         self.loops
             .spawn(follow(supervisor.world(), Arc::clone(&throttler)));
         let autoscaler = PodAutoscaler {
+            lasting: Lasting::nothing(),
             id: spec.id.clone(),
             throttler: Arc::clone(&throttler),
             scaler: supervisor.clone(),
