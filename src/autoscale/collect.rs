@@ -181,4 +181,51 @@ mod tests {
         let (stable, panic) = (3.0, 3.0);
         assert_eq!(averages, Some(Averages { stable, panic }));
     }
+
+    /// Sixty seconds of 2, the last six of 8, taken back after so long; then `fresh` is measured.
+    fn recalled(away: Duration, fresh: f64) -> Option<(f64, f64)> {
+        let (t, spec) = (start(), spec(1.0));
+        let mut earlier = Collector::new(&spec, t);
+        for second in 0..60 {
+            earlier.record(t + seconds(second), if second < 54 { 2.0 } else { 8.0 });
+        }
+        let past = earlier.remember(t + seconds(59))?;
+        let now = t + seconds(1_000);
+        let mut later = Collector::recall(&spec, &past, away, now);
+        later.close_gap(fresh);
+        let averages = later.read(now)?;
+        Some((averages.stable, averages.panic))
+    }
+
+    #[test]
+    fn seconds_that_nobody_measured_count_as_the_last_average_or_as_the_first_measurement() {
+        //         away           fresh        stable, panic
+        assert_eq!(recalled(seconds(0), 0.0), Some((2.6, 8.0)));
+        assert_eq!(recalled(seconds(10), 0.0), Some((3.6, 8.0)));
+        assert_eq!(recalled(seconds(10), 14.0), Some((4.6, 14.0)));
+        assert_eq!(
+            recalled(Duration::from_millis(9_001), 14.0),
+            Some((4.6, 14.0))
+        );
+        assert_eq!(recalled(seconds(59), 0.0), Some((8.0, 8.0)));
+        assert_eq!(recalled(seconds(60), 14.0), None, "too long ago");
+        assert_eq!(recalled(Duration::MAX, 14.0), None);
+    }
+
+    #[test]
+    fn what_was_idle_before_it_was_remembered_is_missing_too() {
+        let (t, spec) = (start(), spec(1.0));
+        let mut collector = Collector::new(&spec, t);
+        collector.record(t, 4.0);
+        let (seconds_known, idle) = (vec![4.0], 20);
+        let past = collector.remember(t + seconds(20));
+        let known = Past {
+            seconds: seconds_known,
+            idle,
+        };
+        assert_eq!(past, Some(known.clone()));
+        let again = Collector::recall(&spec, &known, seconds(10), t).remember(t);
+        assert_eq!(again.map(|past| past.seconds), Some(vec![4.0; 31]));
+        assert_eq!(collector.remember(t + seconds(60)), None);
+    }
 }

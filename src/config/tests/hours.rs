@@ -107,3 +107,14 @@ fn what_is_learned_is_kept_where_it_is_written() {
         dir("/c")
     );
 }
+
+#[test]
+fn the_hours_shown_in_the_readme_are_sound() {
+    let readme = include_str!("../../../README.md");
+    let (_, shown) = readme
+        .split_once("```yaml\n    schedule:")
+        .expect("it is shown");
+    let (entries, _) = shown.split_once("```").expect("it ends");
+    let hours = format!("schedule:{}", entries.replace("\n    ", "\n"));
+    assert_eq!(first(&hours).schedule.0.len(), 2);
+}

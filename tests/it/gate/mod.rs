@@ -5,6 +5,7 @@ mod directory;
 mod edge;
 mod ending;
 mod failing;
+mod hours;
 mod kills;
 mod leaving;
 mod log;
