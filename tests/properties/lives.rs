@@ -12,6 +12,8 @@ pub(crate) type Time = u64;
 pub(crate) const SECOND: Time = 1000;
 /// Between two looks at the load.
 pub(crate) const STEP: Time = 100;
+/// How often that is in a second.
+const LOOKS: f64 = 10.0;
 pub(crate) const WINDOW: Time = 60 * SECOND;
 const END: Time = 500 * SECOND;
 pub(crate) const DECIDE_EVERY: Time = 2 * SECOND;
@@ -102,10 +104,10 @@ pub(crate) struct Life<'a> {
 }
 
 impl<'a> Life<'a> {
-    pub(crate) fn new(world: &'a World, begin: Time, file: Option<(Memory, Time)>) -> Self {
+    pub(crate) fn new(world: &'a World, begin: Time, file: Option<&(Memory, Time)>) -> Self {
         let now = world.instant(begin);
-        let (written, written_at) = file.clone().unwrap_or_default();
-        let steering = match &file {
+        let (written, written_at) = file.cloned().unwrap_or_default();
+        let steering = match file {
             Some((memory, at)) => {
                 let away = Duration::from_millis(begin - at);
                 Steering::recall(&world.spec, memory, away, now)
@@ -140,7 +142,7 @@ impl<'a> Life<'a> {
                 (0, since) => since,
                 _ => None,
             };
-            self.sum += f64::from(here) / (SECOND / STEP) as f64;
+            self.sum += f64::from(here) / LOOKS;
             let now = self.world.instant(time);
             if self.steering.poke(here, now) {
                 self.decide(time);
@@ -217,7 +219,7 @@ impl World {
         for kill in kills {
             life.live_until(kill.at, &mut told);
             let file = (life.written, life.written_at);
-            life = Life::new(self, kill.back(), Some(file));
+            life = Life::new(self, kill.back(), Some(&file));
         }
         life.live_until(END, &mut told);
         told

@@ -97,6 +97,6 @@ fn what_is_back_after_longer_than_a_window_starts_nothing_for_nobody() {
     let file = (life.written, life.written_at);
     assert_eq!(file.0.asked, Some(7));
     world.load = Load::Steady(0);
-    let morning = Life::new(&world, kill.back(), Some(file));
+    let morning = Life::new(&world, kill.back(), Some(&file));
     assert_eq!((morning.desired, morning.steering.asked()), (0, None));
 }

@@ -88,13 +88,13 @@ impl Activation {
         } else {
             Condition::Inactive
         };
-        match initialized {
-            true => Self {
-                condition,
-                initialized,
-                ..fresh
-            },
-            false => fresh,
+        if !initialized {
+            return fresh;
+        }
+        Self {
+            condition,
+            initialized,
+            ..fresh
         }
     }
 

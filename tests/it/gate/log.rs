@@ -50,7 +50,7 @@ impl Log {
     }
 
     /// The same log, what was said before the gate was open included.
-    pub(super) fn from_the_start(self) -> Self {
+    pub(super) fn reread(self) -> Self {
         Self { read: 0, ..self }
     }
 

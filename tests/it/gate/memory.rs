@@ -116,7 +116,7 @@ async fn a_damaged_file_is_set_aside_and_said_so() {
     let mut gate = home.run().await;
     let said = gate
         .log()
-        .from_the_start()
+        .reread()
         .next(|line| line.says("what was remembered cannot be understood"))
         .await;
     let aside = PathBuf::from(said.text("aside"));
