@@ -62,3 +62,80 @@ impl Memory {
         found.map(|(_, past)| past)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::super::support::{seconds, spec, start};
+    use super::super::{Around, Decision, Spec, Steering};
+    use super::*;
+    use crate::revision::{ContainerConcurrency, Scaling};
+
+    /// The first decision after a restart, with nothing ready and nobody here.
+    fn first(spec: &Spec, memory: &Memory, away: Duration) -> Decision {
+        let now = start();
+        let around = Around {
+            ready: 0,
+            starting: 0,
+            busy: 0,
+            idle_since: Some(now),
+            typical_start: None,
+            shortage: None,
+            scheduled: None,
+        };
+        Steering::recall(spec, memory, away, now).decide(&around, now)
+    }
+
+    fn memory(asked: u32, peak: Option<u32>) -> Memory {
+        let past = Past {
+            seconds: vec![2.0; 60],
+            idle: 0,
+        };
+        Memory {
+            asked: Some(asked),
+            peak,
+            initialized: true,
+            metrics: vec![(ScaleMetric::Concurrency, past)],
+            presence: None,
+        }
+    }
+
+    #[test]
+    fn the_number_is_asked_for_at_once_and_never_less_than_the_peak() {
+        let number = |memory: &Memory, away| first(&spec(1.0), memory, seconds(away)).replicas;
+        //                          asked  peak          away
+        assert_eq!(number(&memory(5, None), 2), Some(5));
+        assert_eq!(number(&memory(5, Some(9)), 2), Some(9));
+        assert_eq!(number(&memory(0, None), 2), Some(2), "two were here");
+        assert_eq!(number(&memory(5, None), 59), Some(5));
+        assert_eq!(number(&memory(5, Some(9)), 60), None, "too long ago");
+    }
+
+    #[test]
+    fn what_is_measured_now_but_was_not_then_keeps_the_number() {
+        let scaling = Scaling {
+            metric: ScaleMetric::Cpu,
+            ..spec(50.0).scaling
+        };
+        let spec = Spec::new(scaling, ContainerConcurrency::UNLIMITED);
+        let decision = first(&spec, &memory(5, None), seconds(2));
+        assert_eq!(decision.replicas, Some(5));
+        let (now, mut earlier) = (start(), memory(5, None));
+        earlier.metrics.clear();
+        let later = Steering::recall(&spec, &earlier, seconds(2), now).remember(now);
+        assert_eq!((later.peak, later.metrics), (Some(5), Vec::new()));
+    }
+
+    #[test]
+    fn what_had_begun_once_does_not_begin_with_its_initial_scale_again() {
+        let scaling = Scaling {
+            initial_scale: Some(4),
+            ..spec(1.0).scaling
+        };
+        let spec = Spec::new(scaling, ContainerConcurrency::UNLIMITED);
+        let number = |memory: &Memory| first(&spec, memory, seconds(600)).replicas;
+        assert_eq!(number(&memory(1, None)), None);
+        assert_eq!(number(&Memory::default()), Some(4), "a new one does");
+    }
+}
