@@ -32,9 +32,13 @@ pub mod ports;
 
 pub mod stats;
 
+pub mod trace;
+
 pub mod throttler;
 
 pub mod autoscaler;
+
+pub mod gauging;
 
 pub mod registry;
 
@@ -56,6 +60,8 @@ pub mod sample_model;
 pub mod config;
 
 pub mod admin;
+
+pub mod simulate;
 
 pub mod cli;
 

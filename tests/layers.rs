@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Every module of the crate in reading order, with its floor.
-const ORDER: [(&str, u8); 19] = [
+const ORDER: [(&str, u8); 22] = [
     ("revision", 0),
     ("admission", 0),
     ("autoscale", 0),
@@ -13,8 +13,10 @@ const ORDER: [(&str, u8); 19] = [
     ("schedule", 1),
     ("ports", 1),
     ("stats", 1),
+    ("trace", 1),
     ("throttler", 1),
     ("autoscaler", 1),
+    ("gauging", 1),
     ("registry", 1),
     ("backend", 2),
     ("proxy", 3),
@@ -24,6 +26,7 @@ const ORDER: [(&str, u8); 19] = [
     ("sample_model", 4),
     ("config", 4),
     ("admin", 4),
+    ("simulate", 4),
     ("cli", 4),
 ];
 

@@ -15,6 +15,7 @@ use crate::config::{Config, RevisionConfig};
 use crate::proxy::Registry;
 use crate::revision::RevisionId;
 use crate::state::Notebook;
+use crate::trace::Recorder;
 
 /// How often unused connections to replicas are looked at.
 const RETIRE_EVERY: Duration = Duration::from_secs(1);
@@ -35,6 +36,7 @@ pub(super) struct Gate {
     /// Taken out of the configuration, their processes not gone yet; each with its wait for that.
     leaving: Vec<(Supervisor, JoinHandle<()>)>,
     config: Config,
+    recorder: Recorder,
     janitor: JoinHandle<()>,
 }
 
@@ -45,6 +47,7 @@ impl Gate {
         board: Arc<Board>,
         exe: PathBuf,
         config: &Config,
+        recorder: Recorder,
         notebook: Option<Notebook>,
     ) -> Self {
         let most = usize::try_from(config.max_processes).unwrap_or(usize::MAX);
@@ -62,6 +65,7 @@ impl Gate {
             running: BTreeMap::new(),
             leaving: Vec::new(),
             config,
+            recorder,
             janitor,
         }
     }
@@ -96,7 +100,8 @@ impl Gate {
             return;
         };
         let notebook = self.notebook.as_ref();
-        let running = Running::start(&self.host, revision, process, &self.board, notebook);
+        let tape = self.recorder.tape(&revision.spec.id);
+        let running = Running::start(&self.host, revision, process, &self.board, &tape, notebook);
         self.running.insert(revision.spec.id.clone(), running);
     }
 
@@ -127,6 +132,8 @@ impl Gate {
             ),
             ("state", old.state != config.state),
             ("maxProcesses", old.max_processes != config.max_processes),
+            ("record", old.record != config.record),
+            ("recordSize", old.record_size != config.record_size),
         ];
         for (key, _) in changed.into_iter().filter(|(_, changed)| *changed) {
             tracing::warn!(key, "a change of this takes effect at the next start");

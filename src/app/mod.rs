@@ -18,6 +18,7 @@ use crate::config::{Config, Overrides, Program};
 use crate::proxy::{Proxy, Registry, TcpDial};
 use crate::server::{self, Server};
 use crate::state::Keeper;
+use crate::trace::{Recorder, Recording};
 use drain::Signals;
 use gate::Gate;
 
@@ -65,11 +66,14 @@ pub async fn run(start: Start) -> anyhow::Result<()> {
     let exe = std::env::current_exe().context("could not find our own binary")?;
     let keeper = Keeper::open(&config.state, config.listen);
     let notebook = keeper.as_ref().map(|keeper| keeper.notebook().clone());
+    reload::tell_warnings(&config);
+    let (recorder, recording) = record(&config)?;
     let mut gate = Gate::new(
         Arc::clone(&registry),
         Arc::clone(&board),
         exe,
         &config,
+        recorder,
         notebook,
     );
     gate.apply(&config);
@@ -87,7 +91,21 @@ pub async fn run(start: Start) -> anyhow::Result<()> {
     if let Some(keeper) = keeper {
         keeper.close().await;
     }
+    if let Some(recording) = recording {
+        recording.finish().await;
+    }
     admin_ends.cancel();
     accepting.abort();
     drained
+}
+
+/// Begins the record that was asked for.
+fn record(config: &Config) -> anyhow::Result<(Recorder, Option<Recording>)> {
+    let Some(path) = &config.record else {
+        return Ok((Recorder::default(), None));
+    };
+    let (recorder, recording) =
+        Recorder::begin(path, config.record_size).context("could not begin a record")?;
+    tracing::info!("recording to {}", path.display());
+    Ok((recorder, Some(recording)))
 }

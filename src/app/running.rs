@@ -10,6 +10,7 @@ use crate::autoscale::Spec;
 use crate::autoscaler::{Decisions, Gauged, Lasting, PodAutoscaler};
 use crate::backend::{Host, ProcessSpec, Settings, Supervisor};
 use crate::config::RevisionConfig;
+use crate::gauging::Gauging;
 use crate::ports::{Outage, OutageReason, World};
 use crate::proxy::{Revision, Throttler};
 use crate::revision::RevisionSpec;
@@ -17,6 +18,7 @@ use crate::schedule::{Schedule, publish};
 use crate::state::Notebook;
 use crate::stats::Stats;
 use crate::sync::wall;
+use crate::trace::Tape;
 
 /// One revision that runs.
 #[derive(Debug)]
@@ -37,21 +39,25 @@ impl Running {
         revision: &RevisionConfig,
         process: ProcessSpec,
         board: &Board,
+        tape: &Tape,
         notebook: Option<&Notebook>,
     ) -> Self {
         let spec = &revision.spec;
         let recalled = notebook.and_then(|notebook| notebook.recall(&spec.id, wall()));
-        let throttler = Throttler::new(spec.container_concurrency, spec.queue);
+        let (limit, queue) = (spec.container_concurrency, spec.queue);
+        let throttler = Throttler::recorded(limit, queue, tape.clone());
         let stats = Arc::new(Stats::new());
         let settings = Settings {
             revision: spec.id.clone(),
             stats: Arc::clone(&stats),
             failed_starts: spec.scaling.failed_starts,
             typical_start: recalled.as_ref().and_then(|r| r.typical_start),
+            tape: tape.clone(),
         };
         let supervisor = host.supervise(settings, process, Arc::clone(&throttler));
         let scaling = watch::Sender::new(scaling(spec));
         let decisions = Arc::new(Decisions::default());
+        let gauged = watch::Sender::new(Gauged::default());
         let mut loops = JoinSet::new();
         loops.spawn(follow(supervisor.world(), Arc::clone(&throttler)));
         let lasting = Lasting {
@@ -71,7 +77,7 @@ impl Running {
             throttler: Arc::clone(&throttler),
             scaler: supervisor.clone(),
             world: supervisor.world(),
-            gauged: watch::channel(Gauged::default()).1,
+            gauged: gauged.subscribe(),
             scheduled,
             lasting,
             spec: scaling.subscribe(),
@@ -80,12 +86,21 @@ impl Running {
         };
         loops.spawn(autoscaler.run());
         let (world, spec) = (supervisor.world(), scaling.subscribe());
+        let read = gauged.subscribe();
+        let gauging = Gauging {
+            id: revision.spec.id.clone(),
+            gauges: host.gauges(supervisor.world()),
+            spec: scaling.subscribe(),
+            tell: gauged,
+        };
+        loops.spawn(gauging.run());
         board.insert(
             revision.spec.id.clone(),
             Watched {
                 world,
                 decisions,
                 spec,
+                gauged: read,
             },
         );
         Self {

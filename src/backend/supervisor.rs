@@ -15,6 +15,7 @@ use super::spec::ProcessSpec;
 use crate::ports::{Occupancy, ScaleError, Scaler, World};
 use crate::revision::RevisionId;
 use crate::stats::Stats;
+use crate::trace::Tape;
 
 /// What a revision says about its supervision.
 #[derive(Clone, Debug)]
@@ -27,6 +28,8 @@ pub struct Settings {
     pub failed_starts: u32,
     /// How long a start usually took in an earlier life of the gate; `None` before the first.
     pub typical_start: Option<Duration>,
+    /// Where starts and ends are noted.
+    pub tape: Tape,
 }
 
 /// Holds the processes of one revision. When the last clone is dropped they are drained without

@@ -8,22 +8,24 @@ use std::time::Duration;
 
 use super::complaint::Complaints;
 use super::key::{About, Key, Shape, Table, keys};
+use super::metrics;
 use super::schedule::schedule;
 use super::tree::Node;
 use super::value::{
-    LONGEST, bytes, choice, duration, duration_or_off, number, number_from, number_over, whole,
-    whole_seconds,
+    LONGEST, bytes, bytes_from, choice, duration, duration_or_off, number, number_from,
+    number_over, truth, whole, whole_seconds,
 };
 use super::words::{
     address, address_or_off, command, directory, environment, hosts, http_path, models, name, place,
 };
-use crate::revision::{Aggregation, Hold, OnDisconnect, OverloadStatus, ScaleMetric};
+use crate::revision::{Aggregation, Hold, MetricTarget, OnDisconnect, OverloadStatus, ScaleMetric};
 use crate::schedule::Schedule;
 use crate::state::Place;
 
 /// The largest count Knative writes.
 pub(super) const MOST: u64 = (u32::MAX >> 1) as u64;
 const SOME: u64 = 1;
+const MEBIBYTE: u64 = 1 << 20;
 const NO_TIME: Duration = Duration::ZERO;
 const A_MOMENT: Duration = Duration::from_millis(1);
 const SECOND: Duration = Duration::from_secs(1);
@@ -45,6 +47,11 @@ keys! {
     STATE: Place = "state", --"state" "DIR" One, "", place,
         "Directory that keeps what was learned over a restart, or off; when not written, holdgate \
          in $XDG_STATE_HOME or ~/.local/state, and none on port 0";
+    RECORD: PathBuf = "record", --"record" "FILE" One, "", directory,
+        "File to write down what happens, to be replayed; when not written, nothing is recorded";
+    RECORD_SIZE: u64 = "recordSize", --"record-size" "SIZE" One, "256MiB",
+        |n, c| bytes_from(n, c, MEBIBYTE),
+        "Largest record; then it is renamed to FILE.1 and a new one begun";
     DEFAULTS: () = "defaults", --"" "" NoFlag, "", |_, _| Some(()),
         "Keys of a revision, set here for every revision";
     REVISIONS: () = "revisions", --"" "" NoFlag, "", |_, _| Some(()),
@@ -71,10 +78,12 @@ keys! {
         |n, c| whole(n, c, 0..=MOST),
         "Hard limit of requests at one replica, 0 for none";
     SCALE_TARGET: f64 = "scaleTarget", --"scale-target" "NUMBER" One, "",
-        |n, c| number_from(n, c, 0.01),
-        "Soft target per replica; when not written, the hard limit, else 100 (200 for rps)";
-    SCALE_METRIC: ScaleMetric = "scaleMetric", --"scale-metric" "METRIC" One, "concurrency", metric,
-        "What is averaged: concurrency or rps";
+        metrics::target,
+        "Soft target per replica, for memory a size; when not written, the hard limit, else 100 \
+         (200 for rps, 80 for cpu)";
+    SCALE_METRIC: ScaleMetric = "scaleMetric", --"scale-metric" "METRIC" One, "concurrency",
+        metrics::counted_or_used,
+        "What is averaged: concurrency, rps, cpu or memory";
     SCHEDULE: Schedule = "schedule", --"" "" NoFlag, "", schedule,
         "Hours with more replicas at least: entries of cron, timeZone, for and minReplicas";
     TIMEOUT: Option<Duration> = "timeout", --"timeout" "DURATION" One, "300s", duration_or_off,
@@ -156,6 +165,25 @@ keys! {
     AGGREGATION: Aggregation = "autoscaling.metricAggregationAlgorithm",
         --"metric-aggregation-algorithm" "ALGORITHM" One, "linear", aggregation,
         "How the seconds of a window become one number: linear or weighted-exponential";
+    ENABLE_SCALE_TO_ZERO: bool = "autoscaling.enableScaleToZero",
+        --"enable-scale-to-zero" "BOOL" One, "true", truth,
+        "The last replica may go; false keeps one: true or false";
+    MAX_SCALE_LIMIT: u32 = "autoscaling.maxScaleLimit", --"max-scale-limit" "N" One, "0",
+        |n, c| whole(n, c, 0..=MOST),
+        "Bound on what may be written as maxReplicas, 0 for none";
+    CONCURRENCY_DEFAULT: f64 = "autoscaling.containerConcurrencyTargetDefault",
+        --"container-concurrency-target-default" "NUMBER" One, "100",
+        |n, c| number_from(n, c, 0.01),
+        "Target for concurrency where neither scaleTarget nor a hard limit is written";
+    RPS_DEFAULT: f64 = "autoscaling.requestsPerSecondTargetDefault",
+        --"requests-per-second-target-default" "NUMBER" One, "200",
+        |n, c| number_from(n, c, 0.01),
+        "Target for rps where no scaleTarget is written";
+    ALLOW_ZERO_INITIAL_SCALE: bool = "autoscaling.allowZeroInitialScale",
+        --"allow-zero-initial-scale" "BOOL" One, "true", truth,
+        "An initialScale of 0 may be written; in manifests only where this says so: true or false";
+    METRICS: Vec<MetricTarget> = "autoscaling.metrics", --"" "" NoFlag, "", metrics::metrics,
+        "Averaged as well, the largest wish wins; without scaleMetric and scaleTarget, instead";
     ACTIVATION_SCALE: u32 = "autoscaling.activationScale", --"activation-scale" "N" One, "1",
         |n, c| whole(n, c, SOME..=MOST),
         "From zero, start at least so many";
@@ -173,28 +201,15 @@ keys! {
     READINESS_TIMEOUT: Duration = "process.readiness.timeout", --"readiness-timeout" "DURATION" One,
         "", |n, c| duration(n, c, A_MOMENT..=LONGEST),
         "Longest time to become ready; when not written, queue.coldTimeout";
+    RESOURCES_CPU: f64 = "process.resources.cpu", --"resources-cpu" "CORES" One, "", metrics::cores,
+        "Cores that one replica may use: what percentages of cpu are of; when not written, one";
+    RESOURCES_MEMORY: u64 = "process.resources.memory", --"resources-memory" "SIZE" One, "", bytes,
+        "Memory that one replica may use: 80 percent of it are the target of memory when none is \
+         written";
     STOP_TIMEOUT: Duration = "process.stopTimeout", --"stop-timeout" "DURATION" One, "10s",
         |n, c| duration(n, c, NO_TIME..=LONGEST),
         "How long a model server may take to stop before it is killed";
     }
-}
-
-fn metric(node: &Node, complaints: &mut Complaints) -> Option<ScaleMetric> {
-    if let "cpu" | "memory" = node.found().as_str() {
-        let message = format!(
-            "{} is not supported yet, wanted concurrency or rps",
-            node.found()
-        );
-        complaints.push(node.complaint(message));
-        return None;
-    }
-    let words = [("concurrency", false), ("rps", true)];
-    let is_rps = choice(node, complaints, &words)?;
-    Some(if is_rps {
-        ScaleMetric::Rps
-    } else {
-        ScaleMetric::Concurrency
-    })
 }
 
 fn aggregation(node: &Node, complaints: &mut Complaints) -> Option<Aggregation> {

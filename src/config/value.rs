@@ -192,6 +192,16 @@ pub(super) fn bytes(node: &Node, complaints: &mut Complaints) -> Option<u64> {
     }
 }
 
+/// The same, at least so many.
+pub(super) fn bytes_from(node: &Node, complaints: &mut Complaints, least: u64) -> Option<u64> {
+    let read = bytes(node, complaints)?;
+    if read < least {
+        let what = format!("a size from {}MiB", least >> 20);
+        return wanted(node, &what, complaints);
+    }
+    Some(read)
+}
+
 fn parse_bytes(text: &str) -> Option<u64> {
     let digits = text
         .find(|c: char| !c.is_ascii_digit() && c != '.')
@@ -204,10 +214,12 @@ fn parse_bytes(text: &str) -> Option<u64> {
         "M" => 1_000_000,
         "G" => 1_000_000_000,
         "T" => 1_000_000_000_000,
+        "P" => 1_000_000_000_000_000,
         "Ki" => 1 << 10,
         "Mi" => 1 << 20,
         "Gi" => 1 << 30,
         "Ti" => 1 << 40,
+        "Pi" => 1 << 50,
         _ => return None,
     };
     let (whole, fraction) = amount.split_once('.').unwrap_or((amount, "0"));

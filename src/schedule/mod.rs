@@ -151,6 +151,12 @@ impl Schedule {
         }
     }
 
+    /// The largest number of any entry; 0 where there is none.
+    #[must_use]
+    pub fn busiest(&self) -> u32 {
+        self.0.iter().map(Entry::min_replicas).max().unwrap_or(0)
+    }
+
     fn floor(&self, at: Timestamp) -> Option<u32> {
         let covering = self.0.iter().filter(|entry| entry.covers(at).is_some());
         covering.map(Entry::min_replicas).max()

@@ -4,6 +4,8 @@ mod complaints;
 mod files;
 mod hours;
 mod layers;
+mod manifests;
+mod metrics;
 mod rules;
 
 use std::path::PathBuf;

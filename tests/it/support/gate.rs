@@ -1,6 +1,7 @@
 //! A gate as the program builds it, with the machine in memory in place of the real one.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,25 +10,30 @@ use holdgate::autoscale::{Decision, Spec};
 use holdgate::autoscaler::{Decisions, Gauged, Lasting, PodAutoscaler};
 use holdgate::backend::places::Places;
 use holdgate::backend::{ProcessSpec, Settings, Supervisor};
+use holdgate::gauging::Gauging;
 use holdgate::ports::{ReplicaState, World};
 use holdgate::proxy::{Proxy, Registry, Revision, Throttler};
 use holdgate::revision::RevisionSpec;
 use holdgate::server::Server;
 use holdgate::stats::Stats;
+use holdgate::trace::{Recorder, Recording};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::sleep;
 use tokio_util::task::AbortOnDropHandle;
 
-use super::{Answer, Ask, Client, Machine, ms, process};
+use super::{Answer, Ask, Client, Dials, Machine, ms, process};
 
 /// A running gate over one machine.
 pub(crate) struct Gate {
     pub(crate) machine: Machine,
+    /// What its replicas use and report.
+    pub(crate) dials: Dials,
     pub(crate) server: Server<Machine>,
     pub(crate) registry: Arc<Registry>,
     revisions: Vec<Running>,
     loops: JoinSet<()>,
+    recorder: Recorder,
 }
 
 struct Running {
@@ -47,10 +53,26 @@ impl Gate {
         Self {
             server: Server::new(proxy, 100_000),
             machine,
+            dials: Dials::default(),
             registry,
             revisions: Vec::new(),
             loops: JoinSet::new(),
+            recorder: Recorder::default(),
         }
+    }
+
+    /// One revision, all of which is recorded.
+    pub(crate) fn recorded(
+        spec: RevisionSpec,
+        load: Duration,
+        file: &Path,
+        limit: u64,
+    ) -> (Self, Recording) {
+        let mut gate = Self::empty();
+        let (recorder, recording) = Recorder::begin(file, limit).expect("it can be written");
+        gate.recorder = recorder;
+        gate.add(spec, process(load));
+        (gate, recording)
     }
 
     /// One revision, whose model servers load for so long.
@@ -71,13 +93,15 @@ impl Gate {
 
     /// Another revision.
     pub(crate) fn add(&mut self, spec: RevisionSpec, process: ProcessSpec) {
-        let throttler = Throttler::new(spec.container_concurrency, spec.queue);
+        let (limit, queue) = (spec.container_concurrency, spec.queue);
+        let throttler = Throttler::recorded(limit, queue, self.recorder.tape(&spec.id));
         let (stats, decisions) = (Arc::new(Stats::new()), Arc::new(Decisions::default()));
         let settings = Settings {
             typical_start: None,
             revision: spec.id.clone(),
             failed_starts: spec.scaling.failed_starts,
             stats: Arc::clone(&stats),
+            tape: throttler.tape().clone(),
         };
         let machine = (self.machine.clone(), self.machine.clone());
         let occupancy = Arc::clone(&throttler);
@@ -85,6 +109,7 @@ impl Gate {
             Supervisor::start(settings, process, machine, Places::new(1000), occupancy);
         let scaling = Spec::new(spec.scaling.clone(), spec.container_concurrency);
         let (sender, scaling) = watch::channel(scaling);
+        let gauged = watch::Sender::new(Gauged::default());
         self.loops
             .spawn(follow(supervisor.world(), Arc::clone(&throttler)));
         let autoscaler = PodAutoscaler {
@@ -93,13 +118,20 @@ impl Gate {
             throttler: Arc::clone(&throttler),
             scaler: supervisor.clone(),
             world: supervisor.world(),
-            gauged: watch::channel(Gauged::default()).1,
+            gauged: gauged.subscribe(),
             scheduled: watch::channel(None).1,
-            spec: scaling,
+            spec: scaling.clone(),
             decisions: Arc::clone(&decisions),
             stats: Arc::clone(&stats),
         };
         self.loops.spawn(autoscaler.run());
+        let gauging = Gauging {
+            id: spec.id.clone(),
+            gauges: self.dials.of(supervisor.world()),
+            spec: scaling,
+            tell: gauged,
+        };
+        self.loops.spawn(gauging.run());
         self.registry.insert(Revision {
             spec: spec.clone(),
             throttler: Arc::clone(&throttler),
