@@ -30,6 +30,8 @@ pub mod ports;
 
 pub mod stats;
 
+pub mod guests;
+
 pub mod throttler;
 
 pub mod autoscaler;

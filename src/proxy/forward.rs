@@ -55,6 +55,7 @@ pub(super) async fn forward(connected: Connected, now: Instant) -> Result<Respon
         mut connection,
     } = connected;
     permit.used(now);
+    errand.guest.sent(permit.replica().id, now);
     let mut request = errand.request;
     let spec = &errand.revision.spec;
     let upload = request.body_mut().track(now);
@@ -65,6 +66,7 @@ pub(super) async fn forward(connected: Connected, now: Instant) -> Result<Respon
         .min();
     let exchange = Exchange {
         connection,
+        guest: errand.guest,
         permit,
         upload,
         on_disconnect: spec.on_disconnect,
@@ -82,8 +84,12 @@ pub(super) async fn forward(connected: Connected, now: Instant) -> Result<Respon
         Err(Lost::NotSent(request, exchange)) => {
             errand.request = *request;
             let Exchange {
-                permit, connection, ..
+                permit,
+                connection,
+                guest,
+                ..
             } = exchange;
+            errand.guest = guest;
             let admitted = Admitted { permit, errand };
             Err(if connection.kept {
                 Failed::Stale(admitted)
@@ -138,6 +144,10 @@ struct Head {
 }
 
 /// Why no head came.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "taken apart where it is made, and a box would cost an allocation"
+)]
 enum Lost {
     NotSent(Box<Request<Upload>>, Exchange),
     Refused(Refusal),
@@ -188,7 +198,7 @@ impl Drop for Head {
             return;
         };
         if exchange.on_disconnect != OnDisconnect::Release {
-            exchange.permit.abandon();
+            exchange.abandon();
             spawn(outlast(answer, exchange));
         }
     }

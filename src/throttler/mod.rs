@@ -7,6 +7,7 @@
 #[cfg(all(test, model_check))]
 mod model;
 mod occupancy;
+mod outlook;
 mod permit;
 mod place;
 mod state;
@@ -24,12 +25,14 @@ use tokio::sync::{Notify, watch};
 
 use crate::admission::meter::Report;
 use crate::admission::{Admission, Left, Reading, Seat, Ticket, Verdict};
+use crate::guests::Guests;
 use crate::ports::{Outage, World};
 use crate::revision::{ContainerConcurrency, Endpoint, QueueLimits, ReplicaId};
 use crate::sync::{Mutex, now};
 
 use state::{State, Turn};
 
+pub use outlook::Outlook;
 pub use permit::Permit;
 pub use place::Place;
 
@@ -64,17 +67,7 @@ pub struct Throttler<C> {
     /// Somebody waits and no replica serves.
     poke: Notify,
     vacancies: watch::Sender<u64>,
-}
-
-/// How the replicas of a revision look to a waiting request.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Outlook {
-    /// When replicas began to serve; `None` while none does.
-    pub warm_since: Option<Instant>,
-    /// How long until a slot or a replica is likely, from measured times.
-    pub estimate: Option<Duration>,
-    /// What seems to be wrong with a start that takes long.
-    pub diagnosis: Option<String>,
+    guests: Arc<Guests>,
 }
 
 /// The demand on one revision.
@@ -109,6 +102,7 @@ impl<C: Default> Throttler<C> {
             state: Mutex::new(state),
             poke: Notify::new(),
             vacancies: watch::Sender::new(0),
+            guests: Arc::default(),
         })
     }
 
@@ -208,6 +202,11 @@ impl<C: Default> Throttler<C> {
         self.state.lock().admission.lists(replica)
     }
 
+    /// The book of the requests that are here, for the data path to keep.
+    pub fn guests(&self) -> &Arc<Guests> {
+        &self.guests
+    }
+
     /// Waits until somebody is in line and no replica serves.
     pub async fn poked(&self) {
         self.poke.notified().await;
@@ -232,26 +231,6 @@ impl<C: Default> Throttler<C> {
     /// The present numbers.
     pub fn read(&self) -> Reading {
         self.state.lock().admission.read()
-    }
-
-    /// How things look to somebody who waits.
-    pub fn outlook(&self) -> Outlook {
-        let state = self.state.lock();
-        let remaining = |typical: Duration| {
-            let spent = state
-                .starting_since
-                .map(|since| now().saturating_duration_since(since));
-            typical.saturating_sub(spent.unwrap_or_default())
-        };
-        let estimate = match state.warm_since {
-            Some(_) => state.admission.estimated_wait(),
-            None => state.typical_start.map(remaining),
-        };
-        Outlook {
-            warm_since: state.warm_since,
-            estimate,
-            diagnosis: state.diagnosis.clone(),
-        }
     }
 
     /// Every replica that is ready, with what the data path keeps for it.
