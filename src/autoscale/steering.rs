@@ -14,16 +14,18 @@ use crate::revision::ScaleMetric;
 /// What steers one revision.
 #[derive(Clone, Debug)]
 pub struct Steering {
-    spec: Spec,
+    pub(super) spec: Spec,
     /// One for each of [`Spec::metrics`], in their order.
-    collectors: Vec<Collector>,
+    pub(super) collectors: Vec<Collector>,
     /// Requests here, kept where replicas themselves are measured: what they use or report says how
     /// many there should be, requests whether there should be any.
-    presence: Option<Collector>,
+    pub(super) presence: Option<Collector>,
     decider: Decider,
     activation: Activation,
-    asked: Option<u32>,
-    sampled: Instant,
+    pub(super) asked: Option<u32>,
+    pub(super) sampled: Instant,
+    /// The last decision that was due.
+    pub(super) decided: Instant,
 }
 
 /// What was measured since the last time.
@@ -67,6 +69,7 @@ impl Steering {
             activation: Activation::new(spec, 0, now),
             asked: None,
             sampled: now,
+            decided: now,
         }
     }
 
@@ -151,6 +154,9 @@ impl Steering {
 
     /// Decides how many replicas there should be.
     pub fn decide(&mut self, around: &Around, now: Instant) -> Decision {
+        if now == self.sampled {
+            self.decided = now;
+        }
         let seen = self.see(around, now);
         let decision = self.decider.decide(&self.spec, seen, now);
         self.activation.settle(decision, &self.spec, now)
