@@ -34,6 +34,8 @@ pub mod guests;
 
 pub mod throttler;
 
+pub mod decisions;
+
 pub mod autoscaler;
 
 pub mod registry;
@@ -52,6 +54,8 @@ pub mod telemetry;
 pub mod sample_model;
 
 pub mod config;
+
+pub mod explain;
 
 pub mod admin;
 

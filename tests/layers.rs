@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Every module of the crate in reading order, with its floor.
-const ORDER: [(&str, u8); 18] = [
+const ORDER: [(&str, u8); 20] = [
     ("revision", 0),
     ("admission", 0),
     ("autoscale", 0),
@@ -14,6 +14,7 @@ const ORDER: [(&str, u8); 18] = [
     ("stats", 1),
     ("guests", 1),
     ("throttler", 1),
+    ("decisions", 1),
     ("autoscaler", 1),
     ("registry", 1),
     ("backend", 2),
@@ -22,6 +23,7 @@ const ORDER: [(&str, u8); 18] = [
     ("telemetry", 4),
     ("sample_model", 4),
     ("config", 4),
+    ("explain", 4),
     ("admin", 4),
     ("cli", 4),
 ];

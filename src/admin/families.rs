@@ -159,8 +159,13 @@ pub(super) const FAMILIES: [Family; 17] = [
         unrouted: false,
         read: Read::Gauge(|present| {
             let last = present.steered.iter().filter_map(|s| s.last.as_ref());
-            last.map(|decision| ("", f64::from(matches!(decision.mode, Mode::Panic { .. }))))
-                .collect()
+            last.map(|last| {
+                (
+                    "",
+                    f64::from(matches!(last.decision.mode, Mode::Panic { .. })),
+                )
+            })
+            .collect()
         }),
     },
     Family {
@@ -194,7 +199,7 @@ fn by_word(counts: impl IntoIterator<Item = (&'static str, u64)>) -> Vec<(String
 }
 
 fn averages(present: &Present) -> Option<Averages> {
-    present.steered.as_ref()?.last.as_ref()?.averages
+    present.steered.as_ref()?.last.as_ref()?.decision.averages
 }
 
 fn replicas(present: &Present) -> Vec<(&'static str, f64)> {

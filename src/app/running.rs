@@ -7,9 +7,10 @@ use tokio::task::JoinSet;
 
 use crate::admin::{Board, Watched};
 use crate::autoscale::Spec;
-use crate::autoscaler::{Decisions, Gauged, PodAutoscaler};
+use crate::autoscaler::{Gauged, PodAutoscaler};
 use crate::backend::{Host, ProcessSpec, Settings, Supervisor};
 use crate::config::RevisionConfig;
+use crate::decisions::Decisions;
 use crate::ports::{Outage, OutageReason, World};
 use crate::proxy::{Revision, Throttler};
 use crate::revision::RevisionSpec;

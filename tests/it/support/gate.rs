@@ -4,20 +4,26 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use holdgate::admin::{Board, Watched, router};
 use holdgate::admission::Reading;
 use holdgate::autoscale::{Decision, Spec};
-use holdgate::autoscaler::{Decisions, Gauged, PodAutoscaler};
+use holdgate::autoscaler::{Gauged, PodAutoscaler};
 use holdgate::backend::places::Places;
 use holdgate::backend::{ProcessSpec, Settings, Supervisor};
+use holdgate::decisions::Decisions;
 use holdgate::ports::{ReplicaState, World};
 use holdgate::proxy::{Proxy, Registry, Revision, Throttler};
 use holdgate::revision::RevisionSpec;
 use holdgate::server::Server;
 use holdgate::stats::Stats;
+use http_body_util::BodyExt as _;
+use parking_lot::Mutex;
+use serde_json::Value;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::sleep;
 use tokio_util::task::AbortOnDropHandle;
+use tower::ServiceExt as _;
 
 use super::{Answer, Ask, Client, Machine, ms, process};
 
@@ -26,6 +32,7 @@ pub(crate) struct Gate {
     pub(crate) machine: Machine,
     pub(crate) server: Server<Machine>,
     pub(crate) registry: Arc<Registry>,
+    board: Arc<Board>,
     revisions: Vec<Running>,
     loops: JoinSet<()>,
 }
@@ -35,7 +42,8 @@ struct Running {
     throttler: Arc<Throttler>,
     stats: Arc<Stats>,
     supervisor: Supervisor,
-    decisions: Arc<Decisions>,
+    /// Every decision, one by one.
+    decided: Arc<Mutex<Vec<Decision>>>,
     scaling: watch::Sender<Spec>,
 }
 
@@ -47,6 +55,7 @@ impl Gate {
         Self {
             server: Server::new(proxy, 100_000),
             machine,
+            board: Arc::new(Board::new(Arc::clone(&registry))),
             registry,
             revisions: Vec::new(),
             loops: JoinSet::new(),
@@ -72,7 +81,12 @@ impl Gate {
     /// Another revision.
     pub(crate) fn add(&mut self, spec: RevisionSpec, process: ProcessSpec) {
         let throttler = Throttler::new(spec.container_concurrency, spec.queue);
-        let (stats, decisions) = (Arc::new(Stats::new()), Arc::new(Decisions::default()));
+        let stats = Arc::new(Stats::new());
+        let decided = Arc::new(Mutex::new(Vec::new()));
+        let tap = Arc::clone(&decided);
+        let decisions = Arc::new(Decisions::tapped(move |decision: &Decision| {
+            tap.lock().push(decision.clone());
+        }));
         let settings = Settings {
             revision: spec.id.clone(),
             failed_starts: spec.scaling.failed_starts,
@@ -93,11 +107,17 @@ impl Gate {
             world: supervisor.world(),
             gauged: watch::channel(Gauged::default()).1,
             scheduled: watch::channel(None).1,
-            spec: scaling,
+            spec: scaling.clone(),
             decisions: Arc::clone(&decisions),
             stats: Arc::clone(&stats),
         };
         self.loops.spawn(autoscaler.run());
+        let watched = Watched {
+            world: supervisor.world(),
+            decisions,
+            spec: scaling,
+        };
+        self.board.insert(spec.id.clone(), watched);
         self.registry.insert(Revision {
             spec: spec.clone(),
             throttler: Arc::clone(&throttler),
@@ -108,7 +128,7 @@ impl Gate {
             throttler,
             stats,
             supervisor,
-            decisions,
+            decided,
             scaling: sender,
         });
     }
@@ -167,11 +187,31 @@ impl Gate {
     }
 
     pub(crate) fn decisions(&self) -> Vec<Decision> {
-        self.first().decisions.read()
+        self.first().decided.lock().clone()
     }
 
     pub(crate) fn stats(&self) -> &Stats {
         &self.first().stats
+    }
+
+    /// A page of the admin port, as a person reads it.
+    pub(crate) async fn admin(&self, path: &str) -> String {
+        self.read(path, "*/*").await
+    }
+
+    /// The same, as a program does.
+    pub(crate) async fn report(&self, path: &str) -> Value {
+        serde_json::from_str(&self.read(path, "application/json").await).expect("JSON")
+    }
+
+    async fn read(&self, path: &str, accept: &str) -> String {
+        let request = http::Request::get(path).header("accept", accept);
+        let request = request.body(axum::body::Body::empty());
+        let request = request.expect("a valid request");
+        let answer = router(Arc::clone(&self.board)).oneshot(request).await;
+        let body = answer.expect("it answers").into_body().collect().await;
+        let body = body.expect("a whole body").to_bytes();
+        String::from_utf8(body.into()).expect("text")
     }
 
     /// How often each status was counted.
