@@ -30,6 +30,8 @@ pub mod ports;
 
 pub mod stats;
 
+pub mod trace;
+
 pub mod guests;
 
 pub mod throttler;
@@ -58,6 +60,8 @@ pub mod config;
 pub mod explain;
 
 pub mod admin;
+
+pub mod simulate;
 
 pub mod cli;
 

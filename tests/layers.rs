@@ -5,13 +5,14 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Every module of the crate in reading order, with its floor.
-const ORDER: [(&str, u8); 20] = [
+const ORDER: [(&str, u8); 22] = [
     ("revision", 0),
     ("admission", 0),
     ("autoscale", 0),
     ("sync", 1),
     ("ports", 1),
     ("stats", 1),
+    ("trace", 1),
     ("guests", 1),
     ("throttler", 1),
     ("decisions", 1),
@@ -25,6 +26,7 @@ const ORDER: [(&str, u8); 20] = [
     ("config", 4),
     ("explain", 4),
     ("admin", 4),
+    ("simulate", 4),
     ("cli", 4),
 ];
 

@@ -109,7 +109,7 @@ impl Board {
         let (here, visits) = revision.throttler.guests().oldest(MOST_VISITS);
         Present {
             reading: revision.throttler.read(),
-            sample: revision.throttler.peek(),
+            sample: revision.throttler.glance(),
             here,
             visits,
             revision,

@@ -14,6 +14,7 @@ use crate::backend::{Host, Supervisor};
 use crate::config::{Config, RevisionConfig};
 use crate::proxy::Registry;
 use crate::revision::RevisionId;
+use crate::trace::Recorder;
 
 /// How often unused connections to replicas are looked at.
 const RETIRE_EVERY: Duration = Duration::from_secs(1);
@@ -32,6 +33,7 @@ pub(super) struct Gate {
     /// Taken out of the configuration, their processes not gone yet; each with its wait for that.
     leaving: Vec<(Supervisor, JoinHandle<()>)>,
     config: Config,
+    recorder: Recorder,
     janitor: JoinHandle<()>,
 }
 
@@ -42,6 +44,7 @@ impl Gate {
         board: Arc<Board>,
         exe: PathBuf,
         config: &Config,
+        recorder: Recorder,
     ) -> Self {
         let most = usize::try_from(config.max_processes).unwrap_or(usize::MAX);
         let janitor = tokio::spawn(retire_connections(Arc::clone(&registry)));
@@ -57,6 +60,7 @@ impl Gate {
             running: BTreeMap::new(),
             leaving: Vec::new(),
             config,
+            recorder,
             janitor,
         }
     }
@@ -90,7 +94,8 @@ impl Gate {
             tracing::error!(revision = %revision.spec.id, "it has no command to run");
             return;
         };
-        let running = Running::start(&self.host, revision, process, &self.board);
+        let tape = self.recorder.tape(&revision.spec.id);
+        let running = Running::start(&self.host, revision, process, &self.board, &tape);
         self.running.insert(revision.spec.id.clone(), running);
     }
 
@@ -120,6 +125,8 @@ impl Gate {
                 old.max_connections != config.max_connections,
             ),
             ("maxProcesses", old.max_processes != config.max_processes),
+            ("record", old.record != config.record),
+            ("recordSize", old.record_size != config.record_size),
         ];
         for (key, _) in changed.into_iter().filter(|(_, changed)| *changed) {
             tracing::warn!(key, "a change of this takes effect at the next start");

@@ -15,6 +15,7 @@ use crate::ports::{Outage, OutageReason, World};
 use crate::proxy::{Revision, Throttler};
 use crate::revision::RevisionSpec;
 use crate::stats::Stats;
+use crate::trace::Tape;
 
 /// One revision that runs.
 #[derive(Debug)]
@@ -34,14 +35,17 @@ impl Running {
         revision: &RevisionConfig,
         process: ProcessSpec,
         board: &Board,
+        tape: &Tape,
     ) -> Self {
         let spec = &revision.spec;
-        let throttler = Throttler::new(spec.container_concurrency, spec.queue);
+        let (limit, queue) = (spec.container_concurrency, spec.queue);
+        let throttler = Throttler::recorded(limit, queue, tape.clone());
         let stats = Arc::new(Stats::new());
         let settings = Settings {
             revision: spec.id.clone(),
             stats: Arc::clone(&stats),
             failed_starts: spec.scaling.failed_starts,
+            tape: tape.clone(),
         };
         let supervisor = host.supervise(settings, process, Arc::clone(&throttler));
         let scaling = watch::Sender::new(scaling(spec));

@@ -16,6 +16,7 @@ mod forecast;
 mod reason;
 mod seen;
 mod spec;
+mod start;
 mod steering;
 mod window;
 mod wish;
@@ -30,6 +31,7 @@ pub use forecast::{Ahead, Change};
 pub use reason::{Amount, Measure, Short};
 pub use seen::{MetricReading, Seen};
 pub use spec::{ACTIVATION_TIMEOUT, Bounds, Spec, Target, panic_window};
+pub use start::typical_start;
 pub use steering::{Around, Measured, Steering};
 pub use window::{MetricWindow, round_to};
 

@@ -14,6 +14,7 @@ use super::spec::ProcessSpec;
 use crate::ports::{Occupancy, ScaleError, Scaler, World};
 use crate::revision::RevisionId;
 use crate::stats::Stats;
+use crate::trace::Tape;
 
 /// What a revision says about its supervision.
 #[derive(Clone, Debug)]
@@ -24,6 +25,8 @@ pub struct Settings {
     pub stats: Arc<Stats>,
     /// Crashes in a row, with none ready, before waiting requests are told `cold_start_failed`.
     pub failed_starts: u32,
+    /// Where starts and ends are noted.
+    pub tape: Tape,
 }
 
 /// Holds the processes of one revision. When the last clone is dropped they are drained without

@@ -4,10 +4,11 @@
 //! Handle / shared / state are three types, so that the scope of the one lock is visible. Wakers
 //! are collected under the lock and woken after it. How long a request may wait is its own affair.
 
+mod look;
 #[cfg(all(test, model_check))]
 mod model;
+mod notes;
 mod occupancy;
-mod outlook;
 mod permit;
 mod place;
 mod state;
@@ -24,15 +25,16 @@ use std::time::{Duration, Instant};
 use tokio::sync::{Notify, watch};
 
 use crate::admission::meter::Report;
-use crate::admission::{Admission, Left, Reading, Seat, Ticket, Verdict};
+use crate::admission::{Admission, Left, Seat, Ticket, Verdict};
 use crate::guests::Guests;
 use crate::ports::{Outage, World};
 use crate::revision::{ContainerConcurrency, Endpoint, QueueLimits, ReplicaId};
 use crate::sync::{Mutex, now};
+use crate::trace::{Event, Fate, Step, Tape};
 
+use notes::refused;
 use state::{State, Turn};
 
-pub use outlook::Outlook;
 pub use permit::Permit;
 pub use place::Place;
 
@@ -60,6 +62,17 @@ pub enum Arrival<C: Default> {
     Outage(Arc<Outage>),
 }
 
+impl<C: Default> Arrival<C> {
+    /// How the request will have ended, should what it was given be dropped.
+    pub fn ends(&mut self, fate: Fate) {
+        match self {
+            Self::Admitted(permit) => permit.ends(fate),
+            Self::Waiting(place) => place.ends(fate),
+            Self::QueueFull | Self::Outage(_) => {}
+        }
+    }
+}
+
 /// Hands out permits for one revision.
 #[derive(Debug)]
 pub struct Throttler<C> {
@@ -68,6 +81,18 @@ pub struct Throttler<C> {
     poke: Notify,
     vacancies: watch::Sender<u64>,
     guests: Arc<Guests>,
+    tape: Tape,
+}
+
+/// How the replicas of a revision look to a waiting request.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Outlook {
+    /// When replicas began to serve; `None` while none does.
+    pub warm_since: Option<Instant>,
+    /// How long until a slot or a replica is likely, from measured times.
+    pub estimate: Option<Duration>,
+    /// What seems to be wrong with a start that takes long.
+    pub diagnosis: Option<String>,
 }
 
 /// The demand on one revision.
@@ -87,8 +112,16 @@ impl<C: Default> Throttler<C> {
     /// No replicas, nobody waiting.
     #[must_use]
     pub fn new(limit: ContainerConcurrency, bounds: QueueLimits) -> Arc<Self> {
+        Self::recorded(limit, bounds, Tape::default())
+    }
+
+    /// The same, and what happens is noted.
+    #[must_use]
+    pub fn recorded(limit: ContainerConcurrency, bounds: QueueLimits, tape: Tape) -> Arc<Self> {
+        let now = now();
+        tape.note(now, || Event::Opened);
         let state = State {
-            admission: Admission::new(limit, bounds, now()),
+            admission: Admission::new(limit, bounds, now),
             places: HashMap::new(),
             outage: None,
             warm_since: None,
@@ -97,12 +130,14 @@ impl<C: Default> Throttler<C> {
             diagnosis: None,
             stuck: Vec::new(),
             closed: None,
+            tape: tape.clone(),
         };
         Arc::new(Self {
             state: Mutex::new(state),
             poke: Notify::new(),
             vacancies: watch::Sender::new(0),
             guests: Arc::default(),
+            tape,
         })
     }
 
@@ -111,9 +146,12 @@ impl<C: Default> Throttler<C> {
         let now = now();
         let mut state = self.state.lock();
         if let Some(outage) = &state.outage {
+            state.note_turned_away(bytes, outage.reason.as_str(), now);
             return Arrival::Outage(Arc::clone(outage));
         }
-        match state.admission.arrive(bytes, now) {
+        let verdict = state.admission.arrive(bytes, now);
+        state.note_arrival(verdict, bytes, now);
+        match verdict {
             Verdict::Admitted(ticket, seat) => {
                 let replica = state.replica(seat);
                 drop(state);
@@ -128,6 +166,7 @@ impl<C: Default> Throttler<C> {
     /// unless none can come.
     fn queue(self: &Arc<Self>, state: &mut State<C>, ticket: Ticket, now: Instant) -> Arrival<C> {
         if let Some(outage) = &state.outage {
+            state.note_over(ticket, refused(outage), now);
             state.admission.cancel(ticket, now);
             return Arrival::Outage(Arc::clone(outage));
         }
@@ -149,9 +188,10 @@ impl<C: Default> Throttler<C> {
             Some(_) => Vec::new(),
             None => state.replicas_of(world),
         };
+        state.note_replicas(&replicas, now);
         let grants = state.admission.set_replicas(&replicas);
         state.note_warmth(now);
-        let mut wakers = state.grant(grants);
+        let mut wakers = state.grant(grants, now);
         let outage = state.closed.clone().or_else(|| world.outage.clone());
         state.outage = outage.filter(|_| state.admission.serving() == 0);
         if let Some(outage) = state.outage.clone() {
@@ -170,28 +210,33 @@ impl<C: Default> Throttler<C> {
 
     /// Changes limits in place; nobody is interrupted.
     pub fn set_limits(&self, limit: ContainerConcurrency, bounds: QueueLimits) {
+        let now = now();
         let mut state = self.state.lock();
         let grants = state.admission.set_limits(limit, bounds);
-        let wakers = state.grant(grants);
+        state.tape.note(now, || Event::Changed);
+        let wakers = state.grant(grants, now);
         drop(state);
         wake(wakers);
     }
 
     /// A replica that could not be reached can be again.
     pub fn restore(&self, replica: ReplicaId) {
+        let now = now();
         let mut state = self.state.lock();
         let grants = state.admission.restore(replica);
-        state.note_warmth(now());
-        let wakers = state.grant(grants);
+        state.note_warmth(now);
+        let wakers = state.grant(grants, now);
         drop(state);
         wake(wakers);
     }
 
     /// A replica did not answer within any budget: it takes nothing more, and its backend is told.
     pub fn report_stuck(&self, replica: ReplicaId) {
+        let now = now();
         let mut state = self.state.lock();
         state.admission.retire_one(replica);
-        state.note_warmth(now());
+        state.note_step(replica, Step::Retired, now);
+        state.note_warmth(now);
         state.stuck.push(replica);
         drop(state);
         self.vacancies.send_modify(|count| *count += 1);
@@ -212,48 +257,26 @@ impl<C: Default> Throttler<C> {
         self.poke.notified().await;
     }
 
-    /// What was measured since the last sample; the next one begins here.
-    pub fn sample(&self) -> Sample {
-        let mut state = self.state.lock();
-        let report = state.admission.report(now());
-        state.sample(report)
-    }
-
-    /// The present demand, without ending the sample that is being measured.
-    pub fn peek(&self) -> Sample {
-        let nothing = Report {
-            average_concurrency: 0.0,
-            requests: 0,
-        };
-        self.state.lock().sample(nothing)
-    }
-
-    /// The present numbers.
-    pub fn read(&self) -> Reading {
-        self.state.lock().admission.read()
-    }
-
-    /// Every replica that is ready, with what the data path keeps for it.
-    pub fn replicas(&self) -> Vec<Arc<Replica<C>>> {
-        self.state.lock().admission.every_kept().cloned().collect()
-    }
-
     /// The request is over: the slot goes to whoever is next.
-    fn release(&self, seat: Seat, occupied: Duration, now: Instant) {
+    fn release(&self, seat: Seat, occupied: Duration, now: Instant, over: Event) {
         let mut state = self.state.lock();
         let left = state.admission.leave(seat, occupied, now);
-        self.pass_on(state, left);
+        state.tape.note(now, || over);
+        self.pass_on(state, left, now);
     }
 
     /// The replica is done with a request whose client left before.
-    fn vacate(&self, seat: Seat) {
+    fn vacate(&self, seat: Seat, ticket: Ticket) {
+        let now = now();
         let mut state = self.state.lock();
         let left = state.admission.vacate(seat);
-        self.pass_on(state, left);
+        let ticket = ticket.number();
+        state.tape.note(now, || Event::Vacated { ticket });
+        self.pass_on(state, left, now);
     }
 
-    fn pass_on(&self, mut state: Guard<'_, C>, left: Left) {
-        let waker = left.grant.and_then(|grant| state.seat(grant));
+    fn pass_on(&self, mut state: Guard<'_, C>, left: Left, now: Instant) {
+        let waker = left.grant.and_then(|grant| state.seat(grant, now));
         drop(state);
         if let Some(waker) = waker {
             waker.wake();

@@ -6,5 +6,6 @@ mod explain;
 mod gate;
 mod process;
 mod scenes;
+mod simulate;
 mod support;
 mod vectors;

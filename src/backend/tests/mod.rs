@@ -22,6 +22,7 @@ use super::supervisor::{Settings, Supervisor};
 use crate::ports::{ReplicaState, Scaler, World};
 use crate::revision::RevisionId;
 use crate::stats::Stats;
+use crate::trace::Tape;
 
 const SECOND: Duration = Duration::from_secs(1);
 const STOP_TIMEOUT: Duration = Duration::from_secs(30);
@@ -47,6 +48,7 @@ impl Scene {
             revision: RevisionId::new("flowers"),
             stats: Arc::clone(&stats),
             failed_starts: 3,
+            tape: Tape::default(),
         };
         let seams = (machine.clone(), machine.clone());
         let supervisor =

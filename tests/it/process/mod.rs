@@ -16,6 +16,7 @@ use holdgate::backend::seams::{Child, LaunchError, Launcher, Order};
 use holdgate::backend::{Host, ProcessSpec, Readiness, Resources, Settings, Supervisor};
 use holdgate::ports::{Occupancy, ReplicaState, Scaler, World};
 use holdgate::revision::{ReplicaId, RevisionId};
+use holdgate::trace::Tape;
 use rustix::process::{Pid, Signal, kill_process, test_kill_process};
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout};
@@ -52,6 +53,7 @@ fn supervise(spec: ProcessSpec) -> (Supervisor, watch::Receiver<World>) {
         revision: RevisionId::new("flowers"),
         stats: Arc::default(),
         failed_starts: 3,
+        tape: Tape::default(),
     };
     let host = Host::new(EXE.into(), 16);
     let occupancy = Arc::new(Idle(watch::Sender::new(0)));

@@ -1,6 +1,7 @@
 //! A gate as the program builds it, with the machine in memory in place of the real one.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,6 +17,7 @@ use holdgate::proxy::{Proxy, Registry, Revision, Throttler};
 use holdgate::revision::RevisionSpec;
 use holdgate::server::Server;
 use holdgate::stats::Stats;
+use holdgate::trace::{Recorder, Recording};
 use http_body_util::BodyExt as _;
 use parking_lot::Mutex;
 use serde_json::Value;
@@ -35,6 +37,7 @@ pub(crate) struct Gate {
     board: Arc<Board>,
     revisions: Vec<Running>,
     loops: JoinSet<()>,
+    recorder: Recorder,
 }
 
 struct Running {
@@ -59,7 +62,22 @@ impl Gate {
             registry,
             revisions: Vec::new(),
             loops: JoinSet::new(),
+            recorder: Recorder::default(),
         }
+    }
+
+    /// One revision, all of which is recorded.
+    pub(crate) fn recorded(
+        spec: RevisionSpec,
+        load: Duration,
+        file: &Path,
+        limit: u64,
+    ) -> (Self, Recording) {
+        let mut gate = Self::empty();
+        let (recorder, recording) = Recorder::begin(file, limit).expect("it can be written");
+        gate.recorder = recorder;
+        gate.add(spec, process(load));
+        (gate, recording)
     }
 
     /// One revision, whose model servers load for so long.
@@ -80,7 +98,8 @@ impl Gate {
 
     /// Another revision.
     pub(crate) fn add(&mut self, spec: RevisionSpec, process: ProcessSpec) {
-        let throttler = Throttler::new(spec.container_concurrency, spec.queue);
+        let (limit, queue) = (spec.container_concurrency, spec.queue);
+        let throttler = Throttler::recorded(limit, queue, self.recorder.tape(&spec.id));
         let stats = Arc::new(Stats::new());
         let decided = Arc::new(Mutex::new(Vec::new()));
         let tap = Arc::clone(&decided);
@@ -91,6 +110,7 @@ impl Gate {
             revision: spec.id.clone(),
             failed_starts: spec.scaling.failed_starts,
             stats: Arc::clone(&stats),
+            tape: throttler.tape().clone(),
         };
         let machine = (self.machine.clone(), self.machine.clone());
         let occupancy = Arc::clone(&throttler);
