@@ -16,7 +16,8 @@ use anyhow::{Context, Result};
 use clap::Parser;
 use holdgate::admission::meter::{Meter, Report};
 use holdgate::autoscale::{Around, DECIDE_EVERY, Measured, SAMPLE_EVERY, Spec, Steering};
-use holdgate::autoscaler::{Decisions, Gauged, Lasting, PodAutoscaler};
+use holdgate::autoscaler::{Gauged, Lasting, PodAutoscaler};
+use holdgate::decisions::Decisions;
 use holdgate::ports::{ScaleError, Scaler, World};
 use holdgate::revision::{
     Aggregation, ContainerConcurrency, Hold, QueueLimits, RevisionId, ScaleMetric, Scaling,

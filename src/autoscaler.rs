@@ -2,7 +2,6 @@
 //! at zero, and asks the world for the number decided on. Lets go of nothing by itself: what it
 //! does not know it leaves as it is.
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -12,55 +11,13 @@ use tokio::time::MissedTickBehavior;
 use crate::autoscale::{
     Around, Bound, Decision, Measured, Memory, Mode, SAMPLE_EVERY, Spec, Steering,
 };
+use crate::decisions::Decisions;
 use crate::ports::{Missing, ReplicaState, Scaler, World};
 use crate::revision::{RevisionId, ScaleMetric};
 use crate::stats::Stats;
 use crate::sync::now;
 use crate::throttler::{Sample, Throttler};
 use crate::trace::{Decided, Event};
-
-/// How many decisions are kept to be looked at.
-const KEPT: usize = 256;
-
-/// The last decisions of one revision, newest last.
-#[derive(Debug, Default)]
-pub struct Decisions(parking_lot::Mutex<Kept>);
-
-#[derive(Debug, Default)]
-struct Kept {
-    last: VecDeque<Decision>,
-    desired: Option<u32>,
-}
-
-impl Decisions {
-    /// All that are kept, oldest first.
-    #[must_use]
-    pub fn read(&self) -> Vec<Decision> {
-        self.0.lock().last.iter().cloned().collect()
-    }
-
-    /// The newest.
-    #[must_use]
-    pub fn last(&self) -> Option<Decision> {
-        self.0.lock().last.back().cloned()
-    }
-
-    /// The number decided on last. Decisions that leave it as it is do not change it; `None`
-    /// before the first that names one.
-    #[must_use]
-    pub fn desired(&self) -> Option<u32> {
-        self.0.lock().desired
-    }
-
-    fn keep(&self, decision: Decision) {
-        let mut kept = self.0.lock();
-        kept.desired = decision.replicas.or(kept.desired);
-        if kept.last.len() == KEPT {
-            kept.last.pop_front();
-        }
-        kept.last.push_back(decision);
-    }
-}
 
 /// What was last read of the replicas themselves. Every value counts for one measurement.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -145,11 +102,16 @@ where
         self.note_turn(epoch, true, &[]);
         self.decide(&mut steering, &sample, epoch).await;
         let mut latest = epoch;
+        let mut asked = self.decisions.asked();
         loop {
             let poked = tokio::select! {
                 biased;
                 _ = tick.tick() => false,
                 () = self.throttler.poked() => true,
+                Some(answer) = asked.recv() => {
+                    answer.send(steering.clone()).ok();
+                    continue;
+                }
             };
             let now = if poked { now() } else { on_time(epoch) }.max(latest);
             latest = now;
@@ -196,21 +158,11 @@ where
         }
     }
 
-    fn around(&self, sample: &Sample) -> Around {
-        let world = self.world.borrow();
-        Around {
-            ready: world.count(ReplicaState::Ready),
-            starting: world.count(ReplicaState::Starting),
-            busy: sample.busy,
-            idle_since: sample.idle_since,
-            typical_start: world.typical_start,
-            shortage: world.shortage,
-            scheduled: *self.scheduled.borrow(),
-        }
-    }
-
     async fn decide(&self, steering: &mut Steering, sample: &Sample, now: Instant) {
-        let decision = steering.decide(&self.around(sample), now);
+        let decision = {
+            let scheduled = *self.scheduled.borrow();
+            steering.decide(&around(&self.world.borrow(), sample, scheduled), now)
+        };
         self.stats.decisions.count(decision.bound_by().as_str());
         self.throttler.rest(decision.enough);
         let asked = steering.asked();
@@ -250,6 +202,20 @@ where
             let reason = decision.reason();
             tracing::info!(revision = %self.id, from, to = replicas, %reason, "scale");
         }
+    }
+}
+
+/// What is known of a revision at the moment of a sample.
+#[must_use]
+pub fn around(world: &World, sample: &Sample, scheduled: Option<u32>) -> Around {
+    Around {
+        ready: world.count(ReplicaState::Ready),
+        starting: world.count(ReplicaState::Starting),
+        busy: sample.busy,
+        idle_since: sample.idle_since,
+        typical_start: world.typical_start,
+        shortage: world.shortage,
+        scheduled,
     }
 }
 

@@ -34,7 +34,11 @@ pub mod stats;
 
 pub mod trace;
 
+pub mod guests;
+
 pub mod throttler;
+
+pub mod decisions;
 
 pub mod autoscaler;
 
@@ -58,6 +62,8 @@ pub mod state;
 pub mod sample_model;
 
 pub mod config;
+
+pub mod explain;
 
 pub mod admin;
 

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use clap::Parser;
 use holdgate::app::{self, Start};
 use holdgate::backend::helper;
-use holdgate::cli::{Cli, Command, check};
+use holdgate::cli::{Cli, Command, check, explain};
 use holdgate::config::{Complaints, LogFormat, Overrides, Program, load_to_run};
 use holdgate::sample_model;
 use holdgate::telemetry::{self, Format};
@@ -46,6 +46,13 @@ fn main() -> ExitCode {
             &mut stdout(),
             &mut stderr(),
         )),
+        Command::Explain(args) => {
+            understood(&overrides, || {
+                told(runtime(&program).and_then(|runtime| {
+                    runtime.block_on(explain(&args, &mut stdout(), &mut stderr()))
+                }))
+            })
+        }
         Command::SampleModel(args) => {
             understood(&overrides, || finish(&program, sample_model::run(args)))
         }

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Every module of the crate in reading order, with its floor.
-const ORDER: [(&str, u8); 22] = [
+const ORDER: [(&str, u8); 25] = [
     ("revision", 0),
     ("admission", 0),
     ("autoscale", 0),
@@ -14,7 +14,9 @@ const ORDER: [(&str, u8); 22] = [
     ("ports", 1),
     ("stats", 1),
     ("trace", 1),
+    ("guests", 1),
     ("throttler", 1),
+    ("decisions", 1),
     ("autoscaler", 1),
     ("gauging", 1),
     ("registry", 1),
@@ -25,6 +27,7 @@ const ORDER: [(&str, u8); 22] = [
     ("state", 4),
     ("sample_model", 4),
     ("config", 4),
+    ("explain", 4),
     ("admin", 4),
     ("simulate", 4),
     ("cli", 4),

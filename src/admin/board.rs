@@ -9,12 +9,19 @@ use parking_lot::RwLock;
 use tokio::sync::watch;
 
 use crate::admission::Reading;
-use crate::autoscale::{Averages, Decision, Spec};
-use crate::autoscaler::{Decisions, Gauged};
+use crate::autoscale::{Ahead, Averages, Spec};
+use crate::autoscaler::{Gauged, around};
+use crate::decisions::{Decisions, Entry};
+use crate::explain::Situation;
+use crate::guests::Visit;
 use crate::ports::{Missing, World};
 use crate::proxy::{Registry, Revision};
 use crate::revision::{RevisionId, ScaleMetric};
 use crate::sync::now;
+use crate::throttler::Sample;
+
+/// How many requests of a revision are told one by one.
+const MOST_VISITS: usize = 5;
 
 /// Everything the admin port reads: the data path's revisions, and what steers each of them.
 #[derive(Debug)]
@@ -71,6 +78,14 @@ impl Board {
         &self.registry
     }
 
+    /// The names of all revisions.
+    pub(super) fn names(&self) -> Vec<RevisionId> {
+        let all = self.registry.all();
+        all.iter()
+            .map(|revision| revision.spec.id.clone())
+            .collect()
+    }
+
     /// Every revision as it is now, by name.
     pub(super) fn all(&self) -> Vec<Present> {
         let all = self.registry.all().into_iter();
@@ -94,8 +109,12 @@ impl Board {
             last: watched.decisions.last(),
             decisions: watched.decisions,
         });
+        let (here, visits) = revision.throttler.guests().oldest(MOST_VISITS);
         Present {
             reading: revision.throttler.read(),
+            sample: revision.throttler.glance(),
+            here,
+            visits,
             revision,
             steered,
             now: now(),
@@ -112,6 +131,12 @@ pub(super) struct Present {
     pub(super) revision: Arc<Revision>,
     /// Who waits and who is served.
     pub(super) reading: Reading,
+    /// The present demand.
+    pub(super) sample: Sample,
+    /// How many requests are here, also for clients that have left.
+    pub(super) here: usize,
+    /// Those that came first.
+    pub(super) visits: Vec<Visit>,
     /// `None` if nothing steers it.
     pub(super) steered: Option<Steered>,
 }
@@ -122,7 +147,7 @@ pub(super) struct Steered {
     pub(super) spec: Spec,
     pub(super) world: World,
     pub(super) gauged: Gauged,
-    pub(super) last: Option<Decision>,
+    pub(super) last: Option<Entry>,
     pub(super) decisions: Arc<Decisions>,
 }
 
@@ -142,7 +167,10 @@ impl Steered {
     /// Everything it is steered by, the first metric first.
     pub(super) fn metrics(&self) -> impl Iterator<Item = Metric<'_>> {
         self.spec.metrics().map(|(metric, target)| {
-            let seen = self.last.iter().flat_map(|last| &last.seen.readings);
+            let seen = self
+                .last
+                .iter()
+                .flat_map(|last| &last.decision.seen.readings);
             let mut seen = seen.filter(|reading| reading.metric == *metric);
             Metric {
                 of: metric,
@@ -155,8 +183,38 @@ impl Steered {
 
     /// The one of them that asked for most.
     pub(super) fn steering(&self) -> Option<Metric<'_>> {
-        let by = self.last.as_ref().map(|last| &last.metric);
+        let by = self.last.as_ref().map(|last| &last.decision.metric);
         let steering = self.metrics().find(|metric| Some(metric.of) == by);
         steering.or_else(|| self.metrics().next())
+    }
+}
+
+impl Present {
+    /// Everything known of it, to be explained; `None` if nothing steers it.
+    pub(super) async fn situation(self) -> Option<Situation> {
+        let Steered {
+            spec,
+            world,
+            last,
+            decisions,
+            ..
+        } = self.steered?;
+        let scheduled = last.as_ref().and_then(|last| last.decision.seen.scheduled);
+        let around = around(&world, &self.sample, scheduled);
+        let steering = decisions.steering().await;
+        let in_flight = self.sample.in_flight;
+        let ahead = steering.map(|steering| Ahead::of(&steering, &around, in_flight, self.now));
+        Some(Situation {
+            now: self.now,
+            spec,
+            entry: last,
+            desired: decisions.desired_since(),
+            around,
+            here: self.here,
+            visits: self.visits,
+            ahead,
+            outage: world.outage.map(|outage| outage.detail.clone()),
+            diagnosis: world.diagnosis,
+        })
     }
 }

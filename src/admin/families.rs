@@ -156,8 +156,13 @@ pub(super) const FAMILIES: [Family; 17] = [
         unrouted: false,
         read: Read::Gauge(|present| {
             let last = present.steered.iter().filter_map(|s| s.last.as_ref());
-            last.map(|decision| ("", f64::from(matches!(decision.mode, Mode::Panic { .. }))))
-                .collect()
+            last.map(|last| {
+                (
+                    "",
+                    f64::from(matches!(last.decision.mode, Mode::Panic { .. })),
+                )
+            })
+            .collect()
         }),
     },
     Family {

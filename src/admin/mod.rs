@@ -15,14 +15,16 @@ use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, get};
 use axum::{Json, Router};
-use http::header::{CACHE_CONTROL, CONTENT_TYPE};
-use http::{HeaderValue, StatusCode, Uri};
+use http::header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE};
+use http::{HeaderMap, HeaderValue, StatusCode, Uri};
+use jiff::Zoned;
 use serde_json::json;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tower_http::set_header::SetResponseHeaderLayer;
 use tower_http::timeout::TimeoutLayer;
 
+use crate::config::nearest_names;
 use crate::revision::RevisionId;
 use metrics::Metrics;
 
@@ -57,7 +59,8 @@ struct Desk {
     metrics: Metrics,
 }
 
-fn router(board: Arc<Board>) -> Router {
+/// Everything the admin port answers.
+pub fn router(board: Arc<Board>) -> Router {
     let desk = Arc::new(Desk {
         metrics: Metrics::new(Arc::clone(&board)),
         board,
@@ -70,6 +73,7 @@ fn router(board: Arc<Board>) -> Router {
         .route("/revisions", show(revisions))
         .route("/revisions/{name}", show_one(report::revision))
         .route("/revisions/{name}/decisions", show_one(report::decisions))
+        .route("/revisions/{name}/explain", get(explain))
         .route("/queue", show(queue))
         .fallback(async |uri: Uri| {
             let detail = format!("nothing is at {}", uri.path());
@@ -105,12 +109,41 @@ where
             .present(&RevisionId::new(name.as_str()))
         {
             Some(present) => Json(report(&present)).into_response(),
-            None => problem(
-                StatusCode::NOT_FOUND,
-                &format!("no revision is named {name:?}"),
-            ),
+            None => unknown(&desk, &name),
         },
     )
+}
+
+/// Why a revision has the replicas it has: in words, or as JSON for who accepts that.
+async fn explain(
+    State(desk): State<Arc<Desk>>,
+    Path(name): Path<String>,
+    headers: HeaderMap,
+) -> Response {
+    let Some(present) = desk.board.present(&RevisionId::new(name.as_str())) else {
+        return unknown(&desk, &name);
+    };
+    let Some(explained) = report::explained(present, Zoned::now()).await else {
+        let detail = format!("nothing decides on the replicas of {name:?}");
+        return problem(StatusCode::NOT_FOUND, &detail);
+    };
+    let accepted = headers.get(ACCEPT).and_then(|accept| accept.to_str().ok());
+    if accepted.is_some_and(|accept| accept.contains("application/json")) {
+        Json(explained).into_response()
+    } else {
+        explained.explanation.to_string().into_response()
+    }
+}
+
+fn unknown(desk: &Desk, name: &str) -> Response {
+    let names = desk.board.names();
+    let known = nearest_names(name, names.iter().map(RevisionId::as_str));
+    let known = match known.as_slice() {
+        [] => "there is none".to_owned(),
+        names => format!("known: {}", names.join(", ")),
+    };
+    let detail = format!("no revision is named {name:?}; {known}");
+    problem(StatusCode::NOT_FOUND, &detail)
 }
 
 fn readiness(desk: &Desk) -> Response {

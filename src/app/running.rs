@@ -7,9 +7,10 @@ use tokio::task::JoinSet;
 
 use crate::admin::{Board, Watched};
 use crate::autoscale::Spec;
-use crate::autoscaler::{Decisions, Gauged, Lasting, PodAutoscaler};
+use crate::autoscaler::{Gauged, Lasting, PodAutoscaler};
 use crate::backend::{Host, ProcessSpec, Settings, Supervisor};
 use crate::config::RevisionConfig;
+use crate::decisions::Decisions;
 use crate::gauging::Gauging;
 use crate::ports::{Outage, OutageReason, World};
 use crate::proxy::{Revision, Throttler};

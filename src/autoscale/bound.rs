@@ -48,6 +48,8 @@ pub enum Bound {
     StableWindow,
     /// The last replica stays for the grace period.
     ScaleToZeroGrace,
+    /// The last replica stays for its retention, which is longer than the grace period.
+    Retention,
     /// The last replica goes, or stays, by the time since the last request.
     StopAfterIdle,
 }
@@ -76,36 +78,50 @@ impl Bound {
             Self::Activating => "activating",
             Self::StableWindow => "stable_window",
             Self::ScaleToZeroGrace => "scale_to_zero_grace",
+            Self::Retention => "scale_to_zero_pod_retention",
             Self::StopAfterIdle => "stop_after_idle",
         }
     }
 
-    pub(super) const fn phrase(self) -> &'static str {
+    /// Somebody wrote it, or could.
+    pub(super) const fn is_setting(self) -> bool {
+        !matches!(
+            self,
+            Self::None
+                | Self::NoData
+                | Self::Panic
+                | Self::Busy
+                | Self::InFlight
+                | Self::Activating
+                | Self::Shortage(Shortage::NoFreeGpu)
+        )
+    }
+
+    /// The setting behind it, as a person writes it; for what has none, what it is.
+    #[must_use]
+    pub const fn cause(self) -> &'static str {
         match self {
-            Self::None => "nothing changed that",
-            Self::NoData => "nothing shrinks while a metric is missing",
-            Self::MaxScaleUpRate => "it grows no faster (maxScaleUpRate)",
-            Self::MaxScaleDownRate => "it shrinks no faster (maxScaleDownRate)",
-            Self::ActivationScale => "it starts with no fewer (activationScale)",
-            Self::Panic => "nothing shrinks in panic",
-            Self::ScaleDownDelay => "more was wanted a moment ago (scaleDownDelay)",
-            Self::InitialScale => "it begins with no fewer (initialScale)",
-            Self::Busy => "so many replicas are busy",
-            Self::MinReplicas => "never fewer (minReplicas)",
-            Self::Schedule => "never fewer at this hour (schedule)",
-            Self::MaxReplicas => "never more (maxReplicas)",
-            Self::MaxStarting => "no more start at once (maxStarting)",
+            Self::None => "nothing",
+            Self::NoData => "missing data",
+            Self::MaxScaleUpRate => "maxScaleUpRate",
+            Self::MaxScaleDownRate => "maxScaleDownRate",
+            Self::ActivationScale => "activationScale",
+            Self::Panic => "panic",
+            Self::ScaleDownDelay => "scaleDownDelay",
+            Self::InitialScale => "initialScale",
+            Self::Busy => "busy replicas",
+            Self::MinReplicas => "minReplicas",
+            Self::Schedule => "schedule",
+            Self::MaxReplicas => "maxReplicas",
+            Self::MaxStarting => "maxStarting",
             Self::Shortage(Shortage::NoFreeGpu) => "no free GPU",
-            Self::Shortage(Shortage::MaxProcesses) => {
-                "as many processes run as may (--max-processes)"
-            }
-            Self::InFlight => "a request is still here",
-            Self::Activating => "it is still starting",
-            Self::StableWindow => "it has not been up for a whole window (stableWindow)",
-            Self::ScaleToZeroGrace => {
-                "the last replica stays a while longer (scaleToZeroGracePeriod)"
-            }
-            Self::StopAfterIdle => "by the time since the last request (stopAfterIdle)",
+            Self::Shortage(Shortage::MaxProcesses) => "--max-processes",
+            Self::InFlight => "a request that is here",
+            Self::Activating => "a start under way",
+            Self::StableWindow => "stableWindow",
+            Self::ScaleToZeroGrace => "scaleToZeroGracePeriod",
+            Self::Retention => "scaleToZeroPodRetentionPeriod",
+            Self::StopAfterIdle => "stopAfterIdle",
         }
     }
 }

@@ -139,7 +139,9 @@ impl Collector {
     /// Both averages; `None` when nothing was recorded within the stable window.
     #[must_use]
     pub fn read(&self, now: Instant) -> Option<Averages> {
-        (!self.stable.is_empty(now)).then(|| Averages {
+        // Asked of the measurements: a window just run out would say 0, as if that were one.
+        let measured = self.stable.recent(now).next();
+        measured.map(|_| Averages {
             stable: self.stable.average(now),
             panic: self.panic.average(now),
         })
@@ -201,7 +203,8 @@ mod tests {
         let averages = collector.read(t + seconds(59));
         let (stable, panic) = (3.0, 12.0);
         assert_eq!(averages, Some(Averages { stable, panic }));
-        assert_eq!(collector.read(t + seconds(120)), None);
+        let left = collector.read(t + seconds(118)).map(|left| left.stable);
+        assert_eq!((left, collector.read(t + seconds(119))), (Some(12.0), None));
     }
 
     #[test]

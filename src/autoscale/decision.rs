@@ -3,8 +3,8 @@
 use std::fmt;
 use std::time::{Duration, Instant};
 
-use super::reason::Reason;
-use super::{Averages, Bound, Mode, Seen, Shortage, Spec};
+use super::reason::{Reason, SteeredBy};
+use super::{Averages, Bound, Condition, Mode, Seen, Shortage, Spec};
 use crate::revision::ScaleMetric;
 
 /// How many replicas there should be, and why.
@@ -26,6 +26,8 @@ pub struct Decision {
     pub panic_window: Duration,
     /// Which average steers from now on.
     pub mode: Mode,
+    /// How far the revision is between nothing and serving from now on.
+    pub condition: Condition,
     /// What the stable average alone asks for.
     pub stable_wish: u32,
     /// What the panic average alone asks for.
@@ -56,6 +58,11 @@ pub struct Clamp {
 impl Decision {
     /// A decision that nothing has shaped yet and that changes nothing.
     pub(super) fn new(spec: &Spec, seen: Seen, mode: Mode, now: Instant) -> Self {
+        let condition = match (seen.ready, seen.starting) {
+            (0, 0) => Condition::Inactive,
+            (0, _) => Condition::Activating,
+            _ => Condition::Active,
+        };
         Self {
             at: now,
             metric: spec.scaling.metric.clone(),
@@ -64,6 +71,7 @@ impl Decision {
             stable_window: spec.scaling.stable_window,
             panic_window: spec.panic_window(),
             mode,
+            condition,
             stable_wish: 0,
             panic_wish: 0,
             from_panic: false,
@@ -121,7 +129,13 @@ impl Decision {
         self.replicas.is_some() && self.replicas != asked
     }
 
-    /// Why, in words: "2.4 requests in flight on average over 60s at target 1".
+    /// What steered it, in words: "2.4 requests in flight on average over 60 s at target 1".
+    #[must_use]
+    pub fn measured(&self) -> impl fmt::Display + '_ {
+        SteeredBy(self)
+    }
+
+    /// Why, in words: "2.4 requests in flight on average over 60 s at target 1".
     #[must_use]
     pub fn reason(&self) -> impl fmt::Display + '_ {
         Reason(self)

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{Bound, Decision};
+use super::{Bound, Clamp, Decision, Shortage};
 use crate::revision::ScaleMetric;
 
 /// A decision in words.
@@ -11,25 +11,78 @@ pub(super) struct Reason<'a>(pub(super) &'a Decision);
 impl fmt::Display for Reason<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let decision = self.0;
+        decision.measured().fmt(f)?;
+        for clamp in &decision.clamps {
+            write!(f, "; {clamp}")?;
+        }
+        match decision.held {
+            Some(Shortage::NoFreeGpu) => f.write_str("; waiting: no free GPU"),
+            Some(Shortage::MaxProcesses) => {
+                f.write_str("; waiting: as many processes run as may (--max-processes)")
+            }
+            None => Ok(()),
+        }
+    }
+}
+
+/// What a decision was steered by, in words.
+pub(super) struct SteeredBy<'a>(pub(super) &'a Decision);
+
+impl fmt::Display for SteeredBy<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let decision = self.0;
         let Some(averages) = decision.averages else {
             let window = decision.stable_window.as_secs_f64();
-            write!(f, "nothing was measured in the last {}s", Short(window))?;
-            return clamps(decision, f);
+            return write!(f, "nothing was measured in the last {} s", Short(window));
         };
         let (average, window) = if decision.from_panic {
             (averages.panic, decision.panic_window)
         } else {
             (averages.stable, decision.stable_window)
         };
-        let measured = Amount(&decision.metric, average);
+        let measured = Measure(&decision.metric, average);
         let target = Amount(&decision.metric, decision.target);
         let window = Short(window.as_secs_f64());
-        let what = noun(&decision.metric, &Short(average).to_string());
         write!(
             f,
-            "{measured}{what} on average over {window}s at target {target}"
-        )?;
-        clamps(decision, f)
+            "{measured} on average over {window} s at target {target}"
+        )
+    }
+}
+
+/// What it does to the number, in words, and by which setting; times are left to others.
+impl fmt::Display for Clamp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let n = self.to.unwrap_or_default();
+        match (self.by, self.to) {
+            (Bound::None, _) => return f.write_str("nothing changed that"),
+            (Bound::NoData, _) => write!(f, "kept at {n} while a metric is missing"),
+            (Bound::MaxScaleUpRate, _) => write!(f, "only up to {n} at once"),
+            (Bound::MaxScaleDownRate, _) => write!(f, "only down to {n} at once"),
+            (Bound::ActivationScale, _) => write!(f, "starts with {n}"),
+            (Bound::Panic, _) => write!(f, "kept at {n}, nothing shrinks in panic"),
+            (Bound::ScaleDownDelay, _) => write!(f, "kept at {n}, so many were wanted before"),
+            (Bound::InitialScale, _) => write!(f, "begins with {n}"),
+            (Bound::Busy, _) => write!(f, "kept at {n}, so many are busy"),
+            (Bound::MinReplicas, _) => write!(f, "never fewer than {n}"),
+            (Bound::Schedule, _) => write!(f, "never fewer than {n} at this hour"),
+            (Bound::MaxReplicas, _) => write!(f, "never more than {n}"),
+            (Bound::MaxStarting, _) => write!(f, "only {n} for now, no more start at once"),
+            (Bound::Shortage(_), _) => write!(f, "waiting"),
+            (Bound::InFlight, _) => write!(f, "{n} for a request that is here"),
+            (Bound::Activating, _) => write!(f, "left as it is while a start is under way"),
+            (Bound::StableWindow, _) => write!(f, "kept at {n} for a whole window without load"),
+            (Bound::ScaleToZeroGrace | Bound::Retention, _) => {
+                write!(f, "the last replica stays a while longer")
+            }
+            (Bound::StopAfterIdle, Some(0)) => write!(f, "idle for long enough"),
+            (Bound::StopAfterIdle, Some(_)) => write!(f, "not idle for long enough yet"),
+            (Bound::StopAfterIdle, None) => write!(f, "nothing is there to stop"),
+        }?;
+        if self.by.is_setting() {
+            write!(f, " ({})", self.by.cause())?;
+        }
+        Ok(())
     }
 }
 
@@ -45,6 +98,17 @@ fn noun(metric: &ScaleMetric, measured: &str) -> String {
         (ScaleMetric::Scraped(scrape), _) => return format!(" {}", scrape.name),
     };
     format!(" {what}")
+}
+
+/// An average with what it counts: "2.4 requests in flight".
+#[derive(Clone, Copy, Debug)]
+pub struct Measure<'a>(pub &'a ScaleMetric, pub f64);
+
+impl fmt::Display for Measure<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let noun = noun(self.0, &Short(self.1).to_string());
+        write!(f, "{}{noun}", Amount(self.0, self.1))
+    }
 }
 
 /// A number in the unit of its metric.
@@ -77,22 +141,9 @@ impl fmt::Display for Amount<'_> {
     }
 }
 
-fn clamps(decision: &Decision, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-    decision
-        .clamps
-        .iter()
-        .try_for_each(|clamp| match clamp.to {
-            Some(to) => write!(f, "; {to}: {}", clamp.by.phrase()),
-            None => write!(f, "; left as it is: {}", clamp.by.phrase()),
-        })?;
-    match decision.held {
-        Some(shortage) => write!(f, "; waiting: {}", Bound::Shortage(shortage).phrase()),
-        None => Ok(()),
-    }
-}
-
 /// At most two decimal places, none that say nothing.
-struct Short(f64);
+#[derive(Clone, Copy, Debug)]
+pub struct Short(pub f64);
 
 impl fmt::Display for Short {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -118,16 +169,16 @@ mod tests {
     fn a_person_reads_what_was_measured_and_what_changed_the_number() {
         assert_eq!(
             reason(2.4, 2.4, 2),
-            "2.4 requests in flight on average over 60s at target 1"
+            "2.4 requests in flight on average over 60 s at target 1"
         );
         assert_eq!(
             reason(1.5, 10.0, 1),
-            "10 requests in flight on average over 6s at target 1"
+            "10 requests in flight on average over 6 s at target 1"
         );
         assert_eq!(
             reason(0.0, 0.0, 8),
-            "0 requests in flight on average over 60s at target 1; \
-             4: it shrinks no faster (maxScaleDownRate)"
+            "0 requests in flight on average over 60 s at target 1; \
+             only down to 4 at once (maxScaleDownRate)"
         );
     }
 
@@ -139,7 +190,7 @@ mod tests {
         assert_eq!(decision.bound_by(), Bound::NoData);
         assert_eq!(
             decision.reason().to_string(),
-            "nothing was measured in the last 60s"
+            "nothing was measured in the last 60 s"
         );
     }
 }

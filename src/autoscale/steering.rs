@@ -14,18 +14,20 @@ use crate::revision::ScaleMetric;
 /// What steers one revision.
 #[derive(Clone, Debug)]
 pub struct Steering {
-    spec: Spec,
+    pub(super) spec: Spec,
     /// One for each of [`Spec::metrics`], in their order.
-    collectors: Vec<Collector>,
+    pub(super) collectors: Vec<Collector>,
     /// Requests here, kept where replicas themselves are measured: what they use or report says how
     /// many there should be, requests whether there should be any.
-    presence: Option<Collector>,
+    pub(super) presence: Option<Collector>,
     decider: Decider,
     activation: Activation,
-    asked: Option<u32>,
+    pub(super) asked: Option<u32>,
     /// What was asked for before a restart, until it is asked for again.
     recalled: Option<u32>,
-    sampled: Instant,
+    pub(super) sampled: Instant,
+    /// The last decision that was due.
+    pub(super) decided: Instant,
 }
 
 /// What was measured since the last time.
@@ -70,6 +72,7 @@ impl Steering {
             asked: None,
             recalled: None,
             sampled: now,
+            decided: now,
         }
     }
 
@@ -197,6 +200,9 @@ impl Steering {
 
     /// Decides how many replicas there should be.
     pub fn decide(&mut self, around: &Around, now: Instant) -> Decision {
+        if now == self.sampled {
+            self.decided = now;
+        }
         let seen = self.see(around, now);
         let mut decision = self.decider.decide(&self.spec, seen, now);
         if let (None, Some(_), None) = (decision.replicas, self.recalled, self.asked) {

@@ -2,6 +2,7 @@
 //! right is decided in `config`, from the same tables as files.
 
 mod check;
+mod explain;
 mod flags;
 
 use std::path::PathBuf;
@@ -9,6 +10,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 
 pub use check::{check, meaning};
+pub use explain::{ExplainArgs, explain};
 pub use flags::{GateFlags, LoggingFlags, RevisionFlags};
 
 use crate::config::Overrides;
@@ -22,6 +24,7 @@ Examples:
   holdgate run --container-concurrency 4 --stop-after-idle 5m -- my-server --port {port}
   holdgate run -f proxy-config/flowers-sample.yaml
   holdgate check -f proxy-config/flowers-sample.yaml
+  holdgate explain flowers-sample
 
 Every flag has one environment name: --queue-timeout is HOLDGATE_QUEUE_TIMEOUT. A flag wins over the
 environment, the environment over a file; lists take commas in the environment. Exit codes: 0 fine,
@@ -35,6 +38,14 @@ Examples:
 
 {port} in an argument and PORT in the environment of COMMAND carry the port it must listen on. With
 files, the flags of one revision mean the one that --name picks, or the only one.";
+
+const EXPLAIN_EXAMPLES: &str = "\
+Examples:
+  holdgate explain flowers-sample
+  holdgate explain flowers-sample --json
+  holdgate explain flowers-sample --admin http://127.0.0.1:9191
+
+Exit codes: 0 fine, 1 no gate answers there, 2 it does not know the revision.";
 
 /// Holds requests until a model server is free to take them, and starts and stops model servers.
 #[derive(Debug, Parser)]
@@ -56,6 +67,9 @@ pub enum Command {
     Run(Box<RunArgs>),
     /// Tell what files mean, or everything that is wrong with them
     Check(FileArgs),
+    /// Tell why a revision of a running gate has the replicas it has, and what would change it
+    #[command(after_help = EXPLAIN_EXAMPLES)]
+    Explain(ExplainArgs),
     /// A stand-in model server for trying things out; counts what it sees on /stats
     SampleModel(sample_model::Args),
 }

@@ -32,6 +32,7 @@ use std::path::PathBuf;
 pub use check::{load, load_text, load_to_run};
 pub use complaint::{Complaint, Complaints, Origin};
 pub use key::{About, Shape};
+pub(crate) use nearest::nearest_names;
 pub use overrides::{Overrides, gate_flags, logging_flags, revision_flags};
 pub use program::{LogFormat, Program};
 pub(crate) use value::brief;

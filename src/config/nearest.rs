@@ -42,3 +42,11 @@ pub(super) fn similar<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> O
         .filter(|(distance, candidate)| *distance <= candidate.len().max(3) / 3)
         .map(|(_, candidate)| candidate)
 }
+
+/// The three known names that are most like one that nobody knows, the most similar first.
+pub(crate) fn nearest_names<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Vec<&'a str> {
+    let mut known: Vec<&str> = known.collect();
+    known.sort_by_key(|candidate| osa_distance(name, candidate));
+    known.truncate(3);
+    known
+}

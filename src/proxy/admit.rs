@@ -15,6 +15,7 @@ use super::route::Routed;
 use super::upload::Upload;
 use super::wait::{Rebuff, Wait};
 use super::{Arrival, Client, Permit, Revision};
+use crate::guests::Guest;
 
 /// A request on its way, whatever it waits for. On the heap, so that it is moved from step to step
 /// by its address and takes no room in the future of a connection that has none.
@@ -26,6 +27,8 @@ pub(super) struct Errand {
     pub(super) request: Request<Upload>,
     /// What it waited for.
     pub(super) waited: Waited,
+    /// Its place in the book of guests.
+    pub(super) guest: Guest,
     /// When it arrived.
     pub(super) arrived: Instant,
     /// Replicas that could not be reached for it.
@@ -72,6 +75,8 @@ pub(super) fn admit(routed: Routed, client: &Client, now: Instant) -> Result<Ent
     {
         return Err(Refusal::BodyTooLarge { limit });
     }
+    let (method, path) = (request.method().as_str(), request.uri().path());
+    let guest = revision.throttler.guests().arrive(method, path, now);
     let mut request = request.map(|body| Upload::new(body, spec.max_body_bytes));
     headers::rewrite(&mut request, &client.name);
     let bytes = announced.unwrap_or(0).min(spec.queue.read_ahead);
@@ -80,6 +85,7 @@ pub(super) fn admit(routed: Routed, client: &Client, now: Instant) -> Result<Ent
         revision,
         request,
         waited: Waited::default(),
+        guest,
         arrived: now,
         rebuffs: 0,
     });
@@ -121,6 +127,7 @@ impl Admitted {
         let replica = permit.replica().id;
         let arrival = permit.rebuffed(errand.request.body().held_bytes());
         errand.rebuffs += 1;
+        errand.guest.waits();
         Unreachable {
             arrival,
             errand,

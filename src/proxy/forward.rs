@@ -55,6 +55,7 @@ pub(super) async fn forward(connected: Connected, now: Instant) -> Result<Respon
         mut connection,
     } = connected;
     permit.used(now);
+    errand.guest.sent(permit.replica().id, now);
     let mut request = errand.request;
     let spec = &errand.revision.spec;
     let upload = request.body_mut().track(now);
@@ -65,6 +66,7 @@ pub(super) async fn forward(connected: Connected, now: Instant) -> Result<Respon
         .min();
     let exchange = Exchange {
         connection,
+        guest: errand.guest,
         permit,
         upload,
         on_disconnect: spec.on_disconnect,
@@ -83,8 +85,12 @@ pub(super) async fn forward(connected: Connected, now: Instant) -> Result<Respon
             let (request, exchange) = *unsent;
             errand.request = request;
             let Exchange {
-                permit, connection, ..
+                permit,
+                connection,
+                guest,
+                ..
             } = exchange;
+            errand.guest = guest;
             let admitted = Admitted { permit, errand };
             Err(if connection.kept {
                 Failed::Stale(admitted)
@@ -194,7 +200,7 @@ impl Drop for Head {
             return;
         };
         if exchange.on_disconnect != OnDisconnect::Release {
-            exchange.permit.abandon();
+            exchange.abandon();
             spawn(outlast(answer, exchange));
         }
     }

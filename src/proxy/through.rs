@@ -17,6 +17,7 @@ use super::connect::Connection;
 use super::now;
 use super::upload::Progress;
 use super::wire::Wire;
+use crate::guests::Guest;
 use crate::revision::OnDisconnect;
 use crate::stats::Receipt;
 use crate::trace::Fate;
@@ -26,6 +27,7 @@ use crate::trace::Fate;
 pub(super) struct Exchange {
     // Before the permit: dropped together, the connection is closed when the slot passes on.
     pub(super) connection: Connection,
+    pub(super) guest: Guest,
     pub(super) permit: Permit,
     pub(super) upload: Option<Arc<Progress>>,
     pub(super) on_disconnect: OnDisconnect,
@@ -42,6 +44,12 @@ impl Exchange {
             let now = now();
             self.permit.replica().connections.keep(self.connection, now);
         }
+    }
+
+    /// Nobody waits for the answer any more, but the replica still works.
+    pub(super) fn abandon(&mut self) {
+        self.permit.abandon();
+        self.guest.abandoned(self.permit.replica().id, now());
     }
 
     /// The request has been sent to its end.
@@ -242,7 +250,7 @@ impl Through {
     /// replica works.
     pub(super) async fn read_out(mut self) {
         if let Some(exchange) = &mut self.exchange {
-            exchange.permit.abandon();
+            exchange.abandon();
             exchange.on_disconnect = OnDisconnect::Release;
         }
         while let Some(Ok(_)) = std::future::poll_fn(|cx| self.poll_frame(cx)).await {}

@@ -8,6 +8,12 @@ use super::{Outlook, Replica, Sample, Throttler, now};
 use crate::admission::Reading;
 use crate::admission::meter::Report;
 
+/// What a sample says that does not end one.
+const NOTHING: Report = Report {
+    average_concurrency: 0.0,
+    requests: 0,
+};
+
 impl<C: Default> Throttler<C> {
     /// What was measured since the last sample; the next one begins here.
     pub fn sample(&self) -> Sample {
@@ -19,16 +25,17 @@ impl<C: Default> Throttler<C> {
         sample
     }
 
-    /// The present demand, without ending the sample that is being measured.
+    /// The present demand, for a decision, without ending the sample that is being measured.
     pub fn peek(&self) -> Sample {
-        let nothing = Report {
-            average_concurrency: 0.0,
-            requests: 0,
-        };
         let state = self.state.lock();
-        let sample = state.sample(nothing);
+        let sample = state.sample(NOTHING);
         sample.note(None, &state.tape, now());
         sample
+    }
+
+    /// The same for who only looks: no decision comes of it, and no record tells of it.
+    pub fn glance(&self) -> Sample {
+        self.state.lock().sample(NOTHING)
     }
 
     /// The present numbers.

@@ -26,6 +26,7 @@ use tokio::sync::{Notify, watch};
 
 use crate::admission::meter::Report;
 use crate::admission::{Admission, Left, Seat, Ticket, Verdict};
+use crate::guests::Guests;
 use crate::ports::{Outage, World};
 use crate::revision::{ContainerConcurrency, Endpoint, QueueLimits, ReplicaId};
 use crate::sync::{Mutex, now};
@@ -79,6 +80,7 @@ pub struct Throttler<C> {
     /// Somebody waits and no replica serves.
     poke: Notify,
     vacancies: watch::Sender<u64>,
+    guests: Arc<Guests>,
     tape: Tape,
 }
 
@@ -134,6 +136,7 @@ impl<C: Default> Throttler<C> {
             state: Mutex::new(state),
             poke: Notify::new(),
             vacancies: watch::Sender::new(0),
+            guests: Arc::default(),
             tape,
         })
     }
@@ -248,6 +251,11 @@ impl<C: Default> Throttler<C> {
     /// Whether a replica is still among the ready ones.
     pub fn lists(&self, replica: ReplicaId) -> bool {
         self.state.lock().admission.lists(replica)
+    }
+
+    /// The book of the requests that are here, for the data path to keep.
+    pub fn guests(&self) -> &Arc<Guests> {
+        &self.guests
     }
 
     /// Waits until somebody is in line and no replica serves.

@@ -2,6 +2,7 @@
 
 mod autoscale;
 mod clock;
+mod explain;
 mod gate;
 mod guides;
 mod process;

@@ -2,6 +2,7 @@
 //! the same on every machine.
 
 mod decision;
+mod explained;
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -10,10 +11,13 @@ use serde::Serialize;
 
 use super::board::{self, Present, Steered};
 use crate::admission::slots::Slots;
+use crate::guests::{self, Stage};
 use crate::ports::{Missing, Outage, ReplicaView};
 
 pub(super) use decision::decisions;
-pub use decision::{Clamp, Decision, Panicking, Wishes};
+pub use decision::{Clamp, Decision, Panicking, Reading, Wishes};
+pub use explained::Explained;
+pub(super) use explained::explained;
 
 /// A revision as it is now.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -37,6 +41,8 @@ pub struct Revision {
     pub queue: Queue,
     /// Slots occupied, over all replicas.
     pub in_flight: u32,
+    /// The requests that came first of those that are here.
+    pub oldest_requests: Vec<Visit>,
     /// What should be there and why; absent if nothing decides on its replicas.
     #[serde(flatten)]
     pub scaling: Option<Scaling>,
@@ -84,6 +90,23 @@ pub struct Queue {
     pub oldest_wait_ms: Option<f64>,
 }
 
+/// One request that is here.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Visit {
+    /// Its method and its path without the query, cut where it is long.
+    pub request: String,
+    /// `waiting`, `answering`, or `abandoned` by a client that has left while the replica works.
+    pub state: &'static str,
+    /// How long it has been so.
+    pub since_seconds: f64,
+    /// How long ago it arrived.
+    pub arrived_seconds_ago: f64,
+    /// The replica that works on it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub replica: Option<u64>,
+}
+
 /// How many replicas there should be, and why. `null` is what is not known.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -97,6 +120,8 @@ pub struct Scaling {
     pub metrics: Vec<Metric>,
     /// Which average steers: `stable` or `panic`.
     pub mode: Option<&'static str>,
+    /// How far it is between nothing and serving: `activating`, `active` or `inactive`.
+    pub condition: Option<&'static str>,
     /// What had the last word on the number.
     pub bound_by: Option<&'static str>,
     /// Why, in words.
@@ -150,6 +175,11 @@ pub(super) fn revision(present: &Present) -> Revision {
         replicas,
         queue: queue(present),
         in_flight: present.reading.running,
+        oldest_requests: present
+            .visits
+            .iter()
+            .map(|one| visit(one, present.now))
+            .collect(),
         scaling: present.steered.as_ref().map(scaling),
         outage: world
             .and_then(|world| world.outage.as_deref())
@@ -183,6 +213,23 @@ fn replica(present: &Present, view: &ReplicaView) -> Replica {
     }
 }
 
+fn visit(visit: &guests::Visit, now: Instant) -> Visit {
+    let (since, replica) = match visit.stage {
+        Stage::Waiting => (visit.arrived, None),
+        Stage::Answering { replica, since } | Stage::Abandoned { replica, since } => {
+            (since, Some(replica.0))
+        }
+    };
+    let ago = |at: Instant| seconds(now.saturating_duration_since(at));
+    Visit {
+        request: visit.name.clone(),
+        state: visit.stage.as_str(),
+        since_seconds: ago(since),
+        arrived_seconds_ago: ago(visit.arrived),
+        replica,
+    }
+}
+
 fn queue(present: &Present) -> Queue {
     let reading = &present.reading;
     let waited = |since| millis(present.now.saturating_duration_since(since));
@@ -194,13 +241,14 @@ fn queue(present: &Present) -> Queue {
 }
 
 fn scaling(steered: &Steered) -> Scaling {
-    let last = steered.last.as_ref();
+    let last = steered.last.as_ref().map(|last| &last.decision);
     Scaling {
         desired: steered.decisions.desired(),
         steering: steered.steering().as_ref().map(metric),
         metrics: steered.metrics().map(|found| metric(&found)).collect(),
         mode: last.map(|decision| decision.mode.as_str()),
         bound_by: last.map(|decision| decision.bound_by().as_str()),
+        condition: last.map(|decision| decision.condition.as_str()),
         reason: last.map(|decision| decision.reason().to_string()),
     }
 }

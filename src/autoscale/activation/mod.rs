@@ -54,7 +54,7 @@ enum AtZero {
     /// Nothing is left to wait for.
     Go,
     /// Nobody wants it, but the number stays as it is for now.
-    Grace,
+    Grace(Bound),
     /// The number stays as it is until more is known.
     Leave(Bound),
     /// So many stay.
@@ -114,6 +114,7 @@ impl Activation {
         if may_go && decision.replicas.is_some() && idle_for_long(spec, idle_since, now) {
             decision.bound(Bound::StopAfterIdle, Some(0));
             self.step(Some(0), ready, None, spec, now);
+            decision.condition = self.condition;
             return decision;
         }
         let wanted = match decision.replicas {
@@ -121,6 +122,7 @@ impl Activation {
             wanted => wanted,
         };
         self.step(wanted, ready, decision.seen.scheduled, spec, now);
+        decision.condition = self.condition;
         decision.hold();
         decision
     }
@@ -175,8 +177,8 @@ impl Activation {
         let (outcome, until) = self.at_zero(spec, &decision.seen, now);
         match outcome {
             AtZero::Go => Some(0),
-            AtZero::Grace => {
-                decision.bound_until(Bound::ScaleToZeroGrace, None, until);
+            AtZero::Grace(by) => {
+                decision.bound_until(by, None, until);
                 Some(0)
             }
             AtZero::Leave(by) => {
@@ -209,16 +211,16 @@ impl Activation {
                 _ => (AtZero::Keep(Bound::StopAfterIdle, 1), until),
             };
         }
-        let grace = longest_grace(spec, seen.typical_start);
+        let (by, grace) = longest_grace(spec, seen.typical_start);
         match self.condition {
             Condition::Activating => (AtZero::Go, None),
             Condition::Active if lasted < scaling.stable_window => {
                 let until = Some(self.since + scaling.stable_window);
                 (AtZero::Keep(Bound::StableWindow, 1), until)
             }
-            Condition::Active => (AtZero::Grace, Some(now + grace)),
+            Condition::Active => (AtZero::Grace(by), Some(now + grace)),
             Condition::Inactive if lasted >= grace => (AtZero::Go, None),
-            Condition::Inactive => (AtZero::Grace, Some(self.since + grace)),
+            Condition::Inactive => (AtZero::Grace(by), Some(self.since + grace)),
         }
     }
 
@@ -268,14 +270,15 @@ fn idle_for_long(spec: &Spec, idle_since: Option<Instant>, now: Instant) -> bool
     }
 }
 
-fn longest_grace(spec: &Spec, typical_start: Option<Duration>) -> Duration {
+/// How long the last replica stays when nobody wants it any more, and by which setting.
+fn longest_grace(spec: &Spec, typical_start: Option<Duration>) -> (Bound, Duration) {
     let grace = spec.scaling.scale_to_zero_grace_period;
     let retention = spec.scaling.scale_to_zero_pod_retention_period;
     let retention = retention.resolve(typical_start);
-    if spec.reachable {
-        grace.max(retention)
+    if spec.reachable && retention > grace {
+        (Bound::Retention, retention)
     } else {
-        grace
+        (Bound::ScaleToZeroGrace, grace)
     }
 }
 

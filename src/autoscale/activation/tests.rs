@@ -57,8 +57,9 @@ fn the_last_replica_goes_step_by_step() {
 fn the_longer_of_grace_and_retention_counts() {
     let mut spec = spec(1.0);
     spec.scaling.scale_to_zero_pod_retention_period = seconds(100).into();
-    let at = |lasted| settled(&spec, Condition::Inactive, lasted, 0.0).replicas;
-    assert_eq!((at(99), at(100)), (None, Some(0)));
+    let at = |lasted| settled(&spec, Condition::Inactive, lasted, 0.0);
+    assert_eq!((at(99).replicas, at(100).replicas), (None, Some(0)));
+    assert_eq!(at(99).bound_by(), Bound::Retention);
 }
 
 #[test]

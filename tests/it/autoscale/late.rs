@@ -3,7 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use holdgate::autoscaler::{Decisions, Gauged, Lasting, PodAutoscaler};
+use holdgate::autoscaler::{Gauged, Lasting, PodAutoscaler};
+use holdgate::decisions::Decisions;
 use holdgate::ports::{ReplicaState, ReplicaView, ScaleError, Scaler, World};
 use holdgate::revision::{ContainerConcurrency, Endpoint, QueueLimits, ReplicaId, RevisionId};
 use holdgate::stats::Stats;

@@ -4,6 +4,7 @@ mod client;
 mod directory;
 mod edge;
 mod ending;
+mod explain;
 mod failing;
 mod hours;
 mod kills;

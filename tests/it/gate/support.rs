@@ -27,7 +27,7 @@ pub(super) struct Gate {
     process: Child,
     pub(super) pid: Pid,
     pub(super) address: SocketAddr,
-    admin: SocketAddr,
+    pub(super) admin: SocketAddr,
     log: Log,
 }
 

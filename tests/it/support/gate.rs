@@ -5,11 +5,13 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use holdgate::admin::{Board, Watched, router};
 use holdgate::admission::Reading;
 use holdgate::autoscale::{Decision, Spec};
-use holdgate::autoscaler::{Decisions, Gauged, Lasting, PodAutoscaler};
+use holdgate::autoscaler::{Gauged, Lasting, PodAutoscaler};
 use holdgate::backend::places::Places;
 use holdgate::backend::{ProcessSpec, Settings, Supervisor};
+use holdgate::decisions::Decisions;
 use holdgate::gauging::Gauging;
 use holdgate::ports::{ReplicaState, World};
 use holdgate::proxy::{Proxy, Registry, Revision, Throttler};
@@ -17,10 +19,14 @@ use holdgate::revision::RevisionSpec;
 use holdgate::server::Server;
 use holdgate::stats::Stats;
 use holdgate::trace::{Recorder, Recording};
+use http_body_util::BodyExt as _;
+use parking_lot::Mutex;
+use serde_json::Value;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::sleep;
 use tokio_util::task::AbortOnDropHandle;
+use tower::ServiceExt as _;
 
 use super::{Answer, Ask, Client, Dials, Machine, ms, process};
 
@@ -31,6 +37,7 @@ pub(crate) struct Gate {
     pub(crate) dials: Dials,
     pub(crate) server: Server<Machine>,
     pub(crate) registry: Arc<Registry>,
+    board: Arc<Board>,
     revisions: Vec<Running>,
     loops: JoinSet<()>,
     recorder: Recorder,
@@ -41,7 +48,8 @@ struct Running {
     throttler: Arc<Throttler>,
     stats: Arc<Stats>,
     supervisor: Supervisor,
-    decisions: Arc<Decisions>,
+    /// Every decision, one by one.
+    decided: Arc<Mutex<Vec<Decision>>>,
     scaling: watch::Sender<Spec>,
 }
 
@@ -54,6 +62,7 @@ impl Gate {
             server: Server::new(proxy, 100_000),
             machine,
             dials: Dials::default(),
+            board: Arc::new(Board::new(Arc::clone(&registry))),
             registry,
             revisions: Vec::new(),
             loops: JoinSet::new(),
@@ -95,7 +104,12 @@ impl Gate {
     pub(crate) fn add(&mut self, spec: RevisionSpec, process: ProcessSpec) {
         let (limit, queue) = (spec.container_concurrency, spec.queue);
         let throttler = Throttler::recorded(limit, queue, self.recorder.tape(&spec.id));
-        let (stats, decisions) = (Arc::new(Stats::new()), Arc::new(Decisions::default()));
+        let stats = Arc::new(Stats::new());
+        let decided = Arc::new(Mutex::new(Vec::new()));
+        let tap = Arc::clone(&decided);
+        let decisions = Arc::new(Decisions::tapped(move |decision: &Decision| {
+            tap.lock().push(decision.clone());
+        }));
         let settings = Settings {
             typical_start: None,
             revision: spec.id.clone(),
@@ -125,6 +139,13 @@ impl Gate {
             stats: Arc::clone(&stats),
         };
         self.loops.spawn(autoscaler.run());
+        let watched = Watched {
+            world: supervisor.world(),
+            gauged: gauged.subscribe(),
+            decisions,
+            spec: scaling.clone(),
+        };
+        self.board.insert(spec.id.clone(), watched);
         let gauging = Gauging {
             id: spec.id.clone(),
             gauges: self.dials.of(supervisor.world()),
@@ -142,7 +163,7 @@ impl Gate {
             throttler,
             stats,
             supervisor,
-            decisions,
+            decided,
             scaling: sender,
         });
     }
@@ -201,11 +222,31 @@ impl Gate {
     }
 
     pub(crate) fn decisions(&self) -> Vec<Decision> {
-        self.first().decisions.read()
+        self.first().decided.lock().clone()
     }
 
     pub(crate) fn stats(&self) -> &Stats {
         &self.first().stats
+    }
+
+    /// A page of the admin port, as a person reads it.
+    pub(crate) async fn admin(&self, path: &str) -> String {
+        self.read(path, "*/*").await
+    }
+
+    /// The same, as a program does.
+    pub(crate) async fn report(&self, path: &str) -> Value {
+        serde_json::from_str(&self.read(path, "application/json").await).expect("JSON")
+    }
+
+    async fn read(&self, path: &str, accept: &str) -> String {
+        let request = http::Request::get(path).header("accept", accept);
+        let request = request.body(axum::body::Body::empty());
+        let request = request.expect("a valid request");
+        let answer = router(Arc::clone(&self.board)).oneshot(request).await;
+        let body = answer.expect("it answers").into_body().collect().await;
+        let body = body.expect("a whole body").to_bytes();
+        String::from_utf8(body.into()).expect("text")
     }
 
     /// How often each status was counted.

@@ -1,0 +1,44 @@
+//! An explanation with the numbers behind it.
+
+use jiff::Zoned;
+use serde::Serialize;
+
+use super::decision::{Decision, decision};
+use super::{Present, Visit, visit};
+use crate::explain::{Explanation, Wall, explain};
+
+/// Why a revision has the replicas it has.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Explained {
+    /// Its name.
+    pub revision: String,
+    /// In words.
+    #[serde(flatten)]
+    pub explanation: Explanation,
+    /// The number decided on; `null` before the first.
+    pub desired: Option<u32>,
+    /// How long it takes to zero without a request, from now or from the end of the last one;
+    /// `null` if it never goes there, or nobody can tell.
+    pub to_zero_seconds: Option<f64>,
+    /// The last decision; `null` before the first.
+    pub decision: Option<Decision>,
+    /// The requests that came first of those that are here.
+    pub oldest_requests: Vec<Visit>,
+}
+
+/// Explains a revision, at a moment at which the clock on the wall shows so much; `None` if nothing
+/// steers it.
+pub(in super::super) async fn explained(present: Present, shows: Zoned) -> Option<Explained> {
+    let (revision, now) = (present.revision.spec.id.to_string(), present.now);
+    let situation = present.situation().await?;
+    let to_zero = situation.ahead.and_then(|ahead| ahead.to_zero);
+    Some(Explained {
+        revision,
+        explanation: explain(&situation, &Wall::new(now, shows)),
+        desired: situation.desired.map(|(desired, _)| desired),
+        to_zero_seconds: to_zero.map(super::seconds),
+        decision: situation.entry.map(|entry| decision(&entry, now)),
+        oldest_requests: situation.visits.iter().map(|one| visit(one, now)).collect(),
+    })
+}
