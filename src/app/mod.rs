@@ -63,6 +63,7 @@ pub async fn run(start: Start) -> anyhow::Result<()> {
         None => None,
     };
     let exe = std::env::current_exe().context("could not find our own binary")?;
+    reload::tell_warnings(&config);
     let (recorder, recording) = record(&config)?;
     let mut gate = Gate::new(
         Arc::clone(&registry),
@@ -71,7 +72,6 @@ pub async fn run(start: Start) -> anyhow::Result<()> {
         &config,
         recorder,
     );
-    reload::tell_warnings(&config);
     gate.apply(&config);
     let proxy = Arc::new(Proxy::new(registry, TcpDial));
     let server = Server::new(proxy, config.max_connections);
