@@ -88,7 +88,7 @@ fn main() -> Result<()> {
         let before = cpu_time(id());
         let (took, outcome) = live_through(scene, &flags)?;
         let busy = cpu_time(id()).zip(before);
-        let busy = busy.map_or(took, |(after, before)| after - before);
+        let busy = busy.map_or(took, |(after, before)| after.saturating_sub(before));
         slowest = slowest.max(busy);
         let revision = &outcome.revisions[0];
         let (seconds, wait) = (took.as_secs_f64(), revision.waits.value_at_quantile(0.99));
