@@ -1,7 +1,8 @@
 //! How long a simulated day takes: 100 requests a second, once steadily and once with nights, at
 //! a hard limit and without one.
 //!
-//! Ends with an error when a bar is missed: ten seconds a day.
+//! Ends with an error when a bar is missed: ten seconds of the processor a day, whatever else the
+//! machine has to do meanwhile.
 
 #![allow(
     clippy::print_stdout,
@@ -12,6 +13,7 @@ mod support;
 
 use std::f64::consts::TAU;
 use std::path::Path;
+use std::process::id;
 use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::{Result, ensure};
@@ -21,6 +23,7 @@ use holdgate::revision::RevisionId;
 use holdgate::simulate::{
     Arrival, Keep, Load, Machine, Outcome, RevisionLoad, Start, Turns, simulate,
 };
+use support::cpu::cpu_time;
 use support::summary::{cell, table};
 
 /// What a day may take.
@@ -71,6 +74,7 @@ fn main() -> Result<()> {
     let head = [
         "a day of",
         "s",
+        "CPU s",
         "requests",
         "M/s",
         "replicas",
@@ -81,15 +85,19 @@ fn main() -> Result<()> {
     let length = Duration::from_secs(flags.hours * 3600);
     let mut slowest = Duration::ZERO;
     for scene in &SCENES {
+        let before = cpu_time(id());
         let (took, outcome) = live_through(scene, &flags)?;
-        slowest = slowest.max(took);
+        let busy = cpu_time(id()).zip(before);
+        let busy = busy.map_or(took, |(after, before)| after.saturating_sub(before));
+        slowest = slowest.max(busy);
         let revision = &outcome.revisions[0];
         let (seconds, wait) = (took.as_secs_f64(), revision.waits.value_at_quantile(0.99));
         lines.push(vec![
             scene.what.to_owned(),
             cell(seconds, 2),
+            cell(busy.as_secs_f64(), 2),
             revision.requests.to_string(),
-            cell(millions(revision.requests) / seconds, 2),
+            cell(millions(revision.requests) / busy.as_secs_f64(), 2),
             cell(
                 revision.replica_time.as_secs_f64() / length.as_secs_f64(),
                 1,

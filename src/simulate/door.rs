@@ -6,14 +6,9 @@ use super::agenda::Event;
 use super::load::Turns;
 use super::requests::{Key, Request, Stage};
 use super::site::{Scene, Site};
+use super::workers::AFTER_REFUSAL;
 use crate::admission::{Grant, Left, Verdict, deadline};
 use crate::revision::OnDisconnect;
-
-/// A worker who is refused does not ask again at once.
-const PAUSE: Duration = Duration::from_secs(1);
-
-/// The least a replica takes for a worker's request, so that time passes between two of them.
-const LEAST_SERVICE: Duration = Duration::from_micros(1);
 
 /// Why a request is over without an answer.
 #[derive(Clone, Copy, Debug)]
@@ -43,28 +38,7 @@ impl Site {
         }
     }
 
-    pub(super) fn begin_workers(&mut self, group: u32, scene: &mut Scene) {
-        for _ in 0..self.load.workers[group as usize].count {
-            self.work(group, scene);
-        }
-    }
-
-    /// A worker sends a request, unless its time is over.
-    pub(super) fn work(&mut self, group: u32, scene: &mut Scene) {
-        if scene.agenda.passed() < self.load.workers[group as usize].until {
-            let request = Request {
-                arrived: scene.agenda.now(),
-                service: (self.load.service)().max(LEAST_SERVICE),
-                stream: false,
-                turns: Turns::UNKNOWN,
-                worker: Some(group),
-                stage: Stage::Arriving,
-            };
-            self.arrive(request, 0, None, scene);
-        }
-    }
-
-    fn arrive(
+    pub(super) fn arrive(
         &mut self,
         mut request: Request,
         bytes: u64,
@@ -288,14 +262,7 @@ impl Site {
             Refusal::UpstreamTimeout => &mut refused.upstream_timeout,
         };
         *count += 1;
-        self.send_next(request, PAUSE, scene);
-    }
-
-    /// If a worker sent it, there is another.
-    fn send_next(&self, request: &Request, pause: Duration, scene: &mut Scene) {
-        if let Some(group) = request.worker {
-            scene.agenda.after(pause, self.index, Event::Again(group));
-        }
+        self.send_next(request, AFTER_REFUSAL, scene);
     }
 
     fn pass_on(&mut self, left: Left, scene: &mut Scene) {

@@ -14,6 +14,7 @@ mod requests;
 mod run;
 mod site;
 mod tally;
+mod workers;
 
 #[cfg(test)]
 mod tests;

@@ -8,7 +8,7 @@ use crate::support::Dice;
 /// Seconds.
 const SERVICE: f64 = 0.1;
 /// So many that chance moves a mean by a few percent at most.
-const REQUESTS: f64 = 200_000.0;
+const REQUESTS: f64 = 300_000.0;
 
 /// The mean wait in seconds where `servers` are busy for the part `load` of the time. Answers take
 /// random times, or always the same.
