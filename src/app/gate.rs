@@ -10,6 +10,7 @@ use tokio::time::Instant;
 
 use super::running::Running;
 use crate::admin::Board;
+use crate::backend::places::Places;
 use crate::backend::{Host, Supervisor};
 use crate::config::{Config, RevisionConfig};
 use crate::proxy::Registry;
@@ -49,7 +50,7 @@ impl Gate {
             revisions: Vec::new(),
             ..config.clone()
         };
-        let host = Host::new(exe, most);
+        let host = Host::new(exe, Places::new(most));
         Self {
             registry,
             board,

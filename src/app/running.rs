@@ -41,6 +41,8 @@ impl Running {
             revision: spec.id.clone(),
             stats: Arc::clone(&stats),
             failed_starts: spec.scaling.failed_starts,
+            min_replicas: spec.scaling.min_replicas,
+            max_starting: spec.scaling.max_starting,
         };
         let supervisor = host.supervise(settings, process, Arc::clone(&throttler));
         let scaling = watch::Sender::new(scaling(spec));
@@ -84,6 +86,10 @@ impl Running {
             .set_limits(new.spec.container_concurrency, new.spec.queue);
         self.supervisor
             .set_failed_starts(new.spec.scaling.failed_starts);
+        self.supervisor
+            .set_min_replicas(new.spec.scaling.min_replicas);
+        self.supervisor
+            .set_max_starting(new.spec.scaling.max_starting);
         self.scaling.send_replace(scaling(&new.spec));
         if let Some(process) = new.process.clone().filter(|_| old.process != new.process) {
             self.supervisor.replace(process);

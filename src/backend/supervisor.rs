@@ -24,6 +24,10 @@ pub struct Settings {
     pub stats: Arc<Stats>,
     /// Crashes in a row, with none ready, before waiting requests are told `cold_start_failed`.
     pub failed_starts: u32,
+    /// So many replicas are never stopped for another revision's sake.
+    pub min_replicas: u32,
+    /// Most replicas on their way at once; `None` is no bound.
+    pub max_starting: Option<u32>,
 }
 
 /// Holds the processes of one revision. When the last clone is dropped they are drained without
@@ -39,6 +43,8 @@ pub(super) enum Command {
     Scale(u32),
     Replace(ProcessSpec),
     FailedStarts(u32),
+    MinReplicas(u32),
+    MaxStarting(Option<u32>),
     /// Stop, however long it takes.
     Drain,
     Stop {
@@ -92,6 +98,16 @@ impl Supervisor {
     /// Changes after how many crashes in a row waiting requests are told.
     pub fn set_failed_starts(&self, failed_starts: u32) {
         let _ = self.commands.send(Command::FailedStarts(failed_starts));
+    }
+
+    /// Changes how many replicas are never stopped for another revision's sake.
+    pub fn set_min_replicas(&self, min_replicas: u32) {
+        let _ = self.commands.send(Command::MinReplicas(min_replicas));
+    }
+
+    /// Changes how many replicas may be on their way at once.
+    pub fn set_max_starting(&self, max_starting: Option<u32>) {
+        let _ = self.commands.send(Command::MaxStarting(max_starting));
     }
 
     /// Takes every replica out of service and stops each when it is vacant, or at the deadline.
@@ -156,7 +172,7 @@ impl<L: Launcher, P: Probe, O: Occupancy> Actor<L, P, O> {
                 still_open = vacated(self.vacancies.as_mut()) => if !still_open {
                     self.vacancies = None;
                 },
-                () = self.fleet.desk.granted() => {}
+                () = self.fleet.desk.called() => {}
                 () = until(wake) => {}
             }
         }

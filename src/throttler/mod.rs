@@ -103,6 +103,7 @@ impl<C: Default> Throttler<C> {
             starting_since: None,
             diagnosis: None,
             stuck: Vec::new(),
+            tells_idle: false,
             closed: None,
         };
         Arc::new(Self {
@@ -140,6 +141,9 @@ impl<C: Default> Throttler<C> {
         state.places.insert(ticket, Turn::Waiting(None));
         if state.admission.serving() == 0 {
             self.poke.notify_one();
+            if state.admission.waiting() == 1 {
+                self.stir();
+            }
         }
         Arrival::Waiting(Place::new(Arc::clone(self), ticket))
     }
@@ -163,8 +167,12 @@ impl<C: Default> Throttler<C> {
         if let Some(outage) = state.outage.clone() {
             wakers.extend(state.dismiss(&outage, now));
         }
+        let stirs = state.tells_idle && state.admission.idle().next().is_some();
         drop(state);
         wake(wakers);
+        if stirs {
+            self.stir();
+        }
     }
 
     /// No replica will come any more, whatever the world says from now on: who waits is told, and
@@ -189,8 +197,12 @@ impl<C: Default> Throttler<C> {
         let grants = state.admission.restore(replica);
         state.note_warmth(now());
         let wakers = state.grant(grants);
+        let stirs = state.tells_idle && state.admission.idle().next().is_some();
         drop(state);
         wake(wakers);
+        if stirs {
+            self.stir();
+        }
     }
 
     /// A replica did not answer within any budget: it takes nothing more, and its backend is told.
@@ -200,7 +212,7 @@ impl<C: Default> Throttler<C> {
         state.note_warmth(now());
         state.stuck.push(replica);
         drop(state);
-        self.vacancies.send_modify(|count| *count += 1);
+        self.stir();
     }
 
     /// Whether a replica is still among the ready ones.
@@ -267,20 +279,26 @@ impl<C: Default> Throttler<C> {
     }
 
     /// The replica is done with a request whose client left before.
-    fn vacate(&self, seat: Seat) {
+    fn vacate(&self, seat: Seat, now: Instant) {
         let mut state = self.state.lock();
-        let left = state.admission.vacate(seat);
+        let left = state.admission.vacate(seat, now);
         self.pass_on(state, left);
+    }
+
+    /// The backend looks again.
+    fn stir(&self) {
+        self.vacancies.send_modify(|count| *count += 1);
     }
 
     fn pass_on(&self, mut state: Guard<'_, C>, left: Left) {
         let waker = left.grant.and_then(|grant| state.seat(grant));
+        let stirs = left.vacated || (left.idled && state.tells_idle);
         drop(state);
         if let Some(waker) = waker {
             waker.wake();
         }
-        if left.vacated {
-            self.vacancies.send_modify(|count| *count += 1);
+        if stirs {
+            self.stir();
         }
     }
 }

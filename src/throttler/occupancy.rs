@@ -1,5 +1,7 @@
 //! What a backend may ask of the throttler before it stops a replica.
 
+use std::time::Instant;
+
 use tokio::sync::watch;
 
 use super::{Throttler, now, wake};
@@ -20,6 +22,13 @@ impl<C: Default + Send + Sync + 'static> Occupancy for Throttler<C> {
         state.note_warmth(now());
     }
 
+    fn retire_idle(&self, replica: ReplicaId) -> bool {
+        let mut state = self.state.lock();
+        let retired = state.admission.retire_idle(replica);
+        state.note_warmth(now());
+        retired
+    }
+
     fn revive(&self, replicas: &[ReplicaId]) -> Vec<ReplicaId> {
         let mut state = self.state.lock();
         let (revived, grants) = state.admission.revive(replicas);
@@ -36,6 +45,18 @@ impl<C: Default + Send + Sync + 'static> Occupancy for Throttler<C> {
 
     fn is_vacant(&self, replica: ReplicaId) -> bool {
         self.state.lock().admission.is_vacant(replica)
+    }
+
+    fn idle(&self) -> Vec<(ReplicaId, Option<Instant>)> {
+        self.state.lock().admission.idle().collect()
+    }
+
+    fn tell_idle(&self, tell: bool) {
+        self.state.lock().tells_idle = tell;
+    }
+
+    fn is_waited_for(&self) -> bool {
+        self.state.lock().admission.waiting() > 0
     }
 
     fn vacancies(&self) -> watch::Receiver<u64> {

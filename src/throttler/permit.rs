@@ -95,7 +95,7 @@ impl<C: Default> Permit<C> {
         };
         drop(state);
         if vacated {
-            self.throttler.vacancies.send_modify(|count| *count += 1);
+            self.throttler.stir();
         }
         arrival
     }
@@ -118,9 +118,9 @@ impl<C: Default> Drop for Permit<C> {
             Held::Taken => {
                 // It says nothing about how long an answer takes.
                 self.abandon();
-                self.throttler.vacate(self.seat);
+                self.throttler.vacate(self.seat, now());
             }
-            Held::Abandoned => self.throttler.vacate(self.seat),
+            Held::Abandoned => self.throttler.vacate(self.seat, now()),
             Held::Returned => {}
         }
     }

@@ -91,7 +91,7 @@ impl<C: Default> Drop for Place<C> {
         match state.places.remove(&self.ticket) {
             Some(Turn::Granted(seat)) => {
                 state.admission.abandon(now);
-                let left = state.admission.vacate(seat);
+                let left = state.admission.vacate(seat, now);
                 self.throttler.pass_on(state, left);
             }
             Some(Turn::Waiting(_)) => {

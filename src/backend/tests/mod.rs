@@ -7,6 +7,7 @@ mod requests;
 mod rolling;
 mod scaling;
 mod stuck;
+mod taking;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -41,16 +42,21 @@ impl Scene {
     }
 
     fn on(machine: Machine, places: Places) -> Self {
+        Self::of("flowers", spec("serve"), machine, places)
+    }
+
+    fn of(name: &str, spec: ProcessSpec, machine: Machine, places: Places) -> Self {
         let requests = Requests::new();
         let stats = Arc::new(Stats::new());
         let settings = Settings {
-            revision: RevisionId::new("flowers"),
+            revision: RevisionId::new(name),
             stats: Arc::clone(&stats),
             failed_starts: 3,
+            min_replicas: 0,
+            max_starting: None,
         };
         let seams = (machine.clone(), machine.clone());
-        let supervisor =
-            Supervisor::start(settings, spec("serve"), seams, places, requests.clone());
+        let supervisor = Supervisor::start(settings, spec, seams, places, requests.clone());
         let world = supervisor.world();
         requests.follow(supervisor.world());
         Self {

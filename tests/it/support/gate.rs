@@ -76,6 +76,8 @@ impl Gate {
         let settings = Settings {
             revision: spec.id.clone(),
             failed_starts: spec.scaling.failed_starts,
+            min_replicas: spec.scaling.min_replicas,
+            max_starting: spec.scaling.max_starting,
             stats: Arc::clone(&stats),
         };
         let machine = (self.machine.clone(), self.machine.clone());
