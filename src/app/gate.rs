@@ -8,9 +8,9 @@ use std::time::Duration;
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::Instant;
 
+use super::devices::Devices;
 use super::running::Running;
 use crate::admin::Board;
-use crate::backend::places::Places;
 use crate::backend::{Host, Supervisor};
 use crate::config::{Config, RevisionConfig};
 use crate::proxy::Registry;
@@ -29,6 +29,7 @@ pub(super) struct Gate {
     registry: Arc<Registry>,
     board: Arc<Board>,
     host: Host,
+    pub(super) devices: Devices,
     running: BTreeMap<RevisionId, Running>,
     /// Taken out of the configuration, their processes not gone yet; each with its wait for that.
     leaving: Vec<(Supervisor, JoinHandle<()>)>,
@@ -42,19 +43,20 @@ impl Gate {
         registry: Arc<Registry>,
         board: Arc<Board>,
         exe: PathBuf,
+        devices: Devices,
         config: &Config,
     ) -> Self {
-        let most = usize::try_from(config.max_processes).unwrap_or(usize::MAX);
         let janitor = tokio::spawn(retire_connections(Arc::clone(&registry)));
         let config = Config {
             revisions: Vec::new(),
             ..config.clone()
         };
-        let host = Host::new(exe, Places::new(most));
+        let host = Host::new(exe, devices.places().clone());
         Self {
             registry,
             board,
             host,
+            devices,
             running: BTreeMap::new(),
             leaving: Vec::new(),
             config,
@@ -121,6 +123,7 @@ impl Gate {
                 old.max_connections != config.max_connections,
             ),
             ("maxProcesses", old.max_processes != config.max_processes),
+            ("gpus", old.gpus != config.gpus),
         ];
         for (key, _) in changed.into_iter().filter(|(_, changed)| *changed) {
             tracing::warn!(key, "a change of this takes effect at the next start");

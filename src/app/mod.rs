@@ -1,6 +1,7 @@
 //! The whole gate put together: who is started with what, in which order it ends, and what a
 //! change of the configuration touches. The only module that knows everybody.
 
+mod devices;
 mod drain;
 mod gate;
 mod reload;
@@ -17,6 +18,7 @@ use crate::admin::{self, Board};
 use crate::config::{Config, Overrides, Program};
 use crate::proxy::{Proxy, Registry, TcpDial};
 use crate::server::{self, Server};
+use devices::Devices;
 use drain::Signals;
 use gate::Gate;
 
@@ -36,7 +38,8 @@ pub struct Start {
 /// Runs a gate until it is told to end.
 ///
 /// # Errors
-/// When an address cannot be listened on, or requests had to be cut at the end.
+/// [`Complaints`] when revisions want devices that are not there; else when an address cannot be
+/// listened on, or requests had to be cut at the end.
 pub async fn run(start: Start) -> anyhow::Result<()> {
     let Start {
         config,
@@ -45,6 +48,7 @@ pub async fn run(start: Start) -> anyhow::Result<()> {
         overrides,
     } = start;
     let mut signals = Signals::listen().context("could not listen for signals")?;
+    let devices = Devices::find(&config).await?;
     let listener = server::listen(config.listen)
         .with_context(|| format!("could not listen on {}", config.listen))?;
     let registry = Arc::new(Registry::default());
@@ -62,7 +66,13 @@ pub async fn run(start: Start) -> anyhow::Result<()> {
         None => None,
     };
     let exe = std::env::current_exe().context("could not find our own binary")?;
-    let mut gate = Gate::new(Arc::clone(&registry), Arc::clone(&board), exe, &config);
+    let mut gate = Gate::new(
+        Arc::clone(&registry),
+        Arc::clone(&board),
+        exe,
+        devices,
+        &config,
+    );
     gate.apply(&config);
     let proxy = Arc::new(Proxy::new(registry, TcpDial));
     let server = Server::new(proxy, config.max_connections);

@@ -31,12 +31,16 @@ pub(super) async fn until_ended(
             },
             () = changed => "a file changed",
         };
-        reload(gate, files, overrides, why);
+        reload(gate, files, overrides, why).await;
     }
 }
 
-fn reload(gate: &mut Gate, files: &[PathBuf], overrides: &Overrides, why: &str) {
-    match load(files, overrides) {
+async fn reload(gate: &mut Gate, files: &[PathBuf], overrides: &Overrides, why: &str) {
+    let read = match load(files, overrides) {
+        Ok(config) => gate.devices.suffice(&config).await.map(|()| config),
+        Err(complaints) => Err(complaints),
+    };
+    match read {
         Ok(config) => {
             tracing::info!(why, "reading the configuration again");
             gate.apply(&config);

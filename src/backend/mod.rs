@@ -13,6 +13,7 @@ pub mod seams;
 pub mod supervisor;
 
 // … and this machine behind the seams.
+pub mod gpus;
 mod group;
 pub mod helper;
 pub mod keeper;

@@ -14,7 +14,8 @@ use super::value::{
     whole_seconds,
 };
 use super::words::{
-    address, address_or_off, command, directory, environment, hosts, http_path, models, name,
+    address, address_or_off, command, devices, directory, environment, hosts, http_path, models,
+    name,
 };
 use crate::revision::{Aggregation, Hold, OnDisconnect, OverloadStatus, ScaleMetric};
 
@@ -39,6 +40,9 @@ keys! {
     MAX_PROCESSES: u32 = "maxProcesses", --"max-processes" "N" One, "16",
         |n, c| whole(n, c, SOME..=MOST),
         "Most model servers at once, all revisions together";
+    GPUS: Vec<String> = "gpus", --"gpus" "DEVICE" List, "", devices,
+        "GPU that model servers may be given: an index, a GPU- or MIG- name, or several with commas \
+         between; when not written, what nvidia-smi lists";
     DEFAULTS: () = "defaults", --"" "" NoFlag, "", |_, _| Some(()),
         "Keys of a revision, set here for every revision";
     REVISIONS: () = "revisions", --"" "" NoFlag, "", |_, _| Some(()),
@@ -160,6 +164,9 @@ keys! {
         "Environment variable for the model server";
     DIR: PathBuf = "process.dir", --"dir" "DIR" One, "", directory,
         "Working directory of the model server";
+    PROCESS_GPUS: u32 = "process.gpus", --"gpus-per-replica" "N" One, "0",
+        |n, c| whole(n, c, 0..=MOST),
+        "GPUs that each replica has to itself, of those in the pool (gpus)";
     READINESS_PATH: String = "process.readiness.path", --"readiness-path" "PATH" One, "", http_path,
         "Path that answers 200 to 399 once the model is ready; when not written, an open port is enough";
     READINESS_TIMEOUT: Duration = "process.readiness.timeout", --"readiness-timeout" "DURATION" One,

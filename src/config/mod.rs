@@ -44,6 +44,8 @@ pub struct Config {
     pub max_connections: usize,
     /// Most local model servers at once, all revisions together.
     pub max_processes: u32,
+    /// The devices that model servers may be given; `None` is what this machine lists.
+    pub gpus: Option<Vec<String>>,
     /// The revisions in the order they were written, at least one.
     pub revisions: Vec<RevisionConfig>,
 }

@@ -171,7 +171,7 @@ impl Draft<'_> {
                 timeout: layers.written(&k::READINESS_TIMEOUT).unwrap_or(cold),
             },
             stop_timeout: layers.value(&k::STOP_TIMEOUT),
-            gpus: 0,
+            gpus: layers.value(&k::PROCESS_GPUS),
             resources: Resources::default(),
         }
     }

@@ -108,6 +108,13 @@ impl Arbiter {
         }
     }
 
+    /// These are the devices, where there were none.
+    pub fn equip(&mut self, devices: Vec<String>) {
+        if self.devices.is_empty() {
+            self.devices = devices;
+        }
+    }
+
     /// A revision comes, of which `keeps` replicas are never taken.
     pub fn join(&mut self, name: RevisionId, keeps: usize) -> Party {
         let party = Party(self.count());

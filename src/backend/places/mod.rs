@@ -77,6 +77,13 @@ impl Places {
             listens: false,
         })))
     }
+
+    /// Adds devices where there were none: they were looked for late.
+    pub fn equip(&self, devices: Vec<String>) {
+        let mut hall = self.0.lock();
+        hall.arbiter.equip(devices);
+        hall.settle();
+    }
 }
 
 impl fmt::Debug for Places {

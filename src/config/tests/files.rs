@@ -105,6 +105,7 @@ fn all_defaults() -> Config {
         admin: Some("127.0.0.1:9090".parse().expect("an address")),
         max_connections: 16384,
         max_processes: 16,
+        gpus: None,
         revisions: vec![RevisionConfig {
             spec,
             process: Some(process),
