@@ -204,7 +204,7 @@ impl ProcessLauncher {
 }
 
 /// What lets a process see these devices and no others. What its own settings say of these
-/// variables holds over it: some servers want another name for the same device.
+/// variables holds over it: AMD's HIP counts the first within what the second leaves.
 fn visible(devices: &[String]) -> impl Iterator<Item = (&'static str, String)> {
     let names = ["CUDA_VISIBLE_DEVICES", "ROCR_VISIBLE_DEVICES"];
     let names = names.into_iter().filter(|_| !devices.is_empty());

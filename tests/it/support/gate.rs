@@ -28,6 +28,7 @@ pub(crate) struct Gate {
     pub(crate) registry: Arc<Registry>,
     revisions: Vec<Running>,
     loops: JoinSet<()>,
+    places: Places,
 }
 
 struct Running {
@@ -42,6 +43,11 @@ struct Running {
 impl Gate {
     /// No revision yet.
     pub(crate) fn empty() -> Self {
+        Self::on(Places::new(1000))
+    }
+
+    /// The same on a machine with so many places and devices.
+    pub(crate) fn on(places: Places) -> Self {
         let (machine, registry) = (Machine::default(), Arc::new(Registry::default()));
         let proxy = Arc::new(Proxy::new(Arc::clone(&registry), machine.clone()));
         Self {
@@ -50,6 +56,7 @@ impl Gate {
             registry,
             revisions: Vec::new(),
             loops: JoinSet::new(),
+            places,
         }
     }
 
@@ -82,8 +89,8 @@ impl Gate {
         };
         let machine = (self.machine.clone(), self.machine.clone());
         let occupancy = Arc::clone(&throttler);
-        let supervisor =
-            Supervisor::start(settings, process, machine, Places::new(1000), occupancy);
+        let places = self.places.clone();
+        let supervisor = Supervisor::start(settings, process, machine, places, occupancy);
         let scaling = Spec::new(spec.scaling.clone(), spec.container_concurrency);
         let (sender, scaling) = watch::channel(scaling);
         self.loops
@@ -170,6 +177,14 @@ impl Gate {
 
     pub(crate) fn decisions(&self) -> Vec<Decision> {
         self.first().decisions.read()
+    }
+
+    /// The last decision about a revision.
+    pub(crate) fn last_decision(&self, name: &str) -> Decision {
+        let mut revisions = self.revisions.iter();
+        let running = revisions.find(|running| running.spec.id.as_str() == name);
+        let last = running.expect("it was added").decisions.last();
+        last.expect("something was decided")
     }
 
     pub(crate) fn stats(&self) -> &Stats {

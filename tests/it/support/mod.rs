@@ -15,7 +15,7 @@ pub(crate) use body::telling;
 pub(crate) use client::{Answer, Ask, Client, get, named, post, post_told};
 pub(crate) use dice::Dice;
 pub(crate) use gate::Gate;
-pub(crate) use machine::{Machine, Start};
+pub(crate) use machine::{Machine, Process, Start};
 pub(crate) use settings::{defaults, process, revision};
 
 pub(crate) const fn ms(n: u64) -> Duration {
