@@ -118,14 +118,13 @@ impl<R: Clone> Admission<R> {
                 ..Left::default()
             };
         }
-        let idles = vacant && slots.serves();
+        let serves = slots.serves();
         let free = slots.is_free(self.limit);
         let grant = if free { self.seat_next(index) } else { None };
-        let idled = idles && grant.is_none();
         Left {
+            idled: vacant && serves && grant.is_none(),
             grant,
             vacated,
-            idled,
         }
     }
 

@@ -12,6 +12,8 @@ mod place;
 mod state;
 #[cfg(all(test, not(model_check)))]
 mod tests;
+#[cfg(all(test, not(model_check)))]
+mod tests_idle;
 #[cfg(test)]
 mod tests_support;
 
@@ -27,7 +29,6 @@ use crate::admission::{Admission, Left, Reading, Seat, Ticket, Verdict};
 use crate::ports::{Outage, World};
 use crate::revision::{ContainerConcurrency, Endpoint, QueueLimits, ReplicaId};
 use crate::sync::{Mutex, now};
-
 use state::{State, Turn};
 
 pub use permit::Permit;
@@ -167,12 +168,7 @@ impl<C: Default> Throttler<C> {
         if let Some(outage) = state.outage.clone() {
             wakers.extend(state.dismiss(&outage, now));
         }
-        let stirs = state.tells_idle && state.admission.idle().next().is_some();
-        drop(state);
-        wake(wakers);
-        if stirs {
-            self.stir();
-        }
+        self.wake(state, wakers);
     }
 
     /// No replica will come any more, whatever the world says from now on: who waits is told, and
@@ -197,22 +193,7 @@ impl<C: Default> Throttler<C> {
         let grants = state.admission.restore(replica);
         state.note_warmth(now());
         let wakers = state.grant(grants);
-        let stirs = state.tells_idle && state.admission.idle().next().is_some();
-        drop(state);
-        wake(wakers);
-        if stirs {
-            self.stir();
-        }
-    }
-
-    /// A replica did not answer within any budget: it takes nothing more, and its backend is told.
-    pub fn report_stuck(&self, replica: ReplicaId) {
-        let mut state = self.state.lock();
-        state.admission.retire_one(replica);
-        state.note_warmth(now());
-        state.stuck.push(replica);
-        drop(state);
-        self.stir();
+        self.wake(state, wakers);
     }
 
     /// Whether a replica is still among the ready ones.
@@ -283,11 +264,6 @@ impl<C: Default> Throttler<C> {
         let mut state = self.state.lock();
         let left = state.admission.vacate(seat, now);
         self.pass_on(state, left);
-    }
-
-    /// The backend looks again.
-    fn stir(&self) {
-        self.vacancies.send_modify(|count| *count += 1);
     }
 
     fn pass_on(&self, mut state: Guard<'_, C>, left: Left) {

@@ -1,12 +1,40 @@
-//! What a backend may ask of the throttler before it stops a replica.
+//! What a backend may ask of the throttler before it stops a replica, and what makes it look again.
 
+use std::task::Waker;
 use std::time::Instant;
 
 use tokio::sync::watch;
 
-use super::{Throttler, now, wake};
+use super::{Guard, Throttler, now, wake};
 use crate::ports::Occupancy;
 use crate::revision::ReplicaId;
+
+impl<C: Default> Throttler<C> {
+    /// A replica did not answer within any budget: it takes nothing more, and its backend is told.
+    pub fn report_stuck(&self, replica: ReplicaId) {
+        let mut state = self.state.lock();
+        state.admission.retire_one(replica);
+        state.note_warmth(now());
+        state.stuck.push(replica);
+        drop(state);
+        self.stir();
+    }
+
+    /// Wakes those whose turn it is, and the backend if it waits for a replica that nobody needs.
+    pub(super) fn wake(&self, state: Guard<'_, C>, wakers: Vec<Waker>) {
+        let stirs = state.tells_idle && state.admission.idle().next().is_some();
+        drop(state);
+        wake(wakers);
+        if stirs {
+            self.stir();
+        }
+    }
+
+    /// The backend looks again.
+    pub(super) fn stir(&self) {
+        self.vacancies.send_modify(|count| *count += 1);
+    }
+}
 
 impl<C: Default + Send + Sync + 'static> Occupancy for Throttler<C> {
     fn retire(&self, count: usize) -> Vec<ReplicaId> {

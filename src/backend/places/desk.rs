@@ -91,8 +91,8 @@ impl Desk {
         let devices = size(ask.devices);
         self.counter(&mut hall).is_bare = ask.is_bare;
         let granted = self.counter(&mut hall).granted;
-        let fits = |&place: &_| hall.arbiter.devices(place).len() == devices;
-        if granted.filter(fits).is_none() {
+        let fits = granted.is_some_and(|place| hall.arbiter.devices(place).len() == devices);
+        if !fits {
             self.give_back(&mut hall);
             hall.arbiter.ask(self.party, devices);
             hall.settle();

@@ -55,7 +55,7 @@ async fn each_replica_has_devices_of_its_own_until_nothing_is_left_of_it() {
     let mut other = model("roses", 1, &places);
     other.scale_to(1).await;
     scene.scale_to(1).await;
-    other.after(STOP_TIMEOUT - millis(100)).await;
+    other.after(29 * SECOND).await;
     assert_eq!(other.machine.processes().len(), 0);
     other.sees(|world| counts(world) == (0, 1, 0)).await;
     assert_eq!(scene.devices(), [["1"]]);

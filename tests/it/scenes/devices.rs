@@ -27,7 +27,7 @@ fn model(name: &str, load: Duration, gpus: u32) -> (RevisionSpec, ProcessSpec) {
     let mut spec = defaults(name);
     spec.container_concurrency = ContainerConcurrency::new(1);
     let mut process = process(load);
-    process.command[0] = name.to_owned();
+    name.clone_into(&mut process.command[0]);
     process.gpus = gpus;
     (spec, process)
 }
