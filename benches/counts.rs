@@ -27,12 +27,13 @@ use support::{gate, peers};
 /// Of a request's body.
 const BODY_BYTES: usize = 1024;
 /// The peers, the yardstick first.
-const PEERS: [&str; 7] = [
+const PEERS: [&str; 8] = [
     "minimal",
     "minimal, limited",
     "minimal, one slot",
     "holdgate",
     "holdgate, one slot",
+    "holdgate, recording",
     "haproxy",
     "nginx",
 ];
@@ -160,6 +161,12 @@ impl Bench {
             "holdgate, one slot" => {
                 let limit = ["--container-concurrency", "1"];
                 let server = gate::start(by, &self.cores.for_load(), &limit).await;
+                server.map(Some)
+            }
+            "holdgate, recording" => {
+                let file = folder.join("holdgate.trace");
+                let record = ["--record", file.to_str().unwrap_or("holdgate.trace")];
+                let server = gate::start(by, &self.cores.for_load(), &record).await;
                 server.map(Some)
             }
             "haproxy" => peers::haproxy(by, folder, &[to], 0).await,

@@ -9,12 +9,13 @@ use std::time::{Duration, Instant};
 use tokio::sync::watch;
 use tokio::time::MissedTickBehavior;
 
-use crate::autoscale::{Around, Decision, Measured, SAMPLE_EVERY, Spec, Steering};
+use crate::autoscale::{Around, Bound, Decision, Measured, Mode, SAMPLE_EVERY, Spec, Steering};
 use crate::ports::{ReplicaState, Scaler, World};
 use crate::revision::{RevisionId, ScaleMetric};
 use crate::stats::Stats;
 use crate::sync::now;
 use crate::throttler::{Sample, Throttler};
+use crate::trace::{Decided, Event};
 
 /// How many decisions are kept to be looked at.
 const KEPT: usize = 256;
@@ -63,6 +64,20 @@ impl Decisions {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Gauged(pub Vec<(ScaleMetric, Option<f64>)>);
 
+impl Gauged {
+    /// The values of all metrics that do not count requests, in the order of the metrics.
+    #[must_use]
+    pub fn in_order(&self, spec: &Spec) -> Vec<Option<f64>> {
+        let value = |metric: &ScaleMetric| {
+            let found = self.0.iter().find(|(known, _)| known == metric);
+            found.and_then(|(_, value)| *value)
+        };
+        let metrics = spec.metrics().map(|(metric, _)| metric);
+        let gauged = metrics.filter(|metric| !metric.counts_requests());
+        gauged.map(value).collect()
+    }
+}
+
 /// Everything one revision's autoscaler reads and steers.
 #[derive(Debug)]
 pub struct PodAutoscaler<C, S> {
@@ -98,8 +113,9 @@ where
         let mut tick = tokio::time::interval_at((epoch + SAMPLE_EVERY).into(), SAMPLE_EVERY);
         // A late tick is not made up for: two samples in one second would count twice.
         tick.set_missed_tick_behavior(MissedTickBehavior::Skip);
-        self.decide(&mut steering, &self.throttler.peek(), epoch)
-            .await;
+        let sample = self.throttler.peek();
+        self.note_turn(epoch, true, &[]);
+        self.decide(&mut steering, &sample, epoch).await;
         let mut decide_next = true;
         let mut latest = epoch;
         loop {
@@ -115,6 +131,7 @@ where
             }
             if poked {
                 let sample = self.throttler.peek();
+                self.note_turn(now, false, &[]);
                 if steering.poke(sample.in_flight, now) {
                     self.decide(&mut steering, &sample, now).await;
                 }
@@ -122,6 +139,7 @@ where
             }
             let sample = self.throttler.sample();
             let gauged = self.gauged(steering.spec());
+            self.note_turn(now, false, &gauged);
             let report = sample.report;
             steering.record(&Measured { report, gauged }, now);
             decide_next = !decide_next;
@@ -135,16 +153,12 @@ where
     /// What was read of the replicas since the last measurement, in the order of the metrics.
     fn gauged(&mut self, spec: &Spec) -> Vec<Option<f64>> {
         let fresh = self.gauged.has_changed().unwrap_or(false);
-        let Gauged(read) = &*self.gauged.borrow_and_update();
-        let value = |metric: &ScaleMetric| {
-            let found = read.iter().find(|(known, _)| known == metric);
-            found.and_then(|(_, value)| *value).filter(|_| fresh)
-        };
-        spec.metrics()
-            .map(|(metric, _)| metric)
-            .filter(|metric| !metric.counts_requests())
-            .map(value)
-            .collect()
+        let read = self.gauged.borrow_and_update();
+        if fresh {
+            read.in_order(spec)
+        } else {
+            Gauged::default().in_order(spec)
+        }
     }
 
     fn around(&self, sample: &Sample) -> Around {
@@ -164,16 +178,31 @@ where
         let decision = steering.decide(&self.around(sample), now);
         self.stats.decisions.count(decision.bound_by().as_str());
         let asked = steering.asked();
+        let mut done = false;
         if decision.changes(asked)
             && let Some(replicas) = decision.replicas
         {
             self.announce(asked, replicas, &decision);
             match self.scaler.scale_to(replicas).await {
-                Ok(()) => steering.note_asked(replicas),
+                Ok(()) => {
+                    steering.note_asked(replicas);
+                    done = true;
+                }
                 Err(error) => tracing::warn!(revision = %self.id, %error, "asked in vain"),
             }
         }
+        let noted = || Event::Decided(Some(Box::new(decided(&decision, done))));
+        self.throttler.tape().note(crate::sync::now(), noted);
         self.decisions.keep(decision);
+    }
+
+    fn note_turn(&self, now: Instant, began: bool, gauged: &[Option<f64>]) {
+        let tape = self.throttler.tape();
+        tape.note_with(crate::sync::now(), |nanos| Event::Turned {
+            now: nanos(now),
+            began,
+            gauged: gauged.to_vec(),
+        });
     }
 
     fn announce(&self, asked: Option<u32>, replicas: u32, decision: &Decision) {
@@ -182,6 +211,29 @@ where
             let reason = decision.reason();
             tracing::info!(revision = %self.id, from, to = replicas, %reason, "scale");
         }
+    }
+}
+
+/// A decision for a record.
+fn decided(decision: &Decision, asked: bool) -> Decided {
+    let seen = &decision.seen;
+    let averages = seen.readings.iter().map(|reading| reading.averages);
+    Decided {
+        ready: seen.ready,
+        starting: seen.starting,
+        busy: seen.busy,
+        typical_start: seen.typical_start,
+        shortage: seen
+            .shortage
+            .map(|shortage| Bound::Shortage(shortage).as_str().to_owned()),
+        scheduled: seen.scheduled,
+        averages: averages
+            .map(|averages| averages.map(|both| (both.stable, both.panic)))
+            .collect(),
+        replicas: decision.replicas,
+        bound_by: decision.bound_by().as_str().to_owned(),
+        panic: matches!(decision.mode, Mode::Panic { .. }),
+        asked,
     }
 }
 

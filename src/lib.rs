@@ -30,6 +30,8 @@ pub mod ports;
 
 pub mod stats;
 
+pub mod trace;
+
 pub mod throttler;
 
 pub mod autoscaler;
@@ -52,6 +54,8 @@ pub mod sample_model;
 pub mod config;
 
 pub mod admin;
+
+pub mod simulate;
 
 pub mod cli;
 

@@ -7,7 +7,7 @@ use clap::Parser;
 use holdgate::app::{self, Start};
 use holdgate::backend::helper;
 use holdgate::cli::{Cli, Command, check};
-use holdgate::config::{Complaints, LogFormat, Overrides, Program, load};
+use holdgate::config::{Complaints, LogFormat, Overrides, Program, load_to_run};
 use holdgate::sample_model;
 use holdgate::telemetry::{self, Format};
 use tokio::runtime::{Builder, Runtime};
@@ -28,7 +28,7 @@ fn main() -> ExitCode {
     match cli.command {
         Command::Run(run) => {
             let files = run.files.paths(environment);
-            match load(&files, &overrides) {
+            match load_to_run(&files, &overrides) {
                 Ok(config) => {
                     let start = Start {
                         config,

@@ -5,13 +5,14 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Every module of the crate in reading order, with its floor.
-const ORDER: [(&str, u8); 17] = [
+const ORDER: [(&str, u8); 19] = [
     ("revision", 0),
     ("admission", 0),
     ("autoscale", 0),
     ("sync", 1),
     ("ports", 1),
     ("stats", 1),
+    ("trace", 1),
     ("throttler", 1),
     ("autoscaler", 1),
     ("registry", 1),
@@ -22,6 +23,7 @@ const ORDER: [(&str, u8); 17] = [
     ("sample_model", 4),
     ("config", 4),
     ("admin", 4),
+    ("simulate", 4),
     ("cli", 4),
 ];
 

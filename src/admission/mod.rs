@@ -6,6 +6,7 @@
 
 pub mod line;
 pub mod meter;
+mod patience;
 pub mod pick;
 mod read;
 mod service;
@@ -15,6 +16,7 @@ mod verdict;
 use std::time::{Duration, Instant};
 
 use crate::revision::{ContainerConcurrency, QueueLimits, ReplicaId};
+pub use patience::{deadline, warm_since};
 pub use verdict::{Grant, Left, Reading, Seat, Ticket, Verdict};
 
 use line::Line;

@@ -9,6 +9,14 @@ use crate::revision::ReplicaId;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Ticket(pub(super) u64);
 
+impl Ticket {
+    /// Its number, from 0.
+    #[must_use]
+    pub const fn number(self) -> u64 {
+        self.0
+    }
+}
+
 /// One occupied slot: whose, and where to look for it first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Seat {

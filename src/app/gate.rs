@@ -15,6 +15,7 @@ use crate::backend::{Host, Supervisor};
 use crate::config::{Config, RevisionConfig};
 use crate::proxy::Registry;
 use crate::revision::RevisionId;
+use crate::trace::Recorder;
 
 /// How often unused connections to replicas are looked at.
 const RETIRE_EVERY: Duration = Duration::from_secs(1);
@@ -34,6 +35,7 @@ pub(super) struct Gate {
     /// Taken out of the configuration, their processes not gone yet; each with its wait for that.
     leaving: Vec<(Supervisor, JoinHandle<()>)>,
     config: Config,
+    recorder: Recorder,
     janitor: JoinHandle<()>,
 }
 
@@ -45,6 +47,7 @@ impl Gate {
         exe: PathBuf,
         devices: Devices,
         config: &Config,
+        recorder: Recorder,
     ) -> Self {
         let janitor = tokio::spawn(retire_connections(Arc::clone(&registry)));
         let config = Config {
@@ -60,6 +63,7 @@ impl Gate {
             running: BTreeMap::new(),
             leaving: Vec::new(),
             config,
+            recorder,
             janitor,
         }
     }
@@ -93,7 +97,8 @@ impl Gate {
             tracing::error!(revision = %revision.spec.id, "it has no command to run");
             return;
         };
-        let running = Running::start(&self.host, revision, process, &self.board);
+        let tape = self.recorder.tape(&revision.spec.id);
+        let running = Running::start(&self.host, revision, process, &self.board, &tape);
         self.running.insert(revision.spec.id.clone(), running);
     }
 
@@ -124,6 +129,8 @@ impl Gate {
             ),
             ("maxProcesses", old.max_processes != config.max_processes),
             ("gpus", old.gpus != config.gpus),
+            ("record", old.record != config.record),
+            ("recordSize", old.record_size != config.record_size),
         ];
         for (key, _) in changed.into_iter().filter(|(_, changed)| *changed) {
             tracing::warn!(key, "a change of this takes effect at the next start");

@@ -18,6 +18,7 @@ use crate::admin::{self, Board};
 use crate::config::{Config, Overrides, Program};
 use crate::proxy::{Proxy, Registry, TcpDial};
 use crate::server::{self, Server};
+use crate::trace::{Recorder, Recording};
 use devices::Devices;
 use drain::Signals;
 use gate::Gate;
@@ -66,12 +67,15 @@ pub async fn run(start: Start) -> anyhow::Result<()> {
         None => None,
     };
     let exe = std::env::current_exe().context("could not find our own binary")?;
+    reload::tell_warnings(&config);
+    let (recorder, recording) = record(&config)?;
     let mut gate = Gate::new(
         Arc::clone(&registry),
         Arc::clone(&board),
         exe,
         devices,
         &config,
+        recorder,
     );
     gate.apply(&config);
     let proxy = Arc::new(Proxy::new(registry, TcpDial));
@@ -85,7 +89,21 @@ pub async fn run(start: Start) -> anyhow::Result<()> {
     reload::until_ended(&mut gate, &mut signals, &files, &overrides, &program).await;
     board.set_ready(false);
     let drained = drain::drain(gate, &server, &mut signals, program.drain_timeout).await;
+    if let Some(recording) = recording {
+        recording.finish().await;
+    }
     admin_ends.cancel();
     accepting.abort();
     drained
+}
+
+/// Begins the record that was asked for.
+fn record(config: &Config) -> anyhow::Result<(Recorder, Option<Recording>)> {
+    let Some(path) = &config.record else {
+        return Ok((Recorder::default(), None));
+    };
+    let (recorder, recording) =
+        Recorder::begin(path, config.record_size).context("could not begin a record")?;
+    tracing::info!("recording to {}", path.display());
+    Ok((recorder, Some(recording)))
 }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use super::drain::{Asked, Signals};
 use super::gate::Gate;
-use crate::config::{Overrides, Program, Watch, load};
+use crate::config::{Config, Overrides, Program, Watch, load_to_run};
 
 /// Keeps the gate as it is written until it is told to end.
 pub(super) async fn until_ended(
@@ -35,14 +35,22 @@ pub(super) async fn until_ended(
     }
 }
 
+/// Logs what may not do what its writer thinks.
+pub(super) fn tell_warnings(config: &Config) {
+    for warning in &config.warnings {
+        tracing::warn!(%warning, "may not do what it says");
+    }
+}
+
 async fn reload(gate: &mut Gate, files: &[PathBuf], overrides: &Overrides, why: &str) {
-    let read = match load(files, overrides) {
+    let read = match load_to_run(files, overrides) {
         Ok(config) => gate.devices.suffice(&config).await.map(|()| config),
         Err(complaints) => Err(complaints),
     };
     match read {
         Ok(config) => {
             tracing::info!(why, "reading the configuration again");
+            tell_warnings(&config);
             gate.apply(&config);
         }
         Err(complaints) => {

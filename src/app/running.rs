@@ -14,6 +14,7 @@ use crate::ports::{Outage, OutageReason, World};
 use crate::proxy::{Revision, Throttler};
 use crate::revision::RevisionSpec;
 use crate::stats::Stats;
+use crate::trace::Tape;
 
 /// One revision that runs.
 #[derive(Debug)]
@@ -33,9 +34,11 @@ impl Running {
         revision: &RevisionConfig,
         process: ProcessSpec,
         board: &Board,
+        tape: &Tape,
     ) -> Self {
         let spec = &revision.spec;
-        let throttler = Throttler::new(spec.container_concurrency, spec.queue);
+        let (limit, queue) = (spec.container_concurrency, spec.queue);
+        let throttler = Throttler::recorded(limit, queue, tape.clone());
         let stats = Arc::new(Stats::new());
         let settings = Settings {
             revision: spec.id.clone(),
@@ -43,6 +46,7 @@ impl Running {
             failed_starts: spec.scaling.failed_starts,
             min_replicas: spec.scaling.min_replicas,
             max_starting: spec.scaling.max_starting,
+            tape: tape.clone(),
         };
         let supervisor = host.supervise(settings, process, Arc::clone(&throttler));
         let scaling = watch::Sender::new(scaling(spec));

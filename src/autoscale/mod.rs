@@ -15,6 +15,7 @@ mod delay;
 mod reason;
 mod seen;
 mod spec;
+mod start;
 mod steering;
 mod window;
 mod wish;
@@ -28,6 +29,7 @@ pub use delay::DelayWindow;
 pub use reason::Amount;
 pub use seen::{MetricReading, Seen};
 pub use spec::{ACTIVATION_TIMEOUT, Bounds, Spec, Target, panic_window};
+pub use start::typical_start;
 pub use steering::{Around, Measured, Steering};
 pub use window::{MetricWindow, round_to};
 

@@ -12,6 +12,7 @@ use super::places::Place;
 use super::recovery::Crash;
 use super::seams::{Child, Exit, LaunchError, Launcher, Order, Probe, Sight};
 use crate::revision::ReplicaId;
+use crate::trace::Phases;
 
 /// Between two looks at a process that has just been started.
 const EAGER: Duration = Duration::from_millis(25);
@@ -32,23 +33,6 @@ pub(super) enum Note {
     Slow(ReplicaId, String),
     /// The process has exited; its group and its last words are still being gathered.
     Down(ReplicaId),
-}
-
-/// How long each phase of a start took.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Phases {
-    /// Until the command ran.
-    pub(super) spawn: Duration,
-    /// From then until it accepted a connection.
-    pub(super) listen: Duration,
-    /// From then until it was ready.
-    pub(super) ready: Duration,
-}
-
-impl Phases {
-    pub(super) fn total(self) -> Duration {
-        self.spawn + self.listen + self.ready
-    }
 }
 
 /// How the life ended.

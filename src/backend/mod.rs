@@ -8,7 +8,7 @@ pub mod spec;
 mod fleet;
 mod life;
 pub mod places;
-mod recovery;
+pub(crate) mod recovery;
 pub mod seams;
 pub mod supervisor;
 

@@ -16,31 +16,31 @@ const PROVEN: Duration = Duration::from_secs(10);
 
 /// One start that is still to be made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Attempt {
+pub(crate) struct Attempt {
     /// Crashes in a row that led to it.
-    pub(super) streak: u32,
+    pub(crate) streak: u32,
     due: Instant,
 }
 
 /// How a start failed.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Crash {
+pub(crate) struct Crash {
     /// For a person: the exit status, the last lines of stderr.
-    pub(super) detail: String,
+    pub(crate) detail: String,
     /// Trying again at once cannot help: the command itself cannot be run.
-    pub(super) hopeless: bool,
+    pub(crate) hopeless: bool,
 }
 
 /// How many replicas take or will soon take requests.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Supply {
-    pub(super) starting: usize,
-    pub(super) ready: usize,
+pub(crate) struct Supply {
+    pub(crate) starting: usize,
+    pub(crate) ready: usize,
 }
 
 /// The starts still to be made, and the memory of those that failed.
 #[derive(Debug)]
-pub(super) struct Recovery {
+pub(crate) struct Recovery {
     failed_starts: u32,
     /// Starts in a row that died before they were ready.
     failed: u32,
@@ -56,7 +56,7 @@ struct Failure {
 
 impl Recovery {
     /// After `failed_starts` crashes in a row (0 counts as 1) waiting requests are told.
-    pub(super) fn new(failed_starts: u32) -> Self {
+    pub(crate) fn new(failed_starts: u32) -> Self {
         Self {
             failed_starts: failed_starts.max(1),
             failed: 0,
@@ -65,12 +65,12 @@ impl Recovery {
         }
     }
 
-    pub(super) fn set_failed_starts(&mut self, failed_starts: u32) {
+    pub(crate) fn set_failed_starts(&mut self, failed_starts: u32) {
         self.failed_starts = failed_starts.max(1);
     }
 
     /// Makes it so that `count` starts are outstanding.
-    pub(super) fn resize(&mut self, count: usize, now: Instant) {
+    pub(crate) fn resize(&mut self, count: usize, now: Instant) {
         // The worst record stays longest, so that shrinking and growing does not wash it off.
         self.attempts.sort_by_key(|a| std::cmp::Reverse(a.streak));
         self.attempts.truncate(count);
@@ -92,7 +92,7 @@ impl Recovery {
     }
 
     /// Takes a start that is to be made now, if there is one.
-    pub(super) fn take(&mut self, supply: Supply, now: Instant) -> Option<Attempt> {
+    pub(crate) fn take(&mut self, supply: Supply, now: Instant) -> Option<Attempt> {
         let at = if self.is_hopeless(supply) {
             // One scout at a time: eight processes that crash tell no more than one.
             self.scout().filter(|_| supply.starting == 0)
@@ -103,12 +103,12 @@ impl Recovery {
     }
 
     /// Gives back a start that could not be made yet.
-    pub(super) fn put_back(&mut self, attempt: Attempt) {
+    pub(crate) fn put_back(&mut self, attempt: Attempt) {
         self.attempts.push(attempt);
     }
 
     /// A start failed; the next one is due after its pause.
-    pub(super) fn failed(&mut self, streak: u32, crash: Crash, supply: Supply, now: Instant) {
+    pub(crate) fn failed(&mut self, streak: u32, crash: Crash, supply: Supply, now: Instant) {
         // While another replica is ready the revision works: only the pauses grow.
         if supply.ready == 0 {
             let at_least = if crash.hopeless {
@@ -135,7 +135,7 @@ impl Recovery {
     }
 
     /// A replica died that had been ready for so long.
-    pub(super) fn fell(&mut self, streak: u32, ready_for: Duration, now: Instant) {
+    pub(crate) fn fell(&mut self, streak: u32, ready_for: Duration, now: Instant) {
         let streak = if ready_for >= PROVEN {
             1
         } else {
@@ -148,7 +148,7 @@ impl Recovery {
     }
 
     /// A replica became ready: whatever failed before does not count any more.
-    pub(super) fn succeeded(&mut self, now: Instant) {
+    pub(crate) fn succeeded(&mut self, now: Instant) {
         let was_hopeless = self.failed >= self.failed_starts;
         self.failed = 0;
         self.last = None;
@@ -161,12 +161,12 @@ impl Recovery {
     }
 
     /// Forgets everything: what is started next is something else.
-    pub(super) fn reset(&mut self) {
+    pub(crate) fn reset(&mut self) {
         *self = Self::new(self.failed_starts);
     }
 
     /// Set while starts keep failing and none is under way.
-    pub(super) fn outage(&self, supply: Supply, now: Instant) -> Option<Arc<Outage>> {
+    pub(crate) fn outage(&self, supply: Supply, now: Instant) -> Option<Arc<Outage>> {
         let next = self.pause_end(supply).filter(|&end| end > now)?;
         Some(Arc::new(Outage {
             reason: OutageReason::ColdStartFailed,
@@ -176,7 +176,7 @@ impl Recovery {
     }
 
     /// When to look again.
-    pub(super) fn wake(&self, supply: Supply, now: Instant) -> Option<Instant> {
+    pub(crate) fn wake(&self, supply: Supply, now: Instant) -> Option<Instant> {
         let next = if self.is_hopeless(supply) {
             self.pause_end(supply)
         } else {
@@ -196,7 +196,7 @@ impl Recovery {
     }
 
     /// Started often enough in a row, and none is ready.
-    pub(super) fn is_hopeless(&self, supply: Supply) -> bool {
+    pub(crate) fn is_hopeless(&self, supply: Supply) -> bool {
         self.failed >= self.failed_starts && supply.ready == 0
     }
 

@@ -14,6 +14,7 @@ use super::spec::ProcessSpec;
 use crate::ports::{Occupancy, ScaleError, Scaler, World};
 use crate::revision::RevisionId;
 use crate::stats::Stats;
+use crate::trace::Tape;
 
 /// What a revision says about its supervision.
 #[derive(Clone, Debug)]
@@ -28,6 +29,8 @@ pub struct Settings {
     pub min_replicas: u32,
     /// Most replicas on their way at once; `None` is no bound.
     pub max_starting: Option<u32>,
+    /// Where starts and ends are noted.
+    pub tape: Tape,
 }
 
 /// Holds the processes of one revision. When the last clone is dropped they are drained without

@@ -9,7 +9,8 @@ use crate::autoscale::{Amount, Spec};
 use crate::config::{Config, Overrides, RevisionConfig, brief, load};
 use crate::revision::RevisionSpec;
 
-/// Reads files and tells about them: what they mean goes to `out`, complaints go to `err`.
+/// Reads files and tells about them: what they mean goes to `out`, complaints and warnings go to
+/// `err`.
 /// Returns the exit code, 0 or 2.
 ///
 /// # Errors
@@ -17,6 +18,9 @@ use crate::revision::RevisionSpec;
 pub fn check(files: &[PathBuf], out: &mut dyn Write, err: &mut dyn Write) -> io::Result<u8> {
     match load(files, &Overrides::default()) {
         Ok(config) => {
+            for warning in &config.warnings {
+                writeln!(err, "warning: {warning}")?;
+            }
             write!(out, "{}", meaning(&config))?;
             Ok(0)
         }
@@ -64,6 +68,8 @@ fn tell(revision: &RevisionConfig, is_lone: bool) -> String {
             "ready",
             &format!("{ready}, within {}", brief(process.readiness.timeout)),
         );
+    } else {
+        say("starts", "nothing yet: to run it, a command is needed");
     }
     if let Some(gpus @ 1..) = revision.process.as_ref().map(|process| process.gpus) {
         let noun = if gpus == 1 { "GPU" } else { "GPUs" };

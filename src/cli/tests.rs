@@ -191,6 +191,19 @@ revisions:
     ] {
         assert!(told_of_devices.contains(line), "{told_of_devices}");
     }
+    let manifest = "\
+apiVersion: serving.kserve.io/v1beta1
+kind: InferenceService
+metadata: { name: m, annotations: { autoscaling.knative.dev/max-scale: '2' } }
+spec: { predictor: { sklearn: {} } }
+";
+    let (code, out, err) = told(manifest);
+    assert_eq!(code, 0, "a warning stops nobody");
+    assert!(out.contains("m-predictor\n  takes   every host; models m\n  starts  nothing yet"));
+    assert!(
+        err.starts_with("warning: ./a.yaml:3:72: metadata.annotations."),
+        "{err}"
+    );
     let wrong = "revisions:\n- { name: m, process: { command: serve } }\n- { colour: red }\n";
     let (code, out, err) = told(wrong);
     assert_eq!((code, out.as_str(), err.lines().count()), (2, "", 5 + 1));

@@ -9,8 +9,9 @@ use super::file::{self, Files, Section};
 use super::key::Key;
 use super::keys as k;
 use super::layers::{Layer, Layers};
+use super::manifest::Component;
 use super::overrides::Overrides;
-use super::revision::Draft;
+use super::revision::{Commands, Draft};
 use super::tree::{Node, Value};
 use super::words;
 use super::{Config, RevisionConfig};
@@ -20,6 +21,14 @@ use super::{Config, RevisionConfig};
 /// # Errors
 /// Everything that is wrong, all at once.
 pub fn load(files: &[PathBuf], overrides: &Overrides) -> Result<Config, Complaints> {
+    read(files, overrides, Commands::MayCome)
+}
+
+fn read(
+    files: &[PathBuf],
+    overrides: &Overrides,
+    commands: Commands,
+) -> Result<Config, Complaints> {
     let mut complaints = overrides.complaints().clone();
     let written = file::read(files, &mut complaints);
     if files.is_empty() && overrides.command().is_none() {
@@ -29,7 +38,16 @@ pub fn load(files: &[PathBuf], overrides: &Overrides) -> Result<Config, Complain
             message: "wanted a file (-f FILE) or a command (-- COMMAND)".to_owned(),
         });
     }
-    settle(written, overrides, complaints)
+    settle(written, overrides, commands, complaints)
+}
+
+/// The same for a gate that starts what it reads: there, a component of a manifest needs a command
+/// as well.
+///
+/// # Errors
+/// Everything that is wrong, all at once.
+pub fn load_to_run(files: &[PathBuf], overrides: &Overrides) -> Result<Config, Complaints> {
+    read(files, overrides, Commands::Needed)
 }
 
 /// The same for the text of one file that was read already; complaints call it `name`.
@@ -39,12 +57,13 @@ pub fn load(files: &[PathBuf], overrides: &Overrides) -> Result<Config, Complain
 pub fn load_text(name: &Path, text: &str, overrides: &Overrides) -> Result<Config, Complaints> {
     let mut complaints = overrides.complaints().clone();
     let written = file::read_text(name, text, &mut complaints);
-    settle(written, overrides, complaints)
+    settle(written, overrides, Commands::MayCome, complaints)
 }
 
 fn settle(
     mut written: Files,
     overrides: &Overrides,
+    commands: Commands,
     mut complaints: Complaints,
 ) -> Result<Config, Complaints> {
     let target = if written.revisions.is_empty() && overrides.command().is_some() {
@@ -58,11 +77,11 @@ fn settle(
     };
     let drafts: Vec<Draft> = (0..)
         .zip(&written.revisions)
-        .map(|(i, section)| draft(section, &written.defaults, overrides, target == Some(i)))
+        .map(|(i, section)| draft(section, &written, overrides, target == Some(i)))
         .collect();
     let revisions: Vec<Option<RevisionConfig>> = drafts
         .iter()
-        .map(|draft| draft.check(&mut complaints))
+        .map(|draft| draft.check(commands, &mut complaints))
         .collect();
     check_between(&drafts, &mut complaints);
     let [environment, flags] = overrides.top();
@@ -70,6 +89,7 @@ fn settle(
     if let Some(pool) = top.written(&k::GPUS) {
         check_devices(&drafts, pool.len(), &mut complaints);
     }
+    let warnings = complaints.take_warnings();
     let config = revisions
         .into_iter()
         .collect::<Option<_>>()
@@ -79,24 +99,36 @@ fn settle(
             max_connections: top.value(&k::MAX_CONNECTIONS),
             max_processes: top.value(&k::MAX_PROCESSES),
             gpus: top.written(&k::GPUS),
+            record: top.written(&k::RECORD),
+            record_size: top.value(&k::RECORD_SIZE),
             revisions,
+            warnings,
         });
     complaints.unless_any(config)
 }
 
 fn draft<'a>(
     section: &'a Section,
-    defaults: &'a Layer,
+    written: &'a Files,
     overrides: &'a Overrides,
     is_target: bool,
 ) -> Draft<'a> {
-    let mut layers = vec![defaults, &section.layer];
+    let mut layers = vec![&written.cluster];
+    layers.extend(
+        section
+            .component
+            .as_ref()
+            .map(|component| &component.defaults),
+    );
+    layers.push(&written.defaults);
+    layers.extend(&section.layers);
     if is_target {
         layers.extend(overrides.revision());
     }
     Draft {
         at: &section.at,
         layers: Layers::new(layers),
+        component: section.component.as_ref(),
     }
 }
 
@@ -118,18 +150,19 @@ fn from_command(overrides: &Overrides) -> Section {
             path: String::new(),
             value: Value::Nothing,
         },
-        layer,
+        layers: vec![layer],
+        component: None,
     }
 }
 
-/// Which revision the flags of one revision mean: the one that the name picks, or the only one.
+/// Which revision the flags of one revision mean: the one that the name picks, or the only one
+/// that is no transformer or explainer of another.
 fn target(
     revisions: &[Section],
     overrides: &Overrides,
     complaints: &mut Complaints,
 ) -> Option<usize> {
-    let name_of = |section: &Section| Layers::new(vec![&section.layer]).written(&k::NAME);
-    let known: Vec<String> = revisions.iter().filter_map(name_of).collect();
+    let known: Vec<String> = revisions.iter().filter_map(Section::name).collect();
     if revisions.is_empty() {
         return None;
     }
@@ -137,20 +170,23 @@ fn target(
         let name = node.found();
         let picked = revisions
             .iter()
-            .position(|section| name_of(section) == Some(name.clone()));
+            .position(|section| section.name().as_ref() == Some(&name));
         if picked.is_none() {
             let what = format!("the name of a revision ({})", known.join(", "));
             complaints.push(node.wanted(&what));
         }
         return picked;
     }
-    if revisions.len() > 1
+    let helps = |section: &Section| section.component.as_ref().is_some_and(Component::helps);
+    let mut leading = (0..).zip(revisions).filter(|(_, section)| !helps(section));
+    let lone = leading.next().filter(|_| leading.next().is_none());
+    if lone.is_none()
         && let Some(node) = overrides.first_of_revision()
     {
         let message = format!("wanted --name to pick one revision ({})", known.join(", "));
         complaints.push(node.complaint(message));
     }
-    (revisions.len() == 1).then_some(0)
+    lone.map(|(place, _)| place)
 }
 
 /// No replica wants more devices than there are.

@@ -91,32 +91,50 @@ impl fmt::Display for OneLine<'_> {
 }
 
 /// Everything that is wrong, in the order of the files. As an error it prints one line each.
+/// Beside it stands what is only odd, and stops nobody.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Complaints(Vec<Complaint>);
+pub struct Complaints {
+    wrong: Vec<Complaint>,
+    odd: Vec<Complaint>,
+}
 
 impl Complaints {
     /// Adds one, unless the same was said already: a layer is read alone and again with others.
     pub fn push(&mut self, complaint: Complaint) {
-        if !self.0.contains(&complaint) {
-            self.0.push(complaint);
+        if !self.wrong.contains(&complaint) {
+            self.wrong.push(complaint);
         }
+    }
+
+    /// Adds a warning: what was written can be read, but may not do what its writer thinks.
+    pub(super) fn warn(&mut self, warning: Complaint) {
+        if !self.odd.contains(&warning) {
+            self.odd.push(warning);
+        }
+    }
+
+    /// The warnings, in the order of the files.
+    pub(super) fn take_warnings(&mut self) -> Vec<Complaint> {
+        let mut odd = std::mem::take(&mut self.odd);
+        odd.sort_by(|a, b| a.origin.rank().cmp(&b.origin.rank()));
+        odd
     }
 
     /// Nothing is wrong.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.wrong.is_empty()
     }
 
     /// How many there are.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.0.len()
+        self.wrong.len()
     }
 
     /// One by one.
     pub fn iter(&self) -> std::slice::Iter<'_, Complaint> {
-        self.0.iter()
+        self.wrong.iter()
     }
 
     /// The value, if nothing is wrong and so it could be made; else the complaints in order.
@@ -124,7 +142,8 @@ impl Complaints {
         match value {
             Some(value) if self.is_empty() => Ok(value),
             _ => {
-                self.0.sort_by(|a, b| a.origin.rank().cmp(&b.origin.rank()));
+                self.wrong
+                    .sort_by(|a, b| a.origin.rank().cmp(&b.origin.rank()));
                 Err(self)
             }
         }
@@ -142,7 +161,7 @@ impl<'a> IntoIterator for &'a Complaints {
 
 impl fmt::Display for Complaints {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (i, complaint) in self.0.iter().enumerate() {
+        for (i, complaint) in self.wrong.iter().enumerate() {
             let line_break = if i == 0 { "" } else { "\n" };
             write!(f, "{line_break}{complaint}")?;
         }

@@ -1,5 +1,6 @@
 //! Files as layers: what stands at their top, their defaults, and their revisions one by one.
-//! Decides which files and which shapes of files are read at all.
+//! Decides which files and which shapes of files are read at all, and how what several of them say
+//! of one revision is put together. What a manifest means is in `manifest`.
 
 use std::fs;
 use std::io;
@@ -8,15 +9,21 @@ use std::sync::Arc;
 
 use super::complaint::{Complaint, Complaints, Origin};
 use super::keys::{DEFAULTS, HOSTS, MODELS, NAME, REVISION, REVISIONS, TOP};
-use super::layers::Layer;
-use super::tree::{self, Node, Value};
+use super::layers::{Layer, Layers};
+use super::manifest::{self, Component, Manifest};
+use super::tree::{Node, Value};
+use super::yaml;
 
 /// What all files say together.
 #[derive(Default)]
 pub(super) struct Files {
     pub(super) top: Layer,
+    /// What a cluster's `ConfigMap` says of every revision.
+    pub(super) cluster: Layer,
     pub(super) defaults: Layer,
     pub(super) revisions: Vec<Section>,
+    /// Read when all files are: the `ConfigMap` may stand behind them.
+    services: Vec<Node>,
     /// Kept until all files are read: the complaint, should none of them have a revision.
     pub(super) no_revisions: Option<Complaint>,
 }
@@ -25,7 +32,17 @@ pub(super) struct Files {
 pub(super) struct Section {
     /// Where it begins.
     pub(super) at: Node,
-    pub(super) layer: Layer,
+    /// What was written about it, the lowest layer first.
+    pub(super) layers: Vec<Layer>,
+    /// What only a manifest says.
+    pub(super) component: Option<Component>,
+}
+
+impl Section {
+    /// The name, if it has one that can be read.
+    pub(super) fn name(&self) -> Option<String> {
+        Layers::new(self.layers.iter().collect()).written(&NAME)
+    }
 }
 
 /// Reads files in their order. What stands at the top may be said once in all of them; defaults
@@ -34,7 +51,7 @@ pub(super) fn read(files: &[PathBuf], complaints: &mut Complaints) -> Files {
     let roots = files.iter().map(|path| {
         let file: Arc<Path> = Arc::from(path.as_path());
         let text = text(&file, complaints)?;
-        root(&file, &text, complaints)
+        documents(&file, &text, complaints)
     });
     let roots: Vec<_> = roots.collect();
     join(roots, complaints)
@@ -42,20 +59,21 @@ pub(super) fn read(files: &[PathBuf], complaints: &mut Complaints) -> Files {
 
 /// Reads the text of one file.
 pub(super) fn read_text(name: &Path, text: &str, complaints: &mut Complaints) -> Files {
-    let root = root(&Arc::from(name), text, complaints);
-    join([root], complaints)
+    let documents = documents(&Arc::from(name), text, complaints);
+    join([documents], complaints)
 }
 
 /// Puts what stands in each file together; `None` is a file that could not be read.
-fn join(roots: impl IntoIterator<Item = Option<Node>>, complaints: &mut Complaints) -> Files {
+fn join(files: impl IntoIterator<Item = Option<Vec<Node>>>, complaints: &mut Complaints) -> Files {
     let mut all = Files::default();
     let mut every_file_is_read = true;
-    for root in roots {
-        match root {
-            Some(root) => all.add(&root, complaints),
+    for documents in files {
+        match documents {
+            Some(documents) => all.add_file(&documents, complaints),
             None => every_file_is_read = false,
         }
     }
+    all.add_services(complaints);
     if !all.revisions.is_empty() || !every_file_is_read {
         all.no_revisions = None;
     }
@@ -68,17 +86,31 @@ fn text(file: &Arc<Path>, complaints: &mut Complaints) -> Option<String> {
     fs::read_to_string(file).map_err(complain).ok()
 }
 
-fn root(file: &Arc<Path>, text: &str, complaints: &mut Complaints) -> Option<Node> {
-    let before = complaints.len();
-    let root = tree::parse(file, text, complaints);
-    match root {
-        None if complaints.len() == before => {
-            complaints.push(whole(file, "is empty, wanted revisions"));
-            None
-        }
-        Some(root) => supported(root, complaints),
-        None => None,
+/// The documents of a file: one of ours, or any number of manifests.
+fn documents(file: &Arc<Path>, text: &str, complaints: &mut Complaints) -> Option<Vec<Node>> {
+    let mut documents = yaml::parse(file, text, complaints)?;
+    if documents.len() > 1 {
+        // Between two separators there may be only comments.
+        documents.retain(|document| document.value != Value::Nothing);
     }
+    if documents.is_empty() {
+        complaints.push(whole(file, "is empty, wanted revisions"));
+        return None;
+    }
+    let ours = |document: &Node| !manifest::is_manifest(document);
+    if let [_, second, ..] = documents.as_slice()
+        && documents.iter().any(ours)
+    {
+        let message = "a second document begins here, wanted one document per file";
+        complaints.push(second.complaint(message));
+        return None;
+    }
+    let is_map = |document: &&Node| matches!(document.value, Value::Map(_));
+    if let Some(other) = documents.iter().find(|document| !is_map(document)) {
+        complaints.push(other.wanted("a map of settings"));
+        return None;
+    }
+    Some(documents)
 }
 
 fn whole(file: &Arc<Path>, message: impl Into<String>) -> Complaint {
@@ -99,23 +131,48 @@ fn plain(error: &io::Error) -> String {
     }
 }
 
-/// Refuses what is no file of ours as a whole, instead of key by key.
-fn supported(root: Node, complaints: &mut Complaints) -> Option<Node> {
-    if !matches!(root.value, Value::Map(_)) {
-        complaints.push(root.wanted("a map of settings"));
-        return None;
-    }
-    let Some(kind) = root.entry("kind").or_else(|| root.entry("apiVersion")) else {
-        return Some(root);
-    };
-    let found = kind.node.found();
-    let message = format!("Kubernetes manifests ({found}) are not read yet, wanted revisions");
-    complaints.push(kind.node.complaint(message));
-    None
-}
-
 impl Files {
-    fn add(&mut self, root: &Node, complaints: &mut Complaints) {
+    fn add_file(&mut self, documents: &[Node], complaints: &mut Complaints) {
+        for document in documents {
+            if manifest::is_manifest(document) {
+                self.add_manifest(document, complaints);
+            } else {
+                self.add_ours(document, complaints);
+            }
+        }
+    }
+
+    fn add_manifest(&mut self, document: &Node, complaints: &mut Complaints) {
+        for manifest in manifest::read(document, complaints) {
+            match manifest {
+                Manifest::InferenceService(service) => self.services.push(service),
+                Manifest::ConfigAutoscaler(layer) => self.cluster.join(layer, complaints),
+            }
+        }
+        self.no_revisions.get_or_insert_with(|| {
+            document.complaint("wanted at least one revision or InferenceService")
+        });
+    }
+
+    /// Puts what files of ours say of a component on top of its manifest, and takes the others as
+    /// they are.
+    fn add_services(&mut self, complaints: &mut Complaints) {
+        for service in std::mem::take(&mut self.services) {
+            let components = manifest::components(&service, &self.cluster, complaints);
+            for mut component in components {
+                let name = component.name();
+                let same = |section: &Section| {
+                    section.component.is_none() && name.is_some() && section.name() == name
+                };
+                if let Some(place) = self.revisions.iter().position(same) {
+                    component.layers.extend(self.revisions.remove(place).layers);
+                }
+                self.revisions.push(component);
+            }
+        }
+    }
+
+    fn add_ours(&mut self, root: &Node, complaints: &mut Complaints) {
         let mut top = Layer::read(root, TOP, complaints);
         if let Some(defaults) = top.take(DEFAULTS.about.path) {
             let layer = Layer::read(&defaults, REVISION, complaints);
@@ -155,7 +212,8 @@ impl Files {
             if matches!(item.value, Value::Map(_)) {
                 self.revisions.push(Section {
                     at: item.clone(),
-                    layer,
+                    layers: vec![layer],
+                    component: None,
                 });
             }
         }

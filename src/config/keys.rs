@@ -10,8 +10,8 @@ use super::complaint::Complaints;
 use super::key::{About, Key, Shape, Table, keys};
 use super::tree::Node;
 use super::value::{
-    LONGEST, bytes, choice, duration, duration_or_off, number, number_from, number_over, whole,
-    whole_seconds,
+    LONGEST, bytes, bytes_from, choice, duration, duration_or_off, number, number_from,
+    number_over, truth, whole, whole_seconds,
 };
 use super::words::{
     address, address_or_off, command, devices, directory, environment, hosts, http_path, models,
@@ -22,6 +22,7 @@ use crate::revision::{Aggregation, Hold, OnDisconnect, OverloadStatus, ScaleMetr
 /// The largest count Knative writes.
 const MOST: u64 = (u32::MAX >> 1) as u64;
 const SOME: u64 = 1;
+const MEBIBYTE: u64 = 1 << 20;
 const NO_TIME: Duration = Duration::ZERO;
 const A_MOMENT: Duration = Duration::from_millis(1);
 const SECOND: Duration = Duration::from_secs(1);
@@ -43,6 +44,11 @@ keys! {
     GPUS: Vec<String> = "gpus", --"gpus" "DEVICE" List, "", devices,
         "GPU that model servers may be given: an index, a GPU- or MIG- name, or several with commas \
          between; when not written, what nvidia-smi lists";
+    RECORD: PathBuf = "record", --"record" "FILE" One, "", directory,
+        "File to write down what happens, to be replayed; when not written, nothing is recorded";
+    RECORD_SIZE: u64 = "recordSize", --"record-size" "SIZE" One, "256MiB",
+        |n, c| bytes_from(n, c, MEBIBYTE),
+        "Largest record; then it is renamed to FILE.1 and a new one begun";
     DEFAULTS: () = "defaults", --"" "" NoFlag, "", |_, _| Some(()),
         "Keys of a revision, set here for every revision";
     REVISIONS: () = "revisions", --"" "" NoFlag, "", |_, _| Some(()),
@@ -72,7 +78,7 @@ keys! {
         |n, c| number_from(n, c, 0.01),
         "Soft target per replica; when not written, the hard limit, else 100 (200 for rps)";
     SCALE_METRIC: ScaleMetric = "scaleMetric", --"scale-metric" "METRIC" One, "concurrency", metric,
-        "What is averaged: concurrency or rps";
+        "What is averaged: concurrency, rps, cpu or memory";
     TIMEOUT: Option<Duration> = "timeout", --"timeout" "DURATION" One, "300s", duration_or_off,
         "From sending a request to the replica until its last byte, 0 for no bound";
     STREAM_TIMEOUT: Option<Duration> = "streamTimeout", --"stream-timeout" "DURATION" One, "0",
@@ -152,6 +158,23 @@ keys! {
     AGGREGATION: Aggregation = "autoscaling.metricAggregationAlgorithm",
         --"metric-aggregation-algorithm" "ALGORITHM" One, "linear", aggregation,
         "How the seconds of a window become one number: linear or weighted-exponential";
+    ENABLE_SCALE_TO_ZERO: bool = "autoscaling.enableScaleToZero",
+        --"enable-scale-to-zero" "BOOL" One, "true", truth,
+        "The last replica may go; false keeps one: true or false";
+    MAX_SCALE_LIMIT: u32 = "autoscaling.maxScaleLimit", --"max-scale-limit" "N" One, "0",
+        |n, c| whole(n, c, 0..=MOST),
+        "Bound on what may be written as maxReplicas, 0 for none";
+    CONCURRENCY_DEFAULT: f64 = "autoscaling.containerConcurrencyTargetDefault",
+        --"container-concurrency-target-default" "NUMBER" One, "100",
+        |n, c| number_from(n, c, 0.01),
+        "Target for concurrency where neither scaleTarget nor a hard limit is written";
+    RPS_DEFAULT: f64 = "autoscaling.requestsPerSecondTargetDefault",
+        --"requests-per-second-target-default" "NUMBER" One, "200",
+        |n, c| number_from(n, c, 0.01),
+        "Target for rps where no scaleTarget is written";
+    ALLOW_ZERO_INITIAL_SCALE: bool = "autoscaling.allowZeroInitialScale",
+        --"allow-zero-initial-scale" "BOOL" One, "true", truth,
+        "An initialScale of 0 may be written; in manifests only where this says so: true or false";
     ACTIVATION_SCALE: u32 = "autoscaling.activationScale", --"activation-scale" "N" One, "1",
         |n, c| whole(n, c, SOME..=MOST),
         "From zero, start at least so many";
@@ -179,21 +202,13 @@ keys! {
 }
 
 fn metric(node: &Node, complaints: &mut Complaints) -> Option<ScaleMetric> {
-    if let "cpu" | "memory" = node.found().as_str() {
-        let message = format!(
-            "{} is not supported yet, wanted concurrency or rps",
-            node.found()
-        );
-        complaints.push(node.complaint(message));
-        return None;
-    }
-    let words = [("concurrency", false), ("rps", true)];
-    let is_rps = choice(node, complaints, &words)?;
-    Some(if is_rps {
-        ScaleMetric::Rps
-    } else {
-        ScaleMetric::Concurrency
-    })
+    let words = [
+        ("concurrency", &ScaleMetric::Concurrency),
+        ("rps", &ScaleMetric::Rps),
+        ("cpu", &ScaleMetric::Cpu),
+        ("memory", &ScaleMetric::Memory),
+    ];
+    choice(node, complaints, &words).cloned()
 }
 
 fn aggregation(node: &Node, complaints: &mut Complaints) -> Option<Aggregation> {

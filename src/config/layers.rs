@@ -88,11 +88,7 @@ fn unknown(entry: &Entry, prefix: &str, table: Table) -> Complaint {
         Some(known) => format!("unknown key, the nearest known one is {known}"),
         None => "unknown key".to_owned(),
     };
-    Complaint {
-        origin: entry.origin.clone(),
-        path: entry.node.path.clone(),
-        message,
-    }
+    entry.complaint(message)
 }
 
 /// Layers on top of each other, the lowest first.

@@ -7,22 +7,27 @@ mod complaint;
 mod file;
 mod key;
 mod keys;
+mod knative;
 mod layers;
+mod manifest;
 mod nearest;
 mod overrides;
 mod program;
 mod revision;
+mod rules;
 mod tree;
 mod value;
 mod watch;
 mod words;
+mod yaml;
 
 #[cfg(test)]
 mod tests;
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 
-pub use check::{load, load_text};
+pub use check::{load, load_text, load_to_run};
 pub use complaint::{Complaint, Complaints, Origin};
 pub use key::{About, Shape};
 pub use overrides::{Overrides, gate_flags, logging_flags, revision_flags};
@@ -46,8 +51,14 @@ pub struct Config {
     pub max_processes: u32,
     /// The devices that model servers may be given; `None` is what this machine lists.
     pub gpus: Option<Vec<String>>,
+    /// Where what happens is written down; `None` is nowhere.
+    pub record: Option<PathBuf>,
+    /// Most bytes of one file of that.
+    pub record_size: u64,
     /// The revisions in the order they were written, at least one.
     pub revisions: Vec<RevisionConfig>,
+    /// What may not do what its writer thinks, but stops nobody.
+    pub warnings: Vec<Complaint>,
 }
 
 /// One revision and the world its replicas live in.
@@ -55,6 +66,7 @@ pub struct Config {
 pub struct RevisionConfig {
     /// What holds whatever that world is.
     pub spec: RevisionSpec,
-    /// How its model servers are started as local processes; `None` in other worlds.
+    /// How its model servers are started as local processes; `None` in other worlds, and where only
+    /// a manifest was read.
     pub process: Option<ProcessSpec>,
 }

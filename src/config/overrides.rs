@@ -163,7 +163,7 @@ fn set(
 }
 
 /// The values in one variable. An empty variable says nothing: composing tools cannot unset one.
-fn split(about: &About, text: &str) -> Vec<String> {
+pub(super) fn split(about: &About, text: &str) -> Vec<String> {
     let parts: Vec<&str> = match about.shape {
         Shape::One | Shape::NoFlag => vec![text],
         Shape::List | Shape::Map => text.split(',').map(str::trim).collect(),
@@ -176,7 +176,7 @@ fn split(about: &About, text: &str) -> Vec<String> {
 }
 
 /// The values of a flag as they would stand in a file.
-fn node_of(shape: Shape, origin: &Origin, values: &[String]) -> Result<Node, Complaint> {
+pub(super) fn node_of(shape: Shape, origin: &Origin, values: &[String]) -> Result<Node, Complaint> {
     let value = match shape {
         Shape::List => Value::List(values.iter().map(|v| Node::plain(origin, v)).collect()),
         Shape::Map => Value::Map(

@@ -1,5 +1,5 @@
-//! One revision's layers as the settings that the rest of the program knows, with the rules
-//! between keys. Rules between revisions are in `check`.
+//! One revision's layers as the settings that the rest of the program knows. Rules between its keys
+//! are in `rules`, rules between revisions in `check`.
 
 use std::time::Duration;
 
@@ -7,11 +7,14 @@ use super::RevisionConfig;
 use super::complaint::{Complaint, Complaints};
 use super::key::Key;
 use super::keys as k;
+use super::knative;
 use super::layers::Layers;
+use super::manifest::Component;
 use super::tree::{Node, below};
 use crate::backend::{ProcessSpec, Readiness, Resources};
 use crate::revision::{
-    ContainerConcurrency, QueueLimits, RevisionId, RevisionSpec, Scaling, Timeouts,
+    ContainerConcurrency, MetricTarget, QueueLimits, RevisionId, RevisionSpec, ScaleMetric,
+    Scaling, Timeouts,
 };
 
 /// One revision with everything that was said about it.
@@ -19,19 +22,41 @@ pub(super) struct Draft<'a> {
     /// Where it begins.
     pub(super) at: &'a Node,
     pub(super) layers: Layers<'a>,
+    /// What a manifest says of it besides.
+    pub(super) component: Option<&'a Component>,
+}
+
+/// Whether a component of a manifest, which says nothing of local processes, needs a command.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Commands {
+    /// Something is started.
+    Needed,
+    /// It is only read.
+    MayCome,
 }
 
 impl Draft<'_> {
     /// Its settings; `None` when something it needs is missing. With complaints, values that could
     /// not be read are replaced by their defaults.
-    pub(super) fn check(&self, complaints: &mut Complaints) -> Option<RevisionConfig> {
+    pub(super) fn check(
+        &self,
+        commands: Commands,
+        complaints: &mut Complaints,
+    ) -> Option<RevisionConfig> {
         self.rules(complaints);
         let name = self.needed(&k::NAME, "a name", complaints);
-        let what = r#"a list such as [my-server, --port, "{port}"]"#;
-        let command = self.needed(&k::COMMAND, what, complaints);
+        let command = if let Some(component) = self.component {
+            if commands == Commands::Needed && self.layers.node(&k::COMMAND).is_none() {
+                complaints.push(self.at.complaint(component.wanted_command()));
+            }
+            self.layers.written(&k::COMMAND)
+        } else {
+            let what = r#"a list such as [my-server, --port, "{port}"]"#;
+            Some(self.needed(&k::COMMAND, what, complaints)?)
+        };
         Some(RevisionConfig {
             spec: self.spec(RevisionId::new(name?)),
-            process: Some(self.process(command?)),
+            process: command.map(|command| self.process(command)),
         })
     }
 
@@ -44,37 +69,6 @@ impl Draft<'_> {
             });
         }
         self.layers.written(key)
-    }
-
-    /// Knative's rules between its numbers.
-    fn rules(&self, complaints: &mut Complaints) {
-        let max = self.layers.written(&k::MAX_REPLICAS).filter(|max| *max > 0);
-        let min = self.layers.sound(&k::MIN_REPLICAS);
-        let activation = self.layers.written(&k::ACTIVATION_SCALE);
-        if let Some(max) = max {
-            let what = format!("at most maxReplicas ({max})");
-            self.at_most(max, min, &k::MIN_REPLICAS, &what, complaints);
-            self.at_most(max, activation, &k::ACTIVATION_SCALE, &what, complaints);
-        }
-        if let (Some(min), Some(activation)) = (min, activation.filter(|n| *n > 1))
-            && activation < min
-            && let Some(node) = self.layers.node(&k::ACTIVATION_SCALE)
-        {
-            complaints.push(node.wanted(&format!("at least minReplicas ({min})")));
-        }
-    }
-
-    fn at_most(
-        &self,
-        most: u32,
-        written: Option<u32>,
-        key: &Key<u32>,
-        what: &str,
-        complaints: &mut Complaints,
-    ) {
-        if let (Some(node), Some(_)) = (self.layers.node(key), written.filter(|n| *n > most)) {
-            complaints.push(node.wanted(what));
-        }
     }
 
     fn spec(&self, id: RevisionId) -> RevisionSpec {
@@ -97,13 +91,16 @@ impl Draft<'_> {
 
     fn scaling(&self) -> Scaling {
         let layers = &self.layers;
+        let metric = layers.value(&k::SCALE_METRIC);
         Scaling {
-            min_replicas: layers.value(&k::MIN_REPLICAS),
+            min_replicas: self.min_replicas(),
             max_replicas: self.max_replicas(),
-            metric: layers.value(&k::SCALE_METRIC),
-            target: layers.written(&k::SCALE_TARGET),
-            further_metrics: Vec::new(),
-            target_utilization_percentage: layers.value(&k::TARGET_UTILIZATION),
+            target: layers
+                .written(&k::SCALE_TARGET)
+                .or_else(|| self.default_target(&metric)),
+            further_metrics: self.further_metrics(),
+            target_utilization_percentage: self.utilization(&metric),
+            metric,
             stable_window: layers.value(&k::STABLE_WINDOW),
             panic_window_percentage: layers.value(&k::PANIC_WINDOW),
             panic_threshold_percentage: layers.value(&k::PANIC_THRESHOLD),
@@ -121,20 +118,61 @@ impl Draft<'_> {
         }
     }
 
-    /// The cap. Nobody who writes `minReplicas: 3` alone means at most one.
+    fn min_replicas(&self) -> u32 {
+        let may_be_none: bool = self.layers.value(&k::ENABLE_SCALE_TO_ZERO);
+        self.layers
+            .value(&k::MIN_REPLICAS)
+            .max(u32::from(!may_be_none))
+    }
+
+    /// The cap. Nobody who writes `minReplicas: 3` alone means at most one, and a manifest that
+    /// names no cap has none.
     fn max_replicas(&self) -> Option<u32> {
         let layers = &self.layers;
-        let max = layers.value(&k::MAX_REPLICAS);
-        if layers.node(&k::MAX_REPLICAS).is_some() {
-            return Some(max).filter(|max| *max > 0);
+        let written = layers.node(&k::MAX_REPLICAS).is_some();
+        let max = match layers.value(&k::MAX_REPLICAS) {
+            max if written => Some(max).filter(|max| *max > 0),
+            _ if self.component.is_some() => None,
+            max => Some(
+                max.max(layers.value(&k::MIN_REPLICAS))
+                    .max(layers.value(&k::ACTIVATION_SCALE))
+                    .max(layers.written(&k::INITIAL_SCALE).unwrap_or(0)),
+            ),
+        };
+        match (max, self.max_scale_limit()) {
+            (Some(max), Some(limit)) => Some(max.min(limit)),
+            (max, limit) => max.or(limit),
         }
-        let start = layers.value(&k::ACTIVATION_SCALE);
-        let initial = layers.written(&k::INITIAL_SCALE).unwrap_or(0);
-        Some(
-            max.max(layers.value(&k::MIN_REPLICAS))
-                .max(start)
-                .max(initial),
-        )
+    }
+
+    pub(super) fn max_scale_limit(&self) -> Option<u32> {
+        Some(self.layers.value(&k::MAX_SCALE_LIMIT)).filter(|limit| *limit > 0)
+    }
+
+    /// What holds instead of the target that nobody wrote; `None` is the metric's own default.
+    fn default_target(&self, metric: &ScaleMetric) -> Option<f64> {
+        let limit = self.layers.value(&k::CONTAINER_CONCURRENCY);
+        match metric {
+            ScaleMetric::Concurrency if limit == 0 => self.layers.written(&k::CONCURRENCY_DEFAULT),
+            ScaleMetric::Rps => self.layers.written(&k::RPS_DEFAULT),
+            _ => None,
+        }
+    }
+
+    /// A cluster's default utilisation is of concurrency alone.
+    fn utilization(&self, metric: &ScaleMetric) -> f64 {
+        let of_cluster = (*metric == ScaleMetric::Concurrency)
+            .then(|| self.layers.written(&knative::CLUSTER_UTILIZATION))
+            .flatten();
+        let written = self.layers.written(&k::TARGET_UTILIZATION);
+        written
+            .or(of_cluster)
+            .unwrap_or_else(|| self.layers.value(&k::TARGET_UTILIZATION))
+    }
+
+    fn further_metrics(&self) -> Vec<MetricTarget> {
+        let component = self.component.map(|component| &component.further_metrics);
+        component.cloned().unwrap_or_default()
     }
 
     fn queue(&self) -> QueueLimits {
@@ -172,7 +210,9 @@ impl Draft<'_> {
             },
             stop_timeout: layers.value(&k::STOP_TIMEOUT),
             gpus: layers.value(&k::PROCESS_GPUS),
-            resources: Resources::default(),
+            resources: self
+                .component
+                .map_or_else(Resources::default, |component| component.resources),
         }
     }
 

@@ -192,6 +192,16 @@ pub(super) fn bytes(node: &Node, complaints: &mut Complaints) -> Option<u64> {
     }
 }
 
+/// The same, at least so many.
+pub(super) fn bytes_from(node: &Node, complaints: &mut Complaints, least: u64) -> Option<u64> {
+    let read = bytes(node, complaints)?;
+    if read < least {
+        let what = format!("a size from {}MiB", least >> 20);
+        return wanted(node, &what, complaints);
+    }
+    Some(read)
+}
+
 fn parse_bytes(text: &str) -> Option<u64> {
     let digits = text
         .find(|c: char| !c.is_ascii_digit() && c != '.')

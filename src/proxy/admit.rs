@@ -134,13 +134,15 @@ impl Admitted {
 /// the order of arrival.
 pub(super) fn admit_elsewhere(failed: Unreachable, client: &Client) -> Result<Entry<'_>, Refusal> {
     let Unreachable {
-        arrival,
+        mut arrival,
         errand,
         replica,
         cause,
     } = failed;
     if errand.rebuffs >= MOST_REBUFFS {
-        return Err(Refusal::ConnectFailed(cause));
+        let refusal = Refusal::ConnectFailed(cause);
+        arrival.ends(refusal.fate());
+        return Err(refusal);
     }
     errand.revision.stats.retries.inc();
     let reserved = errand.request.body().held_bytes();

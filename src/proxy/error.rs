@@ -11,6 +11,7 @@ use thiserror::Error;
 use crate::ports::{Outage, OutageReason};
 use crate::revision::OverloadStatus;
 use crate::stats::Codes;
+use crate::trace::{Fate, Reason};
 
 /// Why a request is answered by the gate instead of by a replica.
 #[derive(Debug, Error)]
@@ -98,6 +99,14 @@ impl Refusal {
             Self::UpstreamReset(_) => (502, "upstream_reset"),
             Self::UpstreamTimeout(_) => (504, "upstream_timeout"),
             Self::ClientClosed => (Codes::CLIENT_CLOSED, "client_closed"),
+        }
+    }
+
+    /// How the request has ended, for a record.
+    pub(super) fn fate(&self) -> Fate {
+        match self.status_and_reason() {
+            (Codes::CLIENT_CLOSED, _) => Fate::ClientLeft,
+            (_, reason) => Fate::Refused(Reason::named(reason)),
         }
     }
 

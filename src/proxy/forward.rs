@@ -79,8 +79,9 @@ pub(super) async fn forward(connected: Connected, now: Instant) -> Result<Respon
             let (revision, waited) = (&errand.revision, errand.waited);
             Ok(pass_through(response, exchange, revision, waited))
         }
-        Err(Lost::NotSent(request, exchange)) => {
-            errand.request = *request;
+        Err(Lost::NotSent(unsent)) => {
+            let (request, exchange) = *unsent;
+            errand.request = request;
             let Exchange {
                 permit, connection, ..
             } = exchange;
@@ -139,7 +140,7 @@ struct Head {
 
 /// Why no head came.
 enum Lost {
-    NotSent(Box<Request<Upload>>, Exchange),
+    NotSent(Box<(Request<Upload>, Exchange)>),
     Refused(Refusal),
 }
 
@@ -152,16 +153,21 @@ impl Future for Head {
             Poll::Ready(outcome) => outcome,
             Poll::Pending => {
                 let budget: Duration = std::task::ready!(exchange.poll_expired(cx));
+                let refusal = Refusal::UpstreamTimeout(budget);
+                exchange.permit.ends(refusal.fate());
                 // Dropping `self` keeps the slot: the replica still works.
-                return Poll::Ready(Err(Lost::Refused(Refusal::UpstreamTimeout(budget))));
+                return Poll::Ready(Err(Lost::Refused(refusal)));
             }
         };
-        let (_, exchange) = self.waiting.take().expect("looked at above");
+        let (_, mut exchange) = self.waiting.take().expect("looked at above");
         Poll::Ready(match outcome {
             Ok(response) => Ok((response, exchange)),
-            Err(mut error) => Err(match error.take_message() {
-                Some(request) => Lost::NotSent(Box::new(request), exchange),
-                None => Lost::Refused(broken_off(&exchange, error.into_error())),
+            Err(mut error) => Err(if let Some(request) = error.take_message() {
+                Lost::NotSent(Box::new((request, exchange)))
+            } else {
+                let refusal = broken_off(&exchange, error.into_error());
+                exchange.permit.ends(refusal.fate());
+                Lost::Refused(refusal)
             }),
         })
     }

@@ -19,6 +19,7 @@ use super::upload::Progress;
 use super::wire::Wire;
 use crate::revision::OnDisconnect;
 use crate::stats::Receipt;
+use crate::trace::Fate;
 
 /// One slot in use: the permit, the connection it is used on, and what is known of the upload.
 #[derive(Debug)]
@@ -124,6 +125,8 @@ pub struct Through {
     /// The client's connection; `None` if nobody is there.
     wire: Option<Arc<Wire>>,
     status: u16,
+    /// Bytes of the answer's body so far.
+    bytes: u64,
     /// The request had been sent when the answer ended.
     sent: bool,
 }
@@ -137,6 +140,7 @@ impl Through {
             receipt: None,
             wire: None,
             status,
+            bytes: 0,
             sent: false,
         };
         if ended {
@@ -169,6 +173,7 @@ impl Through {
         };
         match Pin::new(&mut *incoming).poll_frame(cx) {
             Poll::Ready(Some(Ok(frame))) => {
+                self.bytes += frame.data_ref().map_or(0, Bytes::len) as u64;
                 if incoming.is_end_stream() {
                     self.end();
                 } else if let Some(exchange) = &mut self.exchange {
@@ -204,7 +209,9 @@ impl Through {
     }
 
     fn end(&mut self) {
-        if let Some(exchange) = self.exchange.take() {
+        if let Some(mut exchange) = self.exchange.take() {
+            let (code, sent) = (self.status, self.bytes);
+            exchange.permit.ends(Fate::Answered { code, sent });
             self.sent = exchange.is_sent();
             exchange.end();
         }
@@ -218,7 +225,10 @@ impl Through {
 
     fn cut(&mut self, cut: Cut) -> Cut {
         tracing::debug!(%cut, "an answer was cut short");
-        self.exchange = None;
+        if let Some(mut exchange) = self.exchange.take() {
+            let (code, sent) = (self.status, self.bytes);
+            exchange.permit.ends(Fate::Cut { code, sent });
+        }
         if let Some(wire) = self.wire.take() {
             wire.cut();
         }
@@ -249,13 +259,14 @@ impl Drop for Through {
             // The replica has begun to answer: closing its connection tells it.
             OnDisconnect::Auto | OnDisconnect::Release => {}
             OnDisconnect::Finish => {
-                let status = self.status;
+                let (status, bytes) = (self.status, self.bytes);
                 let rest = Self {
                     incoming,
                     exchange: Some(exchange),
                     receipt: None,
                     wire: None,
                     status,
+                    bytes,
                     sent: false,
                 };
                 spawn(rest.read_out());

@@ -8,7 +8,7 @@ use std::io;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::Poll;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use tokio::time::{Sleep, sleep_until};
 
@@ -18,6 +18,7 @@ use super::error::Refusal;
 use super::headers::Waited;
 use super::upload::ReadAhead;
 use super::{Client, Permit, Place, Revision, now};
+use crate::admission::deadline;
 use crate::stats::WaitOutcome;
 
 /// A request in line.
@@ -61,6 +62,9 @@ impl Wait {
                 Err(Refusal::ClientClosed) => WaitOutcome::Cancelled,
                 Err(_) => WaitOutcome::Refused,
             };
+            if let Err(refusal) = &turn {
+                self.place.ends(refusal.fate());
+            }
             let permit = turn?;
             let mut errand = self.errand;
             let warm_since = errand.revision.throttler.outlook().warm_since;
@@ -142,22 +146,14 @@ impl Wait {
         .await
     }
 
-    /// When the wait ends at the latest, as things stand. The budget for a cold start runs while no
-    /// replica serves, the queue's own from the moment one does; so this may move, but never to
-    /// before the moment it is next looked at.
+    /// When the wait ends at the latest, as things stand.
     fn deadline(&self, rebuff: &Rebuff, began: Instant) -> Instant {
-        let queue = &self.errand.revision.spec.queue;
+        let revision = &self.errand.revision;
         if rebuff.is_some() {
-            return began + self.errand.revision.spec.timeouts.connect;
+            return began + revision.spec.timeouts.connect;
         }
-        let serving_since = self.errand.revision.throttler.outlook().warm_since;
-        if let Some(since) = serving_since {
-            // However often the replicas come and go, there is an end to it.
-            let latest = self.errand.arrived + queue.cold_timeout + queue.timeout;
-            return (since.max(self.errand.arrived) + queue.timeout).min(latest);
-        }
-        let cold = self.errand.arrived + queue.cold_timeout;
-        cold.min(now() + queue.timeout.max(Duration::from_millis(1)))
+        let warm_since = revision.throttler.outlook().warm_since;
+        deadline(&revision.spec.queue, self.errand.arrived, warm_since, now())
     }
 
     fn waited_too_long(&self) -> Refusal {

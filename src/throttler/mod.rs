@@ -4,8 +4,10 @@
 //! Handle / shared / state are three types, so that the scope of the one lock is visible. Wakers
 //! are collected under the lock and woken after it. How long a request may wait is its own affair.
 
+mod look;
 #[cfg(all(test, model_check))]
 mod model;
+mod notes;
 mod occupancy;
 mod permit;
 mod place;
@@ -25,10 +27,13 @@ use std::time::{Duration, Instant};
 use tokio::sync::{Notify, watch};
 
 use crate::admission::meter::Report;
-use crate::admission::{Admission, Left, Reading, Seat, Ticket, Verdict};
+use crate::admission::{Admission, Left, Seat, Ticket, Verdict};
 use crate::ports::{Outage, World};
 use crate::revision::{ContainerConcurrency, Endpoint, QueueLimits, ReplicaId};
 use crate::sync::{Mutex, now};
+use crate::trace::{Event, Fate, Tape};
+
+use notes::refused;
 use state::{State, Turn};
 
 pub use permit::Permit;
@@ -58,6 +63,17 @@ pub enum Arrival<C: Default> {
     Outage(Arc<Outage>),
 }
 
+impl<C: Default> Arrival<C> {
+    /// How the request will have ended, should what it was given be dropped.
+    pub fn ends(&mut self, fate: Fate) {
+        match self {
+            Self::Admitted(permit) => permit.ends(fate),
+            Self::Waiting(place) => place.ends(fate),
+            Self::QueueFull | Self::Outage(_) => {}
+        }
+    }
+}
+
 /// Hands out permits for one revision.
 #[derive(Debug)]
 pub struct Throttler<C> {
@@ -65,6 +81,7 @@ pub struct Throttler<C> {
     /// Somebody waits and no replica serves.
     poke: Notify,
     vacancies: watch::Sender<u64>,
+    tape: Tape,
 }
 
 /// How the replicas of a revision look to a waiting request.
@@ -95,8 +112,16 @@ impl<C: Default> Throttler<C> {
     /// No replicas, nobody waiting.
     #[must_use]
     pub fn new(limit: ContainerConcurrency, bounds: QueueLimits) -> Arc<Self> {
+        Self::recorded(limit, bounds, Tape::default())
+    }
+
+    /// The same, and what happens is noted.
+    #[must_use]
+    pub fn recorded(limit: ContainerConcurrency, bounds: QueueLimits, tape: Tape) -> Arc<Self> {
+        let now = now();
+        tape.note(now, || Event::Opened);
         let state = State {
-            admission: Admission::new(limit, bounds, now()),
+            admission: Admission::new(limit, bounds, now),
             places: HashMap::new(),
             outage: None,
             warm_since: None,
@@ -106,11 +131,13 @@ impl<C: Default> Throttler<C> {
             stuck: Vec::new(),
             tells_idle: false,
             closed: None,
+            tape: tape.clone(),
         };
         Arc::new(Self {
             state: Mutex::new(state),
             poke: Notify::new(),
             vacancies: watch::Sender::new(0),
+            tape,
         })
     }
 
@@ -119,9 +146,12 @@ impl<C: Default> Throttler<C> {
         let now = now();
         let mut state = self.state.lock();
         if let Some(outage) = &state.outage {
+            state.note_turned_away(bytes, outage.reason.as_str(), now);
             return Arrival::Outage(Arc::clone(outage));
         }
-        match state.admission.arrive(bytes, now) {
+        let verdict = state.admission.arrive(bytes, now);
+        state.note_arrival(verdict, bytes, now);
+        match verdict {
             Verdict::Admitted(ticket, seat) => {
                 let replica = state.replica(seat);
                 drop(state);
@@ -136,6 +166,7 @@ impl<C: Default> Throttler<C> {
     /// unless none can come.
     fn queue(self: &Arc<Self>, state: &mut State<C>, ticket: Ticket, now: Instant) -> Arrival<C> {
         if let Some(outage) = &state.outage {
+            state.note_over(ticket, refused(outage), now);
             state.admission.cancel(ticket, now);
             return Arrival::Outage(Arc::clone(outage));
         }
@@ -160,9 +191,10 @@ impl<C: Default> Throttler<C> {
             Some(_) => Vec::new(),
             None => state.replicas_of(world),
         };
+        state.note_replicas(&replicas, now);
         let grants = state.admission.set_replicas(&replicas);
         state.note_warmth(now);
-        let mut wakers = state.grant(grants);
+        let mut wakers = state.grant(grants, now);
         let outage = state.closed.clone().or_else(|| world.outage.clone());
         state.outage = outage.filter(|_| state.admission.serving() == 0);
         if let Some(outage) = state.outage.clone() {
@@ -180,19 +212,22 @@ impl<C: Default> Throttler<C> {
 
     /// Changes limits in place; nobody is interrupted.
     pub fn set_limits(&self, limit: ContainerConcurrency, bounds: QueueLimits) {
+        let now = now();
         let mut state = self.state.lock();
         let grants = state.admission.set_limits(limit, bounds);
-        let wakers = state.grant(grants);
+        state.tape.note(now, || Event::Changed);
+        let wakers = state.grant(grants, now);
         drop(state);
         wake(wakers);
     }
 
     /// A replica that could not be reached can be again.
     pub fn restore(&self, replica: ReplicaId) {
+        let now = now();
         let mut state = self.state.lock();
         let grants = state.admission.restore(replica);
-        state.note_warmth(now());
-        let wakers = state.grant(grants);
+        state.note_warmth(now);
+        let wakers = state.grant(grants, now);
         self.wake(state, wakers);
     }
 
@@ -206,68 +241,26 @@ impl<C: Default> Throttler<C> {
         self.poke.notified().await;
     }
 
-    /// What was measured since the last sample; the next one begins here.
-    pub fn sample(&self) -> Sample {
-        let mut state = self.state.lock();
-        let report = state.admission.report(now());
-        state.sample(report)
-    }
-
-    /// The present demand, without ending the sample that is being measured.
-    pub fn peek(&self) -> Sample {
-        let nothing = Report {
-            average_concurrency: 0.0,
-            requests: 0,
-        };
-        self.state.lock().sample(nothing)
-    }
-
-    /// The present numbers.
-    pub fn read(&self) -> Reading {
-        self.state.lock().admission.read()
-    }
-
-    /// How things look to somebody who waits.
-    pub fn outlook(&self) -> Outlook {
-        let state = self.state.lock();
-        let remaining = |typical: Duration| {
-            let spent = state
-                .starting_since
-                .map(|since| now().saturating_duration_since(since));
-            typical.saturating_sub(spent.unwrap_or_default())
-        };
-        let estimate = match state.warm_since {
-            Some(_) => state.admission.estimated_wait(),
-            None => state.typical_start.map(remaining),
-        };
-        Outlook {
-            warm_since: state.warm_since,
-            estimate,
-            diagnosis: state.diagnosis.clone(),
-        }
-    }
-
-    /// Every replica that is ready, with what the data path keeps for it.
-    pub fn replicas(&self) -> Vec<Arc<Replica<C>>> {
-        self.state.lock().admission.every_kept().cloned().collect()
-    }
-
     /// The request is over: the slot goes to whoever is next.
-    fn release(&self, seat: Seat, occupied: Duration, now: Instant) {
+    fn release(&self, seat: Seat, occupied: Duration, now: Instant, over: Event) {
         let mut state = self.state.lock();
         let left = state.admission.leave(seat, occupied, now);
-        self.pass_on(state, left);
+        state.tape.note(now, || over);
+        self.pass_on(state, left, now);
     }
 
     /// The replica is done with a request whose client left before.
-    fn vacate(&self, seat: Seat, now: Instant) {
+    fn vacate(&self, seat: Seat, ticket: Ticket) {
+        let now = now();
         let mut state = self.state.lock();
         let left = state.admission.vacate(seat, now);
-        self.pass_on(state, left);
+        let ticket = ticket.number();
+        state.tape.note(now, || Event::Vacated { ticket });
+        self.pass_on(state, left, now);
     }
 
-    fn pass_on(&self, mut state: Guard<'_, C>, left: Left) {
-        let waker = left.grant.and_then(|grant| state.seat(grant));
+    fn pass_on(&self, mut state: Guard<'_, C>, left: Left, now: Instant) {
+        let waker = left.grant.and_then(|grant| state.seat(grant, now));
         let stirs = left.vacated || (left.idled && state.tells_idle);
         drop(state);
         if let Some(waker) = waker {

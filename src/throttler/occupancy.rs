@@ -8,13 +8,16 @@ use tokio::sync::watch;
 use super::{Guard, Throttler, now, wake};
 use crate::ports::Occupancy;
 use crate::revision::ReplicaId;
+use crate::trace::Step;
 
 impl<C: Default> Throttler<C> {
     /// A replica did not answer within any budget: it takes nothing more, and its backend is told.
     pub fn report_stuck(&self, replica: ReplicaId) {
+        let now = now();
         let mut state = self.state.lock();
         state.admission.retire_one(replica);
-        state.note_warmth(now());
+        state.note_step(replica, Step::Retired, now);
+        state.note_warmth(now);
         state.stuck.push(replica);
         drop(state);
         self.stir();
@@ -38,30 +41,44 @@ impl<C: Default> Throttler<C> {
 
 impl<C: Default + Send + Sync + 'static> Occupancy for Throttler<C> {
     fn retire(&self, count: usize) -> Vec<ReplicaId> {
+        let now = now();
         let mut state = self.state.lock();
         let retired = state.admission.retire(count);
-        state.note_warmth(now());
+        for &replica in &retired {
+            state.note_step(replica, Step::Retired, now);
+        }
+        state.note_warmth(now);
         retired
     }
 
     fn retire_one(&self, replica: ReplicaId) {
+        let now = now();
         let mut state = self.state.lock();
         state.admission.retire_one(replica);
-        state.note_warmth(now());
+        state.note_step(replica, Step::Retired, now);
+        state.note_warmth(now);
     }
 
     fn retire_idle(&self, replica: ReplicaId) -> bool {
+        let now = now();
         let mut state = self.state.lock();
         let retired = state.admission.retire_idle(replica);
-        state.note_warmth(now());
+        if retired {
+            state.note_step(replica, Step::Retired, now);
+            state.note_warmth(now);
+        }
         retired
     }
 
     fn revive(&self, replicas: &[ReplicaId]) -> Vec<ReplicaId> {
+        let now = now();
         let mut state = self.state.lock();
         let (revived, grants) = state.admission.revive(replicas);
-        state.note_warmth(now());
-        let wakers = state.grant(grants);
+        for &replica in &revived {
+            state.note_step(replica, Step::Listed, now);
+        }
+        state.note_warmth(now);
+        let wakers = state.grant(grants, now);
         drop(state);
         wake(wakers);
         revived

@@ -4,8 +4,10 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Instant;
 
+use super::notes::over;
 use super::{Arrival, Replica, Throttler, now};
 use crate::admission::{Seat, Ticket, Verdict};
+use crate::trace::{Event, Fate};
 
 /// The right to occupy one slot at one replica. Dropping it gives the slot to whoever is next.
 /// Not `Clone`: two holders would both believe the slot is theirs.
@@ -16,6 +18,7 @@ pub struct Permit<C: Default> {
     seat: Seat,
     since: Instant,
     held: Held,
+    fate: Fate,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -45,7 +48,13 @@ impl<C: Default> Permit<C> {
             seat,
             since,
             held: Held::Taken,
+            fate: Fate::ClientLeft,
         }
+    }
+
+    /// How the request will have ended when the permit is dropped or its client is gone.
+    pub fn ends(&mut self, fate: Fate) {
+        self.fate = fate;
     }
 
     /// Where to send the request.
@@ -71,7 +80,10 @@ impl<C: Default> Permit<C> {
     pub fn abandon(&mut self) {
         if matches!(self.held, Held::Taken | Held::Used) {
             self.held = Held::Abandoned;
-            self.throttler.state.lock().admission.abandon(now());
+            let now = now();
+            let mut state = self.throttler.state.lock();
+            state.admission.abandon(now);
+            state.tape.note(now, || over(self.ticket, self.fate, false));
         }
     }
 
@@ -83,10 +95,13 @@ impl<C: Default> Permit<C> {
         self.held = Held::Returned;
         let mut state = self.throttler.state.lock();
         let (verdict, vacated) = state.admission.rebuff(self.ticket, self.seat, bytes, now);
+        let ticket = self.ticket.number();
+        state.tape.note(now, || Event::Rebuffed { ticket });
         state.note_warmth(now);
         let throttler = Arc::clone(&self.throttler);
         let arrival = match verdict {
             Verdict::Admitted(ticket, seat) => {
+                state.note_seated(ticket, seat, now);
                 let replica = state.replica(seat);
                 Arrival::Admitted(Self::new(throttler, replica, ticket, seat, now))
             }
@@ -113,14 +128,15 @@ impl<C: Default> Drop for Permit<C> {
             Held::Used => {
                 let now = now();
                 let occupied = now.saturating_duration_since(self.since);
-                self.throttler.release(self.seat, occupied, now);
+                let over = over(self.ticket, self.fate, true);
+                self.throttler.release(self.seat, occupied, now, over);
             }
             Held::Taken => {
                 // It says nothing about how long an answer takes.
                 self.abandon();
-                self.throttler.vacate(self.seat, now());
+                self.throttler.vacate(self.seat, self.ticket);
             }
-            Held::Abandoned => self.throttler.vacate(self.seat, now()),
+            Held::Abandoned => self.throttler.vacate(self.seat, self.ticket),
             Held::Returned => {}
         }
     }

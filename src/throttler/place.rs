@@ -8,6 +8,7 @@ use std::task::{Context, Poll};
 use super::{Permit, Throttler, Turn, now};
 use crate::admission::Ticket;
 use crate::ports::Outage;
+use crate::trace::{Event, Fate};
 
 /// A place in line. Resolves when it is this request's turn, or when no replica can come. Dropping
 /// it leaves the line at once; a slot granted but not picked up goes to the next.
@@ -16,6 +17,7 @@ pub struct Place<C: Default> {
     throttler: Arc<Throttler<C>>,
     ticket: Ticket,
     left: bool,
+    fate: Fate,
 }
 
 impl<C: Default> Place<C> {
@@ -24,17 +26,25 @@ impl<C: Default> Place<C> {
             throttler,
             ticket,
             left: false,
+            fate: Fate::ClientLeft,
         }
+    }
+
+    /// How the request will have ended, should the place be given up.
+    pub fn ends(&mut self, fate: Fate) {
+        self.fate = fate;
     }
 
     /// More of the body has to be held than was announced. False: over the byte bound.
     #[must_use]
     pub fn hold_more(&self, bytes: u64) -> bool {
-        self.throttler
-            .state
-            .lock()
-            .admission
-            .hold_more(self.ticket, bytes)
+        let mut state = self.throttler.state.lock();
+        let fits = state.admission.hold_more(self.ticket, bytes);
+        if fits {
+            let ticket = self.ticket.number();
+            state.tape.note(now(), || Event::HeldMore { ticket, bytes });
+        }
+        fits
     }
 
     /// The throttler of this line.
@@ -90,11 +100,13 @@ impl<C: Default> Drop for Place<C> {
         let mut state = self.throttler.state.lock();
         match state.places.remove(&self.ticket) {
             Some(Turn::Granted(seat)) => {
+                state.note_over(self.ticket, self.fate, now);
                 state.admission.abandon(now);
                 let left = state.admission.vacate(seat, now);
-                self.throttler.pass_on(state, left);
+                self.throttler.pass_on(state, left, now);
             }
             Some(Turn::Waiting(_)) => {
+                state.note_over(self.ticket, self.fate, now);
                 state.admission.cancel(self.ticket, now);
             }
             Some(Turn::Dismissed(_)) | None => {}

@@ -5,11 +5,13 @@ use std::sync::Arc;
 use std::task::Waker;
 use std::time::{Duration, Instant};
 
+use super::notes::refused;
 use super::{Replica, Sample};
 use crate::admission::meter::Report;
-use crate::admission::{Admission, Grant, Seat, Ticket};
+use crate::admission::{Admission, Grant, Seat, Ticket, warm_since};
 use crate::ports::{Outage, ReplicaState, ReplicaView, World};
 use crate::revision::ReplicaId;
+use crate::trace::Tape;
 
 /// What the lock of a throttler guards.
 #[derive(Debug)]
@@ -30,6 +32,7 @@ pub(super) struct State<C> {
     pub(super) stuck: Vec<ReplicaId>,
     /// Somebody waits for a replica to fall idle.
     pub(super) tells_idle: bool,
+    pub(super) tape: Tape,
 }
 
 /// What a place in line has come to.
@@ -83,14 +86,11 @@ impl<C: Default> State<C> {
     }
 
     pub(super) fn note_warmth(&mut self, now: Instant) {
-        self.warm_since = match (self.admission.in_service(), self.warm_since) {
-            (0, _) => None,
-            (_, None) => Some(now),
-            (_, since) => since,
-        };
+        self.warm_since = warm_since(self.admission.in_service(), self.warm_since, now);
     }
 
-    pub(super) fn seat(&mut self, Grant { ticket, seat }: Grant) -> Option<Waker> {
+    pub(super) fn seat(&mut self, Grant { ticket, seat }: Grant, now: Instant) -> Option<Waker> {
+        self.note_seated(ticket, seat, now);
         let turn = self
             .places
             .get_mut(&ticket)
@@ -101,15 +101,18 @@ impl<C: Default> State<C> {
         }
     }
 
-    pub(super) fn grant(&mut self, grants: Vec<Grant>) -> Vec<Waker> {
+    pub(super) fn grant(&mut self, grants: Vec<Grant>, now: Instant) -> Vec<Waker> {
         grants
             .into_iter()
-            .filter_map(|grant| self.seat(grant))
+            .filter_map(|grant| self.seat(grant, now))
             .collect()
     }
 
     pub(super) fn dismiss(&mut self, outage: &Arc<Outage>, now: Instant) -> Vec<Waker> {
         let tickets = self.admission.dismiss(now);
+        for &ticket in &tickets {
+            self.note_over(ticket, refused(outage), now);
+        }
         let dismiss = |ticket: Ticket| {
             let turn = self
                 .places

@@ -5,5 +5,6 @@ mod clock;
 mod gate;
 mod process;
 mod scenes;
+mod simulate;
 mod support;
 mod vectors;

@@ -14,6 +14,7 @@ use crate::backend::recovery::{Attempt, Crash};
 use crate::backend::seams::{Launcher, Order, Probe};
 use crate::ports::Occupancy;
 use crate::revision::{Endpoint, ReplicaId};
+use crate::trace::Step;
 
 /// How long the throttler may take to hear what we have published. Within it a replica it does
 /// not know may still be given a request, and one that has gone may still be offered.
@@ -169,6 +170,7 @@ impl<L: Launcher, P: Probe, O: Occupancy> Fleet<L, P, O> {
             notes: self.tell.clone(),
         };
         self.lives.spawn(life.run());
+        self.note(member.id, Step::Launched, now);
         self.members.push(member);
     }
 

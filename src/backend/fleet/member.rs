@@ -3,9 +3,11 @@
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use crate::backend::life::Ending;
 use crate::backend::places::arbiter::Standing;
 use crate::ports::{ReplicaState, ReplicaView};
 use crate::revision::{Endpoint, ReplicaId};
+use crate::trace;
 
 pub(super) struct Member {
     pub(super) id: ReplicaId,
@@ -64,5 +66,15 @@ impl Member {
             state,
             since: self.since.into_std(),
         })
+    }
+
+    /// What became of it in the end, for a record.
+    pub(super) const fn ended(&self, ending: &Ending) -> trace::Ending {
+        match (ending, self.ready_at) {
+            (Ending::Stopped, Some(_)) => trace::Ending::Stopped,
+            (Ending::Stopped, None) => trace::Ending::TakenBack,
+            (Ending::Crashed(_), Some(_)) => trace::Ending::Lost,
+            (Ending::Crashed(_), None) => trace::Ending::StartFailed,
+        }
     }
 }

@@ -14,7 +14,8 @@ use tokio::time::Instant;
 use tracing::{info, warn};
 
 use self::member::{Member, Phase};
-use crate::backend::life::{Ending, Note, Phases};
+use crate::autoscale::typical_start;
+use crate::backend::life::{Ending, Note};
 use crate::backend::places::{Desk, Places};
 use crate::backend::recovery::{Recovery, Supply};
 use crate::backend::seams::{Launcher, Probe};
@@ -22,9 +23,7 @@ use crate::backend::spec::ProcessSpec;
 use crate::backend::supervisor::{Command, Settings};
 use crate::ports::{Occupancy, Outage, OutageReason, World};
 use crate::revision::ReplicaId;
-
-/// How much the newest start weighs in the typical one.
-const NEWEST_WEIGHT: f64 = 0.3;
+use crate::trace::{Event, Phases, Step};
 
 pub(in crate::backend) struct Fleet<L, P, O> {
     settings: Settings,
@@ -137,12 +136,11 @@ impl<L: Launcher, P: Probe, O: Occupancy> Fleet<L, P, O> {
         member.diagnosis = None;
         let endpoint = member.endpoint;
         self.recovery.succeeded(now);
+        self.note(id, Step::Ready(phases), now);
         let listen = phases.spawn + phases.listen;
         self.settings.stats.start_succeeded(listen, phases.ready);
         let total = phases.total();
-        self.typical_start = Some(self.typical_start.map_or(total, |typical| {
-            typical.mul_f64(1.0 - NEWEST_WEIGHT) + total.mul_f64(NEWEST_WEIGHT)
-        }));
+        self.typical_start = Some(typical_start(self.typical_start, total));
         let [total, spawn, listen, ready] =
             [total, phases.spawn, phases.listen, phases.ready].map(to_millis);
         info!(
@@ -190,6 +188,7 @@ impl<L: Launcher, P: Probe, O: Occupancy> Fleet<L, P, O> {
             return;
         };
         let member = self.members.remove(at);
+        self.note(id, Step::Gone(member.ended(&ending)), now);
         let revision = &self.settings.revision;
         match ending {
             Ending::Stopped => info!(%revision, replica = %id, "stopped"),
@@ -272,6 +271,11 @@ impl<L: Launcher, P: Probe, O: Occupancy> Fleet<L, P, O> {
 
     fn member(&mut self, id: ReplicaId) -> Option<&mut Member> {
         self.members.iter_mut().find(|m| m.id == id)
+    }
+
+    fn note(&self, replica: ReplicaId, step: Step, now: Instant) {
+        let (tape, id) = (&self.settings.tape, replica.0);
+        tape.note(now.into_std(), || Event::Replica { id, step });
     }
 
     fn look_again(&mut self, at: Instant) {

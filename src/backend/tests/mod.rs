@@ -23,6 +23,7 @@ use super::supervisor::{Settings, Supervisor};
 use crate::ports::{ReplicaState, Scaler, World};
 use crate::revision::RevisionId;
 use crate::stats::Stats;
+use crate::trace::Tape;
 
 const SECOND: Duration = Duration::from_secs(1);
 const STOP_TIMEOUT: Duration = Duration::from_secs(30);
@@ -54,6 +55,7 @@ impl Scene {
             failed_starts: 3,
             min_replicas: 0,
             max_starting: None,
+            tape: Tape::default(),
         };
         let seams = (machine.clone(), machine.clone());
         let supervisor = Supervisor::start(settings, spec, seams, places, requests.clone());

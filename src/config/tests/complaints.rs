@@ -27,7 +27,7 @@ fn a_bad_value_is_named_with_place_path_and_what_was_wanted() {
     check("scaleTarget: 0", "a number, 0.01 or more");
     check("scaleTarget: .nan", "a number, 0.01 or more");
     check("scaleTarget: inf", "a number, 0.01 or more");
-    check("scaleMetric: qps", "concurrency or rps");
+    check("scaleMetric: qps", "concurrency or rps or cpu or memory");
     check("timeout: -5s", "a duration such as 90s, 5m or 1h30m");
     check("timeout: soon", "a duration such as 90s, 5m or 1h30m");
     check(
@@ -79,10 +79,6 @@ fn a_value_of_another_kind_is_described() {
     check(
         "overloadStatus:",
         "19: revisions[0].overloadStatus: wanted 429 or 503, not nothing",
-    );
-    check(
-        "scaleMetric: cpu",
-        "18: revisions[0].scaleMetric: cpu is not supported yet, wanted concurrency or rps",
     );
 }
 

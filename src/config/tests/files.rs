@@ -9,7 +9,8 @@ use super::super::complaint::Complaints;
 use super::super::key::AnyKey;
 use super::super::keys::{REVISION, TOP};
 use super::super::program::{LOGGING, PROGRAM};
-use super::super::tree::{self, Node};
+use super::super::tree::Node;
+use super::super::yaml;
 use super::super::{Config, Overrides, RevisionConfig, load};
 use super::{complaints, meaning, revision};
 use crate::backend::{ProcessSpec, Readiness, Resources};
@@ -26,12 +27,13 @@ fn shipped(name: &str) -> PathBuf {
 
 fn parsed(text: &str) -> Node {
     let mut complaints = Complaints::default();
-    let root = tree::parse(
+    let roots = yaml::parse(
         &Arc::from(Path::new("reference.yaml")),
         text,
         &mut complaints,
     );
     assert_eq!(complaints, Complaints::default());
+    let root = roots.and_then(|mut roots| roots.pop());
     root.expect("the text has content")
 }
 
@@ -106,10 +108,13 @@ fn all_defaults() -> Config {
         max_connections: 16384,
         max_processes: 16,
         gpus: None,
+        record: None,
+        record_size: 256 << 20,
         revisions: vec![RevisionConfig {
             spec,
             process: Some(process),
         }],
+        warnings: Vec::new(),
     }
 }
 

@@ -3,6 +3,7 @@
 mod complaints;
 mod files;
 mod layers;
+mod manifests;
 mod rules;
 
 use std::path::PathBuf;

@@ -159,12 +159,10 @@ fn everything_wrong_is_told_at_once_in_the_order_of_the_files() {
 
 #[test]
 fn what_is_no_file_of_ours_is_refused_as_a_whole() {
-    let manifest = "apiVersion: serving.kserve.io/v1beta1\nkind: InferenceService\nspec: {}\n";
+    let manifest = "apiVersion: v1\nkind: Secret\nmetadata: { name: a }\n";
     assert_eq!(
         complaints(manifest),
-        [
-            "a.yaml:2:7: kind: Kubernetes manifests (InferenceService) are not read yet, wanted revisions"
-        ]
+        ["a.yaml:1:1: wanted at least one revision or InferenceService"]
     );
     assert_eq!(
         complaints("- a\n"),

@@ -9,6 +9,8 @@ mod failing;
 mod kills;
 mod leaving;
 mod log;
+mod manifests;
+mod record;
 mod reload;
 mod starts;
 mod support;

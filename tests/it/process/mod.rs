@@ -17,6 +17,7 @@ use holdgate::backend::seams::{Child, LaunchError, Launcher, Order};
 use holdgate::backend::{Host, ProcessSpec, Readiness, Resources, Settings, Supervisor};
 use holdgate::ports::{Occupancy, ReplicaState, Scaler, World};
 use holdgate::revision::{ReplicaId, RevisionId};
+use holdgate::trace::Tape;
 use rustix::process::{Pid, Signal, kill_process, test_kill_process};
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout};
@@ -65,6 +66,7 @@ fn supervise(spec: ProcessSpec) -> (Supervisor, watch::Receiver<World>) {
         failed_starts: 3,
         min_replicas: 0,
         max_starting: None,
+        tape: Tape::default(),
     };
     let host = Host::new(EXE.into(), Places::new(16));
     let occupancy = Arc::new(Idle(watch::Sender::new(0)));

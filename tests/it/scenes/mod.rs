@@ -9,6 +9,7 @@ mod kills;
 mod leaving;
 mod malformed;
 mod mistakes;
+mod record;
 mod refusals;
 mod scale_down;
 mod scaling;

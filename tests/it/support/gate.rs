@@ -1,6 +1,7 @@
 //! A gate as the program builds it, with the machine in memory in place of the real one.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,6 +15,7 @@ use holdgate::proxy::{Proxy, Registry, Revision, Throttler};
 use holdgate::revision::RevisionSpec;
 use holdgate::server::Server;
 use holdgate::stats::Stats;
+use holdgate::trace::{Recorder, Recording};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::sleep;
@@ -29,6 +31,7 @@ pub(crate) struct Gate {
     revisions: Vec<Running>,
     loops: JoinSet<()>,
     places: Places,
+    recorder: Recorder,
 }
 
 struct Running {
@@ -57,7 +60,22 @@ impl Gate {
             revisions: Vec::new(),
             loops: JoinSet::new(),
             places,
+            recorder: Recorder::default(),
         }
+    }
+
+    /// One revision, all of which is recorded.
+    pub(crate) fn recorded(
+        spec: RevisionSpec,
+        load: Duration,
+        file: &Path,
+        limit: u64,
+    ) -> (Self, Recording) {
+        let mut gate = Self::empty();
+        let (recorder, recording) = Recorder::begin(file, limit).expect("it can be written");
+        gate.recorder = recorder;
+        gate.add(spec, process(load));
+        (gate, recording)
     }
 
     /// One revision, whose model servers load for so long.
@@ -78,7 +96,8 @@ impl Gate {
 
     /// Another revision.
     pub(crate) fn add(&mut self, spec: RevisionSpec, process: ProcessSpec) {
-        let throttler = Throttler::new(spec.container_concurrency, spec.queue);
+        let (limit, queue) = (spec.container_concurrency, spec.queue);
+        let throttler = Throttler::recorded(limit, queue, self.recorder.tape(&spec.id));
         let (stats, decisions) = (Arc::new(Stats::new()), Arc::new(Decisions::default()));
         let settings = Settings {
             revision: spec.id.clone(),
@@ -86,6 +105,7 @@ impl Gate {
             min_replicas: spec.scaling.min_replicas,
             max_starting: spec.scaling.max_starting,
             stats: Arc::clone(&stats),
+            tape: throttler.tape().clone(),
         };
         let machine = (self.machine.clone(), self.machine.clone());
         let occupancy = Arc::clone(&throttler);

@@ -7,6 +7,7 @@ mod dice;
 mod gate;
 mod machine;
 mod model;
+mod record;
 mod settings;
 
 use std::time::Duration;
@@ -16,6 +17,7 @@ pub(crate) use client::{Answer, Ask, Client, get, named, post, post_told};
 pub(crate) use dice::Dice;
 pub(crate) use gate::Gate;
 pub(crate) use machine::{Machine, Process, Start};
+pub(crate) use record::{measured, measured_again, was_taken};
 pub(crate) use settings::{defaults, process, revision};
 
 pub(crate) const fn ms(n: u64) -> Duration {

@@ -5,6 +5,7 @@ mod activation;
 mod case;
 mod decisions;
 mod gate;
+mod knative;
 mod others;
 mod slots;
 mod stats;
@@ -44,6 +45,8 @@ const OURS: &[(&str, Runner)] = &[
     ("resolve_metric_target_grid_default_config", targets::grid),
     ("make_decider", targets::make_decider),
     ("scale_bounds", targets::scale_bounds),
+    ("config_autoscaler", knative::config_autoscaler),
+    ("annotation_validation", knative::annotation_validation),
     ("initial_scale", activation::initial_scale),
     ("apply_scale", activation::apply_scale),
     ("active_condition", activation::active_condition),

@@ -14,8 +14,6 @@ pub(super) const NOT_OURS: &[(&str, &str)] = &[
         "double_count",
         "no request comes through two gates that both count",
     ),
-    ("config_autoscaler", NO_CONFIG_MAP),
-    ("annotation_validation", NO_CONFIG_MAP),
     ("num_activators", ALWAYS_IN_PATH),
     ("same_sign", ALWAYS_IN_PATH),
     ("sks_mode", ALWAYS_IN_PATH),
@@ -56,6 +54,5 @@ pub(super) const NOT_OURS: &[(&str, &str)] = &[
 const ALWAYS_SEEN: &str = "every request passes the gate, so nothing is scraped or sampled";
 const ALWAYS_IN_PATH: &str = "the gate is always in the way, so nobody is switched in or out";
 const ONE_AUTHORITY: &str = "one gate owns all slots of a revision, so nobody divides them";
-const NO_CONFIG_MAP: &str = "Knative's ConfigMap and annotations are not read";
 const KNATIVE_ANSWERS: &str = "the answers are our own, and name their reason";
 const OWN_TIMEOUTS: &str = "waiting and answering have separate budgets, and a cut looks cut";

@@ -1,0 +1,170 @@
+//! The fields of a component: what they set here, and which are known to say nothing about it.
+
+use crate::config::complaint::Complaints;
+use crate::config::keys as k;
+use crate::config::knative::Word;
+use crate::config::nearest::similar;
+use crate::config::tree::{Entry, Node};
+use crate::config::value::{choice, whole};
+
+const MOST: u64 = (u32::MAX >> 1) as u64;
+
+/// Knative's bound on hard limits.
+const MOST_CONCURRENT: u64 = 1000;
+
+/// A year, as everywhere.
+const LONGEST_SECONDS: u64 = 365 * 24 * 60 * 60;
+
+/// The fields that set something, with `KServe`'s bounds.
+pub(super) static FIELDS: [Word; 6] = [
+    Word::new("minReplicas", &k::MIN_REPLICAS, |n, c| {
+        within(n, c, 0, MOST)
+    }),
+    Word::new("maxReplicas", &k::MAX_REPLICAS, |n, c| {
+        within(n, c, 0, MOST)
+    }),
+    Word::new("scaleTarget", &k::SCALE_TARGET, |n, c| {
+        within(n, c, 1, MOST)
+    }),
+    Word::new("scaleMetric", &k::SCALE_METRIC, metric),
+    Word::new("containerConcurrency", &k::CONTAINER_CONCURRENCY, |n, c| {
+        within(n, c, 0, MOST_CONCURRENT)
+    }),
+    Word::new("timeout", &k::TIMEOUT, |n, c| {
+        within(n, c, 1, LONGEST_SECONDS)
+    }),
+];
+
+/// Model servers that are written as a field of the predictor; `model` takes all of them.
+pub(super) const MODEL_SERVERS: [&str; 11] = [
+    "model",
+    "sklearn",
+    "xgboost",
+    "tensorflow",
+    "pytorch",
+    "triton",
+    "onnx",
+    "huggingface",
+    "pmml",
+    "lightgbm",
+    "paddle",
+];
+
+/// Read elsewhere, or nothing that a gate would know of.
+const PASSED_OVER: [&str; 10] = [
+    "annotations",
+    "labels",
+    "name",
+    "autoScaling",
+    "scaleMetricType",
+    "storageUris",
+    "alibi",
+    "art",
+    "aix",
+    "deploymentStrategy",
+];
+
+/// What somebody might wait for in vain.
+const NOT_READ: [&str; 5] = [
+    "canaryTrafficPercent",
+    "canary",
+    "batcher",
+    "logger",
+    "workerSpec",
+];
+
+/// The fields of a pod, which a component takes beside its own.
+const OF_PODS: [&str; 40] = [
+    "volumes",
+    "initContainers",
+    "containers",
+    "ephemeralContainers",
+    "restartPolicy",
+    "terminationGracePeriodSeconds",
+    "activeDeadlineSeconds",
+    "dnsPolicy",
+    "nodeSelector",
+    "serviceAccountName",
+    "serviceAccount",
+    "automountServiceAccountToken",
+    "nodeName",
+    "hostNetwork",
+    "hostPID",
+    "hostIPC",
+    "hostUsers",
+    "shareProcessNamespace",
+    "securityContext",
+    "imagePullSecrets",
+    "hostname",
+    "hostnameOverride",
+    "subdomain",
+    "affinity",
+    "schedulerName",
+    "tolerations",
+    "hostAliases",
+    "priorityClassName",
+    "priority",
+    "dnsConfig",
+    "readinessGates",
+    "runtimeClassName",
+    "enableServiceLinks",
+    "preemptionPolicy",
+    "overhead",
+    "topologySpreadConstraints",
+    "setHostnameAsFQDN",
+    "os",
+    "schedulingGates",
+    "resourceClaims",
+];
+
+/// Warns about a field that nobody knows, or that does nothing here.
+pub(super) fn name_what_is_not_read(entry: &Entry, complaints: &mut Complaints) {
+    let field = entry.key.as_str();
+    if field == "logger" {
+        look_at_mode(entry, complaints);
+    }
+    if NOT_READ.contains(&field) {
+        complaints.warn(entry.complaint("is not read here"));
+        return;
+    }
+    let scaling = FIELDS.iter().map(|word| word.name);
+    let known = || {
+        let others = [&MODEL_SERVERS[..], &PASSED_OVER, &OF_PODS, &NOT_READ].concat();
+        scaling.clone().chain(others)
+    };
+    if known().any(|known| known == field) {
+        return;
+    }
+    let nearest = similar(field, known()).map(|near| format!(", the nearest known one is {near}"));
+    let message = format!(
+        "unknown field, it is not read{}",
+        nearest.unwrap_or_default()
+    );
+    complaints.warn(entry.complaint(message));
+}
+
+/// Of what is not read, the one value that `KServe` refuses.
+fn look_at_mode(logger: &Entry, complaints: &mut Complaints) {
+    if let Some(mode) = logger.node.given("mode") {
+        choice(
+            mode,
+            complaints,
+            &["all", "request", "response"].map(|word| (word, ())),
+        );
+    }
+}
+
+fn within(node: &Node, complaints: &mut Complaints, least: u64, most: u64) -> Option<Node> {
+    whole::<u32>(node, complaints, least..=most).map(|_| node.clone())
+}
+
+/// `qps` is what the guides say and the API refuses.
+fn metric(node: &Node, complaints: &mut Complaints) -> Option<Node> {
+    if node.text() == Some("qps") {
+        let message = "qps is understood as rps, which is what KServe's API takes";
+        complaints.warn(node.complaint(message));
+        return Some(node.saying("rps"));
+    }
+    let words = ["concurrency", "rps", "cpu", "memory"].map(|word| (word, ()));
+    choice(node, complaints, &words).map(|()| node.clone())
+}

@@ -1,0 +1,191 @@
+//! What the model container may use, and targets that are said in parts of it: percent of the memory
+//! requested become bytes, cores become percent.
+
+use crate::backend::Resources;
+use crate::config::complaint::Complaints;
+use crate::config::keys as k;
+use crate::config::layers::{Layer, Layers};
+use crate::config::tree::Node;
+use crate::config::value::{bytes, choice, number_from, wanted};
+use crate::revision::{MetricTarget, ScaleMetric};
+
+/// What `KServe` writes where nothing is said: one core, 2Gi.
+const CORES: f64 = 1.0;
+const MEMORY: u64 = 2 << 30;
+
+const MEBIBYTE: f64 = (1 << 20) as f64;
+
+/// What a target counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// Percent of what was requested.
+    Utilization,
+    /// The thing itself: cores, or mebibytes.
+    Value,
+}
+
+impl Kind {
+    /// As `scaleMetricType` says.
+    pub(super) fn of(component: &Node, complaints: &mut Complaints) -> Self {
+        let written = component.given("scaleMetricType");
+        written
+            .and_then(|node| Self::read(node, complaints))
+            .unwrap_or(Self::Utilization)
+    }
+
+    /// Knative's annotation counts memory in mebibytes, and processor time in percent.
+    pub(super) fn of_annotation(metric: &ScaleMetric) -> Self {
+        match metric {
+            ScaleMetric::Memory => Self::Value,
+            _ => Self::Utilization,
+        }
+    }
+
+    fn read(node: &Node, complaints: &mut Complaints) -> Option<Self> {
+        let words = [
+            ("Utilization", Self::Utilization),
+            ("AverageValue", Self::Value),
+            ("Value", Self::Value),
+        ];
+        choice(node, complaints, &words)
+    }
+
+    /// The target in the unit of its metric.
+    fn target(self, written: f64, metric: &ScaleMetric, resources: Resources) -> f64 {
+        match (metric, self) {
+            (ScaleMetric::Memory, Self::Utilization) => written / 100.0 * requested(resources),
+            (ScaleMetric::Memory, Self::Value) => written * MEBIBYTE,
+            (ScaleMetric::Cpu, Self::Value) => percent(written, resources),
+            _ => written,
+        }
+    }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "memory is no exact count")]
+fn requested(resources: Resources) -> f64 {
+    resources.memory.unwrap_or(MEMORY) as f64
+}
+
+fn percent(cores: f64, resources: Resources) -> f64 {
+    cores * 100.0 / resources.cpu.unwrap_or(CORES)
+}
+
+/// What a container may use: what it requests, else its limit, else what `KServe` writes for it.
+pub(super) fn of(container: Option<&Node>, complaints: &mut Complaints) -> Resources {
+    let resources = container.and_then(|container| container.given("resources"));
+    let said = |name: &str| {
+        let lists = ["requests", "limits"].into_iter();
+        let mut lists = lists.filter_map(|list| resources?.given(list)?.given(name));
+        lists.next()
+    };
+    let cpu = said("cpu").and_then(|node| cores(node, complaints));
+    let memory = said("memory").and_then(|node| bytes(node, complaints));
+    Resources {
+        cpu: Some(cpu.unwrap_or(CORES)),
+        memory: Some(memory.unwrap_or(MEMORY)),
+    }
+}
+
+/// Cores, in the quantities of Kubernetes: `2`, `0.5`, `500m`.
+fn cores(node: &Node, complaints: &mut Complaints) -> Option<f64> {
+    let text = node.text().unwrap_or_default();
+    let (number, part) = match text.strip_suffix('m') {
+        Some(number) => (number, 1000.0),
+        None => (text, 1.0),
+    };
+    let read = number.parse::<f64>().ok().map(|number| number / part);
+    match read.filter(|cores| cores.is_finite() && *cores > 0.0) {
+        Some(cores) => Some(cores),
+        None => wanted(node, "cores such as 2, 0.5 or 500m", complaints),
+    }
+}
+
+/// Writes a layer's target in the unit of its metric.
+pub(super) fn convert(layer: &mut Layer, metric: &ScaleMetric, kind: Kind, resources: Resources) {
+    let written = Layers::new(vec![layer]).written(&k::SCALE_TARGET);
+    if let (Some(written), Some(node)) = (written, layer.get(k::SCALE_TARGET.about.path)) {
+        let target = kind.target(written, metric, resources);
+        let node = node.saying(&target.to_string());
+        layer.set(&k::SCALE_TARGET, node, &mut Complaints::default());
+    }
+}
+
+/// The metrics under `autoScaling` that are measured here.
+pub(super) fn metrics(
+    component: &Node,
+    resources: Resources,
+    complaints: &mut Complaints,
+) -> Vec<MetricTarget> {
+    let Some(scaling) = component.given("autoScaling") else {
+        return Vec::new();
+    };
+    if let Some(behavior) = scaling.given("behavior") {
+        complaints.warn(behavior.complaint("is not read here"));
+    }
+    let metrics = scaling.given("metrics").map(Node::items);
+    let metrics = metrics.unwrap_or_default().iter();
+    metrics
+        .filter_map(|metric| read_metric(metric, resources, complaints))
+        .collect()
+}
+
+fn read_metric(
+    node: &Node,
+    resources: Resources,
+    complaints: &mut Complaints,
+) -> Option<MetricTarget> {
+    let kind = node.given("type");
+    if kind
+        .and_then(Node::text)
+        .is_some_and(|kind| kind != "Resource")
+    {
+        complaints.warn(node.complaint("is not read here, only metrics of type Resource are"));
+        return None;
+    }
+    let Some(resource) = node.given("resource") else {
+        complaints.push(node.complaint("wanted a resource"));
+        return None;
+    };
+    let named = resource.given("name").unwrap_or(resource);
+    let words = [("cpu", &ScaleMetric::Cpu), ("memory", &ScaleMetric::Memory)];
+    let metric = choice(named, complaints, &words)?;
+    let target = resource.given("target");
+    let target = target.and_then(|target| read_target(target, metric, resources, complaints));
+    if target.is_none() && *metric == ScaleMetric::Memory {
+        complaints.push(resource.complaint("wanted a target, memory has no default one"));
+        return None;
+    }
+    Some(MetricTarget {
+        metric: metric.clone(),
+        target,
+    })
+}
+
+fn read_target(
+    target: &Node,
+    metric: &ScaleMetric,
+    resources: Resources,
+    complaints: &mut Complaints,
+) -> Option<f64> {
+    let kind = target.given("type");
+    let kind = kind.map_or(Some(Kind::Utilization), |kind| Kind::read(kind, complaints))?;
+    if kind == Kind::Utilization {
+        let written = number_from(target.given("averageUtilization")?, complaints, 1.0)?;
+        return Some(kind.target(written, metric, resources));
+    }
+    let value = target
+        .given("averageValue")
+        .or_else(|| target.given("value"))?;
+    match metric {
+        ScaleMetric::Memory => {
+            let memory = bytes(value, complaints);
+            memory.map(|memory| {
+                requested(Resources {
+                    memory: Some(memory),
+                    ..resources
+                })
+            })
+        }
+        _ => cores(value, complaints).map(|cores| percent(cores, resources)),
+    }
+}

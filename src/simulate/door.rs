@@ -1,0 +1,309 @@
+//! The requests of one revision on their way: admitted or in line, answered, refused, left.
+
+use std::time::{Duration, Instant};
+
+use super::agenda::Event;
+use super::load::Turns;
+use super::requests::{Key, Request, Stage};
+use super::site::{Scene, Site};
+use crate::admission::{Grant, Left, Verdict, deadline};
+use crate::revision::OnDisconnect;
+
+/// A worker who is refused does not ask again at once.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// The least a replica takes for a worker's request, so that time passes between two of them.
+const LEAST_SERVICE: Duration = Duration::from_micros(1);
+
+/// Why a request is over without an answer.
+#[derive(Clone, Copy, Debug)]
+enum Refusal {
+    QueueFull,
+    QueueTimeout,
+    ColdStartTimeout,
+    ColdStartFailed,
+    BodyTooLarge,
+    UpstreamTimeout,
+}
+
+impl Site {
+    /// The next request of the load.
+    pub(super) fn arrive_next(&mut self, scene: &mut Scene) {
+        if let Some(arrival) = self.next_arrival() {
+            self.expect_arrival(&mut scene.agenda);
+            let request = Request {
+                arrived: scene.agenda.now(),
+                service: arrival.service,
+                stream: arrival.stream,
+                turns: arrival.turns,
+                worker: None,
+                stage: Stage::Arriving,
+            };
+            self.arrive(request, arrival.bytes, arrival.patience, scene);
+        }
+    }
+
+    pub(super) fn begin_workers(&mut self, group: u32, scene: &mut Scene) {
+        for _ in 0..self.load.workers[group as usize].count {
+            self.work(group, scene);
+        }
+    }
+
+    /// A worker sends a request, unless its time is over.
+    pub(super) fn work(&mut self, group: u32, scene: &mut Scene) {
+        if scene.agenda.passed() < self.load.workers[group as usize].until {
+            let request = Request {
+                arrived: scene.agenda.now(),
+                service: (self.load.service)().max(LEAST_SERVICE),
+                stream: false,
+                turns: Turns::UNKNOWN,
+                worker: Some(group),
+                stage: Stage::Arriving,
+            };
+            self.arrive(request, 0, None, scene);
+        }
+    }
+
+    fn arrive(
+        &mut self,
+        mut request: Request,
+        bytes: u64,
+        patience: Option<Duration>,
+        scene: &mut Scene,
+    ) {
+        self.tally.requests += 1;
+        if self.spec.max_body_bytes.is_some_and(|most| bytes > most) {
+            return self.refuse(&request, Refusal::BodyTooLarge, scene);
+        }
+        if self.fleet.outage {
+            return self.refuse(&request, Refusal::ColdStartFailed, scene);
+        }
+        let (now, held) = (scene.agenda.now(), bytes.min(self.spec.queue.read_ahead));
+        match self.admission.arrive(held, now) {
+            Verdict::Admitted(_, seat) => {
+                self.tally.admitted(Duration::ZERO);
+                request.stage = Stage::Running(seat, now);
+                let key = self.requests.add(request);
+                // Who is answered before leaving never leaves.
+                let leaves = patience.filter(|patience| *patience <= request.service);
+                self.expect_leaving(key, leaves, request.turns, scene);
+                self.expect_end(key, request, scene);
+            }
+            Verdict::Queued(ticket) => {
+                request.stage = Stage::Waiting(ticket);
+                let key = self.requests.add(request);
+                self.expect_leaving(key, patience, request.turns, scene);
+                let due = deadline(&self.spec.queue, now, self.warm_since, now);
+                self.expect_due(key, &request, due, scene);
+                self.in_line(scene);
+            }
+            Verdict::Refused => self.refuse(&request, Refusal::QueueFull, scene),
+        }
+    }
+
+    /// One more waits. Where nothing serves, the autoscaler hears of it once everybody who comes
+    /// at this moment has come.
+    fn in_line(&mut self, scene: &mut Scene) {
+        let nothing_serves = self.admission.serving() == 0;
+        self.tally.queued(self.admission.waiting(), nothing_serves);
+        if nothing_serves && !self.poked {
+            self.poked = true;
+            let (index, no_time) = (self.index, Duration::ZERO);
+            scene.agenda.after(no_time, index, Event::Poke);
+        }
+    }
+
+    fn expect_leaving(
+        &self,
+        key: Key,
+        patience: Option<Duration>,
+        turns: Turns,
+        scene: &mut Scene,
+    ) {
+        if let Some(patience) = patience {
+            let (index, leave) = (self.index, Event::Leave(key));
+            scene.agenda.after_turn(patience, turns.left, index, leave);
+        }
+    }
+
+    fn expect_due(&self, key: Key, request: &Request, due: Instant, scene: &mut Scene) {
+        let delay = due.saturating_duration_since(scene.agenda.now());
+        let (index, due) = (self.index, Event::Due(key));
+        scene
+            .agenda
+            .after_turn(delay, request.turns.left, index, due);
+    }
+
+    fn expect_end(&self, key: Key, request: Request, scene: &mut Scene) {
+        let timeouts = &self.spec.timeouts;
+        let limit = if request.stream {
+            timeouts.stream
+        } else {
+            let all = [timeouts.total, timeouts.first_byte, timeouts.idle];
+            all.into_iter().flatten().min()
+        };
+        let (index, service) = (self.index, request.service);
+        let done = Event::Done(key);
+        scene
+            .agenda
+            .after_turn(service, request.turns.done, index, done);
+        if let Some(limit) = limit.filter(|limit| *limit < service) {
+            let cut = Event::Cut(key);
+            scene
+                .agenda
+                .after_turn(limit, request.turns.left, index, cut);
+        }
+    }
+
+    pub(super) fn seat_all(&mut self, grants: Vec<Grant>, scene: &mut Scene) {
+        for grant in grants {
+            self.seat(grant, scene);
+        }
+    }
+
+    fn seat(&mut self, grant: Grant, scene: &mut Scene) {
+        let now = scene.agenda.now();
+        let key = self.requests.called(grant.ticket);
+        if let Some(request) = self.requests.get(key) {
+            request.stage = Stage::Running(grant.seat, now);
+            let request = *request;
+            self.tally.admitted(now - request.arrived);
+            self.expect_end(key, request, scene);
+        }
+    }
+
+    /// The replica is done with a request.
+    pub(super) fn done(&mut self, key: Key, scene: &mut Scene) {
+        let now = scene.agenda.now();
+        let Some(request) = self.requests.get(key).copied() else {
+            return;
+        };
+        let left = match request.stage {
+            Stage::Running(seat, since) => {
+                self.tally.answered += 1;
+                self.send_next(&request, Duration::ZERO, scene);
+                self.admission.leave(seat, now - since, now)
+            }
+            Stage::Abandoned(seat) => self.admission.vacate(seat, now),
+            Stage::Arriving | Stage::Waiting(_) => return,
+        };
+        self.requests.remove(key);
+        self.pass_on(left, scene);
+    }
+
+    /// The client of a request leaves.
+    pub(super) fn leave(&mut self, key: Key, scene: &mut Scene) {
+        let now = scene.agenda.now();
+        let Some(request) = self.requests.get(key).copied() else {
+            return;
+        };
+        match request.stage {
+            Stage::Waiting(ticket) => {
+                self.admission.cancel(ticket, now);
+                self.requests.remove(key);
+            }
+            Stage::Running(..) => self.give_up(key, request, scene),
+            Stage::Arriving | Stage::Abandoned(_) => return,
+        }
+        self.tally.left += 1;
+    }
+
+    /// An answer takes longer than it may.
+    pub(super) fn cut(&mut self, key: Key, scene: &mut Scene) {
+        let Some(request) = self.requests.get(key).copied() else {
+            return;
+        };
+        if matches!(request.stage, Stage::Running(..)) {
+            self.refuse(&request, Refusal::UpstreamTimeout, scene);
+            self.give_up(key, request, scene);
+        }
+    }
+
+    /// Nobody waits for an answer any more. An event stream ends with its connection; a replica
+    /// that has not begun to answer works on.
+    fn give_up(&mut self, key: Key, request: Request, scene: &mut Scene) {
+        let Stage::Running(seat, since) = request.stage else {
+            return;
+        };
+        let now = scene.agenda.now();
+        let ends = match self.spec.on_disconnect {
+            OnDisconnect::Release => true,
+            OnDisconnect::Auto => request.stream,
+            OnDisconnect::Finish => false,
+        };
+        if ends {
+            self.requests.remove(key);
+            let left = self.admission.leave(seat, now - since, now);
+            self.pass_on(left, scene);
+        } else {
+            self.admission.abandon(now);
+            if let Some(request) = self.requests.get(key) {
+                request.stage = Stage::Abandoned(seat);
+            }
+        }
+    }
+
+    /// A wait may have come to its end.
+    pub(super) fn due(&mut self, key: Key, scene: &mut Scene) {
+        let now = scene.agenda.now();
+        let Some(request) = self.requests.get(key).copied() else {
+            return;
+        };
+        let Stage::Waiting(ticket) = request.stage else {
+            return;
+        };
+        let due = deadline(&self.spec.queue, request.arrived, self.warm_since, now);
+        if due > now {
+            return self.expect_due(key, &request, due, scene);
+        }
+        self.admission.cancel(ticket, now);
+        self.requests.remove(key);
+        let refusal = match self.warm_since {
+            Some(_) => Refusal::QueueTimeout,
+            None => Refusal::ColdStartTimeout,
+        };
+        self.refuse(&request, refusal, scene);
+    }
+
+    /// Nobody in line can be served.
+    pub(super) fn dismiss(&mut self, scene: &mut Scene) {
+        let now: Instant = scene.agenda.now();
+        for ticket in self.admission.dismiss(now) {
+            let key = self.requests.called(ticket);
+            if let Some(request) = self.requests.get(key).copied() {
+                self.requests.remove(key);
+                self.refuse(&request, Refusal::ColdStartFailed, scene);
+            }
+        }
+    }
+
+    fn refuse(&mut self, request: &Request, why: Refusal, scene: &mut Scene) {
+        let refused = &mut self.tally.refused;
+        let count = match why {
+            Refusal::QueueFull => &mut refused.queue_full,
+            Refusal::QueueTimeout => &mut refused.queue_timeout,
+            Refusal::ColdStartTimeout => &mut refused.cold_start_timeout,
+            Refusal::ColdStartFailed => &mut refused.cold_start_failed,
+            Refusal::BodyTooLarge => &mut refused.body_too_large,
+            Refusal::UpstreamTimeout => &mut refused.upstream_timeout,
+        };
+        *count += 1;
+        self.send_next(request, PAUSE, scene);
+    }
+
+    /// If a worker sent it, there is another.
+    fn send_next(&self, request: &Request, pause: Duration, scene: &mut Scene) {
+        if let Some(group) = request.worker {
+            scene.agenda.after(pause, self.index, Event::Again(group));
+        }
+    }
+
+    fn pass_on(&mut self, left: Left, scene: &mut Scene) {
+        if let Some(grant) = left.grant {
+            self.seat(grant, scene);
+        }
+        if left.vacated {
+            self.reconcile(scene);
+        }
+    }
+}

@@ -1,0 +1,261 @@
+//! The replicas of one revision: what is there, and what is done about the difference to what is
+//! wanted, in the order in which the fleet of local processes does it. A process that is stopped
+//! is gone at once.
+
+use std::time::{Duration, Instant};
+
+use super::agenda::{Agenda, Event};
+use super::load::Start;
+use super::site::{Scene, Site};
+use crate::autoscale::{Shortage, typical_start};
+use crate::backend::recovery::{Attempt, Crash, Recovery, Supply};
+use crate::ports::ReplicaState;
+use crate::revision::ReplicaId;
+
+/// The replicas of one revision.
+#[derive(Debug)]
+pub(super) struct Fleet {
+    members: Vec<Member>,
+    pub(super) wanted: u32,
+    newest: u64,
+    recovery: Recovery,
+    pub(super) typical_start: Option<Duration>,
+    /// The admission is about to hear of them.
+    told: bool,
+    /// As the admission knows them.
+    listed: Vec<(ReplicaId, ())>,
+    /// No replica can come for now.
+    pub(super) outage: bool,
+}
+
+#[derive(Debug)]
+struct Member {
+    id: ReplicaId,
+    state: ReplicaState,
+    began: Instant,
+    /// Crashes in a row that led to its start.
+    streak: u32,
+}
+
+impl Fleet {
+    pub(super) fn new(failed_starts: u32) -> Self {
+        Self {
+            members: Vec::new(),
+            wanted: 0,
+            newest: 0,
+            recovery: Recovery::new(failed_starts),
+            typical_start: None,
+            told: false,
+            listed: Vec::new(),
+            outage: false,
+        }
+    }
+
+    pub(super) fn count(&self, state: ReplicaState) -> u32 {
+        let n = self.members.iter().filter(|m| m.state == state).count();
+        u32::try_from(n).unwrap_or(u32::MAX)
+    }
+
+    fn supply(&self) -> Supply {
+        let count = |state| self.members.iter().filter(|m| m.state == state).count();
+        Supply {
+            starting: count(ReplicaState::Starting),
+            ready: count(ReplicaState::Ready),
+        }
+    }
+
+    fn total(&self) -> usize {
+        let Supply { starting, ready } = self.supply();
+        starting + ready
+    }
+
+    fn starting(&mut self, id: ReplicaId) -> Option<usize> {
+        let is_it = |m: &Member| m.id == id && m.state == ReplicaState::Starting;
+        self.members.iter().position(is_it)
+    }
+
+    fn enter(&mut self, ids: &[ReplicaId], state: ReplicaState) {
+        for member in self.members.iter_mut().filter(|m| ids.contains(&m.id)) {
+            member.state = state;
+        }
+    }
+
+    /// How long all of them together have been there.
+    pub(super) fn age(&self, now: Instant) -> Duration {
+        self.members.iter().map(|m| now - m.began).sum()
+    }
+}
+
+impl Site {
+    /// A process that was started can take requests.
+    pub(super) fn became_ready(&mut self, id: ReplicaId, scene: &mut Scene) {
+        let now = scene.agenda.now();
+        let Some(at) = self.fleet.starting(id) else {
+            return;
+        };
+        let member = &mut self.fleet.members[at];
+        member.state = ReplicaState::Ready;
+        let took = now - member.began;
+        self.fleet.recovery.succeeded(now.into());
+        self.fleet.typical_start = Some(typical_start(self.fleet.typical_start, took));
+        self.reconcile(scene);
+    }
+
+    /// A process that was started has ended and was never ready.
+    pub(super) fn start_failed(&mut self, id: ReplicaId, scene: &mut Scene) {
+        let Some(at) = self.fleet.starting(id) else {
+            return;
+        };
+        let streak = self.fleet.members[at].streak;
+        self.end(at, scene);
+        let (supply, now) = (self.fleet.supply(), scene.agenda.now());
+        let crash = Crash {
+            detail: String::new(),
+            hopeless: false,
+        };
+        self.fleet
+            .recovery
+            .failed(streak, crash, supply, now.into());
+        self.reconcile(scene);
+    }
+
+    /// Brings what is there nearer to what is wanted. Calling it again changes nothing.
+    pub(super) fn reconcile(&mut self, scene: &mut Scene) {
+        self.shrink(scene);
+        self.grow(scene);
+        self.stop_vacant(scene);
+        if !self.fleet.told {
+            self.fleet.told = true;
+            let (index, no_time) = (self.index, Duration::ZERO);
+            scene.agenda.after(no_time, index, Event::Follow);
+        }
+    }
+
+    /// Starting ones are taken back first, newest first; then ready ones drain, idle ones first.
+    fn shrink(&mut self, scene: &mut Scene) {
+        let mut surplus = self
+            .fleet
+            .total()
+            .saturating_sub(self.fleet.wanted as usize);
+        let is_starting = |m: &Member| m.state == ReplicaState::Starting;
+        while surplus > 0
+            && let Some(newest) = self.fleet.members.iter().rposition(is_starting)
+        {
+            self.end(newest, scene);
+            surplus -= 1;
+        }
+        if surplus > 0 {
+            let retired = self.admission.retire(surplus);
+            self.fleet.enter(&retired, ReplicaState::Draining);
+            self.note_warmth(scene.agenda.now());
+        }
+    }
+
+    /// Draining ones come back first; then processes are started, if there are places for them.
+    fn grow(&mut self, scene: &mut Scene) {
+        let now = scene.agenda.now();
+        let missing = (self.fleet.wanted as usize).saturating_sub(self.fleet.total());
+        let missing = missing - self.revive(missing, scene);
+        self.fleet.recovery.resize(missing, now.into());
+        let mut waits = false;
+        while let Some(attempt) = self.fleet.recovery.take(self.fleet.supply(), now.into()) {
+            waits = !scene.places.take(self.index);
+            if waits {
+                self.fleet.recovery.put_back(attempt);
+                break;
+            }
+            self.start(attempt, &mut scene.agenda);
+        }
+        if !waits {
+            let next = scene.places.leave(self.index);
+            scene.tell(next);
+        }
+        let wake = self.fleet.recovery.wake(self.fleet.supply(), now.into());
+        if let Some(at) = wake {
+            scene.agenda.when(at.into(), self.index, Event::Look);
+        }
+    }
+
+    fn revive(&mut self, missing: usize, scene: &mut Scene) -> usize {
+        if missing == 0 {
+            return 0;
+        }
+        let draining = |m: &&Member| m.state == ReplicaState::Draining;
+        let members = self.fleet.members.iter().filter(draining).take(missing);
+        let ids: Vec<ReplicaId> = members.map(|member| member.id).collect();
+        let (revived, grants) = self.admission.revive(&ids);
+        self.fleet.enter(&revived, ReplicaState::Ready);
+        self.note_warmth(scene.agenda.now());
+        self.seat_all(grants, scene);
+        revived.len()
+    }
+
+    fn start(&mut self, attempt: Attempt, agenda: &mut Agenda) {
+        let fleet = &mut self.fleet;
+        fleet.newest += 1;
+        let id = ReplicaId(fleet.newest);
+        self.tally.started(fleet.total() == 0);
+        fleet.members.push(Member {
+            id,
+            state: ReplicaState::Starting,
+            began: agenda.now(),
+            streak: attempt.streak,
+        });
+        self.tally.there(fleet.members.len());
+        let (took, event) = match (self.load.starts)() {
+            Start::ReadyAfter(took) => (took, Event::Ready(id)),
+            Start::FailsAfter(took) => (took, Event::Failed(id)),
+        };
+        match self.start_timeout.filter(|timeout| took > *timeout) {
+            Some(timeout) => agenda.after(timeout, self.index, Event::Failed(id)),
+            None => agenda.after(took, self.index, event),
+        }
+    }
+
+    fn stop_vacant(&mut self, scene: &mut Scene) {
+        let (fleet, admission) = (&self.fleet, &self.admission);
+        let ends = |m: &Member| m.state == ReplicaState::Draining && admission.is_vacant(m.id);
+        let ended: Vec<usize> = (0..fleet.members.len())
+            .filter(|&at| ends(&fleet.members[at]))
+            .collect();
+        for at in ended.into_iter().rev() {
+            self.end(at, scene);
+        }
+    }
+
+    /// Nothing is left of a replica.
+    fn end(&mut self, at: usize, scene: &mut Scene) {
+        let member = self.fleet.members.remove(at);
+        self.tally.replica_time += scene.agenda.now() - member.began;
+        let next = scene.places.give_back();
+        scene.tell(next);
+    }
+
+    /// Tells the admission who is there; and who waits, if nobody can come. Replicas that come at
+    /// one moment come together, so that the line is spread over all of them.
+    pub(super) fn follow(&mut self, scene: &mut Scene) {
+        let now = scene.agenda.now();
+        self.fleet.told = false;
+        let members = self.fleet.members.iter();
+        let listed = members.filter(|m| m.state != ReplicaState::Starting);
+        let listed: Vec<(ReplicaId, ())> = listed.map(|m| (m.id, ())).collect();
+        if listed != self.fleet.listed {
+            let grants = self.admission.set_replicas(&listed);
+            self.fleet.listed = listed;
+            self.note_warmth(now);
+            self.seat_all(grants, scene);
+        }
+        let supply = self.fleet.supply();
+        let outage = supply.ready == 0 && self.fleet.recovery.outage(supply, now.into()).is_some();
+        self.fleet.outage = outage && self.admission.serving() == 0;
+        if self.fleet.outage {
+            self.dismiss(scene);
+        }
+    }
+
+    /// What keeps wanted replicas from being started.
+    pub(super) fn shortage(&self, scene: &Scene) -> Option<Shortage> {
+        let waits = scene.places.waits(self.index);
+        waits.then_some(Shortage::MaxProcesses)
+    }
+}

@@ -1,0 +1,114 @@
+//! What the throttler notes for a record, under its lock, so that the order noted is the order in
+//! which it happened.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use super::state::State;
+use super::{Replica, Sample, Throttler};
+use crate::admission::meter::Report;
+use crate::admission::{Seat, Ticket, Verdict};
+use crate::ports::Outage;
+use crate::revision::ReplicaId;
+use crate::trace::{Event, Fate, Reason, Step, Tape};
+
+impl<C> Throttler<C> {
+    /// Where what happens to this revision is noted.
+    #[must_use]
+    pub const fn tape(&self) -> &Tape {
+        &self.tape
+    }
+}
+
+impl<C: Default> State<C> {
+    pub(super) fn note_arrival(&self, verdict: Verdict, announced: u64, now: Instant) {
+        self.tape.note(now, || match verdict {
+            Verdict::Admitted(ticket, seat) => Event::Admitted {
+                ticket: ticket.number(),
+                announced,
+                replica: seat.replica.0,
+            },
+            Verdict::Queued(ticket) => Event::Queued {
+                ticket: ticket.number(),
+                announced,
+            },
+            Verdict::Refused => Event::TurnedAway {
+                announced,
+                reason: Reason::QueueFull,
+            },
+        });
+    }
+
+    pub(super) fn note_turned_away(&self, announced: u64, reason: &str, now: Instant) {
+        self.tape.note(now, || Event::TurnedAway {
+            announced,
+            reason: Reason::named(reason),
+        });
+    }
+
+    pub(super) fn note_seated(&self, ticket: Ticket, seat: Seat, now: Instant) {
+        self.tape.note(now, || Event::Seated {
+            ticket: ticket.number(),
+            replica: seat.replica.0,
+        });
+    }
+
+    /// A request is over and holds nothing any more.
+    pub(super) fn note_over(&self, ticket: Ticket, fate: Fate, now: Instant) {
+        self.tape.note(now, || over(ticket, fate, true));
+    }
+
+    pub(super) fn note_step(&self, replica: ReplicaId, step: Step, now: Instant) {
+        let id = replica.0;
+        self.tape.note(now, || Event::Replica { id, step });
+    }
+
+    /// Who is there that was not, and the other way round.
+    pub(super) fn note_replicas(&self, ready: &[(ReplicaId, Arc<Replica<C>>)], now: Instant) {
+        if !self.tape.is_on() {
+            return;
+        }
+        for kept in self.admission.every_kept() {
+            let (id, stays) = (kept.id, ready.iter().any(|(id, _)| *id == kept.id));
+            if !stays && self.admission.lists(id) {
+                self.note_step(id, Step::Retired, now);
+            }
+        }
+        for (id, _) in ready.iter().filter(|(id, _)| !self.admission.lists(*id)) {
+            self.note_step(*id, Step::Listed, now);
+        }
+    }
+}
+
+impl Sample {
+    pub(super) fn note(&self, measured: Option<Report>, tape: &Tape, now: Instant) {
+        let in_flight = self.in_flight;
+        tape.note_with(now, |nanos| {
+            let idle_since = self.idle_since.map(nanos);
+            match measured {
+                Some(report) => Event::Measured {
+                    average_concurrency: report.average_concurrency,
+                    requests: report.requests,
+                    in_flight,
+                    idle_since,
+                },
+                None => Event::Looked {
+                    in_flight,
+                    idle_since,
+                },
+            }
+        });
+    }
+}
+
+pub(super) const fn over(ticket: Ticket, fate: Fate, done: bool) -> Event {
+    Event::Over {
+        ticket: ticket.number(),
+        done,
+        fate,
+    }
+}
+
+pub(super) fn refused(outage: &Outage) -> Fate {
+    Fate::Refused(Reason::named(outage.reason.as_str()))
+}

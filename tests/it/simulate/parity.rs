@@ -1,0 +1,212 @@
+//! A recorded run of the whole proxy in virtual time, and its replay: the same decisions, in every
+//! field, at the same moments.
+
+use std::time::{Duration, Instant};
+
+use holdgate::autoscale::Decision;
+use holdgate::config::RevisionConfig;
+use holdgate::revision::{
+    Aggregation, Hold, MetricTarget, OnDisconnect, RevisionSpec, ScaleMetric,
+};
+use holdgate::simulate::{Keep, Load, Machine, Outcome, RevisionOutcome, simulate};
+use holdgate::trace::{Ending, Fate, Reason, Trace};
+use tokio::time::sleep;
+
+use crate::support::{Dice, Gate, Start, defaults, get, ms, process, revision, secs};
+
+/// How long a start takes that nothing else is said of.
+const LOAD: Duration = secs(4);
+
+/// What was recorded, what was decided meanwhile, and the settings.
+struct Run {
+    epoch: Instant,
+    trace: Trace,
+    decisions: Vec<Decision>,
+    config: RevisionConfig,
+}
+
+/// Lives through a quarter of an hour: nobody, a few, many, everybody at once, nobody again.
+async fn record(spec: RevisionSpec, longest_start: Duration, seed: u64) -> Run {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("run.trace");
+    let epoch = tokio::time::Instant::now().into_std();
+    let config = RevisionConfig {
+        spec: spec.clone(),
+        process: Some(process(LOAD)),
+    };
+    let (gate, recording) = Gate::recorded(spec, LOAD, &path, 1 << 30);
+    let mut dice = Dice::new(seed);
+    let longest = u64::try_from(longest_start.as_millis()).expect("not so long");
+    let starts = (0..200).map(|_| match dice.below(12) {
+        0 => Start::CrashAfter(dice.ms_below(3_000)),
+        _ => Start::After(dice.ms_below(longest)),
+    });
+    gate.machine.next(starts.collect::<Vec<_>>());
+    let decisions = live(&gate, &mut dice).await;
+    recording.finish().await;
+    let trace = Trace::read(&path).expect("it can be read");
+    assert_eq!(trace.flaws, []);
+    Run {
+        epoch,
+        trace,
+        decisions,
+        config,
+    }
+}
+
+async fn live(gate: &Gate, dice: &mut Dice) -> Vec<Decision> {
+    let mut decisions: Vec<Decision> = Vec::new();
+    for _ in 0..10 {
+        // How many milliseconds lie between two requests, on average.
+        let between = [20_000, 4_000, 700, 150, 70][usize::try_from(dice.below(5)).expect("few")];
+        let pause = secs([0, 0, 100, 200][usize::try_from(dice.below(4)).expect("few")]);
+        for _ in 0..(30_000 / between) {
+            sleep(dice.ms_below(2 * between)).await;
+            let at_once = if dice.below(20) == 0 { 15 } else { 1 };
+            for _ in 0..at_once {
+                ask(gate, dice);
+            }
+        }
+        keep(&mut decisions, gate);
+        sleep(pause).await;
+        keep(&mut decisions, gate);
+    }
+    decisions
+}
+
+/// One request; some clients leave, some answers are streams.
+fn ask(gate: &Gate, dice: &mut Dice) {
+    let takes = dice.below(4_000);
+    let target = match dice.below(10) {
+        0 => format!("/?ms={takes}&stubborn"),
+        1 => format!("/?chunks=5&gap={}", takes / 5),
+        _ => format!("/?ms={takes}"),
+    };
+    let asked = gate.asking(get(&target));
+    let patience = dice.ms_below(12_000);
+    let leaves = dice.below(5) == 0;
+    tokio::spawn(async move {
+        if leaves {
+            sleep(patience).await;
+            drop(asked);
+        } else {
+            let _ = asked.await;
+        }
+    });
+}
+
+/// A gate keeps only the newest decisions.
+fn keep(decisions: &mut Vec<Decision>, gate: &Gate) {
+    let known = decisions.last().map(|decision| decision.at);
+    let kept = gate.decisions();
+    decisions.extend(kept.into_iter().filter(|d| Some(d.at) > known));
+}
+
+fn replay(run: &Run) -> Outcome {
+    let revisions = [run.config.clone()];
+    let load = Load::replay(&run.trace, &revisions);
+    let machine = Machine {
+        max_processes: 1000,
+    };
+    let keep = Keep {
+        point_every: secs(10),
+        decisions: true,
+    };
+    simulate(&revisions, machine, load, keep, run.epoch, &mut |_| {})
+}
+
+fn compare(run: &Run, outcome: &Outcome) {
+    let replayed = &outcome.revisions[0].decisions;
+    let recorded = &run.decisions;
+    for (n, (recorded, replayed)) in recorded.iter().zip(replayed).enumerate() {
+        let after = recorded.at.duration_since(run.epoch);
+        assert_eq!(replayed, recorded, "decision {n}, after {after:?}");
+    }
+    assert!(replayed.len().abs_diff(recorded.len()) <= 1);
+    assert!(recorded.len() > 300, "ten minutes of decisions");
+}
+
+/// What became of everybody, in the record and in the replay.
+fn compare_ends(run: &Run, outcome: &Outcome) {
+    let requests = &run.trace.revisions[0].requests;
+    let recorded = |fate: fn(&Fate) -> bool| {
+        let found = requests.iter().filter(|request| fate(&request.fate));
+        found.count() as u64
+    };
+    let replayed = &outcome.revisions[0];
+    let answered = recorded(|fate| matches!(fate, Fate::Answered { .. }));
+    assert_eq!(replayed.answered, answered);
+    assert_eq!(replayed.left, recorded(|fate| *fate == Fate::ClientLeft));
+    for (word, count) in replayed.refused.by_reason() {
+        let refused = requests.iter();
+        let refused = refused.filter(|r| r.fate == Fate::Refused(Reason::named(word)));
+        assert_eq!(count, refused.count() as u64, "{word}");
+    }
+}
+
+/// Records and replays; returns what was recorded and what became of it again.
+async fn check(spec: RevisionSpec, longest_start: Duration, seed: u64) -> (Run, RevisionOutcome) {
+    let run = record(spec, longest_start, seed).await;
+    let mut outcome = replay(&run);
+    compare(&run, &outcome);
+    compare_ends(&run, &outcome);
+    let revision = outcome.revisions.pop().expect("there is one");
+    (run, revision)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_recorded_run_replays_to_the_same_decisions() {
+    let (_, revision) = check(revision(1, 0..=30), secs(25), 1).await;
+    assert!(revision.left > 0 && revision.peak_replicas >= 10 && revision.cold_starts >= 3);
+}
+
+#[tokio::test(start_paused = true)]
+async fn so_does_one_with_a_short_line_and_little_patience() {
+    let mut spec = revision(4, 0..=3);
+    spec.queue.max_requests = 8;
+    spec.queue.timeout = ms(1_500);
+    spec.queue.cold_timeout = secs(3);
+    spec.scaling.scale_down_delay = Hold::Auto;
+    let refused = check(spec, secs(25), 2).await.1.refused;
+    assert!(refused.queue_full > 0, "{refused:?}");
+    assert!(refused.queue_timeout > 0, "{refused:?}");
+    assert!(refused.cold_start_timeout > 0, "{refused:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn so_does_one_that_counts_arrivals_and_stops_early() {
+    let mut spec = defaults("m");
+    spec.scaling.metric = ScaleMetric::Rps;
+    spec.scaling.further_metrics = vec![MetricTarget {
+        metric: ScaleMetric::Concurrency,
+        target: Some(3.0),
+    }];
+    spec.scaling.aggregation = Aggregation::WeightedExponential;
+    spec.scaling.stop_after_idle = Some(secs(40));
+    spec.scaling.max_starting = Some(2);
+    check(spec, secs(25), 3).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn so_does_one_whose_starts_fail_and_whose_slots_are_kept() {
+    let mut spec = revision(2, 1..=6);
+    spec.on_disconnect = OnDisconnect::Finish;
+    spec.scaling.initial_scale = Some(3);
+    spec.scaling.failed_starts = 1;
+    spec.timeouts.total = Some(secs(3));
+    let refused = check(spec, secs(25), 4).await.1.refused;
+    assert!(refused.upstream_timeout > 0, "{refused:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn so_does_one_whose_starts_are_taken_back() {
+    let mut spec = revision(2, 0..=12);
+    spec.scaling.stable_window = secs(10);
+    spec.scaling.panic_threshold_percentage = 1000.0;
+    spec.scaling.max_scale_down_rate = 1.3;
+    let (run, _) = check(spec, secs(60), 5).await;
+    let replicas = &run.trace.revisions[0].replicas;
+    let ended = |ending| replicas.iter().filter(|r| r.ending == ending).count();
+    let [taken_back, stopped] = [Ending::TakenBack, Ending::Stopped].map(ended);
+    assert!(taken_back >= 5 && stopped >= 5, "{taken_back}, {stopped}");
+}
