@@ -10,7 +10,7 @@ use tokio::sync::watch;
 use tokio::time::MissedTickBehavior;
 
 use crate::autoscale::{Around, Bound, Decision, Measured, Mode, SAMPLE_EVERY, Spec, Steering};
-use crate::ports::{ReplicaState, Scaler, World};
+use crate::ports::{Missing, ReplicaState, Scaler, World};
 use crate::revision::{RevisionId, ScaleMetric};
 use crate::stats::Stats;
 use crate::sync::now;
@@ -62,16 +62,20 @@ impl Decisions {
 
 /// What was last read of the replicas themselves. Every value counts for one measurement.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Gauged(pub Vec<(ScaleMetric, Option<f64>)>);
+pub struct Gauged(pub Vec<(ScaleMetric, Result<f64, Missing>)>);
 
 impl Gauged {
+    /// What was read of a metric; `None` where it was not asked for.
+    #[must_use]
+    pub fn of(&self, metric: &ScaleMetric) -> Option<&Result<f64, Missing>> {
+        let found = self.0.iter().find(|(known, _)| known == metric);
+        found.map(|(_, read)| read)
+    }
+
     /// The values of all metrics that do not count requests, in the order of the metrics.
     #[must_use]
     pub fn in_order(&self, spec: &Spec) -> Vec<Option<f64>> {
-        let value = |metric: &ScaleMetric| {
-            let found = self.0.iter().find(|(known, _)| known == metric);
-            found.and_then(|(_, value)| *value)
-        };
+        let value = |metric: &ScaleMetric| self.of(metric)?.as_ref().ok().copied();
         let metrics = spec.metrics().map(|(metric, _)| metric);
         let gauged = metrics.filter(|metric| !metric.counts_requests());
         gauged.map(value).collect()

@@ -36,6 +36,8 @@ pub mod throttler;
 
 pub mod autoscaler;
 
+pub mod gauging;
+
 pub mod registry;
 
 // Floor 2: the world.

@@ -115,10 +115,25 @@ impl World {
 
 /// What a revision's replicas use or report, where the gate cannot count it itself. Real processes
 /// behind it here, the metrics API in a cluster.
-pub trait Gauges: Send + Sync + 'static {
-    /// The sum over all ready replicas now, in the unit of `metric`. `None`: not all of them could
-    /// be asked, and a part would be mistaken for the whole.
-    fn read(&self, metric: &ScaleMetric) -> impl Future<Output = Option<f64>> + Send;
+pub trait Gauges: Send + 'static {
+    /// For each of these metrics the sum over all ready replicas now, in the metric's unit; an
+    /// error where not all of them could be asked, as a part would be mistaken for the whole.
+    /// Bounded in time.
+    fn read(
+        &mut self,
+        metrics: &[ScaleMetric],
+    ) -> impl Future<Output = Vec<Result<f64, Missing>>> + Send;
+}
+
+/// Why a metric has no value.
+#[derive(Clone, Debug, Error, PartialEq, Eq)]
+pub enum Missing {
+    /// Nothing is wrong: no replica is ready, or one has been for too short a time.
+    #[error("no ready replica has been measured yet")]
+    NotYet,
+    /// It could not be read; why, for a person.
+    #[error("{0}")]
+    Failed(String),
 }
 
 /// The world could not be asked.

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Every module of the crate in reading order, with its floor.
-const ORDER: [(&str, u8); 19] = [
+const ORDER: [(&str, u8); 20] = [
     ("revision", 0),
     ("admission", 0),
     ("autoscale", 0),
@@ -15,6 +15,7 @@ const ORDER: [(&str, u8); 19] = [
     ("trace", 1),
     ("throttler", 1),
     ("autoscaler", 1),
+    ("gauging", 1),
     ("registry", 1),
     ("backend", 2),
     ("proxy", 3),

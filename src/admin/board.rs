@@ -9,11 +9,11 @@ use parking_lot::RwLock;
 use tokio::sync::watch;
 
 use crate::admission::Reading;
-use crate::autoscale::{Decision, Spec};
-use crate::autoscaler::Decisions;
-use crate::ports::World;
+use crate::autoscale::{Averages, Decision, Spec};
+use crate::autoscaler::{Decisions, Gauged};
+use crate::ports::{Missing, World};
 use crate::proxy::{Registry, Revision};
-use crate::revision::RevisionId;
+use crate::revision::{RevisionId, ScaleMetric};
 use crate::sync::now;
 
 /// Everything the admin port reads: the data path's revisions, and what steers each of them.
@@ -33,6 +33,8 @@ pub struct Watched {
     pub decisions: Arc<Decisions>,
     /// By which settings.
     pub spec: watch::Receiver<Spec>,
+    /// What was last read of the replicas themselves.
+    pub gauged: watch::Receiver<Gauged>,
 }
 
 impl Board {
@@ -88,6 +90,7 @@ impl Board {
         let steered = watched.map(|watched| Steered {
             spec: watched.spec.borrow().clone(),
             world: watched.world.borrow().clone(),
+            gauged: watched.gauged.borrow().clone(),
             last: watched.decisions.last(),
             decisions: watched.decisions,
         });
@@ -118,6 +121,42 @@ pub(super) struct Present {
 pub(super) struct Steered {
     pub(super) spec: Spec,
     pub(super) world: World,
+    pub(super) gauged: Gauged,
     pub(super) last: Option<Decision>,
     pub(super) decisions: Arc<Decisions>,
+}
+
+/// One metric that a revision is steered by, at one moment.
+#[derive(Debug)]
+pub(super) struct Metric<'a> {
+    pub(super) of: &'a ScaleMetric,
+    /// What one replica should carry.
+    pub(super) target: f64,
+    /// As the last decision saw them.
+    pub(super) averages: Option<Averages>,
+    /// Why it has no value at this moment.
+    pub(super) missing: Option<&'a Missing>,
+}
+
+impl Steered {
+    /// Everything it is steered by, the first metric first.
+    pub(super) fn metrics(&self) -> impl Iterator<Item = Metric<'_>> {
+        self.spec.metrics().map(|(metric, target)| {
+            let seen = self.last.iter().flat_map(|last| &last.seen.readings);
+            let mut seen = seen.filter(|reading| reading.metric == *metric);
+            Metric {
+                of: metric,
+                target: target.aimed,
+                averages: seen.next().and_then(|reading| reading.averages),
+                missing: self.gauged.of(metric).and_then(|read| read.as_ref().err()),
+            }
+        })
+    }
+
+    /// The one of them that asked for most.
+    pub(super) fn steering(&self) -> Option<Metric<'_>> {
+        let by = self.last.as_ref().map(|last| &last.metric);
+        let steering = self.metrics().find(|metric| Some(metric.of) == by);
+        steering.or_else(|| self.metrics().next())
+    }
 }

@@ -3,8 +3,8 @@
 use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::histogram::Histogram;
 
-use super::board::Present;
-use crate::autoscale::{Averages, Mode};
+use super::board::{Metric, Present, Steered};
+use crate::autoscale::Mode;
 use crate::ports::ReplicaState;
 use crate::stats::{START_PHASES, START_RESULTS, Stats, WaitOutcome};
 
@@ -23,7 +23,7 @@ pub(super) struct Family {
 /// Where its numbers are found, each with the value of the label.
 pub(super) enum Read {
     /// What is not known is left out.
-    Gauge(fn(&Present) -> Vec<(&'static str, f64)>),
+    Gauge(fn(&Present) -> Vec<(&str, f64)>),
     Counter(fn(&Stats) -> Vec<(String, u64)>),
     Histogram(fn(&Stats) -> Vec<(&'static str, &Histogram)>),
 }
@@ -130,27 +130,24 @@ pub(super) const FAMILIES: [Family; 17] = [
     },
     Family {
         name: "holdgate_autoscaler_stable",
-        help: "The average over the stable window",
-        label: "",
+        help: "The average over the stable window, of each metric that is averaged",
+        label: "metric",
         unrouted: false,
-        read: Read::Gauge(|present| averages(present).map_or_else(Vec::new, |a| one(a.stable))),
+        read: Read::Gauge(|present| by_metric(present, |m| m.averages.map(|a| a.stable))),
     },
     Family {
         name: "holdgate_autoscaler_panic",
-        help: "The average over the panic window",
-        label: "",
+        help: "The average over the panic window, of each metric that is averaged",
+        label: "metric",
         unrouted: false,
-        read: Read::Gauge(|present| averages(present).map_or_else(Vec::new, |a| one(a.panic))),
+        read: Read::Gauge(|present| by_metric(present, |m| m.averages.map(|a| a.panic))),
     },
     Family {
         name: "holdgate_autoscaler_target",
         help: "What one replica should carry, in the unit of the averages",
-        label: "",
+        label: "metric",
         unrouted: false,
-        read: Read::Gauge(|present| {
-            let steered = present.steered.iter();
-            steered.map(|s| ("", s.spec.target.aimed)).collect()
-        }),
+        read: Read::Gauge(|present| by_metric(present, |m| Some(m.target))),
     },
     Family {
         name: "holdgate_panic_mode",
@@ -193,8 +190,11 @@ fn by_word(counts: impl IntoIterator<Item = (&'static str, u64)>) -> Vec<(String
     counts.map(|(word, n)| (word.to_owned(), n)).collect()
 }
 
-fn averages(present: &Present) -> Option<Averages> {
-    present.steered.as_ref()?.last.as_ref()?.averages
+/// As many as a person has written.
+fn by_metric(present: &Present, read: fn(&Metric<'_>) -> Option<f64>) -> Vec<(&str, f64)> {
+    let metrics = present.steered.iter().flat_map(Steered::metrics);
+    let read = metrics.filter_map(|m| Some((m.of.as_str(), read(&m)?)));
+    read.collect()
 }
 
 fn replicas(present: &Present) -> Vec<(&'static str, f64)> {

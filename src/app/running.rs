@@ -10,6 +10,7 @@ use crate::autoscale::Spec;
 use crate::autoscaler::{Decisions, Gauged, PodAutoscaler};
 use crate::backend::{Host, ProcessSpec, Settings, Supervisor};
 use crate::config::RevisionConfig;
+use crate::gauging::Gauging;
 use crate::ports::{Outage, OutageReason, World};
 use crate::proxy::{Revision, Throttler};
 use crate::revision::RevisionSpec;
@@ -51,6 +52,7 @@ impl Running {
         let supervisor = host.supervise(settings, process, Arc::clone(&throttler));
         let scaling = watch::Sender::new(scaling(spec));
         let decisions = Arc::new(Decisions::default());
+        let gauged = watch::Sender::new(Gauged::default());
         let mut loops = JoinSet::new();
         loops.spawn(follow(supervisor.world(), Arc::clone(&throttler)));
         let autoscaler = PodAutoscaler {
@@ -58,7 +60,7 @@ impl Running {
             throttler: Arc::clone(&throttler),
             scaler: supervisor.clone(),
             world: supervisor.world(),
-            gauged: watch::channel(Gauged::default()).1,
+            gauged: gauged.subscribe(),
             scheduled: watch::channel(None).1,
             spec: scaling.subscribe(),
             decisions: Arc::clone(&decisions),
@@ -66,12 +68,21 @@ impl Running {
         };
         loops.spawn(autoscaler.run());
         let (world, spec) = (supervisor.world(), scaling.subscribe());
+        let read = gauged.subscribe();
+        let gauging = Gauging {
+            id: revision.spec.id.clone(),
+            gauges: host.gauges(supervisor.world()),
+            spec: scaling.subscribe(),
+            tell: gauged,
+        };
+        loops.spawn(gauging.run());
         board.insert(
             revision.spec.id.clone(),
             Watched {
                 world,
                 decisions,
                 spec,
+                gauged: read,
             },
         );
         Self {

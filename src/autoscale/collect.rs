@@ -55,6 +55,27 @@ impl Collector {
         self.panic.record(now, value);
     }
 
+    /// Adds one second's measurement of what cannot always be measured. Seconds since the last one
+    /// count as the larger of the two: for all that is known it was as much.
+    pub fn bridge(&mut self, now: Instant, value: f64) {
+        let before = self.stable.recent(now).next();
+        let gap = self.stable.idle(now).and_then(|n| u32::try_from(n).ok());
+        if let (Some(before), Some(gap)) = (before, gap) {
+            for back in (1..gap).rev() {
+                if let Some(then) = now.checked_sub(SAMPLE_EVERY.saturating_mul(back)) {
+                    self.record(then, before.max(value));
+                }
+            }
+        }
+        self.record(now, value);
+    }
+
+    /// Nothing was recorded in this very second.
+    #[must_use]
+    pub fn is_late(&self, now: Instant) -> bool {
+        self.stable.idle(now) != Some(0)
+    }
+
     /// Both averages; `None` when nothing was recorded within the stable window.
     #[must_use]
     pub fn read(&self, now: Instant) -> Option<Averages> {
@@ -77,6 +98,22 @@ impl Collector {
 mod tests {
     use super::super::support::{seconds, spec, start};
     use super::*;
+
+    #[test]
+    fn seconds_that_could_not_be_measured_count_as_the_larger_of_their_neighbours() {
+        let t = start();
+        let mut collector = Collector::new(&spec(1.0), t);
+        collector.bridge(t, 6.0);
+        assert!(!collector.is_late(t) && collector.is_late(t + seconds(1)));
+        collector.bridge(t + seconds(3), 2.0);
+        // 6, two unknown, 2.
+        let averages = collector.read(t + seconds(3)).expect("measured");
+        assert_eq!(averages.stable.to_bits(), 5.0_f64.to_bits());
+        // Older than the window, it says nothing any more.
+        collector.bridge(t + seconds(90), 1.0);
+        let averages = collector.read(t + seconds(90)).expect("measured");
+        assert_eq!(averages.stable.to_bits(), 1.0_f64.to_bits());
+    }
 
     #[test]
     fn the_short_average_forgets_before_the_long_one() {

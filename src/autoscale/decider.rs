@@ -239,6 +239,7 @@ mod tests {
             metric,
             target,
             averages,
+            late: false,
         });
         (spec, seen)
     }
@@ -258,11 +259,14 @@ mod tests {
     #[test]
     fn with_one_metric_missing_nothing_shrinks() {
         let t = start();
-        let (spec, seen) = with_memory(None, 3);
-        let decision = Decider::new(&spec, 1, t).decide(&spec, seen, t);
-        assert_eq!(
-            (decision.replicas, decision.bound_by()),
-            (Some(3), Bound::NoData)
-        );
+        let (_, mut late) = with_memory(Some(250.0), 4);
+        late.readings[1].late = true;
+        for (spec, seen) in [with_memory(None, 4), (with_memory(None, 4).0, late)] {
+            let decision = Decider::new(&spec, 1, t).decide(&spec, seen, t);
+            assert_eq!(
+                (decision.replicas, decision.bound_by()),
+                (Some(4), Bound::NoData)
+            );
+        }
     }
 }

@@ -87,7 +87,8 @@ impl Decision {
 
     /// What is missing might have asked for what is there.
     pub(super) fn keep_for_missing_data(&mut self) {
-        let missing = self.seen.readings.iter().any(|r| r.averages.is_none());
+        let readings = &self.seen.readings;
+        let missing = readings.iter().any(|r| r.late || r.averages.is_none());
         let present = self.seen.present();
         if missing && self.replicas.is_some_and(|replicas| replicas < present) {
             self.bound(Bound::NoData, Some(present));

@@ -35,6 +35,9 @@ pub struct MetricReading {
     pub target: f64,
     /// The averages; `None` when nothing was measured within the stable window.
     pub averages: Option<Averages>,
+    /// It could not be read at this moment: the averages are of what was read before, and no reason
+    /// to shrink.
+    pub late: bool,
 }
 
 impl Seen {
@@ -46,6 +49,7 @@ impl Seen {
             metric: spec.scaling.metric.clone(),
             target: spec.target.aimed,
             averages,
+            late: false,
         };
         Self {
             ready,

@@ -114,15 +114,16 @@ impl Steering {
         let mut gauged = measured.gauged.iter();
         for ((metric, _), collector) in self.spec.metrics().zip(&mut self.collectors) {
             let value = match metric {
-                ScaleMetric::Concurrency => Some(measured.report.average_concurrency),
-                ScaleMetric::Rps => Some(per_second(measured.report.requests, covered)),
+                ScaleMetric::Concurrency => measured.report.average_concurrency,
+                ScaleMetric::Rps => per_second(measured.report.requests, covered),
                 ScaleMetric::Cpu | ScaleMetric::Memory | ScaleMetric::Scraped(_) => {
-                    gauged.next().copied().flatten()
+                    if let Some(value) = gauged.next().copied().flatten() {
+                        collector.bridge(now, value);
+                    }
+                    continue;
                 }
             };
-            if let Some(value) = value {
-                record(collector, value, covered, now);
-            }
+            record(collector, value, covered, now);
         }
         if let Some(presence) = &mut self.presence {
             let here = measured.report.average_concurrency;
@@ -173,6 +174,7 @@ impl Steering {
             MetricReading {
                 metric: metric.clone(),
                 target: target.aimed,
+                late: !metric.counts_requests() && nothing.is_none() && collector.is_late(now),
                 averages: nothing.or_else(|| collector.read(now)),
             }
         });

@@ -181,8 +181,8 @@ impl MetricWindow {
         self.total = 0.0;
     }
 
-    /// Granules from the newest one written to `now`.
-    fn idle(&self, now: Instant) -> Option<usize> {
+    /// Granules from the newest one written to `now`; `None` when none was.
+    pub(super) fn idle(&self, now: Instant) -> Option<usize> {
         self.written.map(|w| self.slot(now).saturating_sub(w.last))
     }
 

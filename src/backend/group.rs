@@ -26,6 +26,21 @@ pub struct ProcessGroup {
     stage: watch::Receiver<Stage>,
 }
 
+/// A group seen from afar: its number, while it is its own.
+#[derive(Clone, Debug)]
+pub(super) struct Sighting {
+    group: Pid,
+    stage: watch::Receiver<Stage>,
+}
+
+impl Sighting {
+    /// `None` once the process is down: its number may be somebody else's.
+    pub(super) fn number(&self) -> Option<i32> {
+        let running = matches!(*self.stage.borrow(), Stage::Running);
+        running.then(|| self.group.as_raw_nonzero().get())
+    }
+}
+
 #[derive(Clone, Debug)]
 enum Stage {
     Running,
@@ -51,6 +66,14 @@ impl ProcessGroup {
         };
         tokio::spawn(reaper.run(pipes, stderr));
         Self { group, stage }
+    }
+
+    /// To look at it without holding it.
+    pub(super) fn sighting(&self) -> Sighting {
+        Sighting {
+            group: self.group,
+            stage: self.stage.clone(),
+        }
     }
 
     fn signal(&self, signal: Signal) {

@@ -13,15 +13,19 @@ pub mod seams;
 pub mod supervisor;
 
 // … and this machine behind the seams.
+pub mod gauges;
 pub mod gpus;
 mod group;
 pub mod helper;
 pub mod keeper;
 mod lines;
 mod listening;
+#[cfg(target_os = "linux")]
+mod members;
 pub mod probe;
 pub mod process;
 
+pub use gauges::ProcessGauges;
 pub use process::Host;
 pub use spec::{ProcessSpec, Readiness, Resources};
 pub use supervisor::{Settings, Supervisor};

@@ -41,7 +41,8 @@ impl Probe for NetProbe {
     }
 }
 
-async fn connect(address: SocketAddr) -> io::Result<TcpStream> {
+/// Connects, and not to itself.
+pub(super) async fn connect(address: SocketAddr) -> io::Result<TcpStream> {
     let stream = TcpStream::connect(address).await?;
     // A port nobody listens on may be picked as our own end of the connection, which then
     // connects to itself (TCP simultaneous open).

@@ -16,8 +16,10 @@ use rustix::process::Pid;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
 use tokio::process::Command;
+use tokio::sync::watch;
 use tokio::time::timeout;
 
+use super::gauges::{Directory, ProcessGauges};
 use super::group::ProcessGroup;
 use super::helper::EXEC;
 use super::keeper::Keeper;
@@ -26,7 +28,7 @@ use super::probe::NetProbe;
 use super::seams::{Child, LaunchError, Launcher, Order};
 use super::spec::ProcessSpec;
 use super::supervisor::{Settings, Supervisor};
-use crate::ports::Occupancy;
+use crate::ports::{Occupancy, World};
 use crate::revision::{Endpoint, RevisionId};
 
 /// So many ports are not handed out a second time: their servers may not have bound them yet.
@@ -40,6 +42,7 @@ pub struct Host {
     exe: PathBuf,
     keeper: Keeper,
     places: Places,
+    directory: Directory,
     recent_ports: Arc<Mutex<VecDeque<u16>>>,
 }
 
@@ -53,6 +56,7 @@ impl Host {
             keeper: Keeper::new(exe.clone()),
             exe,
             places,
+            directory: Directory::default(),
             recent_ports: Arc::default(),
         }
     }
@@ -72,6 +76,12 @@ impl Host {
             self.places.clone(),
             occupancy,
         )
+    }
+
+    /// Reads what the ready replicas of this world, which is one of ours, use and report.
+    #[must_use]
+    pub fn gauges(&self, world: watch::Receiver<World>) -> ProcessGauges {
+        ProcessGauges::new(self.directory.clone(), world)
     }
 
     /// Starts processes of one revision.
@@ -139,7 +149,12 @@ impl Launcher for ProcessLauncher {
         let process = ProcessGroup::adopt(child, group, keeper, (&self.revision, order.replica));
         let started = timeout(EXEC_WITHIN, self.give_leave(socket, group)).await;
         let failure = match started {
-            Ok(Ok(None)) => return Ok(process),
+            Ok(Ok(None)) => {
+                let cores = order.spec.resources.cpu.unwrap_or(1.0);
+                let listed = &self.host.directory;
+                listed.list(order.endpoint, process.sighting(), cores);
+                return Ok(process);
+            }
             Ok(Ok(Some(cause))) => LaunchError::NotRunnable {
                 command: self.program(&order.spec),
                 cause,

@@ -204,6 +204,14 @@ spec: { predictor: { sklearn: {} } }
         err.starts_with("warning: ./a.yaml:3:72: metadata.annotations."),
         "{err}"
     );
+    let measured = "revisions:\n- { name: m, process: { command: [serve], resources: { memory: 1Gi } }, \
+        autoscaling: { metrics: [{ metric: cpu }, { metric: memory }, \
+        { metric: \"vllm:num_requests_waiting\", target: 5 }] } }\n";
+    let aims =
+        "aims for 80% of cpu and 819.2MiB of memory and 5 vllm:num_requests_waiting in each\n";
+    let (code, out, err) = told(measured);
+    assert_eq!((code, err), (0, String::new()));
+    assert!(out.contains(aims), "{out}");
     let wrong = "revisions:\n- { name: m, process: { command: serve } }\n- { colour: red }\n";
     let (code, out, err) = told(wrong);
     assert_eq!((code, out.as_str(), err.lines().count()), (2, "", 5 + 1));

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use super::complaint::Complaints;
 use super::key::{About, Key, Shape, Table, keys};
+use super::metrics;
 use super::tree::Node;
 use super::value::{
     LONGEST, bytes, bytes_from, choice, duration, duration_or_off, number, number_from,
@@ -17,7 +18,7 @@ use super::words::{
     address, address_or_off, command, devices, directory, environment, hosts, http_path, models,
     name,
 };
-use crate::revision::{Aggregation, Hold, OnDisconnect, OverloadStatus, ScaleMetric};
+use crate::revision::{Aggregation, Hold, MetricTarget, OnDisconnect, OverloadStatus, ScaleMetric};
 
 /// The largest count Knative writes.
 const MOST: u64 = (u32::MAX >> 1) as u64;
@@ -75,9 +76,11 @@ keys! {
         |n, c| whole(n, c, 0..=MOST),
         "Hard limit of requests at one replica, 0 for none";
     SCALE_TARGET: f64 = "scaleTarget", --"scale-target" "NUMBER" One, "",
-        |n, c| number_from(n, c, 0.01),
-        "Soft target per replica; when not written, the hard limit, else 100 (200 for rps)";
-    SCALE_METRIC: ScaleMetric = "scaleMetric", --"scale-metric" "METRIC" One, "concurrency", metric,
+        metrics::target,
+        "Soft target per replica, for memory a size; when not written, the hard limit, else 100 \
+         (200 for rps, 80 for cpu)";
+    SCALE_METRIC: ScaleMetric = "scaleMetric", --"scale-metric" "METRIC" One, "concurrency",
+        metrics::counted_or_used,
         "What is averaged: concurrency, rps, cpu or memory";
     TIMEOUT: Option<Duration> = "timeout", --"timeout" "DURATION" One, "300s", duration_or_off,
         "From sending a request to the replica until its last byte, 0 for no bound";
@@ -175,6 +178,8 @@ keys! {
     ALLOW_ZERO_INITIAL_SCALE: bool = "autoscaling.allowZeroInitialScale",
         --"allow-zero-initial-scale" "BOOL" One, "true", truth,
         "An initialScale of 0 may be written; in manifests only where this says so: true or false";
+    METRICS: Vec<MetricTarget> = "autoscaling.metrics", --"" "" NoFlag, "", metrics::metrics,
+        "Averaged as well, the largest wish wins; without scaleMetric and scaleTarget, instead";
     ACTIVATION_SCALE: u32 = "autoscaling.activationScale", --"activation-scale" "N" One, "1",
         |n, c| whole(n, c, SOME..=MOST),
         "From zero, start at least so many";
@@ -195,20 +200,15 @@ keys! {
     READINESS_TIMEOUT: Duration = "process.readiness.timeout", --"readiness-timeout" "DURATION" One,
         "", |n, c| duration(n, c, A_MOMENT..=LONGEST),
         "Longest time to become ready; when not written, queue.coldTimeout";
+    RESOURCES_CPU: f64 = "process.resources.cpu", --"resources-cpu" "CORES" One, "", metrics::cores,
+        "Cores that one replica may use: what percentages of cpu are of; when not written, one";
+    RESOURCES_MEMORY: u64 = "process.resources.memory", --"resources-memory" "SIZE" One, "", bytes,
+        "Memory that one replica may use: 80 percent of it are the target of memory when none is \
+         written";
     STOP_TIMEOUT: Duration = "process.stopTimeout", --"stop-timeout" "DURATION" One, "10s",
         |n, c| duration(n, c, NO_TIME..=LONGEST),
         "How long a model server may take to stop before it is killed";
     }
-}
-
-fn metric(node: &Node, complaints: &mut Complaints) -> Option<ScaleMetric> {
-    let words = [
-        ("concurrency", &ScaleMetric::Concurrency),
-        ("rps", &ScaleMetric::Rps),
-        ("cpu", &ScaleMetric::Cpu),
-        ("memory", &ScaleMetric::Memory),
-    ];
-    choice(node, complaints, &words).cloned()
 }
 
 fn aggregation(node: &Node, complaints: &mut Complaints) -> Option<Aggregation> {

@@ -10,6 +10,7 @@ mod keys;
 mod knative;
 mod layers;
 mod manifest;
+mod metrics;
 mod nearest;
 mod overrides;
 mod program;

@@ -10,11 +10,11 @@ use super::keys as k;
 use super::knative;
 use super::layers::Layers;
 use super::manifest::Component;
+use super::metrics;
 use super::tree::{Node, below};
 use crate::backend::{ProcessSpec, Readiness, Resources};
 use crate::revision::{
-    ContainerConcurrency, MetricTarget, QueueLimits, RevisionId, RevisionSpec, ScaleMetric,
-    Scaling, Timeouts,
+    ContainerConcurrency, QueueLimits, RevisionId, RevisionSpec, ScaleMetric, Scaling, Timeouts,
 };
 
 /// One revision with everything that was said about it.
@@ -91,16 +91,14 @@ impl Draft<'_> {
 
     fn scaling(&self) -> Scaling {
         let layers = &self.layers;
-        let metric = layers.value(&k::SCALE_METRIC);
+        let (main, further_metrics) = metrics::settle(layers);
         Scaling {
             min_replicas: self.min_replicas(),
             max_replicas: self.max_replicas(),
-            target: layers
-                .written(&k::SCALE_TARGET)
-                .or_else(|| self.default_target(&metric)),
-            further_metrics: self.further_metrics(),
-            target_utilization_percentage: self.utilization(&metric),
-            metric,
+            target: main.target.or_else(|| self.default_target(&main.metric)),
+            further_metrics,
+            target_utilization_percentage: self.utilization(&main.metric),
+            metric: main.metric,
             stable_window: layers.value(&k::STABLE_WINDOW),
             panic_window_percentage: layers.value(&k::PANIC_WINDOW),
             panic_threshold_percentage: layers.value(&k::PANIC_THRESHOLD),
@@ -170,11 +168,6 @@ impl Draft<'_> {
             .unwrap_or_else(|| self.layers.value(&k::TARGET_UTILIZATION))
     }
 
-    fn further_metrics(&self) -> Vec<MetricTarget> {
-        let component = self.component.map(|component| &component.further_metrics);
-        component.cloned().unwrap_or_default()
-    }
-
     fn queue(&self) -> QueueLimits {
         let layers = &self.layers;
         QueueLimits {
@@ -210,9 +203,10 @@ impl Draft<'_> {
             },
             stop_timeout: layers.value(&k::STOP_TIMEOUT),
             gpus: layers.value(&k::PROCESS_GPUS),
-            resources: self
-                .component
-                .map_or_else(Resources::default, |component| component.resources),
+            resources: Resources {
+                cpu: layers.written(&k::RESOURCES_CPU),
+                memory: layers.written(&k::RESOURCES_MEMORY),
+            },
         }
     }
 

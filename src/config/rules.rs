@@ -4,12 +4,14 @@
 use super::complaint::Complaints;
 use super::key::Key;
 use super::keys as k;
+use super::metrics;
 use super::revision::Draft;
 use super::tree::Node;
 
 impl Draft<'_> {
     /// Complains about numbers that contradict each other.
     pub(super) fn rules(&self, complaints: &mut Complaints) {
+        metrics::rules(&self.layers, complaints);
         let min = self.layers.sound(&k::MIN_REPLICAS);
         let activation = self.layers.written(&k::ACTIVATION_SCALE);
         if let Some((most, name)) = self.most() {

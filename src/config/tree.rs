@@ -123,6 +123,15 @@ impl Node {
         }
     }
 
+    /// An entry that says something else in this place.
+    pub(super) fn with(&self, key: &str, text: &str) -> Entry {
+        Entry {
+            key: key.to_owned(),
+            origin: self.origin.clone(),
+            node: self.saying(text),
+        }
+    }
+
     /// The value in a few words, for "wanted …, not …".
     pub(super) fn found(&self) -> String {
         match &self.value {

@@ -214,10 +214,12 @@ fn parse_bytes(text: &str) -> Option<u64> {
         "M" => 1_000_000,
         "G" => 1_000_000_000,
         "T" => 1_000_000_000_000,
+        "P" => 1_000_000_000_000_000,
         "Ki" => 1 << 10,
         "Mi" => 1 << 20,
         "Gi" => 1 << 30,
         "Ti" => 1 << 40,
+        "Pi" => 1 << 50,
         _ => return None,
     };
     let (whole, fraction) = amount.split_once('.').unwrap_or((amount, "0"));

@@ -8,6 +8,7 @@ use serde::Serialize;
 use serde_json::json;
 
 use super::completion::Tokens;
+use super::stats::Seen;
 
 /// An answer, at once or token by token.
 pub(super) type Answer = Response<Either<Full<Bytes>, Tokens>>;
@@ -178,6 +179,26 @@ pub(super) fn server() -> Answer {
         "version": env!("CARGO_PKG_VERSION"),
         "extensions": [],
     }))
+}
+
+/// `GET /metrics`.
+pub(super) fn metrics(seen: &Seen, gauge: f64) -> Answer {
+    let (requests, at_work) = (seen.requests, seen.concurrency);
+    let page = format!(
+        "# HELP sample_model_requests_total Inference requests whose head has arrived.\n\
+         # TYPE sample_model_requests_total counter\n\
+         sample_model_requests_total {requests}\n\
+         # HELP sample_model_in_flight Inference requests at work.\n\
+         # TYPE sample_model_in_flight gauge\n\
+         sample_model_in_flight {at_work}\n\
+         # HELP sample_model_gauge What was ordered last by POST /use?gauge=.\n\
+         # TYPE sample_model_gauge gauge\n\
+         sample_model_gauge{{ordered=\"true\"}} {gauge}\n"
+    );
+    let mut answer = ready_made(Bytes::from(page));
+    let content_type = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
+    answer.headers_mut().insert(CONTENT_TYPE, content_type);
+    answer
 }
 
 fn with_status(status: StatusCode, body: Bytes) -> Answer {

@@ -9,7 +9,8 @@ use humantime::parse_duration;
 
 /// A stand-in model server (V1, V2 and OpenAI-style paths, SSE) for trying things out.
 ///
-/// It counts what it sees on /stats.
+/// It counts what it sees on /stats and /metrics. POST /use?cpu=50&memory=250&gauge=12 has it use
+/// half a core, 250 MiB, and tell 12 on /metrics, until it is told otherwise.
 // `Parser` and not only `clap::Args`, so that tests build it from the very words a person types.
 #[derive(Clone, Debug, Parser)]
 #[allow(

@@ -16,6 +16,7 @@ use tokio::time::sleep;
 
 use super::Server;
 use super::answer::{self, Answer};
+use super::appetite::Order;
 use super::completion::{Completion, Wish};
 use super::route::{self, Dialect, LookUp, Misdirected, Question};
 use super::stats::AtWork;
@@ -53,6 +54,7 @@ async fn respond(
     }
     match question {
         Question::LookUp(what) => look_up(&server, what, head.uri.query()),
+        Question::Use => obey(&server, head.uri.query().unwrap_or_default()).await,
         Question::Complete(dialect) => complete(server, dialect, &head.headers, body).await,
         Question::Predict(_) => {
             let prediction = server.bodies.prediction.clone();
@@ -72,6 +74,7 @@ fn look_up(server: &Server, what: LookUp<'_>, query: Option<&str>) -> Answer {
         LookUp::Ready => answer::readiness(ready, &json!({ "ready": ready })),
         LookUp::Live => answer::json(&json!({ "live": true })),
         LookUp::Stats => answer::json(&server.stats.read(query == Some("sequence=1"))),
+        LookUp::Metrics => answer::metrics(&server.stats.read(false), server.appetite.gauge()),
         LookUp::Server => answer::server(),
         LookUp::Models => answer::models(&server.model),
         LookUp::Status(model) => answer::model_status(model, ready),
@@ -79,6 +82,16 @@ fn look_up(server: &Server, what: LookUp<'_>, query: Option<&str>) -> Answer {
         LookUp::ModelReady(model) => {
             answer::readiness(ready, &json!({ "name": model, "ready": ready }))
         }
+    }
+}
+
+async fn obey(server: &Server, query: &str) -> Answer {
+    match Order::read(query) {
+        Ok(order) => {
+            server.appetite.obey(order).await;
+            answer::json(&json!({}))
+        }
+        Err(error) => answer::error(StatusCode::BAD_REQUEST, &format!("{error:#}")),
     }
 }
 

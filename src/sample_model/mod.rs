@@ -3,6 +3,7 @@
 //! that a gate's promises can be checked where they matter: at the replica.
 
 mod answer;
+mod appetite;
 mod args;
 mod completion;
 mod handle;
@@ -33,6 +34,7 @@ pub use args::Args;
 pub use stats::Seen;
 
 use answer::Bodies;
+use appetite::Appetite;
 use service_time::ServiceTime;
 use stats::Stats;
 
@@ -81,6 +83,7 @@ struct Server {
     crash_after_requests: Option<u64>,
     service_time: ServiceTime,
     bodies: Bodies,
+    appetite: Appetite,
     stats: Arc<Stats>,
     tasks: TaskTracker,
     draining: CancellationToken,
@@ -102,6 +105,7 @@ impl SampleModel {
             crash_after_requests: args.crash_after_requests,
             service_time: ServiceTime::new(args.service_time, args.service_time_p99, seed),
             bodies: Bodies::new(&args.model, args.response_bytes),
+            appetite: Appetite::default(),
             stats: Arc::new(Stats::new()),
             tasks: TaskTracker::new(),
             draining: CancellationToken::new(),

@@ -13,6 +13,8 @@ pub(super) enum Question<'a> {
     Infer(&'a str),
     /// `POST /v1/chat/completions` or `/v1/completions`; the model is named in the body.
     Complete(Dialect),
+    /// `POST /use`: what to use beside the work.
+    Use,
 }
 
 /// What can be looked up.
@@ -24,6 +26,8 @@ pub(super) enum LookUp<'a> {
     Live,
     /// `/stats`.
     Stats,
+    /// `/metrics`, in Prometheus' text format.
+    Metrics,
     /// `/v2`: what is this server?
     Server,
     /// `/v1/models`, V1's and `OpenAI`'s at once.
@@ -63,7 +67,7 @@ impl<'a> Question<'a> {
             | Self::LookUp(
                 LookUp::Status(model) | LookUp::Metadata(model) | LookUp::ModelReady(model),
             ) => Some(model),
-            Self::LookUp(_) | Self::Complete(_) => None,
+            Self::LookUp(_) | Self::Complete(_) | Self::Use => None,
         }
     }
 }
@@ -89,6 +93,8 @@ fn by_path(path: &str) -> Option<Question<'_>> {
         "/healthz" | "/health" | "/v2/health/ready" => LookUp::Ready,
         "/" | "/v2/health/live" => LookUp::Live,
         "/stats" => LookUp::Stats,
+        "/metrics" => LookUp::Metrics,
+        "/use" => return Some(Question::Use),
         "/v2" | "/v2/" => LookUp::Server,
         "/v1/models" => LookUp::Models,
         "/v1/chat/completions" => return Some(Question::Complete(Dialect::Chat)),
@@ -126,13 +132,14 @@ mod tests {
 
     #[test]
     fn every_path_has_its_meaning() {
-        use LookUp::{Live, Metadata, ModelReady, Models, Ready, Server, Stats, Status};
+        use LookUp::{Live, Metadata, Metrics, ModelReady, Models, Ready, Server, Stats, Status};
         for (path, want) in [
             ("/healthz", Ready),
             ("/v2/health/ready", Ready),
             ("/", Live),
             ("/v2/health/live", Live),
             ("/stats", Stats),
+            ("/metrics", Metrics),
             ("/v2", Server),
             ("/v1/models", Models),
             ("/v1/models/m", Status("m")),
@@ -149,6 +156,7 @@ mod tests {
             ("/v2/models/m/infer", Question::Infer("m")),
             ("/v1/completions", Question::Complete(Dialect::Text)),
             ("/v1/chat/completions", Question::Complete(Dialect::Chat)),
+            ("/use", Question::Use),
         ] {
             assert_eq!(question(&Method::POST, path), Ok(want), "{path}");
         }

@@ -7,6 +7,7 @@ use super::{Arrival, Floor, Load, Reading, RevisionLoad, Start, Turns};
 use crate::autoscale::Spec;
 use crate::autoscaler::Gauged;
 use crate::config::RevisionConfig;
+use crate::ports::Missing;
 use crate::revision::{RevisionId, ScaleMetric};
 use crate::trace::{
     Cause, Ending, Fate, Moment, Reason, Replica, Request, RevisionTrace, Tick, Trace,
@@ -120,9 +121,10 @@ fn readings(trace: &RevisionTrace, config: &RevisionConfig) -> Vec<Reading> {
     let reading = |tick: &Tick| match &tick.cause {
         Cause::Measured { gauged: values, .. } if !values.is_empty() => {
             let names = gauged.iter().copied().cloned();
+            let values = values.iter().map(|value| value.ok_or(Missing::NotYet));
             Some(Reading {
                 at: tick.now,
-                gauged: Gauged(names.zip(values.iter().copied()).collect()),
+                gauged: Gauged(names.zip(values).collect()),
             })
         }
         _ => None,

@@ -8,9 +8,9 @@ use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
-use super::board::{Present, Steered};
+use super::board::{self, Present, Steered};
 use crate::admission::slots::Slots;
-use crate::ports::{Outage, ReplicaView};
+use crate::ports::{Missing, Outage, ReplicaView};
 
 pub(super) use decision::decisions;
 pub use decision::{Clamp, Decision, Panicking, Wishes};
@@ -90,20 +90,34 @@ pub struct Queue {
 pub struct Scaling {
     /// The number decided on last.
     pub desired: Option<u32>,
-    /// The long average.
-    pub stable: Option<f64>,
-    /// The short average.
-    pub panic: Option<f64>,
-    /// What one replica should carry, in the same unit.
-    pub target: f64,
-    /// What is averaged: `concurrency` or `rps`.
-    pub metric: String,
+    /// The metric that asked for most.
+    #[serde(flatten)]
+    pub steering: Option<Metric>,
+    /// All that are averaged.
+    pub metrics: Vec<Metric>,
     /// Which average steers: `stable` or `panic`.
     pub mode: Option<&'static str>,
     /// What had the last word on the number.
     pub bound_by: Option<&'static str>,
     /// Why, in words.
     pub reason: Option<String>,
+}
+
+/// One metric that is averaged. `null` is what is not known.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Metric {
+    /// `concurrency`, `rps`, `cpu` (percent), `memory` (bytes), or what replicas report.
+    pub metric: String,
+    /// The long average.
+    pub stable: Option<f64>,
+    /// The short average.
+    pub panic: Option<f64>,
+    /// What one replica should carry, in the same unit.
+    pub target: f64,
+    /// Why it could not be read a moment ago.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub missing: Option<String>,
 }
 
 /// Why no replica can come.
@@ -181,16 +195,23 @@ fn queue(present: &Present) -> Queue {
 
 fn scaling(steered: &Steered) -> Scaling {
     let last = steered.last.as_ref();
-    let averages = last.and_then(|decision| decision.averages);
     Scaling {
         desired: steered.decisions.desired(),
-        stable: averages.map(|averages| averages.stable),
-        panic: averages.map(|averages| averages.panic),
-        target: steered.spec.target.aimed,
-        metric: steered.spec.scaling.metric.as_str().to_owned(),
+        steering: steered.steering().as_ref().map(metric),
+        metrics: steered.metrics().map(|found| metric(&found)).collect(),
         mode: last.map(|decision| decision.mode.as_str()),
         bound_by: last.map(|decision| decision.bound_by().as_str()),
         reason: last.map(|decision| decision.reason().to_string()),
+    }
+}
+
+fn metric(found: &board::Metric<'_>) -> Metric {
+    Metric {
+        metric: found.of.as_str().to_owned(),
+        stable: found.averages.map(|averages| averages.stable),
+        panic: found.averages.map(|averages| averages.panic),
+        target: found.target,
+        missing: found.missing.map(Missing::to_string),
     }
 }
 

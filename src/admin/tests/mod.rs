@@ -1,6 +1,7 @@
 //! What the admin port tells about a revision with one request served and one waiting.
 
 mod metrics;
+mod several;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -91,7 +92,12 @@ impl Scene {
     /// One replica is ready and full, one is starting; two requests have been here for four
     /// seconds, in which the autoscaler has decided.
     async fn new() -> Self {
-        let (registry, spec) = (Arc::new(Registry::default()), spec());
+        Self::steered_by(spec()).await
+    }
+
+    /// The same by other settings.
+    async fn steered_by(spec: RevisionSpec) -> Self {
+        let registry = Arc::new(Registry::default());
         let id = spec.id.clone();
         let world = World {
             replicas: vec![
@@ -105,18 +111,20 @@ impl Scene {
         throttler.follow(&world);
         let requests = [throttler.arrive(7), throttler.arrive(7)];
         let (world, stats) = (watch::Sender::new(world), Arc::new(Stats::new()));
+        let gauged = watch::Sender::new(Gauged::default());
         let scaling = Spec::new(spec.scaling.clone(), spec.container_concurrency);
         let watched = Watched {
             world: world.subscribe(),
             decisions: Arc::new(Decisions::default()),
             spec: watch::Sender::new(scaling).subscribe(),
+            gauged: gauged.subscribe(),
         };
         let autoscaler = PodAutoscaler {
             id: id.clone(),
             throttler: throttler.clone(),
             scaler: Agrees,
             world: watched.world.clone(),
-            gauged: watch::channel(Gauged::default()).1,
+            gauged: watched.gauged.clone(),
             scheduled: watch::channel(None).1,
             spec: watched.spec.clone(),
             decisions: watched.decisions.clone(),
@@ -130,6 +138,7 @@ impl Scene {
         });
         let board = Arc::new(Board::new(registry));
         board.insert(id, watched);
+        tokio::spawn(several::publish(gauged));
         tokio::time::sleep(4 * SECOND + SECOND / 2).await;
         Self {
             router: router(board.clone()),
@@ -191,7 +200,10 @@ async fn a_revision_tells_what_is_there_and_why() {
         "replicas": [replica(1, "ready", 1), replica(2, "starting", 0)],
         "queue": {"depth": 1, "bytes": 7, "oldestWaitMs": 4500.0},
         "inFlight": 1, "desired": 2, "stable": 2.0, "panic": 2.0, "target": 1.0,
-        "metric": "concurrency", "mode": "stable", "boundBy": "none",
+        "metric": "concurrency", "metrics": [
+            {"metric": "concurrency", "stable": 2.0, "panic": 2.0, "target": 1.0},
+        ],
+        "mode": "stable", "boundBy": "none",
         "reason": "2 requests in flight on average over 60s at target 1",
         "typicalStartMs": 9000.0, "typicalServiceMs": null,
     });

@@ -4,13 +4,11 @@ use super::annotations::Annotations;
 use super::fields::{self, FIELDS, MODEL_SERVERS};
 use super::hosts::Service;
 use super::resources::{self, Kind};
-use crate::backend::Resources;
 use crate::config::complaint::Complaints;
 use crate::config::file::Section;
 use crate::config::keys as k;
 use crate::config::layers::{Layer, Layers};
 use crate::config::tree::{Node, Value};
-use crate::revision::MetricTarget;
 
 /// The container that `KServe` takes for the model server, now and in its first group.
 const MAIN_CONTAINERS: [&str; 2] = ["kserve-container", "kfserving-container"];
@@ -49,10 +47,6 @@ pub(in crate::config) struct Component {
     /// Below the defaults of files: what `KServe` writes for what its manifests leave out, over what
     /// a cluster says of all.
     pub(in crate::config) defaults: Layer,
-    /// What the model container may use.
-    pub(in crate::config) resources: Resources,
-    /// Averaged beside the first metric.
-    pub(in crate::config) further_metrics: Vec<MetricTarget>,
 }
 
 impl Component {
@@ -95,24 +89,23 @@ impl Part<'_> {
         let ours = self.annotations.ours(complaints);
         let mut fields = self.fields(complaints);
         self.name_dropped(&knative, &fields, complaints);
-        let mut further_metrics = resources::metrics(self.node, resources, complaints);
         let kind = Kind::of(self.node, complaints);
         let metric = Layers::new(vec![&knative, &ours, &fields]).written(&k::SCALE_METRIC);
         if let Some(metric) = metric {
             resources::convert(&mut fields, &metric, kind, resources);
             let kind = Kind::of_annotation(&metric);
             resources::convert(&mut knative, &metric, kind, resources);
-        } else {
-            lead(&mut further_metrics, self.node, &mut fields);
         }
-        let named = self.name(service, is_entry, complaints);
+        let mut named = self.name(service, is_entry, complaints);
+        resources::write(&mut named, self.node, resources);
+        if let Some(metrics) = resources::metrics(self.node, resources, complaints) {
+            named.set(&k::METRICS, metrics, complaints);
+        }
         let name = named.get(k::NAME.about.path).map(Node::found);
         let component = Component {
             role: self.role,
             name: name.unwrap_or_default(),
             defaults: self.defaults(),
-            resources,
-            further_metrics,
         };
         Section {
             at: self.node.clone(),
@@ -226,27 +219,5 @@ impl Part<'_> {
                 None
             }
         }
-    }
-}
-
-/// Where no metric is named, the first of several leads: no other is wanted.
-fn lead(several: &mut Vec<MetricTarget>, node: &Node, fields: &mut Layer) {
-    if several.is_empty() {
-        return;
-    }
-    let first = several.remove(0);
-    // Both come from readers that have looked at them already.
-    let mut told = Complaints::default();
-    fields.set(
-        &k::SCALE_METRIC,
-        node.saying(first.metric.as_str()),
-        &mut told,
-    );
-    if let Some(target) = first.target {
-        fields.set(
-            &k::SCALE_TARGET,
-            node.saying(&target.to_string()),
-            &mut told,
-        );
     }
 }

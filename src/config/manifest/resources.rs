@@ -5,9 +5,10 @@ use crate::backend::Resources;
 use crate::config::complaint::Complaints;
 use crate::config::keys as k;
 use crate::config::layers::{Layer, Layers};
-use crate::config::tree::Node;
-use crate::config::value::{bytes, choice, number_from, wanted};
-use crate::revision::{MetricTarget, ScaleMetric};
+use crate::config::metrics::cores;
+use crate::config::tree::{Node, Value};
+use crate::config::value::{bytes, choice, number_from};
+use crate::revision::ScaleMetric;
 
 /// What `KServe` writes where nothing is said: one core, 2Gi.
 const CORES: f64 = 1.0;
@@ -53,7 +54,9 @@ impl Kind {
     /// The target in the unit of its metric.
     fn target(self, written: f64, metric: &ScaleMetric, resources: Resources) -> f64 {
         match (metric, self) {
-            (ScaleMetric::Memory, Self::Utilization) => written / 100.0 * requested(resources),
+            (ScaleMetric::Memory, Self::Utilization) => {
+                (written / 100.0 * requested(resources)).round()
+            }
             (ScaleMetric::Memory, Self::Value) => written * MEBIBYTE,
             (ScaleMetric::Cpu, Self::Value) => percent(written, resources),
             _ => written,
@@ -86,17 +89,16 @@ pub(super) fn of(container: Option<&Node>, complaints: &mut Complaints) -> Resou
     }
 }
 
-/// Cores, in the quantities of Kubernetes: `2`, `0.5`, `500m`.
-fn cores(node: &Node, complaints: &mut Complaints) -> Option<f64> {
-    let text = node.text().unwrap_or_default();
-    let (number, part) = match text.strip_suffix('m') {
-        Some(number) => (number, 1000.0),
-        None => (text, 1.0),
-    };
-    let read = number.parse::<f64>().ok().map(|number| number / part);
-    match read.filter(|cores| cores.is_finite() && *cores > 0.0) {
-        Some(cores) => Some(cores),
-        None => wanted(node, "cores such as 2, 0.5 or 500m", complaints),
+/// Writes what a replica may use.
+pub(super) fn write(layer: &mut Layer, at: &Node, resources: Resources) {
+    // They were read from the manifest, so they can be read again.
+    let mut told = Complaints::default();
+    if let Some(cpu) = resources.cpu {
+        layer.set(&k::RESOURCES_CPU, at.saying(&cpu.to_string()), &mut told);
+    }
+    if let Some(memory) = resources.memory {
+        let memory = at.saying(&memory.to_string());
+        layer.set(&k::RESOURCES_MEMORY, memory, &mut told);
     }
 }
 
@@ -110,30 +112,28 @@ pub(super) fn convert(layer: &mut Layer, metric: &ScaleMetric, kind: Kind, resou
     }
 }
 
-/// The metrics under `autoScaling` that are measured here.
+/// The metrics under `autoScaling` that are measured here, as `autoscaling.metrics` says them.
 pub(super) fn metrics(
     component: &Node,
     resources: Resources,
     complaints: &mut Complaints,
-) -> Vec<MetricTarget> {
-    let Some(scaling) = component.given("autoScaling") else {
-        return Vec::new();
-    };
+) -> Option<Node> {
+    let scaling = component.given("autoScaling")?;
     if let Some(behavior) = scaling.given("behavior") {
         complaints.warn(behavior.complaint("is not read here"));
     }
-    let metrics = scaling.given("metrics").map(Node::items);
-    let metrics = metrics.unwrap_or_default().iter();
-    metrics
+    let written = scaling.given("metrics")?;
+    let metrics = written.items().iter();
+    let items: Vec<Node> = metrics
         .filter_map(|metric| read_metric(metric, resources, complaints))
-        .collect()
+        .collect();
+    (!items.is_empty()).then(|| Node {
+        value: Value::List(items),
+        ..written.clone()
+    })
 }
 
-fn read_metric(
-    node: &Node,
-    resources: Resources,
-    complaints: &mut Complaints,
-) -> Option<MetricTarget> {
+fn read_metric(node: &Node, resources: Resources, complaints: &mut Complaints) -> Option<Node> {
     let kind = node.given("type");
     if kind
         .and_then(Node::text)
@@ -155,9 +155,11 @@ fn read_metric(
         complaints.push(resource.complaint("wanted a target, memory has no default one"));
         return None;
     }
-    Some(MetricTarget {
-        metric: metric.clone(),
-        target,
+    let mut entries = vec![node.with("metric", metric.as_str())];
+    entries.extend(target.map(|target| node.with("target", &target.to_string())));
+    Some(Node {
+        value: Value::Map(entries),
+        ..node.clone()
     })
 }
 

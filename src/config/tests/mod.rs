@@ -4,6 +4,7 @@ mod complaints;
 mod files;
 mod layers;
 mod manifests;
+mod metrics;
 mod rules;
 
 use std::path::PathBuf;

@@ -146,3 +146,28 @@ async fn a_request_may_order_its_service_time_and_be_numbered() {
         wrong.body
     );
 }
+
+#[tokio::test]
+async fn what_it_is_told_to_use_stands_on_its_metrics_page() {
+    let model = model(&[]);
+    ask(&model, PREDICT, "{}").await;
+
+    let told = ask(&model, "POST /use?gauge=12.5", "").await;
+    let page = ask(&model, "GET /metrics", "").await;
+
+    assert_eq!((told.status, page.status), (200, 200));
+    assert!(
+        page.head
+            .contains("content-type: text/plain; version=0.0.4")
+    );
+    for line in [
+        "sample_model_requests_total 1",
+        "sample_model_in_flight 0",
+        "sample_model_gauge{ordered=\"true\"} 12.5",
+    ] {
+        assert!(page.body.lines().any(|told| told == line), "{}", page.body);
+    }
+    let wrong = ask(&model, "POST /use?cpu=all", "").await;
+    assert_eq!(wrong.status, 400);
+    assert!(wrong.body.contains("cpu=all"), "{}", wrong.body);
+}

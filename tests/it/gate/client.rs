@@ -140,6 +140,14 @@ pub(super) fn predict_for(model: &str, time: Duration) -> Question {
     question
 }
 
+/// Tells a model server, at its own port, what to use and report from now on.
+pub(super) async fn use_up(of: SocketAddr, what: &str) {
+    let question = to(&format!("/use?{what}")).method("POST");
+    let question = question.body(Full::default()).expect("a sound request");
+    let answer = ask(of, question).await.expect("it answers");
+    assert_eq!(answer.status, StatusCode::OK, "{answer:?}");
+}
+
 /// What a model server has seen; asked at its own port or through the gate.
 pub(super) async fn stats(of: SocketAddr) -> Value {
     ask(of, get("/stats")).await.expect("it answers").json()

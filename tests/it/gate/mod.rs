@@ -10,6 +10,7 @@ mod kills;
 mod leaving;
 mod log;
 mod manifests;
+mod measured;
 mod record;
 mod reload;
 mod starts;

@@ -8,6 +8,7 @@ mod headers;
 mod kills;
 mod leaving;
 mod malformed;
+mod measured;
 mod mistakes;
 mod record;
 mod refusals;

@@ -110,7 +110,7 @@ fn what_replicas_report_and_what_a_schedule_asks_for_steer() {
     let mut load = nobody("m");
     let reading = |at| Reading {
         at: secs(at),
-        gauged: Gauged(vec![(ScaleMetric::Memory, Some(250.0))]),
+        gauged: Gauged(vec![(ScaleMetric::Memory, Ok(250.0))]),
     };
     load.gauged = Box::new((1..100).map(reading));
     let floor = |at, least| Floor {

@@ -10,6 +10,7 @@ use holdgate::autoscale::{Decision, Spec};
 use holdgate::autoscaler::{Decisions, Gauged, PodAutoscaler};
 use holdgate::backend::places::Places;
 use holdgate::backend::{ProcessSpec, Settings, Supervisor};
+use holdgate::gauging::Gauging;
 use holdgate::ports::{ReplicaState, World};
 use holdgate::proxy::{Proxy, Registry, Revision, Throttler};
 use holdgate::revision::RevisionSpec;
@@ -21,11 +22,13 @@ use tokio::task::JoinSet;
 use tokio::time::sleep;
 use tokio_util::task::AbortOnDropHandle;
 
-use super::{Answer, Ask, Client, Machine, ms, process};
+use super::{Answer, Ask, Client, Dials, Machine, ms, process};
 
 /// A running gate over one machine.
 pub(crate) struct Gate {
     pub(crate) machine: Machine,
+    /// What its replicas use and report.
+    pub(crate) dials: Dials,
     pub(crate) server: Server<Machine>,
     pub(crate) registry: Arc<Registry>,
     revisions: Vec<Running>,
@@ -56,6 +59,7 @@ impl Gate {
         Self {
             server: Server::new(proxy, 100_000),
             machine,
+            dials: Dials::default(),
             registry,
             revisions: Vec::new(),
             loops: JoinSet::new(),
@@ -113,6 +117,7 @@ impl Gate {
         let supervisor = Supervisor::start(settings, process, machine, places, occupancy);
         let scaling = Spec::new(spec.scaling.clone(), spec.container_concurrency);
         let (sender, scaling) = watch::channel(scaling);
+        let gauged = watch::Sender::new(Gauged::default());
         self.loops
             .spawn(follow(supervisor.world(), Arc::clone(&throttler)));
         let autoscaler = PodAutoscaler {
@@ -120,13 +125,20 @@ impl Gate {
             throttler: Arc::clone(&throttler),
             scaler: supervisor.clone(),
             world: supervisor.world(),
-            gauged: watch::channel(Gauged::default()).1,
+            gauged: gauged.subscribe(),
             scheduled: watch::channel(None).1,
-            spec: scaling,
+            spec: scaling.clone(),
             decisions: Arc::clone(&decisions),
             stats: Arc::clone(&stats),
         };
         self.loops.spawn(autoscaler.run());
+        let gauging = Gauging {
+            id: spec.id.clone(),
+            gauges: self.dials.of(supervisor.world()),
+            spec: scaling,
+            tell: gauged,
+        };
+        self.loops.spawn(gauging.run());
         self.registry.insert(Revision {
             spec: spec.clone(),
             throttler: Arc::clone(&throttler),

@@ -3,6 +3,7 @@
 
 mod body;
 mod client;
+mod dials;
 mod dice;
 mod gate;
 mod machine;
@@ -14,6 +15,7 @@ use std::time::Duration;
 
 pub(crate) use body::telling;
 pub(crate) use client::{Answer, Ask, Client, get, named, post, post_told};
+pub(crate) use dials::{Dials, broken};
 pub(crate) use dice::Dice;
 pub(crate) use gate::Gate;
 pub(crate) use machine::{Machine, Process, Start};

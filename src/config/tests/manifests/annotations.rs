@@ -121,7 +121,7 @@ fn every_key_of_a_revision_is_an_annotation_of_ours() {
         let name: String = name.collect();
         let value = match (about.default, about.value) {
             ("", "DURATION") => "90s",
-            ("", "NUMBER" | "N") => "1",
+            ("", "NUMBER" | "N" | "CORES" | "SIZE") => "1",
             ("", "NAME=VALUE") => "A=1",
             ("", _) => "/a",
             (default, _) => default,
