@@ -181,6 +181,7 @@ where
     async fn decide(&self, steering: &mut Steering, sample: &Sample, now: Instant) {
         let decision = steering.decide(&self.around(sample), now);
         self.stats.decisions.count(decision.bound_by().as_str());
+        self.throttler.rest(decision.enough);
         let asked = steering.asked();
         let mut done = false;
         if decision.changes(asked)

@@ -19,6 +19,8 @@ pub struct Slots<R> {
     pub retired: bool,
     /// Could not be reached; probed until it can.
     pub suspect: bool,
+    /// To fall idle: takes a request only where no other can.
+    pub resting: bool,
     /// What the caller keeps beside it.
     pub kept: R,
 }
@@ -32,6 +34,7 @@ impl<R> Slots<R> {
             present: true,
             retired: false,
             suspect: false,
+            resting: false,
             kept,
         }
     }
@@ -64,6 +67,7 @@ impl<R> Slots<R> {
             present: self.present,
             retired: self.retired,
             suspect: self.suspect,
+            resting: self.resting,
             kept: (),
         }
     }

@@ -3,6 +3,7 @@
 mod autoscale;
 mod clock;
 mod gate;
+mod guides;
 mod process;
 mod scenes;
 mod simulate;

@@ -119,7 +119,8 @@ impl Activation {
         let bounds = spec.bounds(seen.scheduled);
         let least = self.least(spec, seen);
         if let Some(replicas) = decision.replicas.filter(|n| *n < busy.min(present)) {
-            decision.bound(Bound::Busy, Some(replicas.max(busy)));
+            decision.enough = Some(replicas.max(least).max(1));
+            decision.bound(Bound::Busy, Some(busy));
         }
         if decision.replicas.unwrap_or(0) < least {
             let by = if least > bounds.min {

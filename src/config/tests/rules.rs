@@ -30,6 +30,16 @@ fn what_is_missing_is_named_where_its_revision_begins() {
 }
 
 #[test]
+fn a_record_too_small_to_tell_anything_is_refused() {
+    let settings = |size: &str| format!("recordSize: {size}\n{}", revision("minReplicas: 0"));
+    assert_eq!(
+        complaints(&settings("1000k")),
+        ["a.yaml:1:13: recordSize: wanted a size from 1MiB, not 1000k"]
+    );
+    assert_eq!(complaints(&settings("1MiB")), [""; 0]);
+}
+
+#[test]
 fn limits_that_contradict_each_other_are_named() {
     let of = |lines: &str| complaints(&revision(lines));
     assert_eq!(

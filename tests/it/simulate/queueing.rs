@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::support::{config, exponential, live_alone, nobody, request};
-use crate::support::{Dice, secs};
+use crate::support::Dice;
 
 /// Seconds.
 const SERVICE: f64 = 0.1;
