@@ -39,8 +39,8 @@ pub struct Start {
 /// Runs a gate until it is told to end.
 ///
 /// # Errors
-/// [`Complaints`](crate::config::Complaints) when revisions want devices that are not there; else when an address cannot be
-/// listened on, or requests had to be cut at the end.
+/// [`Complaints`](crate::config::Complaints) when revisions want devices that are not there; else
+/// when an address cannot be listened on, or requests had to be cut at the end.
 pub async fn run(start: Start) -> anyhow::Result<()> {
     let Start {
         config,
