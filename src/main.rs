@@ -66,10 +66,13 @@ fn finish(program: &Program, task: impl Future<Output = anyhow::Result<()>>) -> 
         .and_then(|runtime| runtime.block_on(task));
     match ended {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            tracing::error!("{error:#}");
-            ExitCode::FAILURE
-        }
+        Err(error) => match error.downcast::<Complaints>() {
+            Ok(complaints) => complain(&complaints),
+            Err(error) => {
+                tracing::error!("{error:#}");
+                ExitCode::FAILURE
+            }
+        },
     }
 }
 

@@ -155,6 +155,9 @@ pub trait Occupancy: Send + Sync + 'static {
     fn retire(&self, count: usize) -> Vec<ReplicaId>;
     /// Takes one named replica out of service.
     fn retire_one(&self, replica: ReplicaId);
+    /// Takes one named replica out of service if no request occupies it; false if one does, or if
+    /// it is not in service. A request that comes at the same moment finds it taken, or keeps it.
+    fn retire_idle(&self, replica: ReplicaId) -> bool;
     /// Puts these replicas back into service; returns those of them that were retired and there.
     fn revive(&self, replicas: &[ReplicaId]) -> Vec<ReplicaId>;
     /// Replicas that hold requests they did not answer within any budget, each told once: their
@@ -162,6 +165,15 @@ pub trait Occupancy: Send + Sync + 'static {
     fn stuck(&self) -> Vec<ReplicaId>;
     /// No request occupies this replica (or it is unknown).
     fn is_vacant(&self, replica: ReplicaId) -> bool;
-    /// Changes whenever a retired replica has become vacant, or one is found to be stuck.
+    /// Replicas in service that no request occupies, each with when the last one left it; `None`
+    /// before it had one.
+    fn idle(&self) -> Vec<(ReplicaId, Option<Instant>)>;
+    /// From now on `vacancies` changes also whenever a replica in service has fallen idle; or no
+    /// longer.
+    fn tell_idle(&self, tell: bool);
+    /// Requests wait in line.
+    fn is_waited_for(&self) -> bool;
+    /// Changes whenever a retired replica has become vacant, one is found to be stuck, or a line
+    /// begins while no replica serves.
     fn vacancies(&self) -> watch::Receiver<u64>;
 }

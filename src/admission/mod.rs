@@ -96,7 +96,7 @@ impl<R: Clone> Admission<R> {
     pub fn leave(&mut self, seat: Seat, occupied: Duration, now: Instant) -> Left {
         self.meter.leave(now);
         self.typical_service = Some(smooth(self.typical_service, occupied));
-        self.vacate(seat)
+        self.vacate(seat, now)
     }
 
     /// The client of a running request has left. The slot stays occupied: the replica still works.
@@ -105,23 +105,29 @@ impl<R: Clone> Admission<R> {
     }
 
     /// The replica is done with an abandoned request.
-    pub fn vacate(&mut self, seat: Seat) -> Left {
+    pub fn vacate(&mut self, seat: Seat, now: Instant) -> Left {
         let Some(index) = self.find(seat) else {
             return Left::default();
         };
         let slots = &mut self.replicas[index];
-        slots.give_back();
-        let vacated = slots.retired && slots.in_flight == 0;
-        if !slots.present && slots.in_flight == 0 {
+        slots.give_back(now);
+        let vacant = slots.in_flight == 0;
+        let vacated = vacant && slots.retired;
+        if vacant && !slots.present {
             self.replicas.swap_remove(index);
             return Left {
-                grant: None,
                 vacated,
+                ..Left::default()
             };
         }
+        let serves = slots.serves();
         let free = slots.is_free(self.limit);
         let grant = if free { self.seat_next(index) } else { None };
-        Left { grant, vacated }
+        Left {
+            idled: vacant && serves && grant.is_none(),
+            grant,
+            vacated,
+        }
     }
 
     /// A replica could not be reached: it gets nothing more until it is restored, and the request
@@ -138,7 +144,7 @@ impl<R: Clone> Admission<R> {
             self.replicas[index].suspect = true;
         }
         // Nobody takes the slot: what cannot be reached is never free.
-        let Left { vacated, .. } = self.vacate(seat);
+        let Left { vacated, .. } = self.vacate(seat, now);
         let verdict = if let Some(seat) = self.take_slot() {
             Verdict::Admitted(ticket, seat)
         } else {

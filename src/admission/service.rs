@@ -1,6 +1,8 @@
 //! Who is in service: replicas are taken out before they are stopped, idle ones first, and put back
 //! when they are wanted again after all.
 
+use std::time::Instant;
+
 use super::slots::Slots;
 use super::{Admission, Grant};
 use crate::revision::ReplicaId;
@@ -33,6 +35,20 @@ impl<R: Clone> Admission<R> {
             self.retired_early.insert(0, replica);
         }
         self.mark_retired(&named, true);
+    }
+
+    /// Takes one replica out of service unless it holds something or takes nothing anyway.
+    pub fn retire_idle(&mut self, replica: ReplicaId) -> bool {
+        let idle = self.indices(|s| s.id == replica && s.serves() && s.in_flight == 0);
+        !self.mark_retired(&idle, true).is_empty()
+    }
+
+    /// Replicas in service that hold nothing, each with when the last request left it; `None`
+    /// before it had one.
+    pub fn idle(&self) -> impl Iterator<Item = (ReplicaId, Option<Instant>)> {
+        let idle = |s: &&Slots<R>| s.serves() && s.in_flight == 0;
+        let replicas = self.replicas.iter().filter(idle);
+        replicas.map(|s| (s.id, s.vacant_since))
     }
 
     /// Puts these replicas back into service; returns those of them that were retired.

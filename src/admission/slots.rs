@@ -1,5 +1,7 @@
 //! One replica's counting semaphore, as data.
 
+use std::time::Instant;
+
 use crate::revision::{ContainerConcurrency, ReplicaId};
 
 /// What one replica holds and whether it may take more.
@@ -9,6 +11,8 @@ pub struct Slots<R> {
     pub id: ReplicaId,
     /// Occupied slots.
     pub in_flight: u32,
+    /// When the last slot was given back; `None` before any was.
+    pub vacant_since: Option<Instant>,
     /// The world lists it as ready. False while it has flapped out with requests still inside.
     pub present: bool,
     /// Taken out of service: finishes what it has.
@@ -26,6 +30,7 @@ impl<R> Slots<R> {
         Self {
             id,
             in_flight: 0,
+            vacant_since: None,
             present: true,
             retired: false,
             suspect: false,
@@ -46,17 +51,19 @@ impl<R> Slots<R> {
         self.serves() && self.in_flight < limit.slots()
     }
 
-    pub(super) fn give_back(&mut self) {
+    pub(super) fn give_back(&mut self, now: Instant) {
         self.in_flight = self
             .in_flight
             .checked_sub(1)
             .expect("a seat is given back once");
+        self.vacant_since = Some(now);
     }
 
     pub(super) fn bare(&self) -> Slots<()> {
         Slots {
             id: self.id,
             in_flight: self.in_flight,
+            vacant_since: self.vacant_since,
             present: self.present,
             retired: self.retired,
             suspect: self.suspect,

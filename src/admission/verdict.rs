@@ -53,6 +53,8 @@ pub struct Left {
     pub grant: Option<Grant>,
     /// The replica is retired and now holds nothing.
     pub vacated: bool,
+    /// The replica is in service and now holds nothing.
+    pub idled: bool,
 }
 
 /// The present numbers of one revision.

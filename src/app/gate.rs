@@ -8,6 +8,7 @@ use std::time::Duration;
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::Instant;
 
+use super::devices::Devices;
 use super::running::Running;
 use crate::admin::Board;
 use crate::backend::{Host, Supervisor};
@@ -32,6 +33,7 @@ pub(super) struct Gate {
     host: Host,
     /// Where what is remembered is noted; `None` where nothing is.
     notebook: Option<Notebook>,
+    pub(super) devices: Devices,
     running: BTreeMap<RevisionId, Running>,
     /// Taken out of the configuration, their processes not gone yet; each with its wait for that.
     leaving: Vec<(Supervisor, JoinHandle<()>)>,
@@ -46,22 +48,23 @@ impl Gate {
         registry: Arc<Registry>,
         board: Arc<Board>,
         exe: PathBuf,
+        devices: Devices,
         config: &Config,
         recorder: Recorder,
         notebook: Option<Notebook>,
     ) -> Self {
-        let most = usize::try_from(config.max_processes).unwrap_or(usize::MAX);
         let janitor = tokio::spawn(retire_connections(Arc::clone(&registry)));
         let config = Config {
             revisions: Vec::new(),
             ..config.clone()
         };
-        let host = Host::new(exe, most);
+        let host = Host::new(exe, devices.places().clone());
         Self {
             registry,
             board,
             host,
             notebook,
+            devices,
             running: BTreeMap::new(),
             leaving: Vec::new(),
             config,
@@ -132,6 +135,7 @@ impl Gate {
             ),
             ("state", old.state != config.state),
             ("maxProcesses", old.max_processes != config.max_processes),
+            ("gpus", old.gpus != config.gpus),
             ("record", old.record != config.record),
             ("recordSize", old.record_size != config.record_size),
         ];

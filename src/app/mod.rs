@@ -1,6 +1,7 @@
 //! The whole gate put together: who is started with what, in which order it ends, and what a
 //! change of the configuration touches. The only module that knows everybody.
 
+mod devices;
 mod drain;
 mod gate;
 mod reload;
@@ -19,6 +20,7 @@ use crate::proxy::{Proxy, Registry, TcpDial};
 use crate::server::{self, Server};
 use crate::state::Keeper;
 use crate::trace::{Recorder, Recording};
+use devices::Devices;
 use drain::Signals;
 use gate::Gate;
 
@@ -38,7 +40,8 @@ pub struct Start {
 /// Runs a gate until it is told to end.
 ///
 /// # Errors
-/// When an address cannot be listened on, or requests had to be cut at the end.
+/// [`Complaints`](crate::config::Complaints) when revisions want devices that are not there; else
+/// when an address cannot be listened on, or requests had to be cut at the end.
 pub async fn run(start: Start) -> anyhow::Result<()> {
     let Start {
         config,
@@ -47,6 +50,7 @@ pub async fn run(start: Start) -> anyhow::Result<()> {
         overrides,
     } = start;
     let mut signals = Signals::listen().context("could not listen for signals")?;
+    let devices = Devices::find(&config).await?;
     let listener = server::listen(config.listen)
         .with_context(|| format!("could not listen on {}", config.listen))?;
     let registry = Arc::new(Registry::default());
@@ -72,6 +76,7 @@ pub async fn run(start: Start) -> anyhow::Result<()> {
         Arc::clone(&registry),
         Arc::clone(&board),
         exe,
+        devices,
         &config,
         recorder,
         notebook,

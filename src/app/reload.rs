@@ -31,7 +31,7 @@ pub(super) async fn until_ended(
             },
             () = changed => "a file changed",
         };
-        reload(gate, files, overrides, why);
+        reload(gate, files, overrides, why).await;
     }
 }
 
@@ -42,8 +42,12 @@ pub(super) fn tell_warnings(config: &Config) {
     }
 }
 
-fn reload(gate: &mut Gate, files: &[PathBuf], overrides: &Overrides, why: &str) {
-    match load_to_run(files, overrides) {
+async fn reload(gate: &mut Gate, files: &[PathBuf], overrides: &Overrides, why: &str) {
+    let read = match load_to_run(files, overrides) {
+        Ok(config) => gate.devices.suffice(&config).await.map(|()| config),
+        Err(complaints) => Err(complaints),
+    };
+    match read {
         Ok(config) => {
             tracing::info!(why, "reading the configuration again");
             tell_warnings(&config);

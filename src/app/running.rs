@@ -53,6 +53,8 @@ impl Running {
             stats: Arc::clone(&stats),
             failed_starts: spec.scaling.failed_starts,
             typical_start: recalled.as_ref().and_then(|r| r.typical_start),
+            min_replicas: spec.scaling.min_replicas,
+            max_starting: spec.scaling.max_starting,
             tape: tape.clone(),
         };
         let supervisor = host.supervise(settings, process, Arc::clone(&throttler));
@@ -121,6 +123,10 @@ impl Running {
             .set_limits(new.spec.container_concurrency, new.spec.queue);
         self.supervisor
             .set_failed_starts(new.spec.scaling.failed_starts);
+        self.supervisor
+            .set_min_replicas(new.spec.scaling.min_replicas);
+        self.supervisor
+            .set_max_starting(new.spec.scaling.max_starting);
         self.scaling.send_replace(scaling(&new.spec));
         if old.schedule != new.schedule {
             self.schedule.send_replace(new.schedule.clone());

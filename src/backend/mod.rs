@@ -14,6 +14,7 @@ pub mod supervisor;
 
 // … and this machine behind the seams.
 pub mod gauges;
+pub mod gpus;
 mod group;
 pub mod helper;
 pub mod keeper;

@@ -48,14 +48,14 @@ pub struct Host {
 
 impl Host {
     /// `exe` is our own binary: it provides the keeper and the shim, and is what a first word
-    /// `holdgate` in a command means. At most `max_processes` run at once over all revisions.
+    /// `holdgate` in a command means. `places` says how many may run at once, and on what.
     /// Must be called inside a tokio runtime.
     #[must_use]
-    pub fn new(exe: PathBuf, max_processes: usize) -> Self {
+    pub fn new(exe: PathBuf, places: Places) -> Self {
         Self {
             keeper: Keeper::new(exe.clone()),
             exe,
-            places: Places::new(max_processes),
+            places,
             directory: Directory::default(),
             recent_ports: Arc::default(),
         }
@@ -171,7 +171,12 @@ impl Launcher for ProcessLauncher {
 impl ProcessLauncher {
     /// The shim that becomes the command when it is given leave through `stdin`.
     fn command(&self, order: &Order, stdin: OwnedFd) -> Command {
-        let Order { endpoint, spec, .. } = order;
+        let Order {
+            endpoint,
+            spec,
+            devices,
+            ..
+        } = order;
         let port = endpoint.0.port().to_string();
         let with_port = |text: &str| text.replace("{port}", &port);
         let mut command = Command::new(&self.host.exe);
@@ -180,6 +185,7 @@ impl ProcessLauncher {
             .arg(self.program(spec))
             .args(spec.command.iter().skip(1).map(|arg| with_port(arg)))
             .env("PORT", &port)
+            .envs(visible(devices))
             .envs(
                 spec.env
                     .iter()
@@ -210,6 +216,14 @@ impl ProcessLauncher {
         socket.read_to_string(&mut cause).await?;
         Ok(Some(cause).filter(|cause| !cause.is_empty()))
     }
+}
+
+/// What lets a process see these devices and no others. What its own settings say of these
+/// variables holds over it: AMD's HIP counts the first within what the second leaves.
+fn visible(devices: &[String]) -> impl Iterator<Item = (&'static str, String)> {
+    let names = ["CUDA_VISIBLE_DEVICES", "ROCR_VISIBLE_DEVICES"];
+    let names = names.into_iter().filter(|_| !devices.is_empty());
+    names.map(|name| (name, devices.join(",")))
 }
 
 /// The shim itself did not start: the folder is missing, or the machine is at its end.

@@ -19,6 +19,8 @@ pub struct Order {
     pub endpoint: Endpoint,
     /// What to run.
     pub spec: Arc<ProcessSpec>,
+    /// The devices it has to itself; none leaves to it what it finds.
+    pub devices: Vec<String>,
 }
 
 /// Starts processes.

@@ -28,6 +28,10 @@ pub struct Settings {
     pub failed_starts: u32,
     /// How long a start usually took in an earlier life of the gate; `None` before the first.
     pub typical_start: Option<Duration>,
+    /// So many replicas are never stopped for another revision's sake.
+    pub min_replicas: u32,
+    /// Most replicas on their way at once; `None` is no bound.
+    pub max_starting: Option<u32>,
     /// Where starts and ends are noted.
     pub tape: Tape,
 }
@@ -45,6 +49,8 @@ pub(super) enum Command {
     Scale(u32),
     Replace(ProcessSpec),
     FailedStarts(u32),
+    MinReplicas(u32),
+    MaxStarting(Option<u32>),
     /// Stop, however long it takes.
     Drain,
     Stop {
@@ -98,6 +104,16 @@ impl Supervisor {
     /// Changes after how many crashes in a row waiting requests are told.
     pub fn set_failed_starts(&self, failed_starts: u32) {
         let _ = self.commands.send(Command::FailedStarts(failed_starts));
+    }
+
+    /// Changes how many replicas are never stopped for another revision's sake.
+    pub fn set_min_replicas(&self, min_replicas: u32) {
+        let _ = self.commands.send(Command::MinReplicas(min_replicas));
+    }
+
+    /// Changes how many replicas may be on their way at once.
+    pub fn set_max_starting(&self, max_starting: Option<u32>) {
+        let _ = self.commands.send(Command::MaxStarting(max_starting));
     }
 
     /// Takes every replica out of service and stops each when it is vacant, or at the deadline.
@@ -162,7 +178,7 @@ impl<L: Launcher, P: Probe, O: Occupancy> Actor<L, P, O> {
                 still_open = vacated(self.vacancies.as_mut()) => if !still_open {
                     self.vacancies = None;
                 },
-                () = self.fleet.desk.granted() => {}
+                () = self.fleet.desk.called() => {}
                 () = until(wake) => {}
             }
         }

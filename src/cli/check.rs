@@ -41,6 +41,9 @@ pub fn meaning(config: &Config) -> String {
         "listens on {}, admin {admin}; at most {} connections and {} model servers\n",
         config.listen, config.max_connections, config.max_processes,
     );
+    if let Some(gpus) = &config.gpus {
+        let _ = writeln!(told, "gives model servers GPUs {}", gpus.join(", "));
+    }
     let is_lone = config.revisions.len() == 1;
     for revision in &config.revisions {
         told.push_str(&tell(revision, is_lone));
@@ -67,6 +70,13 @@ fn tell(revision: &RevisionConfig, is_lone: bool) -> String {
         );
     } else {
         say("starts", "nothing yet: to run it, a command is needed");
+    }
+    if let Some(gpus @ 1..) = revision.process.as_ref().map(|process| process.gpus) {
+        let noun = if gpus == 1 { "GPU" } else { "GPUs" };
+        say(
+            "holds",
+            &format!("{gpus} {noun} in each replica, to itself"),
+        );
     }
     say("scales", &scaling(spec));
     for entry in &revision.schedule.0 {

@@ -178,6 +178,19 @@ m
   answers within 5m, streams within no bound, ends after 5m without a byte
 ";
     assert_eq!(told(sound), (0, meaning.to_owned(), String::new()));
+    let on_devices = "\
+gpus: [0, 1]
+revisions:
+- { name: m, process: { command: [serve], gpus: 2 } }
+";
+    let (code, told_of_devices, _) = told(on_devices);
+    assert_eq!(code, 0);
+    for line in [
+        "gives model servers GPUs 0, 1\n",
+        "\n  holds   2 GPUs in each replica, to itself\n",
+    ] {
+        assert!(told_of_devices.contains(line), "{told_of_devices}");
+    }
     let manifest = "\
 apiVersion: serving.kserve.io/v1beta1
 kind: InferenceService

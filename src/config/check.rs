@@ -86,6 +86,9 @@ fn settle(
     check_between(&drafts, &mut complaints);
     let [environment, flags] = overrides.top();
     let top = Layers::new(vec![&written.top, environment, flags]);
+    if let Some(pool) = top.written(&k::GPUS) {
+        check_devices(&drafts, pool.len(), &mut complaints);
+    }
     let warnings = complaints.take_warnings();
     let config = revisions
         .into_iter()
@@ -96,6 +99,7 @@ fn settle(
             max_connections: top.value(&k::MAX_CONNECTIONS),
             max_processes: top.value(&k::MAX_PROCESSES),
             state: top.written(&k::STATE).unwrap_or_default(),
+            gpus: top.written(&k::GPUS),
             record: top.written(&k::RECORD),
             record_size: top.value(&k::RECORD_SIZE),
             revisions,
@@ -184,6 +188,17 @@ fn target(
         complaints.push(node.complaint(message));
     }
     lone.map(|(place, _)| place)
+}
+
+/// No replica wants more devices than there are.
+fn check_devices(drafts: &[Draft], pool: usize, complaints: &mut Complaints) {
+    for layers in drafts.iter().map(|draft| &draft.layers) {
+        let wanted = layers.written(&k::PROCESS_GPUS);
+        let too_many = wanted.is_some_and(|n| usize::try_from(n).is_ok_and(|n| n > pool));
+        if let Some(node) = layers.node(&k::PROCESS_GPUS).filter(|_| too_many) {
+            complaints.push(node.wanted(&format!("at most as many as there are in gpus ({pool})")));
+        }
+    }
 }
 
 /// The rules between revisions: nothing leads to two of them, and something leads to each.

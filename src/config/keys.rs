@@ -16,7 +16,8 @@ use super::value::{
     number_over, truth, whole, whole_seconds,
 };
 use super::words::{
-    address, address_or_off, command, directory, environment, hosts, http_path, models, name, place,
+    address, address_or_off, command, devices, directory, environment, hosts, http_path, models,
+    name, place,
 };
 use crate::revision::{Aggregation, Hold, MetricTarget, OnDisconnect, OverloadStatus, ScaleMetric};
 use crate::schedule::Schedule;
@@ -47,6 +48,9 @@ keys! {
     STATE: Place = "state", --"state" "DIR" One, "", place,
         "Directory that keeps what was learned over a restart, or off; when not written, holdgate \
          in $XDG_STATE_HOME or ~/.local/state, and none on port 0";
+    GPUS: Vec<String> = "gpus", --"gpus" "DEVICE" List, "", devices,
+        "GPU that model servers may be given: an index, a GPU- or MIG- name, or several with commas \
+         between; when not written, what nvidia-smi lists";
     RECORD: PathBuf = "record", --"record" "FILE" One, "", directory,
         "File to write down what happens, to be replayed; when not written, nothing is recorded";
     RECORD_SIZE: u64 = "recordSize", --"record-size" "SIZE" One, "256MiB",
@@ -196,6 +200,9 @@ keys! {
         "Environment variable for the model server";
     DIR: PathBuf = "process.dir", --"dir" "DIR" One, "", directory,
         "Working directory of the model server";
+    PROCESS_GPUS: u32 = "process.gpus", --"gpus-per-replica" "N" One, "0",
+        |n, c| whole(n, c, 0..=MOST),
+        "GPUs that each replica has to itself, of those in the pool (gpus)";
     READINESS_PATH: String = "process.readiness.path", --"readiness-path" "PATH" One, "", http_path,
         "Path that answers 200 to 399 once the model is ready; when not written, an open port is enough";
     READINESS_TIMEOUT: Duration = "process.readiness.timeout", --"readiness-timeout" "DURATION" One,

@@ -56,6 +56,8 @@ pub struct Config {
     pub max_processes: u32,
     /// Where what was learned is kept over a restart.
     pub state: Place,
+    /// The devices that model servers may be given; `None` is what this machine lists.
+    pub gpus: Option<Vec<String>>,
     /// Where what happens is written down; `None` is nowhere.
     pub record: Option<PathBuf>,
     /// Most bytes of one file of that.

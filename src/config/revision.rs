@@ -209,7 +209,7 @@ impl Draft<'_> {
                 timeout: layers.written(&k::READINESS_TIMEOUT).unwrap_or(cold),
             },
             stop_timeout: layers.value(&k::STOP_TIMEOUT),
-            gpus: 0,
+            gpus: layers.value(&k::PROCESS_GPUS),
             resources: Resources {
                 cpu: layers.written(&k::RESOURCES_CPU),
                 memory: layers.written(&k::RESOURCES_MEMORY),

@@ -97,6 +97,44 @@ pub(super) fn http_path(node: &Node, complaints: &mut Complaints) -> Option<Stri
     wanted(node, "a path that begins with /", complaints)
 }
 
+/// The devices of a pool, each once; one text may name several with commas between.
+pub(super) fn devices(node: &Node, complaints: &mut Complaints) -> Option<Vec<String>> {
+    let named = list(node, complaints, "a list of devices", device_names)?;
+    let mut all: Vec<String> = Vec::new();
+    for (name, item) in named.into_iter().zip(node.items()).flat_map(each) {
+        if all.contains(&name) {
+            complaints
+                .push(item.complaint(format!("wanted each device once, {name} is there twice")));
+            return None;
+        }
+        all.push(name);
+    }
+    Some(all)
+}
+
+fn each((names, item): (Vec<String>, &Node)) -> impl Iterator<Item = (String, &Node)> {
+    names.into_iter().map(move |name| (name, item))
+}
+
+fn device_names(node: &Node, complaints: &mut Complaints) -> Option<Vec<String>> {
+    let names = text(node, complaints)?;
+    let names: Vec<String> = names.split(',').map(|n| n.trim().to_owned()).collect();
+    if names.iter().all(|name| is_device(name)) {
+        return Some(names);
+    }
+    let what = "the index of a device, or a name that begins with GPU- or MIG-";
+    wanted(node, what, complaints)
+}
+
+fn is_device(name: &str) -> bool {
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '/');
+    let is_index = !name.is_empty() && name.chars().all(|c| c.is_ascii_digit());
+    let is_named = ["GPU-", "MIG-"]
+        .iter()
+        .any(|p| name.starts_with(p) && name.len() > p.len());
+    is_index || (is_named && name.chars().all(plain))
+}
+
 /// A directory; whether it exists is found out when it is used.
 pub(super) fn directory(node: &Node, complaints: &mut Complaints) -> Option<PathBuf> {
     text(node, complaints).map(PathBuf::from)

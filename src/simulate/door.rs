@@ -158,7 +158,7 @@ impl Site {
                 self.send_next(&request, Duration::ZERO, scene);
                 self.admission.leave(seat, now - since, now)
             }
-            Stage::Abandoned(seat) => self.admission.vacate(seat),
+            Stage::Abandoned(seat) => self.admission.vacate(seat, now),
             Stage::Arriving | Stage::Waiting(_) => return,
         };
         self.requests.remove(key);

@@ -14,6 +14,8 @@ mod place;
 mod state;
 #[cfg(all(test, not(model_check)))]
 mod tests;
+#[cfg(all(test, not(model_check)))]
+mod tests_idle;
 #[cfg(test)]
 mod tests_support;
 
@@ -30,7 +32,7 @@ use crate::guests::Guests;
 use crate::ports::{Outage, World};
 use crate::revision::{ContainerConcurrency, Endpoint, QueueLimits, ReplicaId};
 use crate::sync::{Mutex, now};
-use crate::trace::{Event, Fate, Step, Tape};
+use crate::trace::{Event, Fate, Tape};
 
 use notes::refused;
 use state::{State, Turn};
@@ -129,6 +131,7 @@ impl<C: Default> Throttler<C> {
             starting_since: None,
             diagnosis: None,
             stuck: Vec::new(),
+            tells_idle: false,
             closed: None,
             tape: tape.clone(),
         };
@@ -173,6 +176,9 @@ impl<C: Default> Throttler<C> {
         state.places.insert(ticket, Turn::Waiting(None));
         if state.admission.serving() == 0 {
             self.poke.notify_one();
+            if state.admission.waiting() == 1 {
+                self.stir();
+            }
         }
         Arrival::Waiting(Place::new(Arc::clone(self), ticket))
     }
@@ -197,8 +203,7 @@ impl<C: Default> Throttler<C> {
         if let Some(outage) = state.outage.clone() {
             wakers.extend(state.dismiss(&outage, now));
         }
-        drop(state);
-        wake(wakers);
+        self.wake(state, wakers);
     }
 
     /// No replica will come any more, whatever the world says from now on: who waits is told, and
@@ -232,20 +237,7 @@ impl<C: Default> Throttler<C> {
         let grants = state.admission.restore(replica);
         state.note_warmth(now);
         let wakers = state.grant(grants, now);
-        drop(state);
-        wake(wakers);
-    }
-
-    /// A replica did not answer within any budget: it takes nothing more, and its backend is told.
-    pub fn report_stuck(&self, replica: ReplicaId) {
-        let now = now();
-        let mut state = self.state.lock();
-        state.admission.retire_one(replica);
-        state.note_step(replica, Step::Retired, now);
-        state.note_warmth(now);
-        state.stuck.push(replica);
-        drop(state);
-        self.vacancies.send_modify(|count| *count += 1);
+        self.wake(state, wakers);
     }
 
     /// Whether a replica is still among the ready ones.
@@ -275,7 +267,7 @@ impl<C: Default> Throttler<C> {
     fn vacate(&self, seat: Seat, ticket: Ticket) {
         let now = now();
         let mut state = self.state.lock();
-        let left = state.admission.vacate(seat);
+        let left = state.admission.vacate(seat, now);
         let ticket = ticket.number();
         state.tape.note(now, || Event::Vacated { ticket });
         self.pass_on(state, left, now);
@@ -283,12 +275,13 @@ impl<C: Default> Throttler<C> {
 
     fn pass_on(&self, mut state: Guard<'_, C>, left: Left, now: Instant) {
         let waker = left.grant.and_then(|grant| state.seat(grant, now));
+        let stirs = left.vacated || (left.idled && state.tells_idle);
         drop(state);
         if let Some(waker) = waker {
             waker.wake();
         }
-        if left.vacated {
-            self.vacancies.send_modify(|count| *count += 1);
+        if stirs {
+            self.stir();
         }
     }
 }

@@ -88,3 +88,19 @@ fn model_a_replica_found_vacant_after_it_was_retired_stays_vacant() {
         assert!(!(vacant && matches!(arrival, Arrival::Admitted(_))));
     });
 }
+
+#[test]
+fn model_a_replica_that_is_taken_and_a_request_that_comes_do_not_meet() {
+    loom::model(|| {
+        let throttler = throttler(1);
+        throttler.follow(&ready(&[1]));
+        let arrives = {
+            let throttler = Arc::clone(&throttler);
+            thread::spawn(move || throttler.arrive(0))
+        };
+        let taken = throttler.retire_idle(ReplicaId(1));
+        let arrival = arrives.join().expect("no panic");
+        assert_eq!(taken, matches!(arrival, Arrival::Waiting(_)));
+        assert_eq!(throttler.is_waited_for(), taken);
+    });
+}

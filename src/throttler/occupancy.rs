@@ -1,11 +1,43 @@
-//! What a backend may ask of the throttler before it stops a replica.
+//! What a backend may ask of the throttler before it stops a replica, and what makes it look again.
+
+use std::task::Waker;
+use std::time::Instant;
 
 use tokio::sync::watch;
 
-use super::{Throttler, now, wake};
+use super::{Guard, Throttler, now, wake};
 use crate::ports::Occupancy;
 use crate::revision::ReplicaId;
 use crate::trace::Step;
+
+impl<C: Default> Throttler<C> {
+    /// A replica did not answer within any budget: it takes nothing more, and its backend is told.
+    pub fn report_stuck(&self, replica: ReplicaId) {
+        let now = now();
+        let mut state = self.state.lock();
+        state.admission.retire_one(replica);
+        state.note_step(replica, Step::Retired, now);
+        state.note_warmth(now);
+        state.stuck.push(replica);
+        drop(state);
+        self.stir();
+    }
+
+    /// Wakes those whose turn it is, and the backend if it waits for a replica that nobody needs.
+    pub(super) fn wake(&self, state: Guard<'_, C>, wakers: Vec<Waker>) {
+        let stirs = state.tells_idle && state.admission.idle().next().is_some();
+        drop(state);
+        wake(wakers);
+        if stirs {
+            self.stir();
+        }
+    }
+
+    /// The backend looks again.
+    pub(super) fn stir(&self) {
+        self.vacancies.send_modify(|count| *count += 1);
+    }
+}
 
 impl<C: Default + Send + Sync + 'static> Occupancy for Throttler<C> {
     fn retire(&self, count: usize) -> Vec<ReplicaId> {
@@ -25,6 +57,17 @@ impl<C: Default + Send + Sync + 'static> Occupancy for Throttler<C> {
         state.admission.retire_one(replica);
         state.note_step(replica, Step::Retired, now);
         state.note_warmth(now);
+    }
+
+    fn retire_idle(&self, replica: ReplicaId) -> bool {
+        let now = now();
+        let mut state = self.state.lock();
+        let retired = state.admission.retire_idle(replica);
+        if retired {
+            state.note_step(replica, Step::Retired, now);
+            state.note_warmth(now);
+        }
+        retired
     }
 
     fn revive(&self, replicas: &[ReplicaId]) -> Vec<ReplicaId> {
@@ -47,6 +90,18 @@ impl<C: Default + Send + Sync + 'static> Occupancy for Throttler<C> {
 
     fn is_vacant(&self, replica: ReplicaId) -> bool {
         self.state.lock().admission.is_vacant(replica)
+    }
+
+    fn idle(&self) -> Vec<(ReplicaId, Option<Instant>)> {
+        self.state.lock().admission.idle().collect()
+    }
+
+    fn tell_idle(&self, tell: bool) {
+        self.state.lock().tells_idle = tell;
+    }
+
+    fn is_waited_for(&self) -> bool {
+        self.state.lock().admission.waiting() > 0
     }
 
     fn vacancies(&self) -> watch::Receiver<u64> {

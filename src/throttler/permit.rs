@@ -110,7 +110,7 @@ impl<C: Default> Permit<C> {
         };
         drop(state);
         if vacated {
-            self.throttler.vacancies.send_modify(|count| *count += 1);
+            self.throttler.stir();
         }
         arrival
     }

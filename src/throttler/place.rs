@@ -102,7 +102,7 @@ impl<C: Default> Drop for Place<C> {
             Some(Turn::Granted(seat)) => {
                 state.note_over(self.ticket, self.fate, now);
                 state.admission.abandon(now);
-                let left = state.admission.vacate(seat);
+                let left = state.admission.vacate(seat, now);
                 self.throttler.pass_on(state, left, now);
             }
             Some(Turn::Waiting(_)) => {

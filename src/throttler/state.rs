@@ -30,6 +30,8 @@ pub(super) struct State<C> {
     pub(super) closed: Option<Arc<Outage>>,
     /// Replicas found stuck, until the backend is told.
     pub(super) stuck: Vec<ReplicaId>,
+    /// Somebody waits for a replica to fall idle.
+    pub(super) tells_idle: bool,
     pub(super) tape: Tape,
 }
 

@@ -8,14 +8,14 @@ use super::{Arrival, Permit, Place, Throttler};
 use crate::ports::{Occupancy, Outage, OutageReason, ReplicaState, World};
 use crate::revision::ReplicaId;
 
-fn admitted(throttler: &Arc<Throttler<()>>) -> Permit<()> {
+pub(super) fn admitted(throttler: &Arc<Throttler<()>>) -> Permit<()> {
     match throttler.arrive(0) {
         Arrival::Admitted(permit) => permit,
         other => panic!("not admitted: {other:?}"),
     }
 }
 
-fn waiting(throttler: &Arc<Throttler<()>>) -> Place<()> {
+pub(super) fn waiting(throttler: &Arc<Throttler<()>>) -> Place<()> {
     match throttler.arrive(0) {
         Arrival::Waiting(place) => place,
         other => panic!("not waiting: {other:?}"),
@@ -23,7 +23,7 @@ fn waiting(throttler: &Arc<Throttler<()>>) -> Place<()> {
 }
 
 /// Whether it is its turn, without waiting for it.
-fn turn(place: &mut Place<()>) -> Poll<Result<Permit<()>, Arc<Outage>>> {
+pub(super) fn turn(place: &mut Place<()>) -> Poll<Result<Permit<()>, Arc<Outage>>> {
     pin!(place).poll(&mut Context::from_waker(Waker::noop()))
 }
 

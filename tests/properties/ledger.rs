@@ -177,7 +177,7 @@ impl Ledger {
                 if let Some((_, seat, abandoned)) = self.take_running(i) {
                     let took = Duration::from_millis(5);
                     let left = if abandoned {
-                        self.admission.vacate(seat)
+                        self.admission.vacate(seat, self.now)
                     } else {
                         self.admission.leave(seat, took, self.now)
                     };

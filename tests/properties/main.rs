@@ -4,3 +4,4 @@ mod admission;
 mod ledger;
 mod lives;
 mod memory;
+mod places;

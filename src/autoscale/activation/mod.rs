@@ -196,7 +196,8 @@ impl Activation {
     fn at_zero(&self, spec: &Spec, seen: &Seen, now: Instant) -> (AtZero, Option<Instant>) {
         let scaling = &spec.scaling;
         let lasted = now.saturating_duration_since(self.since);
-        if self.condition == Condition::Activating && lasted <= spec.activation_timeout {
+        let activates = self.condition == Condition::Activating && !gave_way(seen);
+        if activates && lasted <= spec.activation_timeout {
             let given_up = self.since + spec.activation_timeout;
             return (AtZero::Leave(Bound::Activating), Some(given_up));
         }
@@ -261,6 +262,12 @@ impl Activation {
 #[must_use]
 pub fn wakes(asked: Option<u32>, in_flight: u32) -> bool {
     in_flight > 0 && asked.is_none_or(|replicas| replicas == 0)
+}
+
+/// Its place went to another revision while nobody was here: it is on its way to nothing, and its
+/// wish for a place ends with its window.
+const fn gave_way(seen: &Seen) -> bool {
+    seen.present() == 0 && seen.shortage.is_some() && seen.idle_since.is_some()
 }
 
 fn idle_for_long(spec: &Spec, idle_since: Option<Instant>, now: Instant) -> bool {

@@ -1,6 +1,6 @@
 use super::*;
 use crate::autoscale::support::{seconds, spec, start};
-use crate::autoscale::{Averages, Decider, Seen};
+use crate::autoscale::{Averages, Decider, Seen, Shortage};
 
 /// A decision for `average` replicas where `ready` are ready.
 fn decided(spec: &Spec, average: f64, ready: u32, now: Instant) -> Decision {
@@ -51,6 +51,31 @@ fn the_last_replica_goes_step_by_step() {
     check(Inactive, 30, (Some(0), Bound::None));
     check(Activating, 630, (None, Bound::Activating));
     check(Activating, 631, (Some(0), Bound::None));
+}
+
+#[test]
+fn what_gave_its_place_away_wants_one_back_only_while_somebody_is_here() {
+    let spec = spec(1.0);
+    let check = |shortage, idle: bool, ready, want| {
+        let now = start() + seconds(100);
+        let mut activation = Activation::new(&spec, 1, now);
+        activation.condition = Condition::Activating;
+        let idle_since = idle.then_some(now);
+        let nothing = Averages {
+            stable: 0.0,
+            panic: 0.0,
+        };
+        let mut decision = decided_since(idle_since, Some(nothing), &spec, ready, now);
+        decision.seen.shortage = shortage;
+        assert_eq!(decision.replicas, Some(0));
+        let decision = activation.settle(decision, &spec, now);
+        assert_eq!(decision.replicas, want, "{shortage:?} {idle} {ready}");
+    };
+    let short = Some(Shortage::NoFreeGpu);
+    check(short, true, 0, Some(0));
+    check(short, false, 0, None);
+    check(short, true, 1, None);
+    check(None, true, 0, None);
 }
 
 #[test]

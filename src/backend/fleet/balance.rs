@@ -9,7 +9,7 @@ use tracing::{info, warn};
 use super::Fleet;
 use super::member::{Member, Phase};
 use crate::backend::life::Life;
-use crate::backend::places::Place;
+use crate::backend::places::{Ask, Place, Taken};
 use crate::backend::recovery::{Attempt, Crash};
 use crate::backend::seams::{Launcher, Order, Probe};
 use crate::ports::Occupancy;
@@ -24,6 +24,7 @@ impl<L: Launcher, P: Probe, O: Occupancy> Fleet<L, P, O> {
     /// Brings what is nearer to what is wanted. Calling it again changes nothing.
     pub(in crate::backend) fn reconcile(&mut self, now: Instant) {
         self.recheck = None;
+        self.give_up_taken(now);
         self.give_up_stuck(now);
         let wanted = if self.closing.is_some() {
             0
@@ -35,6 +36,20 @@ impl<L: Launcher, P: Probe, O: Occupancy> Fleet<L, P, O> {
         self.shrink(wanted, now);
         self.grow(wanted, now);
         self.stop_vacant(now);
+        let standings: Vec<_> = self.members.iter().map(Member::standing).collect();
+        self.desk.get_up(&standings);
+    }
+
+    /// Idle replicas whose places another revision needs more: the throttler gives them nothing
+    /// more, so they can end at once.
+    fn give_up_taken(&mut self, now: Instant) {
+        for Taken { replica, by } in self.desk.sit_down() {
+            let revision = self.settings.revision.clone();
+            if let Some(member) = self.member(replica).filter(|m| m.phase == Phase::Ready) {
+                member.leave(now);
+                info!(%revision, %replica, "stopping: it was idle, and {by} needs its place");
+            }
+        }
     }
 
     /// A replica that does not answer is as good as crashed: its connections break when it ends,
@@ -83,8 +98,10 @@ impl<L: Launcher, P: Probe, O: Occupancy> Fleet<L, P, O> {
         let missing = missing - self.revive(missing, now);
         self.recovery.resize(missing, now);
         let mut waits = false;
-        while let Some(attempt) = self.recovery.take(self.supply(), now) {
-            let Some(place) = self.desk.take() else {
+        while self.may_start()
+            && let Some(attempt) = self.recovery.take(self.supply(), now)
+        {
+            let Some(place) = self.desk.take(self.ask()) else {
                 self.recovery.put_back(attempt);
                 self.make_room(now);
                 waits = true;
@@ -104,6 +121,22 @@ impl<L: Launcher, P: Probe, O: Occupancy> Fleet<L, P, O> {
         }
         if !waits {
             self.desk.leave();
+        }
+    }
+
+    /// Those of an older spec are on their way no longer.
+    fn may_start(&self) -> bool {
+        let on_their_way = self.supply().starting;
+        let most = self.settings.max_starting.map(|most| most as usize);
+        most.is_none_or(|most| on_their_way < most)
+    }
+
+    fn ask(&self) -> Ask {
+        let serves = |m: &Member| matches!(m.phase, Phase::Starting | Phase::Ready);
+        Ask {
+            replica: ReplicaId(self.newest + 1),
+            devices: self.spec.gpus,
+            is_bare: !self.members.iter().any(serves),
         }
     }
 
@@ -129,6 +162,7 @@ impl<L: Launcher, P: Probe, O: Occupancy> Fleet<L, P, O> {
                 replica: member.id,
                 endpoint,
                 spec: self.spec.clone(),
+                devices: place.devices.clone(),
             },
             place,
             stop: member.stop.clone(),

@@ -4,6 +4,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::backend::life::Ending;
+use crate::backend::places::arbiter::Standing;
 use crate::ports::{ReplicaState, ReplicaView};
 use crate::revision::{Endpoint, ReplicaId};
 use crate::trace;
@@ -40,6 +41,16 @@ impl Member {
     pub(super) fn leave(&mut self, now: Instant) {
         self.stop.cancel();
         self.enter(Phase::Leaving, now);
+    }
+
+    /// As the places see it.
+    pub(super) fn standing(&self) -> (ReplicaId, Standing) {
+        let standing = match self.phase {
+            Phase::Starting | Phase::Draining => Standing::Kept,
+            Phase::Ready => Standing::Serving(self.since.into_std()),
+            Phase::Leaving => Standing::Going,
+        };
+        (self.id, standing)
     }
 
     pub(super) fn view(&self) -> Option<ReplicaView> {

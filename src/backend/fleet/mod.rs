@@ -64,7 +64,9 @@ impl<L: Launcher, P: Probe, O: Occupancy> Fleet<L, P, O> {
         occupancy: Arc<O>,
         tell: mpsc::UnboundedSender<Note>,
     ) -> Self {
+        let (name, keeps) = (settings.revision.clone(), settings.min_replicas);
         Self {
+            desk: Desk::new(places, name, keeps, occupancy.clone()),
             recovery: Recovery::new(settings.failed_starts),
             typical_start: settings.typical_start,
             settings,
@@ -73,7 +75,6 @@ impl<L: Launcher, P: Probe, O: Occupancy> Fleet<L, P, O> {
             launcher: Arc::new(launcher),
             probe: Arc::new(probe),
             occupancy,
-            desk: Desk::new(places),
             lives: JoinSet::new(),
             tell,
             wanted: 0,
@@ -90,6 +91,8 @@ impl<L: Launcher, P: Probe, O: Occupancy> Fleet<L, P, O> {
         match command {
             Command::Scale(wanted) => self.wanted = wanted,
             Command::FailedStarts(count) => self.recovery.set_failed_starts(count),
+            Command::MinReplicas(count) => self.desk.keep(count),
+            Command::MaxStarting(most) => self.settings.max_starting = most,
             Command::Replace(spec) if spec == *self.spec => {}
             Command::Replace(spec) => self.replace(spec, now),
             Command::Drain => self.close(None, now),

@@ -7,6 +7,7 @@ mod requests;
 mod rolling;
 mod scaling;
 mod stuck;
+mod taking;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -42,23 +43,37 @@ impl Scene {
     }
 
     fn on(machine: Machine, places: Places) -> Self {
-        Self::knowing(None, machine, places)
+        Self::of("flowers", spec("serve"), machine, places)
     }
 
     /// With what an earlier life has learned of its starts.
     fn knowing(typical_start: Option<Duration>, machine: Machine, places: Places) -> Self {
+        Self::with(("flowers", typical_start), spec("serve"), machine, places)
+    }
+
+    fn of(name: &str, spec: ProcessSpec, machine: Machine, places: Places) -> Self {
+        Self::with((name, None), spec, machine, places)
+    }
+
+    fn with(
+        (name, typical_start): (&str, Option<Duration>),
+        spec: ProcessSpec,
+        machine: Machine,
+        places: Places,
+    ) -> Self {
         let requests = Requests::new();
         let stats = Arc::new(Stats::new());
         let settings = Settings {
             typical_start,
-            revision: RevisionId::new("flowers"),
+            revision: RevisionId::new(name),
             stats: Arc::clone(&stats),
             failed_starts: 3,
+            min_replicas: 0,
+            max_starting: None,
             tape: Tape::default(),
         };
         let seams = (machine.clone(), machine.clone());
-        let supervisor =
-            Supervisor::start(settings, spec("serve"), seams, places, requests.clone());
+        let supervisor = Supervisor::start(settings, spec, seams, places, requests.clone());
         let world = supervisor.world();
         requests.follow(supervisor.world());
         Self {

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Instant;
 
 use parking_lot::Mutex;
 use tokio::sync::watch;
@@ -22,6 +23,9 @@ struct Held {
     retired: Vec<ReplicaId>,
     busy: HashMap<ReplicaId, u32>,
     stuck: Vec<ReplicaId>,
+    finished: HashMap<ReplicaId, Instant>,
+    waiting: bool,
+    tells_idle: bool,
 }
 
 impl Held {
@@ -55,6 +59,11 @@ impl Requests {
                         inside.ready.push(replica.id);
                     }
                 }
+                let told = inside.tells_idle;
+                drop(inside);
+                if told {
+                    requests.stir();
+                }
             }
         });
     }
@@ -64,7 +73,23 @@ impl Requests {
     }
 
     pub(super) fn finish(&self, replica: ReplicaId) {
-        self.inside.lock().busy.remove(&replica);
+        let mut inside = self.inside.lock();
+        inside.busy.remove(&replica);
+        inside.finished.insert(replica, crate::sync::now());
+        let told = inside.tells_idle || inside.retired.contains(&replica);
+        drop(inside);
+        if told {
+            self.stir();
+        }
+    }
+
+    /// Requests wait in line, or none does any more.
+    pub(super) fn wait(&self, waiting: bool) {
+        self.inside.lock().waiting = waiting;
+        self.stir();
+    }
+
+    pub(super) fn stir(&self) {
         self.vacancies.send_modify(|changes| *changes += 1);
     }
 
@@ -73,7 +98,7 @@ impl Requests {
         self.hold(replica, 1);
         self.retire_one(replica);
         self.inside.lock().stuck.push(replica);
-        self.vacancies.send_modify(|changes| *changes += 1);
+        self.stir();
     }
 }
 
@@ -95,6 +120,16 @@ impl Occupancy for Requests {
         }
     }
 
+    fn retire_idle(&self, replica: ReplicaId) -> bool {
+        let inside = self.inside.lock();
+        let idle = inside.ready.contains(&replica) && inside.load(replica) == 0;
+        drop(inside);
+        if idle {
+            self.retire_one(replica);
+        }
+        idle
+    }
+
     fn revive(&self, replicas: &[ReplicaId]) -> Vec<ReplicaId> {
         let mut inside = self.inside.lock();
         let retired = std::mem::take(&mut inside.retired);
@@ -111,6 +146,21 @@ impl Occupancy for Requests {
 
     fn is_vacant(&self, replica: ReplicaId) -> bool {
         self.inside.lock().load(replica) == 0
+    }
+
+    fn idle(&self) -> Vec<(ReplicaId, Option<Instant>)> {
+        let inside = self.inside.lock();
+        let idle = inside.ready.iter().filter(|&&id| inside.load(id) == 0);
+        idle.map(|id| (*id, inside.finished.get(id).copied()))
+            .collect()
+    }
+
+    fn tell_idle(&self, tell: bool) {
+        self.inside.lock().tells_idle = tell;
+    }
+
+    fn is_waited_for(&self) -> bool {
+        self.inside.lock().waiting
     }
 
     fn vacancies(&self) -> watch::Receiver<u64> {

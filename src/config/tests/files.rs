@@ -110,6 +110,7 @@ fn all_defaults() -> Config {
         max_connections: 16384,
         max_processes: 16,
         state: Place::Usual,
+        gpus: None,
         record: None,
         record_size: 256 << 20,
         revisions: vec![RevisionConfig {

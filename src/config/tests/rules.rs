@@ -67,6 +67,48 @@ fn limits_that_contradict_each_other_are_named() {
 }
 
 #[test]
+fn devices_are_named_once_and_no_replica_wants_more_than_there_are() {
+    let of = |top: &str, gpus: u32| {
+        let process = format!("{{ command: [a], gpus: {gpus} }}");
+        format!("{top}\nrevisions: [{{ name: a, process: {process} }}]\n")
+    };
+    let pool = |top: &str| meaning(&of(top, 1)).gpus.expect("a pool");
+    assert_eq!(pool("gpus: [1, GPU-8a56]"), ["1", "GPU-8a56"]);
+    assert_eq!(
+        pool("gpus: ['0, 2', MIG-GPU-1/1/0]"),
+        ["0", "2", "MIG-GPU-1/1/0"]
+    );
+    assert_eq!(meaning(&of("", 1)).gpus, None, "this machine will tell");
+    let wrong = |top: &str, gpus| complaints(&of(top, gpus)).join("\n");
+    assert_eq!(
+        wrong("gpus: [0, 1, 0]", 1),
+        "a.yaml:1:14: gpus[2]: wanted each device once, 0 is there twice"
+    );
+    assert_eq!(
+        wrong("gpus: [first]", 1),
+        "a.yaml:1:8: gpus[0]: wanted the index of a device, or a name that begins with GPU- or \
+         MIG-, not first"
+    );
+    assert_eq!(
+        wrong("gpus: [0, 1]", 3),
+        "a.yaml:2:55: revisions[0].process.gpus: wanted at most as many as there are in gpus (2), \
+         not 3"
+    );
+    assert_eq!(
+        wrong("gpus: 0", 0),
+        "a.yaml:1:7: gpus: wanted a list of devices, not 0"
+    );
+
+    let written = Written::new(&[("a.yaml", &of("gpus: [7]", 1))]);
+    let read = |flags: &[&str], environment: &[&str]| {
+        let config = written.load(&overrides(flags, environment, &[]));
+        config.expect("sound").gpus.expect("a pool")
+    };
+    assert_eq!(read(&[], &["HOLDGATE_GPUS=0,1"]), ["0", "1"]);
+    assert_eq!(read(&["gpus=2,3"], &["HOLDGATE_GPUS=0,1"]), ["2", "3"]);
+}
+
+#[test]
 fn nothing_leads_to_two_revisions() {
     let text = "\
 revisions:

@@ -1,6 +1,7 @@
 //! The built program as a person meets it: real sockets, signals, files and processes.
 
 mod client;
+mod devices;
 mod directory;
 mod edge;
 mod ending;

@@ -22,6 +22,17 @@ pub(super) const PATIENCE: Duration = Duration::from_secs(30);
 /// Between two looks at something that tells nobody when it changes.
 pub(super) const GLANCE: Duration = Duration::from_millis(10);
 
+/// What every gate of a test is told.
+pub(super) const LOCALLY: [&str; 7] = [
+    "run",
+    "--listen",
+    "127.0.0.1:0",
+    "--admin",
+    "127.0.0.1:0",
+    "--log-format",
+    "json",
+];
+
 /// A running gate. Dropped, it gets SIGKILL; its keeper ends what it has started.
 pub(super) struct Gate {
     process: Child,
@@ -34,9 +45,12 @@ pub(super) struct Gate {
 impl Gate {
     /// `holdgate run` with these words, once it has said where it listens.
     pub(super) async fn run(words: &[&str]) -> Self {
-        let mut process = holdgate(&["run", "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"])
-            .args(["--log-format", "json"])
-            .args(words)
+        Self::spawn(holdgate(&[&LOCALLY[..], words].concat())).await
+    }
+
+    /// The same with a command that is ready to go.
+    pub(super) async fn spawn(mut command: Command) -> Self {
+        let mut process = command
             .stderr(Stdio::piped())
             .spawn()
             .expect("the program starts");

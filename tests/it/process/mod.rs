@@ -12,6 +12,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use holdgate::backend::keeper::Keeper;
+use holdgate::backend::places::Places;
 use holdgate::backend::seams::{Child, LaunchError, Launcher, Order};
 use holdgate::backend::{Host, ProcessSpec, Readiness, Resources, Settings, Supervisor};
 use holdgate::ports::{Occupancy, ReplicaState, Scaler, World};
@@ -34,6 +35,9 @@ impl Occupancy for Idle {
         (1..=64).map(ReplicaId).collect()
     }
     fn retire_one(&self, _replica: ReplicaId) {}
+    fn retire_idle(&self, _replica: ReplicaId) -> bool {
+        true
+    }
     fn revive(&self, _replicas: &[ReplicaId]) -> Vec<ReplicaId> {
         Vec::new()
     }
@@ -42,6 +46,13 @@ impl Occupancy for Idle {
     }
     fn is_vacant(&self, _replica: ReplicaId) -> bool {
         true
+    }
+    fn idle(&self) -> Vec<(ReplicaId, Option<std::time::Instant>)> {
+        Vec::new()
+    }
+    fn tell_idle(&self, _tell: bool) {}
+    fn is_waited_for(&self) -> bool {
+        false
     }
     fn vacancies(&self) -> watch::Receiver<u64> {
         self.0.subscribe()
@@ -54,9 +65,11 @@ fn supervise(spec: ProcessSpec) -> (Supervisor, watch::Receiver<World>) {
         revision: RevisionId::new("flowers"),
         stats: Arc::default(),
         failed_starts: 3,
+        min_replicas: 0,
+        max_starting: None,
         tape: Tape::default(),
     };
-    let host = Host::new(EXE.into(), 16);
+    let host = Host::new(EXE.into(), Places::new(16));
     let occupancy = Arc::new(Idle(watch::Sender::new(0)));
     let supervisor = host.supervise(settings, spec, occupancy);
     let world = supervisor.world();
@@ -84,12 +97,13 @@ fn shell(script: &str) -> ProcessSpec {
 
 /// Launches without supervision.
 async fn launch(spec: ProcessSpec) -> Result<(impl Child, u16), LaunchError> {
-    let launcher = Host::new(EXE.into(), 16).launcher(RevisionId::new("flowers"));
+    let launcher = Host::new(EXE.into(), Places::new(16)).launcher(RevisionId::new("flowers"));
     let endpoint = launcher.endpoint().expect("there is a free port");
     let order = Order {
         replica: ReplicaId(1),
         endpoint,
         spec: Arc::new(spec),
+        devices: Vec::new(),
     };
     let child = launcher.launch(&order).await?;
     Ok((child, endpoint.0.port()))

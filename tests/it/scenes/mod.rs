@@ -3,6 +3,7 @@
 
 mod cold;
 mod connections;
+mod devices;
 mod headers;
 mod kills;
 mod leaving;

@@ -40,6 +40,7 @@ pub(crate) struct Gate {
     board: Arc<Board>,
     revisions: Vec<Running>,
     loops: JoinSet<()>,
+    places: Places,
     recorder: Recorder,
 }
 
@@ -56,6 +57,11 @@ struct Running {
 impl Gate {
     /// No revision yet.
     pub(crate) fn empty() -> Self {
+        Self::on(Places::new(1000))
+    }
+
+    /// The same on a machine with so many places and devices.
+    pub(crate) fn on(places: Places) -> Self {
         let (machine, registry) = (Machine::default(), Arc::new(Registry::default()));
         let proxy = Arc::new(Proxy::new(Arc::clone(&registry), machine.clone()));
         Self {
@@ -66,6 +72,7 @@ impl Gate {
             registry,
             revisions: Vec::new(),
             loops: JoinSet::new(),
+            places,
             recorder: Recorder::default(),
         }
     }
@@ -114,13 +121,15 @@ impl Gate {
             typical_start: None,
             revision: spec.id.clone(),
             failed_starts: spec.scaling.failed_starts,
+            min_replicas: spec.scaling.min_replicas,
+            max_starting: spec.scaling.max_starting,
             stats: Arc::clone(&stats),
             tape: throttler.tape().clone(),
         };
         let machine = (self.machine.clone(), self.machine.clone());
         let occupancy = Arc::clone(&throttler);
-        let supervisor =
-            Supervisor::start(settings, process, machine, Places::new(1000), occupancy);
+        let places = self.places.clone();
+        let supervisor = Supervisor::start(settings, process, machine, places, occupancy);
         let scaling = Spec::new(spec.scaling.clone(), spec.container_concurrency);
         let (sender, scaling) = watch::channel(scaling);
         let gauged = watch::Sender::new(Gauged::default());
@@ -223,6 +232,14 @@ impl Gate {
 
     pub(crate) fn decisions(&self) -> Vec<Decision> {
         self.first().decided.lock().clone()
+    }
+
+    /// The last decision about a revision.
+    pub(crate) fn last_decision(&self, name: &str) -> Decision {
+        let mut revisions = self.revisions.iter();
+        let running = revisions.find(|running| running.spec.id.as_str() == name);
+        let decided = running.expect("it was added").decided.lock();
+        decided.last().expect("something was decided").clone()
     }
 
     pub(crate) fn stats(&self) -> &Stats {

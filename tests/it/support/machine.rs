@@ -32,6 +32,10 @@ pub(crate) enum Start {
 pub(crate) struct Process {
     pub(crate) replica: ReplicaId,
     pub(crate) endpoint: Endpoint,
+    /// The first word of its command.
+    pub(crate) program: String,
+    pub(crate) devices: Vec<String>,
+    pub(crate) launched: Instant,
     /// From when on it listens.
     pub(crate) listens: Option<Instant>,
     pub(crate) work: Gauge,
@@ -47,6 +51,8 @@ struct Inside {
     dialled: u32,
     terminated: Vec<ReplicaId>,
     endpoints: u32,
+    most_running: usize,
+    shared: Vec<String>,
 }
 
 /// The machine; clones are the same one.
@@ -103,6 +109,16 @@ impl Machine {
         self.seen.lock().iter().map(|s| s.id.clone()).collect()
     }
 
+    /// The most processes that ever ran at once.
+    pub(crate) fn most_running(&self) -> usize {
+        self.inside.lock().most_running
+    }
+
+    /// Devices that were given to a process while another one had them.
+    pub(crate) fn shared(&self) -> Vec<String> {
+        self.inside.lock().shared.clone()
+    }
+
     /// The most requests that were ever at work inside one model server.
     pub(crate) fn most_inside(&self) -> u32 {
         let most = self.launched().into_iter().map(|p| p.work.most());
@@ -129,6 +145,9 @@ impl Machine {
         let process = Arc::new(Process {
             replica: order.replica,
             endpoint: order.endpoint,
+            program: order.spec.command.first().cloned().unwrap_or_default(),
+            devices: order.devices.clone(),
+            launched,
             listens: match start {
                 Start::After(load) => Some(launched + load),
                 Start::CrashAfter(_) => None,
@@ -136,7 +155,7 @@ impl Machine {
             work: Gauge::default(),
             ended: CancellationToken::new(),
         });
-        inside.processes.push(Arc::clone(&process));
+        inside.admit(&process);
         if let Start::CrashAfter(after) = start {
             let ended = process.ended.clone();
             tokio::spawn(async move {
@@ -145,6 +164,17 @@ impl Machine {
             });
         }
         process
+    }
+}
+
+impl Inside {
+    fn admit(&mut self, process: &Arc<Process>) {
+        let running = self.processes.iter().filter(|other| other.is_running());
+        let taken = running.clone().flat_map(|other| &other.devices);
+        let taken = taken.filter(|device| process.devices.contains(device));
+        self.shared.extend(taken.cloned());
+        self.most_running = self.most_running.max(running.count() + 1);
+        self.processes.push(Arc::clone(process));
     }
 }
 

@@ -18,7 +18,7 @@ pub(crate) use client::{Answer, Ask, Client, get, named, post, post_told};
 pub(crate) use dials::{Dials, broken};
 pub(crate) use dice::Dice;
 pub(crate) use gate::Gate;
-pub(crate) use machine::{Machine, Start};
+pub(crate) use machine::{Machine, Process, Start};
 pub(crate) use record::{measured, measured_again, was_taken};
 pub(crate) use settings::{defaults, process, revision};
 
