@@ -84,8 +84,8 @@ fn settle(
         .map(|draft| draft.check(commands, &mut complaints))
         .collect();
     check_between(&drafts, &mut complaints);
-    let [environment, flags] = overrides.top();
-    let top = Layers::new(vec![&written.top, environment, flags]);
+    let [environment, flags, settings] = overrides.top();
+    let top = Layers::new(vec![&written.top, environment, flags, settings]);
     let warnings = complaints.take_warnings();
     let config = revisions
         .into_iter()
@@ -121,6 +121,7 @@ fn draft<'a>(
     if is_target {
         layers.extend(overrides.revision());
     }
+    layers.extend(overrides.settings().of(section.name().as_deref()));
     Draft {
         at: &section.at,
         layers: Layers::new(layers),

@@ -16,6 +16,7 @@ mod overrides;
 mod program;
 mod revision;
 mod rules;
+mod setting;
 mod tree;
 mod value;
 mod watch;
@@ -33,7 +34,8 @@ pub use complaint::{Complaint, Complaints, Origin};
 pub use key::{About, Shape};
 pub use overrides::{Overrides, gate_flags, logging_flags, revision_flags};
 pub use program::{LogFormat, Program};
-pub(crate) use value::brief;
+pub use setting::Setting;
+pub(crate) use value::{brief, parse_bytes};
 pub use watch::Watch;
 
 use crate::backend::ProcessSpec;
