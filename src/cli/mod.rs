@@ -3,6 +3,7 @@
 
 mod check;
 mod flags;
+mod simulate;
 
 use std::path::PathBuf;
 
@@ -10,6 +11,7 @@ use clap::{Args, Parser, Subcommand};
 
 pub use check::{check, meaning};
 pub use flags::{GateFlags, LoggingFlags, RevisionFlags};
+pub use simulate::{Screen, SimulateArgs, simulate};
 
 use crate::config::Overrides;
 use crate::sample_model;
@@ -22,6 +24,7 @@ Examples:
   holdgate run --container-concurrency 4 --stop-after-idle 5m -- my-server --port {port}
   holdgate run -f proxy-config/flowers-sample.yaml
   holdgate check -f proxy-config/flowers-sample.yaml
+  holdgate simulate -f proxy-config/flowers-sample.yaml --load 'step 0..60s 5rps; service 200ms; start 45s'
 
 Every flag has one environment name: --queue-timeout is HOLDGATE_QUEUE_TIMEOUT. A flag wins over the
 environment, the environment over a file; lists take commas in the environment. Exit codes: 0 fine,
@@ -56,6 +59,9 @@ pub enum Command {
     Run(Box<RunArgs>),
     /// Tell what files mean, or everything that is wrong with them
     Check(FileArgs),
+    /// What would come of a load, with these settings or those
+    #[command(after_help = simulate::EXAMPLES, after_long_help = simulate::long_help())]
+    Simulate(Box<SimulateArgs>),
     /// A stand-in model server for trying things out; counts what it sees on /stats
     SampleModel(sample_model::Args),
 }

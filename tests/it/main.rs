@@ -9,3 +9,4 @@ mod scenes;
 mod simulate;
 mod support;
 mod vectors;
+mod whatif;
