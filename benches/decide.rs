@@ -16,7 +16,7 @@ use anyhow::{Context, Result};
 use clap::Parser;
 use holdgate::admission::meter::{Meter, Report};
 use holdgate::autoscale::{Around, DECIDE_EVERY, Measured, SAMPLE_EVERY, Spec, Steering};
-use holdgate::autoscaler::{Decisions, Gauged, PodAutoscaler};
+use holdgate::autoscaler::{Decisions, Gauged, Lasting, PodAutoscaler};
 use holdgate::ports::{ScaleError, Scaler, World};
 use holdgate::revision::{
     Aggregation, ContainerConcurrency, Hold, QueueLimits, RevisionId, ScaleMetric, Scaling,
@@ -209,6 +209,7 @@ fn autoscaler(n: u32) -> PodAutoscaler<(), Agrees> {
         read_ahead: 0,
     };
     PodAutoscaler {
+        lasting: Lasting::nothing(),
         id: RevisionId::new(n.to_string()),
         throttler: Throttler::new(ContainerConcurrency::UNLIMITED, limits),
         scaler: Agrees,

@@ -9,7 +9,9 @@ use std::time::{Duration, Instant};
 use tokio::sync::watch;
 use tokio::time::MissedTickBehavior;
 
-use crate::autoscale::{Around, Bound, Decision, Measured, Mode, SAMPLE_EVERY, Spec, Steering};
+use crate::autoscale::{
+    Around, Bound, Decision, Measured, Memory, Mode, SAMPLE_EVERY, Spec, Steering,
+};
 use crate::ports::{Missing, ReplicaState, Scaler, World};
 use crate::revision::{RevisionId, ScaleMetric};
 use crate::stats::Stats;
@@ -82,6 +84,24 @@ impl Gauged {
     }
 }
 
+/// What comes from an earlier life of the gate, and what is for the next one.
+#[derive(Debug)]
+pub struct Lasting {
+    /// What was remembered, and how long ago; `None` begins without a history.
+    pub recalled: Option<(Memory, Duration)>,
+    /// What is to be remembered. Not worked out while nobody listens.
+    pub kept: watch::Sender<Option<Memory>>,
+}
+
+impl Lasting {
+    /// Nothing was remembered, and nothing will be.
+    #[must_use]
+    pub fn nothing() -> Self {
+        let (recalled, kept) = (None, watch::Sender::new(None));
+        Self { recalled, kept }
+    }
+}
+
 /// Everything one revision's autoscaler reads and steers.
 #[derive(Debug)]
 pub struct PodAutoscaler<C, S> {
@@ -97,6 +117,8 @@ pub struct PodAutoscaler<C, S> {
     pub gauged: watch::Receiver<Gauged>,
     /// The lower bound that a schedule sets at this hour.
     pub scheduled: watch::Receiver<Option<u32>>,
+    /// What outlives a restart.
+    pub lasting: Lasting,
     /// The settings; a change takes effect at the next decision.
     pub spec: watch::Receiver<Spec>,
     /// Where decisions are kept.
@@ -113,14 +135,15 @@ where
     /// Runs until dropped.
     pub async fn run(mut self) {
         let epoch = now();
-        let mut steering = Steering::new(&self.spec.borrow_and_update(), epoch);
+        let mut steering = self.steering(epoch);
+        // After a restart, the first measurement may show what grew while nobody measured.
+        let mut decide_next = self.lasting.recalled.is_none();
         let mut tick = tokio::time::interval_at((epoch + SAMPLE_EVERY).into(), SAMPLE_EVERY);
         // A late tick is not made up for: two samples in one second would count twice.
         tick.set_missed_tick_behavior(MissedTickBehavior::Skip);
         let sample = self.throttler.peek();
         self.note_turn(epoch, true, &[]);
         self.decide(&mut steering, &sample, epoch).await;
-        let mut decide_next = true;
         let mut latest = epoch;
         loop {
             let poked = tokio::select! {
@@ -154,6 +177,14 @@ where
         }
     }
 
+    fn steering(&mut self, now: Instant) -> Steering {
+        let spec = self.spec.borrow_and_update();
+        match &self.lasting.recalled {
+            Some((memory, away)) => Steering::recall(&spec, memory, *away, now),
+            None => Steering::new(&spec, now),
+        }
+    }
+
     /// What was read of the replicas since the last measurement, in the order of the metrics.
     fn gauged(&mut self, spec: &Spec) -> Vec<Option<f64>> {
         let fresh = self.gauged.has_changed().unwrap_or(false);
@@ -181,6 +212,7 @@ where
     async fn decide(&self, steering: &mut Steering, sample: &Sample, now: Instant) {
         let decision = steering.decide(&self.around(sample), now);
         self.stats.decisions.count(decision.bound_by().as_str());
+        self.throttler.rest(decision.enough);
         let asked = steering.asked();
         let mut done = false;
         if decision.changes(asked)
@@ -198,6 +230,9 @@ where
         let noted = || Event::Decided(Some(Box::new(decided(&decision, done))));
         self.throttler.tape().note(crate::sync::now(), noted);
         self.decisions.keep(decision);
+        if !self.lasting.kept.is_closed() {
+            self.lasting.kept.send_replace(Some(steering.remember(now)));
+        }
     }
 
     fn note_turn(&self, now: Instant, began: bool, gauged: &[Option<f64>]) {

@@ -26,6 +26,8 @@ pub mod autoscale;
 // Floor 1: waiting.
 pub mod sync;
 
+pub mod schedule;
+
 pub mod ports;
 
 pub mod stats;
@@ -50,6 +52,8 @@ pub mod server;
 
 // Floor 4: what people type and see.
 pub mod telemetry;
+
+pub mod state;
 
 pub mod sample_model;
 

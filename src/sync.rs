@@ -1,7 +1,7 @@
 //! The lock of the throttler, std's in the program and loom's under the model checker, and the one
 //! reading of the clock: tokio's, so that a test may pause it.
 
-use std::time::Instant;
+use std::time::{Instant, SystemTime};
 
 #[cfg(model_check)]
 use loom::sync as imp;
@@ -31,4 +31,18 @@ impl<T> Mutex<T> {
 #[must_use]
 pub fn now() -> Instant {
     tokio::time::Instant::now().into_std()
+}
+
+/// What a clock on the wall says, for what outlives this process or follows the hours of the day.
+/// Where a test turns the clock, it goes along.
+#[must_use]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the one place that looks at the system's clocks"
+)]
+pub fn wall() -> SystemTime {
+    let (turned, real) = (now(), Instant::now());
+    // The two differ only where a test has turned the one.
+    SystemTime::now() + turned.saturating_duration_since(real)
+        - real.saturating_duration_since(turned)
 }

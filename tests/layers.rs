@@ -5,11 +5,12 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Every module of the crate in reading order, with its floor.
-const ORDER: [(&str, u8); 21] = [
+const ORDER: [(&str, u8); 23] = [
     ("revision", 0),
     ("admission", 0),
     ("autoscale", 0),
     ("sync", 1),
+    ("schedule", 1),
     ("ports", 1),
     ("stats", 1),
     ("trace", 1),
@@ -21,6 +22,7 @@ const ORDER: [(&str, u8); 21] = [
     ("proxy", 3),
     ("server", 3),
     ("telemetry", 4),
+    ("state", 4),
     ("sample_model", 4),
     ("config", 4),
     ("admin", 4),

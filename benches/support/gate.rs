@@ -55,7 +55,7 @@ pub(crate) fn command(
     let mut command = by.command(binary());
     command
         .args(["run", "--listen", &address.to_string()])
-        .args(["--admin", &admin.to_string()])
+        .args(["--admin", &admin.to_string(), "--state", "off"])
         .args(["--name", "bench", "--worker-threads", "1"])
         .args(flags)
         .arg("--")

@@ -200,6 +200,22 @@ impl<R: Clone> Admission<R> {
         self.seat_waiting()
     }
 
+    /// So many replicas are enough: the most loaded of them work on, the others rest, so that they
+    /// fall idle. `None` wakes all of them.
+    pub fn rest(&mut self, enough: Option<u32>) {
+        let Some(enough) = enough else {
+            self.replicas.iter_mut().for_each(|s| s.resting = false);
+            return;
+        };
+        let mut serving: Vec<usize> = (0..self.replicas.len())
+            .filter(|&index| self.replicas[index].serves())
+            .collect();
+        serving.sort_by_key(|&index| std::cmp::Reverse(self.replicas[index].in_flight));
+        for (place, index) in (0..).zip(serving) {
+            self.replicas[index].resting = place >= enough;
+        }
+    }
+
     /// What the caller keeps beside the replica of a seat.
     #[must_use]
     pub fn kept(&self, seat: Seat) -> Option<&R> {

@@ -15,6 +15,8 @@ pub struct Slots<R> {
     pub retired: bool,
     /// Could not be reached; probed until it can.
     pub suspect: bool,
+    /// To fall idle: takes a request only where no other can.
+    pub resting: bool,
     /// What the caller keeps beside it.
     pub kept: R,
 }
@@ -27,6 +29,7 @@ impl<R> Slots<R> {
             present: true,
             retired: false,
             suspect: false,
+            resting: false,
             kept,
         }
     }
@@ -57,6 +60,7 @@ impl<R> Slots<R> {
             present: self.present,
             retired: self.retired,
             suspect: self.suspect,
+            resting: self.resting,
             kept: (),
         }
     }

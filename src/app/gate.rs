@@ -14,6 +14,7 @@ use crate::backend::{Host, Supervisor};
 use crate::config::{Config, RevisionConfig};
 use crate::proxy::Registry;
 use crate::revision::RevisionId;
+use crate::state::Notebook;
 use crate::trace::Recorder;
 
 /// How often unused connections to replicas are looked at.
@@ -29,6 +30,8 @@ pub(super) struct Gate {
     registry: Arc<Registry>,
     board: Arc<Board>,
     host: Host,
+    /// Where what is remembered is noted; `None` where nothing is.
+    notebook: Option<Notebook>,
     running: BTreeMap<RevisionId, Running>,
     /// Taken out of the configuration, their processes not gone yet; each with its wait for that.
     leaving: Vec<(Supervisor, JoinHandle<()>)>,
@@ -45,6 +48,7 @@ impl Gate {
         exe: PathBuf,
         config: &Config,
         recorder: Recorder,
+        notebook: Option<Notebook>,
     ) -> Self {
         let most = usize::try_from(config.max_processes).unwrap_or(usize::MAX);
         let janitor = tokio::spawn(retire_connections(Arc::clone(&registry)));
@@ -57,6 +61,7 @@ impl Gate {
             registry,
             board,
             host,
+            notebook,
             running: BTreeMap::new(),
             leaving: Vec::new(),
             config,
@@ -94,8 +99,9 @@ impl Gate {
             tracing::error!(revision = %revision.spec.id, "it has no command to run");
             return;
         };
+        let notebook = self.notebook.as_ref();
         let tape = self.recorder.tape(&revision.spec.id);
-        let running = Running::start(&self.host, revision, process, &self.board, &tape);
+        let running = Running::start(&self.host, revision, process, &self.board, &tape, notebook);
         self.running.insert(revision.spec.id.clone(), running);
     }
 
@@ -124,6 +130,7 @@ impl Gate {
                 "maxConnections",
                 old.max_connections != config.max_connections,
             ),
+            ("state", old.state != config.state),
             ("maxProcesses", old.max_processes != config.max_processes),
             ("record", old.record != config.record),
             ("recordSize", old.record_size != config.record_size),

@@ -17,6 +17,7 @@ use crate::admin::{self, Board};
 use crate::config::{Config, Overrides, Program};
 use crate::proxy::{Proxy, Registry, TcpDial};
 use crate::server::{self, Server};
+use crate::state::Keeper;
 use crate::trace::{Recorder, Recording};
 use drain::Signals;
 use gate::Gate;
@@ -63,6 +64,8 @@ pub async fn run(start: Start) -> anyhow::Result<()> {
         None => None,
     };
     let exe = std::env::current_exe().context("could not find our own binary")?;
+    let keeper = Keeper::open(&config.state, config.listen);
+    let notebook = keeper.as_ref().map(|keeper| keeper.notebook().clone());
     reload::tell_warnings(&config);
     let (recorder, recording) = record(&config)?;
     let mut gate = Gate::new(
@@ -71,6 +74,7 @@ pub async fn run(start: Start) -> anyhow::Result<()> {
         exe,
         &config,
         recorder,
+        notebook,
     );
     gate.apply(&config);
     let proxy = Arc::new(Proxy::new(registry, TcpDial));
@@ -84,6 +88,9 @@ pub async fn run(start: Start) -> anyhow::Result<()> {
     reload::until_ended(&mut gate, &mut signals, &files, &overrides, &program).await;
     board.set_ready(false);
     let drained = drain::drain(gate, &server, &mut signals, program.drain_timeout).await;
+    if let Some(keeper) = keeper {
+        keeper.close().await;
+    }
     if let Some(recording) = recording {
         recording.finish().await;
     }

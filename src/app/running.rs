@@ -7,14 +7,17 @@ use tokio::task::JoinSet;
 
 use crate::admin::{Board, Watched};
 use crate::autoscale::Spec;
-use crate::autoscaler::{Decisions, Gauged, PodAutoscaler};
+use crate::autoscaler::{Decisions, Gauged, Lasting, PodAutoscaler};
 use crate::backend::{Host, ProcessSpec, Settings, Supervisor};
 use crate::config::RevisionConfig;
 use crate::gauging::Gauging;
 use crate::ports::{Outage, OutageReason, World};
 use crate::proxy::{Revision, Throttler};
 use crate::revision::RevisionSpec;
+use crate::schedule::{Schedule, publish};
+use crate::state::Notebook;
 use crate::stats::Stats;
+use crate::sync::wall;
 use crate::trace::Tape;
 
 /// One revision that runs.
@@ -25,6 +28,7 @@ pub(super) struct Running {
     stats: Arc<Stats>,
     pub(super) supervisor: Supervisor,
     scaling: watch::Sender<Spec>,
+    schedule: watch::Sender<Schedule>,
     /// Follows the world and steers it; ends when dropped.
     pub(super) loops: JoinSet<()>,
 }
@@ -36,8 +40,10 @@ impl Running {
         process: ProcessSpec,
         board: &Board,
         tape: &Tape,
+        notebook: Option<&Notebook>,
     ) -> Self {
         let spec = &revision.spec;
+        let recalled = notebook.and_then(|notebook| notebook.recall(&spec.id, wall()));
         let (limit, queue) = (spec.container_concurrency, spec.queue);
         let throttler = Throttler::recorded(limit, queue, tape.clone());
         let stats = Arc::new(Stats::new());
@@ -45,6 +51,7 @@ impl Running {
             revision: spec.id.clone(),
             stats: Arc::clone(&stats),
             failed_starts: spec.scaling.failed_starts,
+            typical_start: recalled.as_ref().and_then(|r| r.typical_start),
             tape: tape.clone(),
         };
         let supervisor = host.supervise(settings, process, Arc::clone(&throttler));
@@ -53,13 +60,26 @@ impl Running {
         let gauged = watch::Sender::new(Gauged::default());
         let mut loops = JoinSet::new();
         loops.spawn(follow(supervisor.world(), Arc::clone(&throttler)));
+        let lasting = Lasting {
+            recalled: recalled.map(|r| (r.memory, r.away)),
+            ..Lasting::nothing()
+        };
+        if let Some(notebook) = notebook.cloned() {
+            let kept = lasting.kept.subscribe();
+            loops.spawn(notebook.follow(spec.id.clone(), kept, supervisor.world()));
+        }
+        let schedule = watch::Sender::new(revision.schedule.clone());
+        let floor = watch::Sender::new(revision.schedule.floor_at(wall()));
+        let scheduled = floor.subscribe();
+        loops.spawn(publish(schedule.subscribe(), floor));
         let autoscaler = PodAutoscaler {
             id: spec.id.clone(),
             throttler: Arc::clone(&throttler),
             scaler: supervisor.clone(),
             world: supervisor.world(),
             gauged: gauged.subscribe(),
-            scheduled: watch::channel(None).1,
+            scheduled,
+            lasting,
             spec: scaling.subscribe(),
             decisions: Arc::clone(&decisions),
             stats: Arc::clone(&stats),
@@ -89,6 +109,7 @@ impl Running {
             stats,
             supervisor,
             scaling,
+            schedule,
             loops,
         }
     }
@@ -100,6 +121,9 @@ impl Running {
         self.supervisor
             .set_failed_starts(new.spec.scaling.failed_starts);
         self.scaling.send_replace(scaling(&new.spec));
+        if old.schedule != new.schedule {
+            self.schedule.send_replace(new.schedule.clone());
+        }
         if let Some(process) = new.process.clone().filter(|_| old.process != new.process) {
             self.supervisor.replace(process);
         }

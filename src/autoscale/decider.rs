@@ -63,6 +63,28 @@ impl Decider {
         }
     }
 
+    /// Begins with a number that was asked for in an earlier life: in panic, so that it is asked
+    /// for again and nothing shrinks for the length of a stable window.
+    #[must_use]
+    pub fn recall(spec: &Spec, number: u32, now: Instant) -> Self {
+        let mut decider = Self::new(spec, 0, now);
+        if number > 0 {
+            decider.mode = Mode::Panic {
+                since: now,
+                peak: number,
+            };
+        }
+        decider
+    }
+
+    /// The highest number wanted since panic began.
+    pub(super) const fn peak(&self) -> Option<u32> {
+        match self.mode {
+            Mode::Panic { peak, .. } => Some(peak),
+            Mode::Stable => None,
+        }
+    }
+
     /// Which average steers.
     #[must_use]
     pub const fn mode(&self) -> Mode {

@@ -36,6 +36,8 @@ pub struct Decision {
     pub clamps: Vec<Clamp>,
     /// The result. `None` leaves the number of replicas as it is.
     pub replicas: Option<u32>,
+    /// So many would be enough, were the others not busy: those rest until they are idle.
+    pub enough: Option<u32>,
     /// Fewer than that can come for now; by what.
     pub held: Option<Shortage>,
 }
@@ -67,6 +69,7 @@ impl Decision {
             from_panic: false,
             clamps: Vec::new(),
             replicas: None,
+            enough: None,
             held: None,
             seen,
         }

@@ -5,8 +5,8 @@
 use std::time::{Duration, Instant};
 
 use super::{
-    Activation, Averages, Collector, Decider, Decision, MetricReading, SAMPLE_EVERY, Seen,
-    Shortage, Spec, wakes,
+    Activation, Averages, Bound, Collector, Decider, Decision, Memory, MetricReading, Past,
+    SAMPLE_EVERY, Seen, Shortage, Spec, wakes,
 };
 use crate::admission::meter::Report;
 use crate::revision::ScaleMetric;
@@ -23,6 +23,8 @@ pub struct Steering {
     decider: Decider,
     activation: Activation,
     asked: Option<u32>,
+    /// What was asked for before a restart, until it is asked for again.
+    recalled: Option<u32>,
     sampled: Instant,
 }
 
@@ -66,7 +68,47 @@ impl Steering {
             decider: Decider::new(spec, 0, now),
             activation: Activation::new(spec, 0, now),
             asked: None,
+            recalled: None,
             sampled: now,
+        }
+    }
+
+    /// Goes on where an earlier life ended, `away` ago: with its number, below which nothing falls
+    /// for a stable window, and with its measurements, the missing ones filled in. After longer
+    /// than a stable window only that it has begun once is left of it.
+    #[must_use]
+    pub fn recall(spec: &Spec, memory: &Memory, away: Duration, now: Instant) -> Self {
+        let lost = away >= spec.scaling.stable_window;
+        let number = if lost { 0 } else { memory.number() };
+        let again = |past: Option<&Past>| match past.filter(|_| !lost) {
+            Some(past) => Collector::recall(spec, past, away, now),
+            None => Collector::new(spec, now),
+        };
+        let fresh = Self::new(spec, now);
+        Self {
+            collectors: spec.metrics().map(|(m, _)| again(memory.of(m))).collect(),
+            presence: fresh.presence.map(|_| again(memory.presence())),
+            decider: Decider::recall(spec, number, now),
+            activation: Activation::recall(spec, number, memory.initialized, now),
+            recalled: Some(number).filter(|number| *number > 0),
+            ..fresh
+        }
+    }
+
+    /// What the next life is to know.
+    #[must_use]
+    pub fn remember(&self, now: Instant) -> Memory {
+        let metrics = self.spec.metrics().zip(&self.collectors);
+        let metrics = metrics.filter_map(|((metric, _), collector)| {
+            let past = collector.remember(now)?;
+            Some((metric.clone(), past))
+        });
+        Memory {
+            asked: self.asked,
+            peak: self.decider.peak(),
+            initialized: self.activation.is_initialized(),
+            metrics: metrics.collect(),
+            presence: self.presence.as_ref().and_then(|p| p.remember(now)),
         }
     }
 
@@ -118,15 +160,18 @@ impl Steering {
                 ScaleMetric::Rps => per_second(measured.report.requests, covered),
                 ScaleMetric::Cpu | ScaleMetric::Memory | ScaleMetric::Scraped(_) => {
                     if let Some(value) = gauged.next().copied().flatten() {
+                        collector.close_gap(value);
                         collector.bridge(now, value);
                     }
                     continue;
                 }
             };
+            collector.close_gap(value);
             record(collector, value, covered, now);
         }
         if let Some(presence) = &mut self.presence {
             let here = measured.report.average_concurrency;
+            presence.close_gap(here);
             record(presence, here, covered, now);
         }
     }
@@ -153,7 +198,11 @@ impl Steering {
     /// Decides how many replicas there should be.
     pub fn decide(&mut self, around: &Around, now: Instant) -> Decision {
         let seen = self.see(around, now);
-        let decision = self.decider.decide(&self.spec, seen, now);
+        let mut decision = self.decider.decide(&self.spec, seen, now);
+        if let (None, Some(_), None) = (decision.replicas, self.recalled, self.asked) {
+            // Measured anew it will be once replicas are there.
+            decision.bound(Bound::Panic, self.recalled);
+        }
         self.activation.settle(decision, &self.spec, now)
     }
 

@@ -106,6 +106,17 @@ impl MetricWindow {
         (0..live).map(move |age| self.buckets[(last + size - age) % size])
     }
 
+    /// The sums inside the window at `now`, oldest first, from the first one written to the last,
+    /// and how many granules ago that was. `None` when there are none.
+    #[must_use]
+    pub fn written(&self, now: Instant) -> Option<(Vec<f64>, usize)> {
+        let Written { first, last } = self.written?;
+        let (size, idle) = (self.buckets.len(), self.idle(now)?);
+        let seen = (last - first + 1).min(size.saturating_sub(idle));
+        let sums = (last + 1 - seen..=last).map(|slot| self.buckets[slot % size]);
+        (seen > 0).then(|| (sums.collect(), idle))
+    }
+
     /// Changes the length and keeps the newest measurements that fit. What was idle for longer
     /// than the old window is forgotten.
     pub fn resize(&mut self, length: Duration, now: Instant) {

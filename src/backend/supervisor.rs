@@ -2,6 +2,7 @@
 //! about them to the fleet. The handle is what the rest of the gate holds.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{Instant, sleep_until};
@@ -25,6 +26,8 @@ pub struct Settings {
     pub stats: Arc<Stats>,
     /// Crashes in a row, with none ready, before waiting requests are told `cold_start_failed`.
     pub failed_starts: u32,
+    /// How long a start usually took in an earlier life of the gate; `None` before the first.
+    pub typical_start: Option<Duration>,
     /// Where starts and ends are noted.
     pub tape: Tape,
 }

@@ -69,6 +69,9 @@ fn tell(revision: &RevisionConfig, is_lone: bool) -> String {
         say("starts", "nothing yet: to run it, a command is needed");
     }
     say("scales", &scaling(spec));
+    for entry in &revision.schedule.0 {
+        say("hours", &format!("at least {entry}"));
+    }
     say("limits", &limits(spec));
     say("waits", &waiting(spec));
     say("answers", &answering(spec));

@@ -95,6 +95,7 @@ fn settle(
             admin: top.value(&k::ADMIN),
             max_connections: top.value(&k::MAX_CONNECTIONS),
             max_processes: top.value(&k::MAX_PROCESSES),
+            state: top.written(&k::STATE).unwrap_or_default(),
             record: top.written(&k::RECORD),
             record_size: top.value(&k::RECORD_SIZE),
             revisions,

@@ -9,18 +9,21 @@ use std::time::Duration;
 use super::complaint::Complaints;
 use super::key::{About, Key, Shape, Table, keys};
 use super::metrics;
+use super::schedule::schedule;
 use super::tree::Node;
 use super::value::{
     LONGEST, bytes, bytes_from, choice, duration, duration_or_off, number, number_from,
     number_over, truth, whole, whole_seconds,
 };
 use super::words::{
-    address, address_or_off, command, directory, environment, hosts, http_path, models, name,
+    address, address_or_off, command, directory, environment, hosts, http_path, models, name, place,
 };
 use crate::revision::{Aggregation, Hold, MetricTarget, OnDisconnect, OverloadStatus, ScaleMetric};
+use crate::schedule::Schedule;
+use crate::state::Place;
 
 /// The largest count Knative writes.
-const MOST: u64 = (u32::MAX >> 1) as u64;
+pub(super) const MOST: u64 = (u32::MAX >> 1) as u64;
 const SOME: u64 = 1;
 const MEBIBYTE: u64 = 1 << 20;
 const NO_TIME: Duration = Duration::ZERO;
@@ -41,6 +44,9 @@ keys! {
     MAX_PROCESSES: u32 = "maxProcesses", --"max-processes" "N" One, "16",
         |n, c| whole(n, c, SOME..=MOST),
         "Most model servers at once, all revisions together";
+    STATE: Place = "state", --"state" "DIR" One, "", place,
+        "Directory that keeps what was learned over a restart, or off; when not written, holdgate \
+         in $XDG_STATE_HOME or ~/.local/state, and none on port 0";
     RECORD: PathBuf = "record", --"record" "FILE" One, "", directory,
         "File to write down what happens, to be replayed; when not written, nothing is recorded";
     RECORD_SIZE: u64 = "recordSize", --"record-size" "SIZE" One, "256MiB",
@@ -78,6 +84,8 @@ keys! {
     SCALE_METRIC: ScaleMetric = "scaleMetric", --"scale-metric" "METRIC" One, "concurrency",
         metrics::counted_or_used,
         "What is averaged: concurrency, rps, cpu or memory";
+    SCHEDULE: Schedule = "schedule", --"" "" NoFlag, "", schedule,
+        "Hours with more replicas at least: entries of cron, timeZone, for and minReplicas";
     TIMEOUT: Option<Duration> = "timeout", --"timeout" "DURATION" One, "300s", duration_or_off,
         "From sending a request to the replica until its last byte, 0 for no bound";
     STREAM_TIMEOUT: Option<Duration> = "streamTimeout", --"stream-timeout" "DURATION" One, "0",

@@ -16,6 +16,7 @@ mod overrides;
 mod program;
 mod revision;
 mod rules;
+mod schedule;
 mod setting;
 mod tree;
 mod value;
@@ -40,6 +41,8 @@ pub use watch::Watch;
 
 use crate::backend::ProcessSpec;
 use crate::revision::RevisionSpec;
+use crate::schedule::Schedule;
+use crate::state::Place;
 
 /// The settings of a gate: what may change while it runs, read again as a whole.
 #[derive(Clone, Debug, PartialEq)]
@@ -52,6 +55,8 @@ pub struct Config {
     pub max_connections: usize,
     /// Most local model servers at once, all revisions together.
     pub max_processes: u32,
+    /// Where what was learned is kept over a restart.
+    pub state: Place,
     /// Where what happens is written down; `None` is nowhere.
     pub record: Option<PathBuf>,
     /// Most bytes of one file of that.
@@ -67,6 +72,8 @@ pub struct Config {
 pub struct RevisionConfig {
     /// What holds whatever that world is.
     pub spec: RevisionSpec,
+    /// Hours at which it has more than its least.
+    pub schedule: Schedule,
     /// How its model servers are started as local processes; `None` in other worlds, and where only
     /// a manifest was read.
     pub process: Option<ProcessSpec>,

@@ -16,6 +16,7 @@ use crate::backend::{ProcessSpec, Readiness, Resources};
 use crate::revision::{
     ContainerConcurrency, QueueLimits, RevisionId, RevisionSpec, ScaleMetric, Scaling, Timeouts,
 };
+use crate::schedule::Schedule;
 
 /// One revision with everything that was said about it.
 pub(super) struct Draft<'a> {
@@ -56,6 +57,7 @@ impl Draft<'_> {
         };
         Some(RevisionConfig {
             spec: self.spec(RevisionId::new(name?)),
+            schedule: self.schedule(),
             process: command.map(|command| self.process(command)),
         })
     }
@@ -134,7 +136,8 @@ impl Draft<'_> {
             max => Some(
                 max.max(layers.value(&k::MIN_REPLICAS))
                     .max(layers.value(&k::ACTIVATION_SCALE))
-                    .max(layers.written(&k::INITIAL_SCALE).unwrap_or(0)),
+                    .max(layers.written(&k::INITIAL_SCALE).unwrap_or(0))
+                    .max(self.schedule().busiest()),
             ),
         };
         match (max, self.max_scale_limit()) {
@@ -166,6 +169,10 @@ impl Draft<'_> {
         written
             .or(of_cluster)
             .unwrap_or_else(|| self.layers.value(&k::TARGET_UTILIZATION))
+    }
+
+    fn schedule(&self) -> Schedule {
+        self.layers.written(&k::SCHEDULE).unwrap_or_default()
     }
 
     fn queue(&self) -> QueueLimits {

@@ -6,6 +6,7 @@ use super::key::Key;
 use super::keys as k;
 use super::metrics;
 use super::revision::Draft;
+use super::schedule::numbers;
 use super::tree::Node;
 
 impl Draft<'_> {
@@ -18,6 +19,10 @@ impl Draft<'_> {
             let what = format!("at most {name} ({most})");
             self.at_most(most, min, &k::MIN_REPLICAS, &what, complaints);
             self.at_most(most, activation, &k::ACTIVATION_SCALE, &what, complaints);
+            let hours = self.layers.node(&k::SCHEDULE).into_iter();
+            for (node, _) in hours.flat_map(numbers).filter(|(_, n)| *n > most) {
+                complaints.push(node.wanted(&what));
+            }
         }
         if let (Some(min), Some(activation)) = (min, activation.filter(|n| *n > 1))
             && activation < min

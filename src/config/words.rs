@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use super::complaint::Complaints;
 use super::tree::{Node, Value};
 use super::value::{list, text, wanted};
+use crate::state::Place;
 
 /// Longest name of a revision: what DNS allows a label, as the name becomes one in a cluster.
 const LONGEST_NAME: usize = 63;
@@ -99,6 +100,15 @@ pub(super) fn http_path(node: &Node, complaints: &mut Complaints) -> Option<Stri
 /// A directory; whether it exists is found out when it is used.
 pub(super) fn directory(node: &Node, complaints: &mut Complaints) -> Option<PathBuf> {
     text(node, complaints).map(PathBuf::from)
+}
+
+/// A directory to keep things in, or `off`.
+pub(super) fn place(node: &Node, complaints: &mut Complaints) -> Option<Place> {
+    match &node.value {
+        Value::Text { text, .. } if text == "off" => Some(Place::Off),
+        Value::Text { text, .. } if !text.is_empty() => Some(Place::Dir(text.into())),
+        _ => wanted(node, "a directory, or off", complaints),
+    }
 }
 
 /// A command: the program and its arguments.

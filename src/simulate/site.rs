@@ -158,6 +158,7 @@ impl Site {
         let decision = self.steering.decide(&around, scene.agenda.now());
         let changes = decision.changes(self.steering.asked());
         let asked = decision.replicas.filter(|_| changes);
+        self.admission.rest(decision.enough);
         self.tally.decided(decision);
         if let Some(replicas) = asked {
             self.steering.note_asked(replicas);

@@ -216,6 +216,12 @@ impl<C: Default> Throttler<C> {
         wake(wakers);
     }
 
+    /// So many replicas are enough (`None`: all of them are wanted): the others take a request only
+    /// where no other can, until they are idle.
+    pub fn rest(&self, enough: Option<u32>) {
+        self.state.lock().admission.rest(enough);
+    }
+
     /// A replica that could not be reached can be again.
     pub fn restore(&self, replica: ReplicaId) {
         let now = now();

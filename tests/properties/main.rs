@@ -2,3 +2,5 @@
 
 mod admission;
 mod ledger;
+mod lives;
+mod memory;

@@ -17,7 +17,7 @@ use tower::ServiceExt;
 
 use super::{Board, Watched, router};
 use crate::autoscale::Spec;
-use crate::autoscaler::{Decisions, Gauged, PodAutoscaler};
+use crate::autoscaler::{Decisions, Gauged, Lasting, PodAutoscaler};
 use crate::ports::{Outage, OutageReason, ReplicaState, ReplicaView, ScaleError, Scaler, World};
 use crate::proxy::{Connections, Registry, Revision, Throttler};
 use crate::revision::{
@@ -120,6 +120,7 @@ impl Scene {
             gauged: gauged.subscribe(),
         };
         let autoscaler = PodAutoscaler {
+            lasting: Lasting::nothing(),
             id: id.clone(),
             throttler: throttler.clone(),
             scaler: Agrees,

@@ -78,6 +78,32 @@ impl Activation {
         }
     }
 
+    /// Goes on after an earlier life in which so many replicas were wanted: they are on their way
+    /// again, and what was once begun is not new.
+    #[must_use]
+    pub fn recall(spec: &Spec, number: u32, initialized: bool, now: Instant) -> Self {
+        let fresh = Self::new(spec, 0, now);
+        let condition = if number > 0 {
+            Condition::Activating
+        } else {
+            Condition::Inactive
+        };
+        if !initialized {
+            return fresh;
+        }
+        Self {
+            condition,
+            initialized,
+            ..fresh
+        }
+    }
+
+    /// It once had as many replicas ready as it was to begin with.
+    #[must_use]
+    pub const fn is_initialized(&self) -> bool {
+        self.initialized
+    }
+
     /// Brings a decision within bounds and holds the last replica as long as it has to stay.
     pub fn settle(&mut self, mut decision: Decision, spec: &Spec, now: Instant) -> Decision {
         let seen = &decision.seen;
@@ -119,7 +145,8 @@ impl Activation {
         let bounds = spec.bounds(seen.scheduled);
         let least = self.least(spec, seen);
         if let Some(replicas) = decision.replicas.filter(|n| *n < busy.min(present)) {
-            decision.bound(Bound::Busy, Some(replicas.max(busy)));
+            decision.enough = Some(replicas.max(least).max(1));
+            decision.bound(Bound::Busy, Some(busy));
         }
         if decision.replicas.unwrap_or(0) < least {
             let by = if least > bounds.min {

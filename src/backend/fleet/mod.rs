@@ -66,6 +66,7 @@ impl<L: Launcher, P: Probe, O: Occupancy> Fleet<L, P, O> {
     ) -> Self {
         Self {
             recovery: Recovery::new(settings.failed_starts),
+            typical_start: settings.typical_start,
             settings,
             spec: Arc::new(spec),
             generation: 0,
@@ -79,7 +80,6 @@ impl<L: Launcher, P: Probe, O: Occupancy> Fleet<L, P, O> {
             closing: None,
             members: Vec::new(),
             newest: 0,
-            typical_start: None,
             recheck: None,
         }
     }

@@ -42,9 +42,15 @@ impl Scene {
     }
 
     fn on(machine: Machine, places: Places) -> Self {
+        Self::knowing(None, machine, places)
+    }
+
+    /// With what an earlier life has learned of its starts.
+    fn knowing(typical_start: Option<Duration>, machine: Machine, places: Places) -> Self {
         let requests = Requests::new();
         let stats = Arc::new(Stats::new());
         let settings = Settings {
+            typical_start,
             revision: RevisionId::new("flowers"),
             stats: Arc::clone(&stats),
             failed_starts: 3,

@@ -49,6 +49,22 @@ async fn the_typical_start_follows_the_newest_slowly() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_an_earlier_life_learned_of_its_starts_is_known_before_the_first() {
+    let learned = Some(10 * SECOND);
+    let mut scene = Scene::knowing(learned, Machine::default(), Places::new(16));
+    let world = scene.sees(|world| world.typical_start.is_some()).await;
+    assert_eq!(world.typical_start, learned);
+    scene.machine.next([Script::ReadyAfter(millis(998))]);
+
+    let typical = scene.ready(1).await.typical_start.unwrap();
+
+    assert!(
+        typical >= millis(7300) && typical <= millis(7320),
+        "the newest weighs in: {typical:?}"
+    );
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_lower_wish_takes_back_the_newest_start_first() {
     let mut scene = Scene::new();
     scene.ready(1).await;

@@ -18,6 +18,8 @@ use crate::revision::{
     Aggregation, ContainerConcurrency, OnDisconnect, OverloadStatus, QueueLimits, RevisionId,
     RevisionSpec, ScaleMetric, Scaling, Timeouts,
 };
+use crate::schedule::Schedule;
+use crate::state::Place;
 
 fn shipped(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -107,10 +109,12 @@ fn all_defaults() -> Config {
         admin: Some("127.0.0.1:9090".parse().expect("an address")),
         max_connections: 16384,
         max_processes: 16,
+        state: Place::Usual,
         record: None,
         record_size: 256 << 20,
         revisions: vec![RevisionConfig {
             spec,
+            schedule: Schedule::default(),
             process: Some(process),
         }],
         warnings: Vec::new(),

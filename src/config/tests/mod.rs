@@ -2,6 +2,7 @@
 
 mod complaints;
 mod files;
+mod hours;
 mod layers;
 mod manifests;
 mod metrics;

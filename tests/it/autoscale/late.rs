@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use holdgate::autoscaler::{Decisions, Gauged, PodAutoscaler};
+use holdgate::autoscaler::{Decisions, Gauged, Lasting, PodAutoscaler};
 use holdgate::ports::{ReplicaState, ReplicaView, ScaleError, Scaler, World};
 use holdgate::revision::{ContainerConcurrency, Endpoint, QueueLimits, ReplicaId, RevisionId};
 use holdgate::stats::Stats;
@@ -63,6 +63,7 @@ async fn quiet_after(request: Duration) -> Duration {
         throttler: Arc::clone(&throttler),
     };
     let autoscaler = PodAutoscaler {
+        lasting: Lasting::nothing(),
         id: RevisionId::new("m"),
         throttler: Arc::clone(&throttler),
         scaler,

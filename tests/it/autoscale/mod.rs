@@ -2,6 +2,7 @@
 
 mod late;
 mod laws;
+mod learned;
 mod scenes;
 mod world;
 

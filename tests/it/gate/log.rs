@@ -49,6 +49,11 @@ impl Log {
         found.unwrap_or_else(|| panic!("no such line ({come:?}) in {:#?}", self.lines.borrow()))
     }
 
+    /// The same log, what was said before the gate was open included.
+    pub(super) fn reread(self) -> Self {
+        Self { read: 0, ..self }
+    }
+
     /// All that are there by now and are meant, from where it has read to.
     pub(super) fn present(&self, what: impl Fn(&Line) -> bool) -> Vec<Line> {
         let lines = self.lines.borrow();

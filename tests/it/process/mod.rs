@@ -50,6 +50,7 @@ impl Occupancy for Idle {
 
 fn supervise(spec: ProcessSpec) -> (Supervisor, watch::Receiver<World>) {
     let settings = Settings {
+        typical_start: None,
         revision: RevisionId::new("flowers"),
         stats: Arc::default(),
         failed_starts: 3,

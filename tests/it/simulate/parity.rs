@@ -31,6 +31,7 @@ async fn record(spec: RevisionSpec, longest_start: Duration, seed: u64) -> Run {
     let path = folder.path().join("run.trace");
     let epoch = tokio::time::Instant::now().into_std();
     let config = RevisionConfig {
+        schedule: holdgate::schedule::Schedule::default(),
         spec: spec.clone(),
         process: Some(process(LOAD)),
     };

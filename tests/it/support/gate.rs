@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use holdgate::admission::Reading;
 use holdgate::autoscale::{Decision, Spec};
-use holdgate::autoscaler::{Decisions, Gauged, PodAutoscaler};
+use holdgate::autoscaler::{Decisions, Gauged, Lasting, PodAutoscaler};
 use holdgate::backend::places::Places;
 use holdgate::backend::{ProcessSpec, Settings, Supervisor};
 use holdgate::gauging::Gauging;
@@ -97,6 +97,7 @@ impl Gate {
         let throttler = Throttler::recorded(limit, queue, self.recorder.tape(&spec.id));
         let (stats, decisions) = (Arc::new(Stats::new()), Arc::new(Decisions::default()));
         let settings = Settings {
+            typical_start: None,
             revision: spec.id.clone(),
             failed_starts: spec.scaling.failed_starts,
             stats: Arc::clone(&stats),
@@ -112,6 +113,7 @@ impl Gate {
         self.loops
             .spawn(follow(supervisor.world(), Arc::clone(&throttler)));
         let autoscaler = PodAutoscaler {
+            lasting: Lasting::nothing(),
             id: spec.id.clone(),
             throttler: Arc::clone(&throttler),
             scaler: supervisor.clone(),

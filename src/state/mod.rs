@@ -1,0 +1,234 @@
+//! What outlives a restart: keeps what every revision's steering remembers in one small file per
+//! gate, and gives it back at the next start. Decides when it is written: at once when a number
+//! changes or panic begins, else rarely. What is remembered is decided in
+//! [`autoscale`](crate::autoscale).
+
+mod file;
+mod page;
+
+use std::collections::BTreeMap;
+use std::io;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use parking_lot::Mutex;
+use tokio::sync::{Notify, watch};
+use tokio::task::JoinHandle;
+use tokio::time::{Instant, sleep_until};
+use tokio_util::sync::CancellationToken;
+
+use self::file::File;
+use self::page::Page;
+use crate::autoscale::Memory;
+use crate::ports::World;
+use crate::revision::RevisionId;
+use crate::sync::wall;
+
+/// How often what is no news is written.
+const WRITE_EVERY: Duration = Duration::from_secs(10);
+
+/// What is not in the configuration any more is kept so long, should it come back.
+const STRANGERS: Duration = Duration::from_secs(30 * 24 * 60 * 60);
+
+/// Where it is kept.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Place {
+    /// Where programs of this user keep such things; nowhere for a gate on a port that it does not
+    /// know beforehand, which nobody starts a second time.
+    #[default]
+    Usual,
+    /// In this directory.
+    Dir(PathBuf),
+    /// Nowhere.
+    Off,
+}
+
+impl Place {
+    /// The file of the gate that listens on this address; `None` when nothing is to be kept. Two
+    /// gates of one machine never listen on one address.
+    fn file(&self, listen: SocketAddr) -> Option<File> {
+        let dir = match self {
+            Self::Dir(dir) => dir.clone(),
+            Self::Usual if listen.port() != 0 => {
+                use etcetera::BaseStrategy;
+                let usual = etcetera::choose_base_strategy().ok()?;
+                usual.state_dir()?.join("holdgate")
+            }
+            Self::Usual | Self::Off => return None,
+        };
+        let host = listen.ip().to_string().replace(':', "_");
+        Some(File::new(
+            dir.join(format!("{host}-{}.json", listen.port())),
+        ))
+    }
+}
+
+/// What one revision finds of its earlier life.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Recalled {
+    /// What its steering remembered.
+    pub memory: Memory,
+    /// How long ago that was.
+    pub away: Duration,
+    /// How long a start usually took; `None` before the first.
+    pub typical_start: Option<Duration>,
+}
+
+/// Everything that is remembered, and the task that writes it down.
+#[derive(Debug)]
+pub struct Keeper {
+    notebook: Notebook,
+    end: CancellationToken,
+    task: JoinHandle<()>,
+}
+
+impl Keeper {
+    /// Reads what an earlier life of this gate left and writes down from now on; `None` where
+    /// nothing is to be kept. A file that cannot be understood is set aside. Blocks for as long as
+    /// reading takes; must be called inside a tokio runtime.
+    #[must_use]
+    pub fn open(place: &Place, listen: SocketAddr) -> Option<Self> {
+        let file = place.file(listen)?;
+        tracing::debug!(file = %file.path().display(), "remembers what it has learned");
+        let mut pages = file.read(wall());
+        pages.retain(|_, page| page.age(wall()) < STRANGERS);
+        let notebook = Notebook(Arc::new(Shared {
+            pages: Mutex::new(pages),
+            changed: Notify::new(),
+            urgent: Notify::new(),
+        }));
+        let end = CancellationToken::new();
+        let task = tokio::spawn(write_on(notebook.clone(), file, end.clone()));
+        Some(Self {
+            notebook,
+            end,
+            task,
+        })
+    }
+
+    /// Where revisions note what they remember.
+    #[must_use]
+    pub const fn notebook(&self) -> &Notebook {
+        &self.notebook
+    }
+
+    /// Writes down the last of it.
+    pub async fn close(self) {
+        self.end.cancel();
+        if let Err(error) = self.task.await {
+            tracing::error!(%error, "the last of what was remembered is not written");
+        }
+    }
+}
+
+/// Where revisions note what they remember, and look up what they did.
+#[derive(Clone, Debug)]
+pub struct Notebook(Arc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
+    pages: Mutex<BTreeMap<String, Page>>,
+    /// Something is to be written when there is time.
+    changed: Notify,
+    /// Something is to be written now.
+    urgent: Notify,
+}
+
+impl Notebook {
+    /// What is known of a revision as of `now`; `None` for a new one.
+    #[must_use]
+    pub fn recall(&self, id: &RevisionId, now: SystemTime) -> Option<Recalled> {
+        let pages = self.0.pages.lock();
+        let page = pages.get(id.as_str())?;
+        Some(Recalled {
+            memory: page.memory(),
+            away: page.age(now),
+            typical_start: page.typical_start(),
+        })
+    }
+
+    /// Notes what a revision remembers at `now`, to be written at once if it is news.
+    pub fn note(
+        &self,
+        id: &RevisionId,
+        memory: &Memory,
+        typical_start: Option<Duration>,
+        now: SystemTime,
+    ) {
+        let page = Page::new(memory, typical_start, now);
+        let before = self.0.pages.lock().insert(id.as_str().to_owned(), page);
+        let before = before.map(|page| page.memory());
+        if before.as_ref().is_none_or(|b| memory.is_news_after(b)) {
+            self.0.urgent.notify_one();
+        } else if memory.is_alive() || before.as_ref() != Some(memory) {
+            self.0.changed.notify_one();
+        }
+    }
+
+    /// Notes what one revision remembers, whenever that changes.
+    pub async fn follow(
+        self,
+        id: RevisionId,
+        mut kept: watch::Receiver<Option<Memory>>,
+        world: watch::Receiver<World>,
+    ) {
+        while kept.changed().await.is_ok() {
+            let memory = kept.borrow_and_update().clone();
+            let typical_start = world.borrow().typical_start;
+            if let Some(memory) = memory {
+                self.note(&id, &memory, typical_start, wall());
+            }
+        }
+    }
+}
+
+async fn write_on(notebook: Notebook, file: File, end: CancellationToken) {
+    let mut writer = Writer {
+        file: Arc::new(file),
+        failing: false,
+    };
+    let mut next = Instant::now() + WRITE_EVERY;
+    loop {
+        let rarely = async {
+            notebook.0.changed.notified().await;
+            sleep_until(next).await;
+        };
+        let ends = tokio::select! {
+            () = end.cancelled() => true,
+            () = notebook.0.urgent.notified() => false,
+            () = rarely => false,
+        };
+        let pages = notebook.0.pages.lock().clone();
+        writer.write(pages).await;
+        next = Instant::now() + WRITE_EVERY;
+        if ends {
+            return;
+        }
+    }
+}
+
+struct Writer {
+    file: Arc<File>,
+    failing: bool,
+}
+
+impl Writer {
+    /// That it cannot be written is said once, until it could be again.
+    async fn write(&mut self, pages: BTreeMap<String, Page>) {
+        let file = Arc::clone(&self.file);
+        let written = tokio::task::spawn_blocking(move || file.write(&pages)).await;
+        let written = written.unwrap_or_else(|error| Err(io::Error::other(error)));
+        if let Err(error) = &written
+            && !self.failing
+        {
+            let file = self.file.path().display();
+            tracing::warn!(%file, %error, "what is remembered cannot be written, a restart will forget it");
+        }
+        self.failing = written.is_err();
+    }
+}
+
+#[cfg(test)]
+mod tests;

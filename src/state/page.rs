@@ -1,0 +1,162 @@
+//! One revision's memory as it stands in the file.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use serde::{Deserialize, Serialize};
+
+use crate::autoscale::{Memory, Past};
+use crate::revision::{ScaleMetric, Scrape};
+
+/// Nobody has a window longer than an hour, in seconds.
+const MOST_SECONDS: usize = 3600;
+
+/// What is written of one revision.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(super) struct Page {
+    /// Milliseconds since 1970: monotonic clocks do not survive a restart.
+    saved_at: u64,
+    typical_start_ms: Option<u64>,
+    asked: Option<u32>,
+    peak: Option<u32>,
+    initialized: bool,
+    metrics: Vec<Measured>,
+    presence: Option<Seconds>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Measured {
+    metric: Metric,
+    past: Seconds,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+enum Metric {
+    Concurrency,
+    Rps,
+    Cpu,
+    Memory,
+    Scraped { name: String, path: String },
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Seconds {
+    /// The oldest first.
+    seconds: Vec<f64>,
+    idle: u32,
+}
+
+impl Page {
+    pub(super) fn new(
+        memory: &Memory,
+        typical_start: Option<Duration>,
+        saved_at: SystemTime,
+    ) -> Self {
+        let metrics = memory.metrics.iter().map(|(metric, past)| Measured {
+            metric: Metric::from(metric),
+            past: Seconds::from(past),
+        });
+        Self {
+            saved_at: millis(saved_at.duration_since(UNIX_EPOCH).unwrap_or_default()),
+            typical_start_ms: typical_start.map(millis),
+            asked: memory.asked,
+            peak: memory.peak,
+            initialized: memory.initialized,
+            metrics: metrics.collect(),
+            presence: memory.presence.as_ref().map(Seconds::from),
+        }
+    }
+
+    /// How long ago it was saved; nothing if the clock was set back since, so that nothing is
+    /// forgotten for that.
+    pub(super) fn age(&self, now: SystemTime) -> Duration {
+        let since_1970 = now.duration_since(UNIX_EPOCH).unwrap_or_default();
+        since_1970.saturating_sub(Duration::from_millis(self.saved_at))
+    }
+
+    pub(super) fn typical_start(&self) -> Option<Duration> {
+        self.typical_start_ms.map(Duration::from_millis)
+    }
+
+    pub(super) fn memory(&self) -> Memory {
+        let metrics = self.metrics.iter().map(|measured| {
+            let metric = ScaleMetric::from(&measured.metric);
+            (metric, Past::from(&measured.past))
+        });
+        Memory {
+            asked: self.asked,
+            peak: self.peak,
+            initialized: self.initialized,
+            metrics: metrics.collect(),
+            presence: self.presence.as_ref().map(Past::from),
+        }
+    }
+
+    /// Nobody but us has written it, and nobody has changed it since.
+    pub(super) fn is_sound(&self) -> bool {
+        let pasts = self.metrics.iter().map(|measured| &measured.past);
+        pasts.chain(&self.presence).all(Seconds::is_sound)
+    }
+}
+
+impl Seconds {
+    fn is_sound(&self) -> bool {
+        let sound = |value: &f64| value.is_finite() && *value >= 0.0;
+        self.seconds.len() <= MOST_SECONDS && self.seconds.iter().all(sound)
+    }
+}
+
+impl From<&Past> for Seconds {
+    fn from(past: &Past) -> Self {
+        Self {
+            seconds: past.seconds.clone(),
+            idle: past.idle,
+        }
+    }
+}
+
+impl From<&Seconds> for Past {
+    fn from(written: &Seconds) -> Self {
+        Self {
+            seconds: written.seconds.clone(),
+            idle: written.idle,
+        }
+    }
+}
+
+impl From<&ScaleMetric> for Metric {
+    fn from(metric: &ScaleMetric) -> Self {
+        match metric {
+            ScaleMetric::Concurrency => Self::Concurrency,
+            ScaleMetric::Rps => Self::Rps,
+            ScaleMetric::Cpu => Self::Cpu,
+            ScaleMetric::Memory => Self::Memory,
+            ScaleMetric::Scraped(scrape) => Self::Scraped {
+                name: scrape.name.clone(),
+                path: scrape.path.clone(),
+            },
+        }
+    }
+}
+
+impl From<&Metric> for ScaleMetric {
+    fn from(written: &Metric) -> Self {
+        match written {
+            Metric::Concurrency => Self::Concurrency,
+            Metric::Rps => Self::Rps,
+            Metric::Cpu => Self::Cpu,
+            Metric::Memory => Self::Memory,
+            Metric::Scraped { name, path } => {
+                let (name, path) = (name.clone(), path.clone());
+                Self::Scraped(Scrape { name, path }.into())
+            }
+        }
+    }
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,241 @@
+//! What is found again, and what becomes of a file that is not ours.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+
+use tempfile::TempDir;
+
+use super::*;
+use crate::autoscale::Past;
+use crate::revision::{ScaleMetric, Scrape};
+use crate::sync::now;
+
+const ID: &str = "flowers";
+
+fn id() -> RevisionId {
+    RevisionId::new(ID)
+}
+
+fn memory(asked: u32) -> Memory {
+    let scrape = Scrape {
+        name: "waiting".to_owned(),
+        path: "/metrics".to_owned(),
+    };
+    let past = |seconds: &[f64]| Past {
+        seconds: seconds.to_vec(),
+        idle: 1,
+    };
+    Memory {
+        asked: Some(asked),
+        peak: None,
+        initialized: true,
+        metrics: vec![
+            (ScaleMetric::Concurrency, past(&[0.0, 1.5, 3.0])),
+            (ScaleMetric::Scraped(scrape.into()), past(&[7.0])),
+        ],
+        presence: Some(past(&[0.1])),
+    }
+}
+
+/// A directory, and gates that are started and ended in it.
+struct Home(TempDir);
+
+impl Home {
+    fn new() -> Self {
+        Self(tempfile::tempdir().expect("a temporary directory"))
+    }
+
+    fn open(&self, listen: &str) -> Keeper {
+        let place = Place::Dir(self.0.path().join("holdgate"));
+        let listen = listen.parse().expect("an address");
+        Keeper::open(&place, listen).expect("it keeps something")
+    }
+
+    fn file(&self, name: &str) -> PathBuf {
+        self.0.path().join("holdgate").join(name)
+    }
+
+    fn names(&self) -> Vec<String> {
+        let all = fs::read_dir(self.file("")).expect("the directory");
+        let name = |entry: io::Result<fs::DirEntry>| entry.expect("an entry").file_name();
+        let mut all: Vec<_> = all
+            .map(|entry| name(entry).to_string_lossy().into_owned())
+            .collect();
+        all.sort();
+        all
+    }
+}
+
+const HERE: &str = "127.0.0.1:8080";
+const FILE: &str = "127.0.0.1-8080.json";
+
+/// Waits until the file says something else; the clock may turn meanwhile.
+async fn written(file: &Path, before: &[u8]) -> Vec<u8> {
+    loop {
+        match fs::read(file) {
+            Ok(text) if text != before => return text,
+            _ => tokio::time::sleep(Duration::from_millis(20)).await,
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_next_life_finds_what_was_noted_and_how_long_ago() {
+    let home = Home::new();
+    let keeper = home.open(HERE);
+    let typical = Duration::from_millis(4_200);
+    let notebook = keeper.notebook().clone();
+    assert_eq!(notebook.recall(&id(), wall()), None);
+    notebook.note(&id(), &memory(3), Some(typical), wall());
+    keeper.close().await;
+
+    tokio::time::advance(Duration::from_secs(25)).await;
+    let keeper = home.open(HERE);
+    let found = keeper
+        .notebook()
+        .recall(&id(), wall())
+        .expect("it is known");
+    assert_eq!(
+        (found.memory, found.typical_start),
+        (memory(3), Some(typical))
+    );
+    assert_eq!(found.away.as_secs(), 25);
+    let mode = fs::metadata(home.file(FILE))
+        .expect("the file")
+        .permissions();
+    assert_eq!(mode.mode() & 0o777, 0o600);
+    assert_eq!(home.names(), [FILE], "nothing else is left");
+}
+
+#[tokio::test(start_paused = true)]
+async fn two_gates_do_not_mix() {
+    let home = Home::new();
+    let (here, there) = (home.open(HERE), home.open("[::1]:8080"));
+    here.notebook().note(&id(), &memory(3), None, wall());
+    there.notebook().note(&id(), &memory(5), None, wall());
+    here.close().await;
+    there.close().await;
+    assert_eq!(home.names(), [FILE, "__1-8080.json"]);
+    let found = home.open(HERE).notebook().recall(&id(), wall());
+    assert_eq!(found.expect("it is known").memory.asked, Some(3));
+}
+
+#[tokio::test(start_paused = true)]
+async fn news_are_written_at_once_and_everything_else_rarely() {
+    let home = Home::new();
+    let keeper = home.open(HERE);
+    let (notebook, begun) = (keeper.notebook().clone(), now());
+    let gone = || now().saturating_duration_since(begun);
+    let note = |memory: &Memory| notebook.note(&id(), memory, None, wall());
+    let file = home.file(FILE);
+    note(&memory(1));
+    let first = written(&file, &[]).await;
+    note(&memory(2));
+    let second = written(&file, &first).await;
+    let mut panics = memory(2);
+    panics.peak = Some(2);
+    note(&panics);
+    let third = written(&file, &second).await;
+    assert!(gone() < Duration::from_secs(1), "{:?}", gone());
+    panics.presence = None;
+    note(&panics);
+    written(&file, &third).await;
+    assert!(gone() >= Duration::from_secs(9), "{:?}", gone());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_revision_at_rest_is_not_written_again() {
+    let home = Home::new();
+    let keeper = home.open(HERE);
+    let rest = Memory {
+        asked: Some(0),
+        ..Memory::default()
+    };
+    keeper.notebook().note(&id(), &rest, None, wall());
+    let first = written(&home.file(FILE), &[]).await;
+    for _ in 0..100 {
+        tokio::time::sleep(Duration::from_secs(2)).await;
+        keeper.notebook().note(&id(), &rest, None, wall());
+    }
+    assert_eq!(fs::read(home.file(FILE)).expect("the file"), first);
+}
+
+#[tokio::test]
+async fn what_is_damaged_foreign_or_of_another_version_is_set_aside() {
+    let sound = {
+        let home = Home::new();
+        let keeper = home.open(HERE);
+        keeper.notebook().note(&id(), &memory(3), None, wall());
+        keeper.close().await;
+        fs::read_to_string(home.file(FILE)).expect("the file")
+    };
+    let cut = &sound[..sound.len() / 2];
+    let newer = sound.replace("\"version\":1", "\"version\":2");
+    let negative = sound.replace("1.5", "-1.5");
+    let foreign = r#"{"some": "other program's"}"#;
+    for text in ["", cut, &newer, &negative, foreign, "[1]"] {
+        assert_ne!(text, sound);
+        let home = Home::new();
+        fs::create_dir(home.file("")).expect("made");
+        fs::write(home.file(FILE), text).expect("written");
+        let keeper = home.open(HERE);
+        assert_eq!(keeper.notebook().recall(&id(), wall()), None, "{text}");
+        let names = home.names();
+        let aside = [&format!("{FILE}.bad-")];
+        assert!(
+            names.len() == 1 && names[0].starts_with(aside[0]),
+            "{names:?}"
+        );
+        assert_eq!(
+            fs::read_to_string(home.file(&names[0])).expect("kept"),
+            text
+        );
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_directory_that_cannot_be_written_ends_nothing() {
+    let home = Home::new();
+    fs::write(home.0.path().join("holdgate"), "a file stands in the way").expect("written");
+    let keeper = home.open(HERE);
+    keeper.notebook().note(&id(), &memory(3), None, wall());
+    tokio::time::sleep(Duration::from_secs(30)).await;
+    let known = keeper.notebook().recall(&id(), wall());
+    assert_eq!(known.expect("it is known").memory, memory(3));
+    keeper.close().await;
+}
+
+#[test]
+fn nothing_is_kept_where_nobody_would_find_it() {
+    let file = |place: &Place, listen: &str| {
+        let file = place.file(listen.parse().expect("an address"));
+        file.map(|file| file.path().to_owned())
+    };
+    assert_eq!(file(&Place::Usual, "127.0.0.1:0"), None);
+    assert_eq!(file(&Place::Off, HERE), None);
+    let dir = Place::Dir("/a".into());
+    assert_eq!(
+        file(&dir, "127.0.0.1:0"),
+        Some("/a/127.0.0.1-0.json".into())
+    );
+    let usual = file(&Place::Usual, HERE).expect("a home directory");
+    assert!(
+        usual.ends_with(Path::new("holdgate").join(FILE)),
+        "{usual:?}"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_not_configured_any_more_is_forgotten_after_a_month() {
+    let home = Home::new();
+    let keeper = home.open(HERE);
+    keeper.notebook().note(&id(), &memory(3), None, wall());
+    keeper.close().await;
+    for (days, known) in [(29, true), (2, false)] {
+        tokio::time::advance(Duration::from_secs(days * 24 * 60 * 60)).await;
+        let keeper = home.open(HERE);
+        assert_eq!(keeper.notebook().recall(&id(), wall()).is_some(), known);
+        keeper.close().await;
+    }
+}
