@@ -123,7 +123,12 @@ impl Source {
                 format!("revision {id} is scaled by {metric}, which only a record tells")
             })
         });
-        unknown.collect()
+        let hours = revisions.iter().filter(|one| one.schedule.busiest() > 0);
+        let hours = hours.map(|one| {
+            let id = &one.spec.id;
+            format!("the schedule of revision {id} is left aside, only a record tells the hours")
+        });
+        unknown.chain(hours).collect()
     }
 
     /// Looks whether it says enough about these revisions, and nothing about others.

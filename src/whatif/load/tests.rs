@@ -258,3 +258,13 @@ fn one_seed_brings_the_same_load_and_another_does_not() {
     let (first, second) = (lived(1), lived(2));
     assert!(first.0 != second.0 && first.1 != second.1 && first.2 != second.2);
 }
+
+#[test]
+fn what_only_a_record_could_tell_is_said() {
+    let schedule = "schedule: [{ cron: \"0 8 * * *\", timeZone: UTC, for: 1h, minReplicas: 1 }]";
+    let text = format!("revisions:\n- {{ name: m, {schedule}, process: {{ command: [s] }} }}\n");
+    let source = source(&["at 1s 1 request; service 1s; start 1s"]);
+    assert_eq!(source.notes(&revisions(ONE)), [] as [String; 0]);
+    let want = "the schedule of revision m is left aside, only a record tells the hours";
+    assert_eq!(source.notes(&revisions(&text)), [want]);
+}
