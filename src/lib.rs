@@ -69,6 +69,8 @@ pub mod admin;
 
 pub mod simulate;
 
+pub mod whatif;
+
 pub mod cli;
 
 pub mod app;

@@ -1,14 +1,15 @@
 //! The `holdgate` binary: reads what was asked for, and hands it on.
 
-use std::io::{Write, stderr, stdout};
+use std::io::{IsTerminal, Write, stderr, stdout};
 use std::process::ExitCode;
 
 use clap::Parser;
 use holdgate::app::{self, Start};
 use holdgate::backend::helper;
-use holdgate::cli::{Cli, Command, check, explain};
+use holdgate::cli::{Cli, Command, Screen, check, explain, simulate};
 use holdgate::config::{Complaints, LogFormat, Overrides, Program, load_to_run};
 use holdgate::sample_model;
+use holdgate::sync;
 use holdgate::telemetry::{self, Format};
 use tokio::runtime::{Builder, Runtime};
 
@@ -53,6 +54,15 @@ fn main() -> ExitCode {
                 }))
             })
         }
+        Command::Simulate(args) => told(simulate(
+            &args,
+            &args.files.paths(environment),
+            &overrides,
+            screen(),
+            sync::now(),
+            &mut stdout(),
+            &mut stderr(),
+        )),
         Command::SampleModel(args) => {
             understood(&overrides, || finish(&program, sample_model::run(args)))
         }
@@ -88,6 +98,18 @@ fn runtime(program: &Program) -> std::io::Result<Runtime> {
         None => Builder::new_multi_thread(),
     };
     builder.enable_all().build()
+}
+
+fn screen() -> Screen {
+    let stdout = stdout();
+    let width = stdout
+        .is_terminal()
+        .then(|| terminal_size::terminal_size_of(&stdout));
+    let is_set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+    Screen {
+        width: width.map(|size| size.map_or(80, |(width, _)| width.0)),
+        colours: width.is_some() && !is_set("NO_COLOR"),
+    }
 }
 
 fn format(program: &Program) -> Format {

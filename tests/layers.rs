@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Every module of the crate in reading order, with its floor.
-const ORDER: [(&str, u8); 25] = [
+const ORDER: [(&str, u8); 26] = [
     ("revision", 0),
     ("admission", 0),
     ("autoscale", 0),
@@ -30,6 +30,7 @@ const ORDER: [(&str, u8); 25] = [
     ("explain", 4),
     ("admin", 4),
     ("simulate", 4),
+    ("whatif", 4),
     ("cli", 4),
 ];
 

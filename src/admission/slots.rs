@@ -5,6 +5,10 @@ use std::time::Instant;
 use crate::revision::{ContainerConcurrency, ReplicaId};
 
 /// What one replica holds and whether it may take more.
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is told by somebody else, and all of them may hold at once"
+)]
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Slots<R> {
     /// Whose.

@@ -4,6 +4,7 @@
 mod check;
 mod explain;
 mod flags;
+mod simulate;
 
 use std::path::PathBuf;
 
@@ -12,6 +13,7 @@ use clap::{Args, Parser, Subcommand};
 pub use check::{check, meaning};
 pub use explain::{ExplainArgs, explain};
 pub use flags::{GateFlags, LoggingFlags, RevisionFlags};
+pub use simulate::{Screen, SimulateArgs, simulate};
 
 use crate::config::Overrides;
 use crate::sample_model;
@@ -25,6 +27,7 @@ Examples:
   holdgate run -f proxy-config/flowers-sample.yaml
   holdgate check -f proxy-config/flowers-sample.yaml
   holdgate explain flowers-sample
+  holdgate simulate -f proxy-config/flowers-sample.yaml --load 'step 0..60s 5rps; service 200ms; start 45s'
 
 Every flag has one environment name: --queue-timeout is HOLDGATE_QUEUE_TIMEOUT. A flag wins over the
 environment, the environment over a file; lists take commas in the environment. Exit codes: 0 fine,
@@ -70,6 +73,9 @@ pub enum Command {
     /// Tell why a revision of a running gate has the replicas it has, and what would change it
     #[command(after_help = EXPLAIN_EXAMPLES)]
     Explain(ExplainArgs),
+    /// What would come of a load, with these settings or those
+    #[command(after_help = simulate::EXAMPLES, after_long_help = simulate::long_help())]
+    Simulate(Box<SimulateArgs>),
     /// A stand-in model server for trying things out; counts what it sees on /stats
     SampleModel(sample_model::Args),
 }

@@ -84,8 +84,8 @@ fn settle(
         .map(|draft| draft.check(commands, &mut complaints))
         .collect();
     check_between(&drafts, &mut complaints);
-    let [environment, flags] = overrides.top();
-    let top = Layers::new(vec![&written.top, environment, flags]);
+    let [environment, flags, settings] = overrides.top();
+    let top = Layers::new(vec![&written.top, environment, flags, settings]);
     if let Some(pool) = top.written(&k::GPUS) {
         check_devices(&drafts, pool.len(), &mut complaints);
     }
@@ -126,6 +126,7 @@ fn draft<'a>(
     if is_target {
         layers.extend(overrides.revision());
     }
+    layers.extend(overrides.settings().of(section.name().as_deref()));
     Draft {
         at: &section.at,
         layers: Layers::new(layers),

@@ -17,6 +17,7 @@ mod program;
 mod revision;
 mod rules;
 mod schedule;
+mod setting;
 mod tree;
 mod value;
 mod watch;
@@ -35,7 +36,8 @@ pub use key::{About, Shape};
 pub(crate) use nearest::nearest_names;
 pub use overrides::{Overrides, gate_flags, logging_flags, revision_flags};
 pub use program::{LogFormat, Program};
-pub(crate) use value::brief;
+pub use setting::Setting;
+pub(crate) use value::{brief, parse_bytes};
 pub use watch::Watch;
 
 use crate::backend::ProcessSpec;

@@ -6,6 +6,7 @@ use super::key::{About, Shape, Table};
 use super::keys::{COMMAND, NAME, REVISION, TOP};
 use super::layers::Layer;
 use super::program::{self, LOGGING, PROGRAM, Program};
+use super::setting::{Setting, Settings};
 use super::tree::{Entry, Node, Value};
 
 /// What flags and environment say. File < environment < flag.
@@ -13,6 +14,7 @@ use super::tree::{Entry, Node, Value};
 pub struct Overrides {
     environment: Sheet,
     flags: Sheet,
+    settings: Settings,
     complaints: Complaints,
 }
 
@@ -71,7 +73,17 @@ impl Overrides {
         Self {
             environment,
             flags,
+            settings: Settings::default(),
             complaints,
+        }
+    }
+
+    /// The same with these settings on top of everything.
+    #[must_use]
+    pub fn with(&self, settings: &[Setting]) -> Self {
+        Self {
+            settings: Settings::new(settings),
+            ..self.clone()
         }
     }
 
@@ -89,8 +101,13 @@ impl Overrides {
     }
 
     /// What is said about the whole file, the environment first.
-    pub(super) fn top(&self) -> [&Layer; 2] {
-        [&self.environment.top, &self.flags.top]
+    pub(super) fn top(&self) -> [&Layer; 3] {
+        [&self.environment.top, &self.flags.top, self.settings.top()]
+    }
+
+    /// What is set for revisions by name or for all of them.
+    pub(super) fn settings(&self) -> &Settings {
+        &self.settings
     }
 
     /// What is said about one revision, the environment first.

@@ -202,7 +202,8 @@ pub(super) fn bytes_from(node: &Node, complaints: &mut Complaints, least: u64) -
     Some(read)
 }
 
-fn parse_bytes(text: &str) -> Option<u64> {
+/// A size as a person writes it.
+pub(crate) fn parse_bytes(text: &str) -> Option<u64> {
     let digits = text
         .find(|c: char| !c.is_ascii_digit() && c != '.')
         .unwrap_or(text.len());

@@ -30,6 +30,8 @@ pub(super) struct Tally {
     peak_replicas: u32,
     peak_waiting: usize,
     desired: Option<u32>,
+    /// Panic steers since the last decision.
+    panicking: bool,
     series: Vec<Point>,
     decisions: Vec<Decision>,
     stretch: Stretch,
@@ -63,6 +65,7 @@ impl Tally {
             peak_replicas: 0,
             peak_waiting: 0,
             desired: None,
+            panicking: false,
             series: Vec::new(),
             decisions: Vec::new(),
             stretch: Stretch::default(),
@@ -105,7 +108,8 @@ impl Tally {
 
     pub(super) fn decided(&mut self, decision: Decision) {
         self.desired = decision.replicas.or(self.desired);
-        self.stretch.panic |= decision.mode != Mode::Stable;
+        self.panicking = decision.mode != Mode::Stable;
+        self.stretch.panic |= self.panicking;
         if self.keep.decisions {
             self.decisions.push(decision);
         }
@@ -133,6 +137,7 @@ impl Tally {
         self.stretch = Stretch {
             requests: self.requests,
             waiting,
+            panic: self.panicking,
             ..Stretch::default()
         };
     }

@@ -10,3 +10,4 @@ mod scenes;
 mod simulate;
 mod support;
 mod vectors;
+mod whatif;

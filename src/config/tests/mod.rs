@@ -7,6 +7,7 @@ mod layers;
 mod manifests;
 mod metrics;
 mod rules;
+mod settings;
 
 use std::path::PathBuf;
 

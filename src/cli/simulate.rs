@@ -1,0 +1,180 @@
+//! `holdgate simulate`: what would have come of a load, with these settings or those.
+
+use std::fs::File;
+use std::io::{self, BufWriter, Write};
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use clap::Args;
+
+use super::FileArgs;
+use crate::config::{Complaints, Overrides};
+use crate::whatif::load::{Source, grammar};
+use crate::whatif::run::{How, Run, run_all};
+use crate::whatif::trial::trials;
+use crate::whatif::{chart, json, plot, series, table};
+
+/// Shown behind the flags.
+pub(super) const EXAMPLES: &str = "\
+Examples:
+  holdgate simulate -f models.yaml --load 'step 0..1m 5rps; service 200ms; start 45s'
+  holdgate simulate -f models.yaml --load arrivals.csv --load 'service 1s; start 5m'
+  holdgate simulate -f models.yaml --load gate.trace --set scaleTarget=1,2,4 --plot a.svg
+
+A file is a record of a gate, or a CSV table with a column arrival_s (seconds, or times such as
+2026-01-31T08:00:00Z) and where known service_s, bytes and revision. What is described beside it is
+added to it and wins over it. --help has the language of descriptions.";
+
+/// Behind `--help`: the examples, and how loads are described.
+pub(super) fn long_help() -> String {
+    format!("{}\n\n{EXAMPLES}", grammar::HELP)
+}
+
+/// What `simulate` is given.
+#[derive(Args, Clone, Debug)]
+pub struct SimulateArgs {
+    /// Which files.
+    #[command(flatten)]
+    pub files: FileArgs,
+
+    /// What comes: a record, a CSV table of arrivals, or a description, again and again; see below
+    #[arg(long, env = "HOLDGATE_SIMULATE_LOAD", value_name = "FILE|DESCRIPTION", value_delimiter = None, required = true)]
+    pub load: Vec<String>,
+
+    /// Try other settings than the files': a key of a revision and its values with commas between,
+    /// again and again; every combination is one run
+    #[arg(long, env = "HOLDGATE_SIMULATE_SET", value_name = "KEY=VALUE,…", value_delimiter = None)]
+    pub set: Vec<String>,
+
+    /// Write the course of every run as CSV
+    #[arg(long, env = "HOLDGATE_SIMULATE_CSV", value_name = "FILE")]
+    pub csv: Option<PathBuf>,
+
+    /// Write everything as JSON, every decision with its inputs included
+    #[arg(long, env = "HOLDGATE_SIMULATE_JSON", value_name = "FILE")]
+    pub json: Option<PathBuf>,
+
+    /// Draw load, replicas and queue into one picture
+    #[arg(long, env = "HOLDGATE_SIMULATE_PLOT", value_name = "FILE.svg")]
+    pub plot: Option<PathBuf>,
+
+    /// What chance decides is the same for the same seed
+    #[arg(
+        long,
+        env = "HOLDGATE_SIMULATE_SEED",
+        value_name = "N",
+        default_value_t = 1
+    )]
+    pub seed: u64,
+
+    /// Draw a chart below the table also where stdout is no terminal
+    #[arg(long)]
+    pub chart: bool,
+}
+
+/// What is known of where the table goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Screen {
+    /// Characters in a line; `None` where it is no terminal.
+    pub width: Option<u16>,
+    /// It shows colours, and they are welcome.
+    pub colours: bool,
+}
+
+/// Lives through the load with every combination of settings and tells what came of it: the table
+/// goes to `out`, complaints go to `err`. Returns the exit code, 0, 1 or 2.
+///
+/// # Errors
+/// `out` or `err` cannot be written.
+pub fn simulate(
+    args: &SimulateArgs,
+    files: &[PathBuf],
+    overrides: &Overrides,
+    screen: Screen,
+    epoch: Instant,
+    out: &mut dyn Write,
+    err: &mut dyn Write,
+) -> io::Result<u8> {
+    let how = How {
+        seed: args.seed,
+        decisions: args.json.is_some(),
+        progress: true,
+        epoch,
+    };
+    let runs = match live_through(args, files, overrides, how, err)? {
+        Ok(runs) => runs,
+        Err(complaints) => {
+            writeln!(err, "{complaints}")?;
+            return Ok(2);
+        }
+    };
+    write!(out, "{}", table::table(&runs, screen.width))?;
+    if args.chart || screen.width.is_some() {
+        let width = screen.width.unwrap_or(chart::USUAL_WIDTH);
+        write!(out, "\n{}", chart::chart(&runs, width, screen.colours))?;
+    }
+    let mut code = 0;
+    for (path, written) in write_files(args, &runs, how) {
+        if let Err(error) = written {
+            writeln!(err, "could not write {}: {error}", path.display())?;
+            code = 1;
+        }
+    }
+    Ok(code)
+}
+
+fn live_through(
+    args: &SimulateArgs,
+    files: &[PathBuf],
+    overrides: &Overrides,
+    how: How,
+    err: &mut dyn Write,
+) -> io::Result<Result<Vec<Run>, Complaints>> {
+    let read = trials(files, overrides, &args.set);
+    let source = Source::read(&args.load);
+    let mut complaints = Complaints::default();
+    let told = [read.as_ref().err(), source.as_ref().err()];
+    let told = told.into_iter().flatten().flat_map(Complaints::iter);
+    told.cloned().for_each(|one| complaints.push(one));
+    if let Some(Err(complaint)) = args.plot.as_deref().map(plot::check) {
+        complaints.push(complaint);
+    }
+    let (Ok(trials), Ok(source), true) = (read, source, complaints.is_empty()) else {
+        return Ok(Err(complaints));
+    };
+    let revisions = trials.first();
+    let revisions = revisions.map_or(&[][..], |one| &one.config.revisions);
+    if let Err(told) = source.check(revisions) {
+        return Ok(Err(told));
+    }
+    let warnings = trials.first().map_or(&[][..], |one| &one.config.warnings);
+    for warning in warnings {
+        writeln!(err, "warning: {warning}")?;
+    }
+    for note in source.notes(revisions) {
+        writeln!(err, "note: {note}")?;
+    }
+    Ok(Ok(run_all(trials, &source, how)))
+}
+
+fn write_files<'a>(
+    args: &'a SimulateArgs,
+    runs: &[Run],
+    how: How,
+) -> Vec<(&'a Path, io::Result<()>)> {
+    let mut written = Vec::new();
+    let mut write = |path: &'a Option<PathBuf>,
+                     with: &dyn Fn(BufWriter<File>) -> io::Result<()>| {
+        if let Some(path) = path {
+            let file = File::create(path).map(BufWriter::new);
+            written.push((path.as_path(), file.and_then(with)));
+        }
+    };
+    write(&args.csv, &|file| series::write(runs, file));
+    write(&args.json, &|file| json::write(runs, how, file));
+    write(&args.plot, &|mut file| {
+        file.write_all(plot::picture(runs, &args.load.join("; "))?.as_bytes())?;
+        file.flush()
+    });
+    written
+}

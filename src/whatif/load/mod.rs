@@ -1,0 +1,233 @@
+//! Loads as people give them: described in words, written down as a table of arrivals, or
+//! recorded. What a description says beside a file is added to it, and wins over it.
+
+mod arrivals;
+mod csv;
+mod description;
+mod draw;
+pub mod grammar;
+mod plan;
+
+#[cfg(test)]
+mod tests;
+
+use std::fs;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use self::csv::Table;
+use self::description::Description;
+use self::grammar::Misread;
+use crate::config::{Complaint, Complaints, Origin, RevisionConfig};
+use crate::simulate::Load;
+use crate::trace::Trace;
+
+/// Where a load comes from, read and checked once, to be lived through as often as wanted.
+#[derive(Clone, Debug, Default)]
+pub struct Source {
+    described: Description,
+    file: Option<File>,
+}
+
+/// Arrivals that were written down.
+#[derive(Clone, Debug)]
+enum File {
+    Table(Arc<Table>),
+    Record(Arc<Trace>),
+}
+
+const FLAG: &str = "--load";
+
+impl Source {
+    /// Reads what was given after `--load`: at most one file, and descriptions.
+    ///
+    /// # Errors
+    /// Everything that cannot be read.
+    pub fn read(given: &[String]) -> Result<Self, Complaints> {
+        let mut complaints = Complaints::default();
+        let mut source = Self::default();
+        for text in given {
+            if let Err(found) = source.add(text) {
+                for complaint in found {
+                    complaints.push(complaint);
+                }
+            }
+        }
+        if given.is_empty() {
+            complaints.push(complaint(format!(
+                "wanted a file or a description, such as {FLAG} '{EXAMPLE}'"
+            )));
+        }
+        if complaints.is_empty() {
+            Ok(source)
+        } else {
+            Err(complaints)
+        }
+    }
+
+    fn add(&mut self, given: &str) -> Result<(), Vec<Complaint>> {
+        let path = Path::new(given);
+        if !path.is_file() {
+            if looks_like_a_path(given) {
+                return Err(vec![complaint(format!("{given}: no such file"))]);
+            }
+            let described = grammar::parse(given).map_err(|misread| vec![in_flag(&misread)])?;
+            self.described.add(described);
+            return Ok(());
+        }
+        let file: Arc<Path> = Arc::from(path);
+        let whole = |message: String| {
+            vec![Complaint {
+                origin: Origin::WholeFile(Arc::clone(&file)),
+                path: String::new(),
+                message,
+            }]
+        };
+        let bytes = fs::read(path).map_err(|e| whole(format!("could not be read: {e}")))?;
+        if Trace::is_one(&bytes) {
+            let trace = Trace::read(path).map_err(|e| vec![complaint(e.to_string())])?;
+            return self.take(File::Record(Arc::new(trace)));
+        }
+        let text = String::from_utf8(bytes);
+        let text = text.map_err(|_| whole("neither a record nor text".to_owned()))?;
+        if csv::is_table(&text) {
+            return self.take(File::Table(Arc::new(csv::read(&file, &text)?)));
+        }
+        let described = grammar::parse(&text).map_err(|misread| vec![in_file(&file, &misread)])?;
+        self.described.add(described);
+        Ok(())
+    }
+
+    fn take(&mut self, file: File) -> Result<(), Vec<Complaint>> {
+        match self.file.replace(file) {
+            Some(_) => Err(vec![complaint("wanted at most one file with arrivals")]),
+            None => Ok(()),
+        }
+    }
+
+    /// What a person should know about it: what is missing from a record, and what only a record
+    /// could tell about these revisions.
+    #[must_use]
+    pub fn notes(&self, revisions: &[RevisionConfig]) -> Vec<String> {
+        if let Some(File::Record(trace)) = &self.file {
+            return trace.flaws.iter().map(ToString::to_string).collect();
+        }
+        let unknown = revisions.iter().flat_map(|revision| {
+            let further = revision.spec.scaling.further_metrics.iter();
+            let metrics = further.map(|further| &further.metric);
+            let metrics = metrics.chain([&revision.spec.scaling.metric]);
+            let gauged = metrics.filter(|metric| !metric.counts_requests());
+            gauged.map(|metric| {
+                let (id, metric) = (&revision.spec.id, metric.as_str());
+                format!("revision {id} is scaled by {metric}, which only a record tells")
+            })
+        });
+        let hours = revisions.iter().filter(|one| one.schedule.busiest() > 0);
+        let hours = hours.map(|one| {
+            let id = &one.spec.id;
+            format!("the schedule of revision {id} is left aside, only a record tells the hours")
+        });
+        unknown.chain(hours).collect()
+    }
+
+    /// Looks whether it says enough about these revisions, and nothing about others.
+    ///
+    /// # Errors
+    /// Everything that is missing or of no use.
+    pub fn check(&self, revisions: &[RevisionConfig]) -> Result<(), Complaints> {
+        plan::check(self, revisions)
+    }
+
+    /// What comes to these revisions. The same seed brings the same.
+    #[must_use]
+    pub fn load(&self, revisions: &[RevisionConfig], seed: u64) -> Load {
+        plan::load(self, revisions, seed)
+    }
+
+    /// The revisions that a table names, and where. What a record knows of others is left aside.
+    fn named_in_file(&self) -> impl Iterator<Item = (Origin, &str)> {
+        let table = match &self.file {
+            Some(File::Table(table)) => Some(table),
+            _ => None,
+        };
+        table.into_iter().flat_map(|table| {
+            let names = table
+                .revisions
+                .iter()
+                .filter_map(|(name, _)| name.as_deref());
+            names.map(|name| (Origin::WholeFile(Arc::clone(&table.file)), name))
+        })
+    }
+
+    /// The revisions of a record; none where there is no record.
+    fn names_in_record(&self) -> Vec<&str> {
+        match &self.file {
+            Some(File::Record(trace)) => {
+                let names = trace.revisions.iter();
+                names.map(|revision| revision.name.as_str()).collect()
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    fn recorded(&self, revisions: &[RevisionConfig]) -> Option<Load> {
+        match &self.file {
+            Some(File::Record(trace)) => Some(Load::replay(trace, revisions)),
+            _ => None,
+        }
+    }
+
+    /// When it began, or is imagined to have begun.
+    fn began(&self) -> SystemTime {
+        match &self.file {
+            Some(File::Table(table)) => table.began.unwrap_or(UNIX_EPOCH),
+            _ => UNIX_EPOCH,
+        }
+    }
+}
+
+const EXAMPLE: &str = "step 0..60s 5rps, 60s..2m 50rps; service 200ms; start 45s";
+
+/// Nobody describes a load in one word.
+fn looks_like_a_path(given: &str) -> bool {
+    !given.trim().contains(char::is_whitespace) && !given.trim().is_empty()
+}
+
+fn complaint(message: impl Into<String>) -> Complaint {
+    Complaint {
+        origin: Origin::Flag(FLAG.to_owned()),
+        path: String::new(),
+        message: message.into(),
+    }
+}
+
+fn in_flag(misread: &Misread) -> Complaint {
+    let Misread {
+        line,
+        column,
+        message,
+    } = misread;
+    let line = if *line > 1 {
+        format!("line {line}, ")
+    } else {
+        String::new()
+    };
+    complaint(format!("{line}column {column}: {message}"))
+}
+
+fn in_file(file: &Arc<Path>, misread: &Misread) -> Complaint {
+    let origin = Origin::File {
+        file: Arc::clone(file),
+        line: misread.line,
+        column: misread.column,
+    };
+    Complaint {
+        origin,
+        path: String::new(),
+        message: format!(
+            "{} (neither a record nor a table with arrival_s, so read as a description)",
+            misread.message
+        ),
+    }
+}

@@ -1,0 +1,223 @@
+//! `holdgate simulate` as a person types it: what it prints, what it writes, how it ends.
+
+mod written;
+
+use std::path::{Path, PathBuf};
+
+use clap::Parser;
+use holdgate::cli::{Cli, Command, Screen, simulate};
+use holdgate::sync::now;
+use tempfile::TempDir;
+
+const SAMPLE: &str = concat!(
+    env!("CARGO_MANIFEST_DIR"),
+    "/proxy-config/flowers-sample.yaml"
+);
+/// Every number that follows from it can be worked out by hand.
+const EVEN: &str = "step 0..60s 1rps even; service 500ms; start 10s";
+const SWEEP: [&str; 4] = [
+    "--set",
+    "scaleTarget=1,2,4",
+    "--set",
+    "stableWindow=30s,60s",
+];
+
+const FILE: Screen = Screen {
+    width: None,
+    colours: false,
+};
+
+/// What a command printed, and the code it ended with.
+struct Told {
+    code: u8,
+    out: String,
+    err: String,
+}
+
+fn told(words: &[&str], screen: Screen) -> Told {
+    let words = [&["holdgate", "simulate"], words].concat();
+    let cli = Cli::try_parse_from(words).expect("a command line we know");
+    let overrides = cli.overrides(|_| None);
+    let Command::Simulate(args) = cli.command else {
+        panic!("another command");
+    };
+    let files = args.files.paths(|_| None);
+    let (mut out, mut err) = (Vec::new(), Vec::new());
+    let code = simulate(&args, &files, &overrides, screen, now(), &mut out, &mut err);
+    let text = |bytes| String::from_utf8(bytes).expect("text");
+    Told {
+        code: code.expect("told"),
+        out: text(out),
+        err: text(err),
+    }
+}
+
+fn sample(words: &[&str]) -> Told {
+    told(&[&["-f", SAMPLE, "--load", EVEN], words].concat(), FILE)
+}
+
+/// A place to write to.
+struct Place(TempDir);
+
+impl Place {
+    fn new() -> Self {
+        Self(tempfile::tempdir().expect("a temporary directory"))
+    }
+
+    fn file(&self, name: &str) -> (PathBuf, String) {
+        let path = self.0.path().join(name);
+        let text = path.display().to_string();
+        (path, text)
+    }
+}
+
+fn text(path: &Path) -> String {
+    std::fs::read_to_string(path).expect("written")
+}
+
+/// The cells of every row below the line.
+fn rows(table: &str) -> Vec<Vec<&str>> {
+    let rows = table.lines().skip_while(|line| !line.starts_with('─'));
+    rows.skip(1)
+        .map(|row| row.split_whitespace().collect())
+        .collect()
+}
+
+#[test]
+fn a_sweep_prints_a_row_for_every_combination() {
+    let told = sample(&SWEEP);
+    assert_eq!((told.code, told.err.as_str()), (0, ""));
+    let head = told.out.lines().next().expect("a head");
+    let head: Vec<&str> = head.split("  ").map(str::trim).collect();
+    let head: Vec<&str> = head.into_iter().filter(|word| !word.is_empty()).collect();
+    let columns = [
+        "scaleTarget",
+        "stableWindow",
+        "requests",
+        "wait p50",
+        "p99",
+        "max",
+        "cold starts",
+        "rejected",
+        "left",
+        "unfinished",
+        "replica-hours",
+        "peak replicas",
+        "peak queue",
+    ];
+    assert_eq!(head, columns);
+    // Sixty requests; those of the first ten seconds wait for the start of 10 s, one cold start
+    // for all of them. Then three replicas, or two, have room enough.
+    let rest = ["60", "0", "10s", "10s", "1", "0", "0", "0"];
+    let hours = ["0.056", "0.081", "0.051", "0.075", "0.050", "0.059"];
+    let peaks = ["3", "3", "3", "3", "3", "2"];
+    let settings = ["1", "2", "4"].map(|target| ["30s", "60s"].map(|window| [target, window]));
+    let want: Vec<Vec<&str>> = settings
+        .into_iter()
+        .flatten()
+        .zip(hours.into_iter().zip(peaks))
+        .map(|(setting, (hours, peak))| {
+            [&setting[..], &rest[..], &[hours, peak, "10"][..]].concat()
+        })
+        .collect();
+    assert_eq!(rows(&told.out), want);
+}
+
+#[test]
+fn one_seed_prints_and_writes_the_same_again() {
+    let place = Place::new();
+    let lived = |seed: &str| {
+        let (path, file) = place.file("all.json");
+        let load = "step 0..60s 5rps; service lognormal p50=200ms p99=2s; start uniform 5s..9s";
+        let words = [
+            "-f", SAMPLE, "--load", load, "--seed", seed, "--json", &file,
+        ];
+        let told = told(&[&words[..], &SWEEP[..]].concat(), FILE);
+        (told.out, text(&path))
+    };
+    let (first, second) = (lived("7"), lived("7"));
+    assert!(first == second, "another outcome of the same seed");
+    assert!(first.0 != lived("8").0, "the same outcome of another seed");
+}
+
+#[test]
+fn settings_and_loads_that_are_wrong_are_told_all_at_once() {
+    let load = "step 0..60s 5rps; sevice 1s";
+    let words = ["-f", SAMPLE, "--load", load, "--set", "scaleTarget=1,x"];
+    let further = ["--set", "hosts=a", "--plot", "picture.png"];
+    let told = told(&[&words[..], &further[..]].concat(), FILE);
+    assert_eq!((told.code, told.out.as_str()), (2, ""));
+    let wanted = [
+        "--set: scaleTarget: wanted a number, 0.01 or more, not x",
+        "--set: hosts: cannot be tried: it is not one value",
+        "--load: column 19: wanted step, ramp, every, at, service, start, patience, size, \
+         arrivals, until or revision NAME:, not \"sevice\"",
+        "--plot: wanted a file that ends in .svg, not picture.png",
+    ];
+    assert_eq!(told.err.lines().collect::<Vec<_>>(), wanted);
+}
+
+#[test]
+fn combinations_that_cannot_be_are_wrong_usage() {
+    let check = |set: &[&str], want: &str| {
+        let told = sample(set);
+        assert_eq!((told.code, told.err.trim_end()), (2, want));
+    };
+    check(
+        &["--set", "scaleTarget=1", "--set", "scaleTarget=2"],
+        "--set: scaleTarget: set twice, wanted all values at once, with commas between",
+    );
+    let many = (1..=257).map(|n| n.to_string()).collect::<Vec<_>>();
+    check(
+        &["--set", &format!("scaleTarget={}", many.join(","))],
+        "--set: wanted at most 256 combinations, not 257",
+    );
+    check(
+        &["--set", "minReplicas=2,4"],
+        "--set: minReplicas: wanted at most maxReplicas (3), not 4",
+    );
+}
+
+#[test]
+fn what_cannot_be_written_is_a_failure() {
+    let told = sample(&["--csv", "/nowhere/at/all.csv"]);
+    assert_eq!(told.code, 1);
+    assert_eq!(rows(&told.out).len(), 1, "the table is told all the same");
+    let want = "could not write /nowhere/at/all.csv: ";
+    assert!(told.err.starts_with(want), "{}", told.err);
+}
+
+#[test]
+fn a_chart_is_drawn_for_a_terminal_or_on_demand() {
+    let wide = |width, colours| Screen {
+        width: Some(width),
+        colours,
+    };
+    let words = ["-f", SAMPLE, "--load", EVEN];
+    let none = told(&words, FILE).out;
+    assert!(!none.contains("requests waiting"), "{none}");
+    let on_demand = sample(&["--chart"]).out;
+    let titles = ["load, requests/s", "replicas: ", "requests waiting"];
+    for title in titles {
+        assert!(
+            on_demand.contains(title),
+            "{title} is missing:\n{on_demand}"
+        );
+    }
+    let narrow = told(&words, wide(72, false)).out;
+    let longest = narrow.lines().map(|line| line.chars().count()).max();
+    assert!(longest <= Some(72), "{longest:?}:\n{narrow}");
+    assert!(!narrow.contains('\x1b'), "colours where none are welcome");
+    let coloured = told(&words, wide(72, true)).out;
+    assert!(coloured.contains("\x1b[38;5;32m"), "no colours");
+}
+
+#[test]
+fn the_chart_of_a_sweep_has_a_line_for_every_run() {
+    let told = sample(&[&SWEEP[..], &["--chart"]].concat()).out;
+    let lines = |start: &str| told.lines().filter(|line| line.starts_with(start)).count();
+    assert_eq!(lines("scaleTarget=1 stableWindow=30s "), 1, "{told}");
+    assert_eq!(lines("scaleTarget="), 6);
+    // Load and queue are the same for all of them here.
+    assert_eq!(lines("all "), 2);
+}
