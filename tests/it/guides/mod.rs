@@ -1,4 +1,4 @@
-//! What the KServe guides promise of their manifests: how many replicas under which load. Lived
+//! What the `KServe` guides promise of their manifests: how many replicas under which load. Lived
 //! through in virtual time by the code that decides in a running gate.
 
 mod load;
@@ -179,9 +179,9 @@ fn check(
             )
         }
         Settles(last, wanted) => {
-            let from = end - Duration::from_secs(*last);
+            let settled = Duration::from_secs(*last);
             let mut late = numbers()
-                .filter(|(at, _)| (from..end).contains(at))
+                .filter(|(at, _)| *at < end && *at + settled >= end)
                 .map(|(_, n)| n);
             let other = late.find(|n| n != wanted);
             seen(other.is_none(), format!("{other:?} and not {wanted}"))
@@ -206,7 +206,7 @@ fn check(
             seen(last == Some(*bound), format!("bound by {last:?}"))
         }
         Ends(wanted) => {
-            let last = numbers().last().map(|(_, n)| n);
+            let last = numbers().next_back().map(|(_, n)| n);
             seen(last == Some(*wanted), format!("it ends with {last:?}"))
         }
         ZeroAfter(range) => {
