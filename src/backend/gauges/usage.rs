@@ -160,16 +160,68 @@ mod tests {
         let mut meter = Meter::default();
         let before = our_own(&mut meter, true);
         let hog = vec![1_u8; 64 << 20];
-        let mut rounds = 0_u64;
         while our_own(&mut meter, false).cpu < before.cpu + Duration::from_millis(50) {
-            rounds += hog.iter().map(|&byte| u64::from(byte)).sum::<u64>();
+            assert!(hog.iter().any(|&byte| byte > 0));
         }
 
         let after = our_own(&mut meter, true);
 
-        assert!(rounds > 0);
-        let grown = after.memory >= before.memory + 32 * MIB;
-        assert!(grown, "{before:?} {after:?}");
+        assert!(
+            hog.last() == Some(&1) && after.memory >= 64 * MIB,
+            "{before:?} {after:?}"
+        );
+    }
+
+    /// A shell's script in a group of its own, until it has become `sleep`.
+    fn until_asleep(script: &str) -> (std::process::Child, i32) {
+        use std::os::unix::process::CommandExt;
+
+        let script = format!("{script}; exec sleep 60");
+        let mut shell = std::process::Command::new("sh");
+        let shell = shell.args(["-c", &script]).process_group(0).spawn();
+        let shell = shell.expect("there is a shell");
+        let group = i32::try_from(shell.id()).expect("a process id");
+        let groups = [group];
+        let is_asleep = || {
+            let mut all = crate::backend::members::members(&groups);
+            all.any(|(_, stat)| stat.pid == group && stat.comm == "sleep")
+        };
+        let begun = crate::sync::now();
+        while !is_asleep() {
+            assert!(begun.elapsed() < Duration::from_secs(30), "{script}");
+            std::thread::yield_now();
+        }
+        (shell, group)
+    }
+
+    fn end(mut shell: std::process::Child) {
+        let group = rustix::process::Pid::from_child(&shell);
+        let killed = rustix::process::kill_process_group(group, rustix::process::Signal::KILL);
+        killed.expect("it is there");
+        shell.wait().expect("it is our child");
+    }
+
+    #[test]
+    fn what_a_child_has_used_stays_in_the_sum_when_it_has_ended() {
+        let burnt = "(i=0; while [ $i -lt 100000 ]; do i=$((i+1)); done)";
+        let (shell, group) = until_asleep(burnt);
+        let used = Meter::default().read(&[group], false);
+        end(shell);
+        let used = used.expect("this system tells")[&group];
+        assert!(used.cpu >= Duration::from_millis(20), "{used:?}");
+    }
+
+    #[test]
+    fn every_process_of_a_group_counts() {
+        let alone = until_asleep(":");
+        let three = until_asleep("sleep 60 & sleep 60 & true");
+        let used = Meter::default().read(&[alone.1, three.1], true);
+        end(alone.0);
+        end(three.0);
+        let used = used.expect("this system tells");
+        // Their program and libraries are shared, so it is less than three times as much.
+        let (one, all) = (used[&alone.1].memory, used[&three.1].memory);
+        assert!(all > one * 2, "{one} and {all} bytes");
     }
 
     #[test]
