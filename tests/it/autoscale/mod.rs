@@ -3,6 +3,7 @@
 mod late;
 mod laws;
 mod learned;
+mod odd;
 mod scenes;
 mod world;
 
