@@ -102,7 +102,7 @@ fn panic(of: &Situation, decision: &Decision) -> Option<String> {
 }
 
 /// Why it never goes to zero.
-fn floor(of: &Situation, wall: &Wall) -> Option<String> {
+pub(super) fn floor(of: &Situation, wall: &Wall) -> Option<String> {
     let least = of.spec.bounds(of.around.scheduled).min;
     let by = if least > of.spec.bounds(None).min {
         Bound::Schedule

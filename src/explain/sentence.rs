@@ -1,5 +1,6 @@
 //! The sentence: what there is, what asks for it, what had the last word, and what comes next.
 
+use super::ahead::floor;
 use super::words::{lasting, replicas, visit};
 use super::{Situation, Wall};
 use crate::autoscale::{Bound, Decision, MetricReading, Short, Shortage};
@@ -42,7 +43,7 @@ fn reasons(of: &Situation, wall: &Wall) -> Vec<String> {
     let Some(decision) = of.entry.as_ref().map(|entry| &entry.decision) else {
         return vec!["nothing has been decided yet".to_owned()];
     };
-    let kept = kept_from_zero(of, decision);
+    let kept = kept_from_zero(of, decision).or_else(|| kept_by_floor(of, decision, wall));
     let measured = Some(decision.measured().to_string());
     let parts = [
         measured,
@@ -125,6 +126,13 @@ fn kept_from_zero(of: &Situation, decision: &Decision) -> Option<String> {
         Stage::Waiting | Stage::Answering { .. } => " by",
     };
     Some(format!("kept from zero{by} {}{more}", visit(first, of.now)))
+}
+
+/// What keeps it from zero whatever is asked for, where that was not said yet.
+fn kept_by_floor(of: &Situation, decision: &Decision, wall: &Wall) -> Option<String> {
+    let said = [Bound::MinReplicas, Bound::Schedule].contains(&decision.bound_by());
+    let at_floor = of.wanted() <= of.spec.bounds(of.around.scheduled).min;
+    floor(of, wall).filter(|_| at_floor && !said)
 }
 
 /// Why what is wanted does not come, or nothing is known of it.

@@ -4,6 +4,7 @@ mod late;
 mod laws;
 mod learned;
 mod odd;
+mod resting;
 mod scenes;
 mod world;
 

@@ -22,6 +22,8 @@ struct Scene {
     /// What is read of the replicas while there are any.
     gauged: Vec<Option<f64>>,
     scheduled: Option<u32>,
+    /// None of those that were asked for is ready yet.
+    slow: bool,
     /// Busy replicas; `None` is as many as there are requests.
     busy: Option<u32>,
 }
@@ -48,6 +50,7 @@ impl Scene {
             load: 0,
             gauged: Vec::new(),
             scheduled: None,
+            slow: false,
             busy: None,
         }
     }
@@ -62,8 +65,8 @@ impl Scene {
 
     fn around(&self) -> Around {
         Around {
-            ready: self.ready(),
-            starting: 0,
+            ready: if self.slow { 0 } else { self.ready() },
+            starting: if self.slow { self.ready() } else { 0 },
             busy: self.busy.unwrap_or_else(|| self.load.min(self.ready())),
             idle_since: self.idle_since,
             typical_start: None,
@@ -173,6 +176,10 @@ fn values_that_cannot_be_leave_no_trace() {
         scene.run(100);
         scene.gauged = vec![Some(value)];
         scene.run(3);
+        let memory = scene.steering.remember(scene.now());
+        let seconds = memory.metrics.iter().flat_map(|(_, past)| &past.seconds);
+        let sound = |value: &f64| (0.0..=1e16).contains(value);
+        assert!(seconds.into_iter().all(sound), "{value}: {memory:?}");
         scene.gauged = vec![Some(200.1)];
         // Out of both windows, out of panic, and down again.
         let last = scene.run(200);
@@ -182,10 +189,6 @@ fn values_that_cannot_be_leave_no_trace() {
             "{value}: {averages:?}"
         );
         assert_eq!(last.replicas, Some(3), "{value}");
-        let memory = scene.steering.remember(scene.now());
-        let seconds = memory.metrics.iter().flat_map(|(_, past)| &past.seconds);
-        let sound = |value: &f64| (0.0..=1e16).contains(value);
-        assert!(seconds.into_iter().all(sound), "{value}: {memory:?}");
     }
 }
 
@@ -338,10 +341,10 @@ fn requests_between_two_decisions_keep_what_reports_nothing_of_them() {
     let mut scene = Scene::new(&spec(cpu));
     (scene.load, scene.gauged) = (1, vec![Some(0.0)]);
     scene.run(100);
-    for _ in 0..20 {
+    for quiet in (0..20).map(|n| 31 + n * 2) {
         scene.load = 0;
-        scene.run(39);
-        assert_eq!(scene.ready(), 1);
+        scene.run(quiet);
+        assert_eq!(scene.ready(), 1, "after {quiet} s");
         // Here for a second in which nothing is decided.
         scene.load = 1;
         scene.run(1 - scene.second % 2);
@@ -349,4 +352,16 @@ fn requests_between_two_decisions_keep_what_reports_nothing_of_them() {
         scene.load = 0;
         assert_eq!(scene.ready(), 1);
     }
+}
+
+#[test]
+fn what_is_on_its_way_is_not_taken_back_when_fewer_may_start_at_once() {
+    let mut scene = Scene::new(&spec(|_| {}));
+    (scene.load, scene.slow) = (6, true);
+    scene.run(10);
+    assert_eq!(scene.ready(), 6);
+    let fewer = spec(|s| s.max_starting = Some(2));
+    scene.steering.adopt(&fewer, scene.now());
+    let last = scene.run(20);
+    assert_eq!((last.seen.starting, last.replicas), (6, Some(6)));
 }
