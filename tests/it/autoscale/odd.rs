@@ -346,8 +346,8 @@ fn requests_between_two_decisions_keep_what_reports_nothing_of_them() {
         scene.run(quiet);
         assert_eq!(scene.ready(), 1, "after {quiet} s");
         // Here for a second in which nothing is decided.
+        scene.run(scene.second % 2);
         scene.load = 1;
-        scene.run(1 - scene.second % 2);
         scene.run(1);
         scene.load = 0;
         assert_eq!(scene.ready(), 1);
