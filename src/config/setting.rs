@@ -7,7 +7,7 @@ use super::complaint::{Complaint, Complaints, Origin};
 use super::key::{AnyKey, Shape};
 use super::keys::{MAX_PROCESSES, NAME, REVISION, TOP};
 use super::layers::Layer;
-use super::nearest::similar;
+use super::nearest::{or_the_nearest, similar};
 use super::tree::{Node, Value};
 
 const FLAG: &str = "--set";
@@ -161,10 +161,7 @@ fn unknown(written: &str) -> String {
         return "cannot be tried: it changes nothing in a simulation".to_owned();
     }
     let ends = paths().filter_map(|path| path.rsplit('.').next());
-    match similar(written, paths().chain(ends)) {
-        Some(near) => format!("unknown key, the nearest known one is {near}"),
-        None => "unknown key".to_owned(),
-    }
+    or_the_nearest("unknown key", similar(written, paths().chain(ends)))
 }
 
 /// Settings in layers: of the whole gate, of every revision, of some by name.
