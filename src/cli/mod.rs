@@ -6,6 +6,7 @@ mod explain;
 mod flags;
 mod simulate;
 
+use std::io::{self, Write};
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
@@ -15,7 +16,7 @@ pub use explain::{ExplainArgs, explain};
 pub use flags::{GateFlags, LoggingFlags, RevisionFlags};
 pub use simulate::{Screen, SimulateArgs, simulate};
 
-use crate::config::Overrides;
+use crate::config::{Complaint, Complaints, Overrides};
 use crate::sample_model;
 
 const FILE_HELP: &str = "File with revisions and settings, again and again [env: HOLDGATE_FILE]";
@@ -116,6 +117,20 @@ impl FileArgs {
             .filter(|path| !path.as_os_str().is_empty())
             .collect()
     }
+}
+
+/// Writes all that is wrong, and before it what is only odd, one line each. Returns the exit code 2.
+///
+/// # Errors
+/// `err` cannot be written.
+pub fn complain(complaints: &Complaints, err: &mut dyn Write) -> io::Result<u8> {
+    warn(&complaints.warnings(), err)?;
+    writeln!(err, "{complaints}").map(|()| 2)
+}
+
+fn warn(warnings: &[Complaint], err: &mut dyn Write) -> io::Result<()> {
+    let mut warnings = warnings.iter();
+    warnings.try_for_each(|warning| writeln!(err, "warning: {warning}"))
 }
 
 impl Cli {

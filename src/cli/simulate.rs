@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use clap::Args;
 
-use super::FileArgs;
+use super::{FileArgs, complain, warn};
 use crate::config::{Complaints, Overrides};
 use crate::whatif::load::{Source, grammar};
 use crate::whatif::run::{How, Run, run_all};
@@ -104,8 +104,7 @@ pub fn simulate(
     let runs = match live_through(args, files, overrides, how, err)? {
         Ok(runs) => runs,
         Err(complaints) => {
-            writeln!(err, "{complaints}")?;
-            return Ok(2);
+            return complain(&complaints, err);
         }
     };
     write!(out, "{}", table::table(&runs, screen.width))?;
@@ -134,8 +133,9 @@ fn live_through(
     let source = Source::read(&args.load);
     let mut complaints = Complaints::default();
     let told = [read.as_ref().err(), source.as_ref().err()];
-    let told = told.into_iter().flatten().flat_map(Complaints::iter);
-    told.cloned().for_each(|one| complaints.push(one));
+    told.into_iter()
+        .flatten()
+        .for_each(|told| complaints.add(told));
     if let Some(Err(complaint)) = args.plot.as_deref().map(plot::check) {
         complaints.push(complaint);
     }
@@ -148,9 +148,7 @@ fn live_through(
         return Ok(Err(told));
     }
     let warnings = trials.first().map_or(&[][..], |one| &one.config.warnings);
-    for warning in warnings {
-        writeln!(err, "warning: {warning}")?;
-    }
+    warn(warnings, err)?;
     for note in source.notes(revisions) {
         writeln!(err, "note: {note}")?;
     }
