@@ -47,7 +47,7 @@ const EXPLAIN_EXAMPLES: &str = "\
 Examples:
   holdgate explain flowers-sample
   holdgate explain flowers-sample --json
-  holdgate explain flowers-sample --admin http://127.0.0.1:9191
+  holdgate explain flowers-sample --admin 127.0.0.1:9191
 
 Exit codes: 0 fine, 1 no gate answers there, 2 it does not know the revision.";
 

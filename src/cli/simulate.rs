@@ -38,30 +38,46 @@ pub struct SimulateArgs {
     pub files: FileArgs,
 
     /// What comes: a record, a CSV table of arrivals, or a description, again and again; see below
-    #[arg(long, env = "HOLDGATE_SIMULATE_LOAD", value_name = "FILE|DESCRIPTION", value_delimiter = None, required = true)]
+    #[arg(long, env = "HOLDGATE_SIMULATE_LOAD", hide_env_values = true, value_name = "FILE|DESCRIPTION", value_delimiter = None, required = true)]
     pub load: Vec<String>,
 
     /// Try other settings than the files': a key of a revision and its values with commas between,
     /// again and again; every combination is one run
-    #[arg(long, env = "HOLDGATE_SIMULATE_SET", value_name = "KEY=VALUE,…", value_delimiter = None)]
+    #[arg(long, env = "HOLDGATE_SIMULATE_SET", hide_env_values = true, value_name = "KEY=VALUE,…", value_delimiter = None)]
     pub set: Vec<String>,
 
     /// Write the course of every run as CSV
-    #[arg(long, env = "HOLDGATE_SIMULATE_CSV", value_name = "FILE")]
+    #[arg(
+        long,
+        env = "HOLDGATE_SIMULATE_CSV",
+        hide_env_values = true,
+        value_name = "FILE"
+    )]
     pub csv: Option<PathBuf>,
 
     /// Write everything as JSON, every decision with its inputs included
-    #[arg(long, env = "HOLDGATE_SIMULATE_JSON", value_name = "FILE")]
+    #[arg(
+        long,
+        env = "HOLDGATE_SIMULATE_JSON",
+        hide_env_values = true,
+        value_name = "FILE"
+    )]
     pub json: Option<PathBuf>,
 
     /// Draw load, replicas and queue into one picture
-    #[arg(long, env = "HOLDGATE_SIMULATE_PLOT", value_name = "FILE.svg")]
+    #[arg(
+        long,
+        env = "HOLDGATE_SIMULATE_PLOT",
+        hide_env_values = true,
+        value_name = "FILE.svg"
+    )]
     pub plot: Option<PathBuf>,
 
     /// What chance decides is the same for the same seed
     #[arg(
         long,
         env = "HOLDGATE_SIMULATE_SEED",
+        hide_env_values = true,
         value_name = "N",
         default_value_t = 1
     )]

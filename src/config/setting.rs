@@ -132,9 +132,19 @@ fn find<'a>(
                 Err("belongs to all revisions together".to_owned())
             }
             Some((name, word)) => key(word).map(|key| (Some(name), key)),
-            None => Err(message),
+            None => Err(no_owner(written, revisions).unwrap_or(message)),
         },
     }
+}
+
+/// A key behind the name of no revision.
+fn no_owner(written: &str, revisions: &[&str]) -> Option<String> {
+    let mut dots = written.match_indices('.');
+    let (dot, _) = dots.find(|(dot, _)| key(&written[dot + 1..]).is_ok())?;
+    let (name, known) = (&written[..dot], revisions.join(", "));
+    Some(format!(
+        "no revision is called {name}, wanted one of {known}"
+    ))
 }
 
 fn key(written: &str) -> Result<&'static dyn AnyKey, String> {

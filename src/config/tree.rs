@@ -147,8 +147,8 @@ impl Node {
             Value::Text {
                 text,
                 quoted: false,
-            } => text.clone(),
-            Value::Text { text, quoted: true } => format!("{text:?}"),
+            } if !text.is_empty() => text.clone(),
+            Value::Text { text, .. } => format!("{text:?}"),
             Value::Nothing => "nothing".to_owned(),
             Value::List(_) => "a list".to_owned(),
             Value::Map(_) => "a map".to_owned(),

@@ -195,7 +195,7 @@ fn what_cannot_be_read_is_answered_with_its_column_and_what_was_wanted() {
         19,
         &format!("wanted {clause}, not \"servce\""),
     );
-    let span = "wanted a span such as 0..60s, that ends after it begins";
+    let span = "wanted a span such as 0..60s, that ends after it begins and lasts a year at most";
     check("step 5rps", 6, &format!("{span}, not \"5rps\""));
     check(
         "step 60s..60s 5rps",
@@ -203,7 +203,7 @@ fn what_cannot_be_read_is_answered_with_its_column_and_what_was_wanted() {
         &format!("{span}, not \"60s..60s\""),
     );
     check("step", 5, &format!("{span}, not the end"));
-    let rate = "wanted a rate such as 5rps, or a number of workers";
+    let rate = "wanted a rate such as 5rps, or a number of workers, a million at most";
     check("step 0..60s 5rpx", 13, &format!("{rate}, not \"5rpx\""));
     check("step 0..60s fast", 13, &format!("{rate}, not \"fast\""));
     check("step 0..60s; service 1s", 12, &format!("{rate}, not \";\""));
@@ -217,7 +217,7 @@ fn what_cannot_be_read_is_answered_with_its_column_and_what_was_wanted() {
         13,
         &format!("{rate}, not \"1.5\""),
     );
-    let rates = "wanted two rates such as 5rps..50rps, or 1..8 workers";
+    let rates = "wanted two rates such as 5rps..50rps, or 1..8 workers, a million at most";
     check("ramp 0..60s 5rps", 13, &format!("{rates}, not \"5rps\""));
     check(
         "ramp 0..60s 5rps..8 workers",
