@@ -1,7 +1,7 @@
 //! The table: one row for every setting, and for every revision where there are several. Decides
 //! what gives way where lines are short: first the breadth of headings, then columns of nothing.
 
-use comfy_table::{CellAlignment, ContentArrangement, LineStyle, Table, presets};
+use comfy_table::{CellAlignment, LineStyle, Table, presets};
 
 use super::run::Run;
 use super::summary::{Summary, Waits, short_number, short_time};
@@ -35,7 +35,7 @@ fn wait(summary: &Summary, seconds: fn(&Waits) -> f64) -> String {
     wait.map_or_else(|| "–".to_owned(), |wait| short_time(seconds(wait)))
 }
 
-/// The table as text, at most so wide if that is known.
+/// The table as text, no wider than this if that is known and can be.
 #[must_use]
 pub fn table(runs: &[Run], width: Option<u16>) -> String {
     let mut rows = Rows::of(runs);
@@ -49,23 +49,25 @@ pub fn table(runs: &[Run], width: Option<u16>) -> String {
         .iter_mut()
         .for_each(|heading| *heading = broken(heading));
     let mut table = rows.drawn();
-    for gap in GAPS {
+    let mut narrow = |gap: u16| {
         for column in table.column_iter_mut() {
             column.set_padding((0, gap));
         }
-        if fits(&lines(&table)) {
-            return lines(&table) + &none;
-        }
+        lines(&table)
+    };
+    // Where not even that fits, the terminal breaks the lines: better than words and numbers.
+    let [airy, tight] = GAPS.map(&mut narrow);
+    if fits(&airy) {
+        airy + &none
+    } else {
+        tight + &none
     }
-    table.set_width(width.unwrap_or(u16::MAX));
-    table.set_content_arrangement(ContentArrangement::Dynamic);
-    lines(&table) + &none
 }
 
 /// What stands in the table.
 struct Rows {
     headings: Vec<String>,
-    rows: Vec<Vec<String>>,
+    cells: Vec<Vec<String>>,
     /// How many columns hold words, the first ones.
     words: usize,
 }
@@ -89,7 +91,7 @@ impl Rows {
             values.chain(revision).chain(numbers).collect()
         });
         Self {
-            rows: rows.collect(),
+            cells: rows.collect(),
             headings,
             words,
         }
@@ -101,9 +103,11 @@ impl Rows {
         for rare in RARE {
             let place = self.headings.iter().position(|heading| heading == rare);
             let place = place.expect("a rare thing has a column");
-            if self.rows.iter().all(|row| row[place] == "0") {
+            if self.cells.iter().all(|row| row[place] == "0") {
                 gone.push(self.headings.remove(place));
-                self.rows.iter_mut().for_each(|row| drop(row.remove(place)));
+                self.cells
+                    .iter_mut()
+                    .for_each(|row| drop(row.remove(place)));
             }
         }
         match gone.as_slice() {
@@ -117,7 +121,7 @@ impl Rows {
         let line = LineStyle::none().fill('─').junction('─');
         table.load_style(presets::NOTHING.header_separator(line));
         table.set_header(&self.headings);
-        table.add_rows(&self.rows);
+        table.add_rows(&self.cells);
         for column in table.column_iter_mut().skip(self.words) {
             column.set_cell_alignment(CellAlignment::Right);
         }
