@@ -114,6 +114,11 @@ async fn write(tapes: Arc<Tapes>, mut writer: Writer, end: CancellationToken) {
 }
 
 fn take_down(writer: &mut Writer, reels: &[Arc<Reel>]) -> std::io::Result<()> {
+    if writer.stay()? {
+        tracing::warn!(
+            "the record was taken away: it goes on in a new file, its beginning is gone"
+        );
+    }
     for reel in &reels[writer.revisions()..] {
         writer.name(reel.revision.as_str());
     }

@@ -262,7 +262,10 @@ impl Ledger {
 
     fn retire_idle(&mut self, replica: ReplicaId) {
         let idle = self.admission.idle().any(|(id, _)| id == replica);
-        assert!(!idle || self.held(replica) == 0, "a busy one is called idle");
+        assert!(
+            !idle || self.held(replica) == 0,
+            "a busy one is called idle"
+        );
         assert_eq!(self.admission.retire_idle(replica), idle);
         let mut left = self.admission.idle();
         assert!(left.all(|(id, _)| id != replica), "it is taken, and idle");
