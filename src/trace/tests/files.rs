@@ -184,6 +184,8 @@ async fn what_cannot_be_written_in_time_is_counted() {
     tape.note(now(), || Event::Changed);
     recording.finish().await;
     tape.note(now(), || Event::Changed);
+    let late = recorder.tape(&RevisionId::new("late"));
+    assert!(!late.is_on(), "it would be filled, and never emptied");
 
     let trace = Trace::read(&file).unwrap();
     let (revision, events) = ("m".to_owned(), 5);
