@@ -5,6 +5,7 @@
 use std::ffi::OsString;
 use std::fs::{self, File, TryLockError};
 use std::io::{self, Read as _, Write as _};
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -155,6 +156,24 @@ impl Writer {
         self.written += self.out.len() as u64;
         self.out.clear();
         Ok(())
+    }
+
+    /// Begins a new file where the one that is written is no longer in its place: what goes into a
+    /// file that was removed is lost. Returns whether it had to.
+    pub(super) fn stay(&mut self) -> io::Result<bool> {
+        let ours = self.file.metadata()?;
+        let stays = match fs::metadata(&self.path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => false,
+            there => there.map(|there| (there.dev(), there.ino()) == (ours.dev(), ours.ino()))?,
+        };
+        if stays {
+            return Ok(false);
+        }
+        if !is_ours_or_free(&self.path)? {
+            return Err(io::Error::other("something else is in its place"));
+        }
+        self.rotate()?;
+        Ok(true)
     }
 
     fn rotate(&mut self) -> io::Result<()> {
