@@ -215,7 +215,7 @@ impl Steered {
 
 impl Present {
     /// Everything known of it, to be explained; `None` if nothing steers it.
-    pub(super) async fn situation(self) -> Option<Situation> {
+    pub(super) fn situation(self) -> Option<Situation> {
         let steered = self.steered?;
         let (unread, hours_until) = (steered.unread(), steered.hours_until(self.now));
         let Steered {
@@ -227,7 +227,7 @@ impl Present {
         } = steered;
         let scheduled = last.as_ref().and_then(|last| last.decision.seen.scheduled);
         let around = around(&world, &self.sample, scheduled);
-        let steering = decisions.steering().await;
+        let steering = decisions.steering();
         let in_flight = self.sample.in_flight;
         let ahead = steering.map(|steering| Ahead::of(&steering, &around, in_flight, self.now));
         Some(Situation {
