@@ -28,6 +28,9 @@ struct Scene {
     busy: Option<u32>,
 }
 
+/// Other settings.
+type Change = fn(&mut Scaling);
+
 fn spec(change: impl FnOnce(&mut Scaling)) -> Spec {
     let mut scaling = scaling();
     change(&mut scaling);
@@ -251,7 +254,7 @@ fn changed_windows_and_weights_keep_what_was_measured() {
     let mut scene = Scene::new(&spec(|_| {}));
     scene.load = 5;
     scene.run(100);
-    let changes: [fn(&mut Scaling); 4] = [
+    let changes: [Change; 4] = [
         |s| s.stable_window = Duration::from_secs(6),
         |s| s.stable_window = Duration::from_secs(600),
         |s| s.panic_window_percentage = 100.0,
@@ -301,7 +304,7 @@ fn a_restart_under_other_settings_is_as_safe_as_one_under_the_same() {
     scene.run(100);
     assert_eq!(scene.ready(), 7);
     let memory = scene.steering.remember(scene.now());
-    let changes: [(fn(&mut Scaling), u32); 5] = [
+    let changes: [(Change, u32); 5] = [
         (|_| {}, 7),
         (cpu, 7),
         (|s| s.metric = ScaleMetric::Rps, 7),
