@@ -1,5 +1,6 @@
 //! Deciding as a whole, under a clock that is turned by hand.
 
+mod changes;
 mod late;
 mod laws;
 mod learned;

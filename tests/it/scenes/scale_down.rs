@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use holdgate::ports::ReplicaState;
 use tokio::time::{Instant, sleep};
 
-use crate::support::{Gate, get, named, revision, secs};
+use crate::support::{Gate, get, ms, named, revision, secs};
 
 #[tokio::test(start_paused = true)]
 async fn idle_replicas_go_and_a_busy_one_is_left_alone() {
@@ -99,4 +99,30 @@ async fn demand_that_returns_revives_what_drains_instead_of_starting_another() {
     }
     assert_eq!(gate.machine.launched().len(), 2);
     assert!(gate.machine.terminated().is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_surplus_that_all_have_a_share_of_falls_idle_and_goes() {
+    for limit in [3, 10, 0] {
+        let mut gate = Gate::warm(revision(limit, 4..=4)).await;
+        // Nine tenths of what one replica carries, in requests of which every replica has some.
+        let target = if limit == 0 { 10 } else { limit };
+        gate.rewrite(|spec| {
+            spec.scaling.min_replicas = 0;
+            spec.scaling.target = Some(f64::from(target));
+        });
+        let mut asked = Vec::new();
+        for _ in 0..300 {
+            for _ in 0..target {
+                asked.push(gate.asking(get("/?ms=1000")));
+                sleep(ms(1000 / u64::from(target) + 20)).await;
+            }
+        }
+        let busy = gate.machine.running().len();
+        assert_eq!(busy, 1, "with a limit of {limit}");
+        for answer in asked {
+            assert_eq!(answer.await.expect("no panic").code(), 200);
+        }
+        assert_eq!(gate.machine.launched().len(), 4);
+    }
 }
