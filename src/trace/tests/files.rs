@@ -48,6 +48,23 @@ fn told(revision: &RevisionTrace) -> usize {
 }
 
 #[test]
+fn two_gates_do_not_record_to_one_file() {
+    let (_folder, file) = folder();
+    let mut first = Writer::begin(&file, MIB, 1).unwrap();
+    let refused = Writer::begin(&file, MIB, 2).unwrap_err().to_string();
+    let taken = format!(
+        "another gate records to {}; each needs a file of its own",
+        file.display()
+    );
+    assert_eq!(refused, taken);
+    first.name("a");
+    first.flush().unwrap();
+    drop(first);
+    assert_eq!(Trace::read(&file).unwrap().revisions.len(), 1);
+    assert!(Writer::begin(&file, MIB, 3).is_ok(), "the first has ended");
+}
+
+#[test]
 fn a_file_cut_off_anywhere_is_read_up_to_its_last_whole_event() {
     let (_folder, file) = folder();
     let bytes = written(&file);

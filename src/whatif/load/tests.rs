@@ -228,8 +228,11 @@ fn what_is_missing_is_asked_for() {
         &["step 0..1s 5rps; service 1s; start 1s; revision n: start 2s"],
         "--load: wanted the name of a revision (m), not n",
     );
-    check(&["nowhere.csv"], "--load: nowhere.csv: no such file");
-    let wanted = "wanted a rate such as 5rps, or a number of workers";
+    check(
+        &["nowhere.csv"],
+        "--load: nowhere.csv: no such file, and no description",
+    );
+    let wanted = "wanted a rate such as 5rps, or a number of workers, a million at most";
     check(
         &["step 0..1s 5xps"],
         &format!("--load: column 12: {wanted}, not \"5xps\""),
