@@ -15,7 +15,7 @@ use crate::sync::now;
 
 const MIB: u64 = 1 << 20;
 
-fn folder() -> (TempDir, PathBuf) {
+pub(super) fn folder() -> (TempDir, PathBuf) {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("t");
     (folder, file)
@@ -214,47 +214,6 @@ async fn what_cannot_be_written_in_time_is_counted() {
         1,
         "it went on, until it was finished"
     );
-}
-
-#[test]
-fn the_newer_file_of_a_record_is_understood_without_the_older_one() {
-    let (folder, file) = folder();
-    let mut writer = Writer::begin(&file, 72 << 10, 1).unwrap();
-    writer.name("m");
-    let came = |ticket| {
-        let (announced, replica) = (1, 1);
-        let event = Event::Admitted {
-            ticket,
-            announced,
-            replica,
-        };
-        (1000 + ticket, event)
-    };
-    let went = |ticket| {
-        let (done, fate) = (true, super::super::Fate::ClientLeft);
-        (2000 + ticket, Event::Over { ticket, done, fate })
-    };
-    let most = 1000;
-    for ticket in 0..most {
-        writer.tell(0, [came(ticket)]).unwrap();
-        if ticket % 2 == 0 {
-            writer.tell(0, [went(ticket)]).unwrap();
-        }
-        writer.flush().unwrap();
-    }
-    drop(writer);
-    fs::remove_file(folder.path().join("t.1")).unwrap();
-
-    let trace = Trace::read(&file).unwrap();
-
-    assert_eq!(trace.flaws, [Flaw::BeginningGone]);
-    let requests = &trace.revisions[0].requests;
-    let is_here = |request: &&super::super::Request| request.over.is_none();
-    let here = u64::try_from(requests.iter().filter(is_here).count()).unwrap();
-    assert_eq!(here, most / 2, "who is still there is told of again");
-    let last = requests.last().map(|request| request.arrived.at());
-    let at = std::time::Duration::from_nanos(1000 + most - 1);
-    assert_eq!(last, Some(at));
 }
 
 #[test]
