@@ -142,6 +142,10 @@ fn a_wrong_table_is_told_row_by_row() {
     );
     check("arrival_s\n", "./load:2:1: wanted at least one arrival");
     check(
+        "arrival_s\n2026-01-31T08:00:00Z\n5\n",
+        "./load:3:1: arrival_s: wanted a time of one kind with the first: seconds, or the calendar's",
+    );
+    check(
         "arrival_s,revision\n1,\n",
         "./load:2:3: revision: wanted a name, not nothing",
     );
