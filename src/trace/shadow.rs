@@ -99,5 +99,9 @@ mod tests {
             (1001, Event::HeldMore { ticket, bytes }),
         ];
         assert_eq!(shadow.retell().collect::<Vec<_>>(), told);
+
+        // It may have left unheard of.
+        shadow.follow(1002, &Event::Lost(1));
+        assert_eq!(shadow.retell().count(), 0);
     }
 }

@@ -113,7 +113,19 @@ impl Ledger {
         }
     }
 
-    fn left(&mut self, replica: ReplicaId, left: Left) {
+    /// Whether a replica that was taken out of service holds nothing any more.
+    fn is_vacated(&self, replica: ReplicaId, retired: bool) -> bool {
+        retired && self.held(replica) == 0
+    }
+
+    fn is_retired(&self, replica: ReplicaId) -> bool {
+        let replicas = self.admission.read().replicas;
+        replicas.iter().any(|s| s.id == replica && s.retired)
+    }
+
+    fn left(&mut self, replica: ReplicaId, was_retired: bool, left: Left) {
+        let vacated = self.is_vacated(replica, was_retired);
+        assert_eq!(left.vacated, vacated, "it is told who may end");
         self.granted(left.grant);
         let idle = self.admission.idle().find(|(id, _)| *id == replica);
         assert_eq!(left.idled, idle.is_some(), "it is told who falls idle");
@@ -159,7 +171,10 @@ impl Ledger {
             self.running.push((ticket, seat, abandoned));
             return;
         }
-        let (verdict, _) = self.admission.rebuff(ticket, seat, 3, self.now);
+        let retired = self.is_retired(seat.replica);
+        let (verdict, vacated) = self.admission.rebuff(ticket, seat, 3, self.now);
+        let want = self.is_vacated(seat.replica, retired);
+        assert_eq!(vacated, want, "it is told who may end");
         match verdict {
             Verdict::Admitted(ticket, seat) => {
                 assert!(self.waiting.is_empty(), "a free slot beside a line");
@@ -187,12 +202,13 @@ impl Ledger {
             Event::Leave(i) => {
                 if let Some((_, seat, abandoned)) = self.take_running(i) {
                     let took = Duration::from_millis(5);
+                    let retired = self.is_retired(seat.replica);
                     let left = if abandoned {
                         self.admission.vacate(seat, self.now)
                     } else {
                         self.admission.leave(seat, took, self.now)
                     };
-                    self.left(seat.replica, left);
+                    self.left(seat.replica, retired, left);
                 }
             }
             Event::Cancel(i) => {

@@ -6,6 +6,8 @@ pub mod arbiter;
 mod desk;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod tests_desk;
 
 use std::collections::BTreeMap;
 use std::fmt;

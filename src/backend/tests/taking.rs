@@ -184,6 +184,16 @@ async fn a_replica_that_is_taken_is_replaced_in_its_turn_when_requests_come_agai
 }
 
 #[tokio::test(start_paused = true)]
+async fn who_has_one_on_its_way_takes_no_second() {
+    let places = Places::new(2);
+    let (mut first, second) = (model("a", 0, &places), model("b", 0, &places));
+    first.ready(2).await;
+    second.requests.wait(true);
+    second.scale_to(2).await;
+    assert_eq!((first.runs().await, second.runs().await), (1, 1));
+}
+
+#[tokio::test(start_paused = true)]
 async fn who_waits_is_told_who_has_the_device_now() {
     let places = devices(&["0"]);
     let [mut first, second, mut third] = ["a", "b", "c"].map(|name| model(name, 1, &places));

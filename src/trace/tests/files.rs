@@ -15,7 +15,7 @@ use crate::sync::now;
 
 const MIB: u64 = 1 << 20;
 
-fn folder() -> (TempDir, PathBuf) {
+pub(super) fn folder() -> (TempDir, PathBuf) {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("t");
     (folder, file)

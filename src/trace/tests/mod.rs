@@ -2,6 +2,7 @@
 
 mod coding;
 mod files;
+mod newer;
 
 use std::time::Duration;
 
