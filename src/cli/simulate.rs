@@ -9,6 +9,7 @@ use clap::Args;
 
 use super::FileArgs;
 use crate::config::{Complaints, Overrides};
+use crate::whatif::agreement::Agreement;
 use crate::whatif::load::{Source, grammar};
 use crate::whatif::run::{How, Run, run_all};
 use crate::whatif::trial::trials;
@@ -154,7 +155,15 @@ fn live_through(
     for note in source.notes(revisions) {
         writeln!(err, "note: {note}")?;
     }
-    Ok(Ok(run_all(trials, &source, how)))
+    let as_written = args.set.is_empty();
+    let record = source.mere_record().filter(|_| as_written);
+    let decisions = how.decisions || record.is_some();
+    let runs = run_all(trials, &source, How { decisions, ..how });
+    if let (Some(record), [run]) = (record, runs.as_slice()) {
+        let agreement = Agreement::of(record, &run.outcome, how.epoch);
+        writeln!(err, "note: {agreement}")?;
+    }
+    Ok(Ok(runs))
 }
 
 fn write_files<'a>(

@@ -5,7 +5,7 @@
 use std::time::{Duration, Instant};
 
 use super::agenda::{Agenda, Event};
-use super::load::Start;
+use super::load::{AsRecorded, Start};
 use super::site::{Scene, Site};
 use crate::autoscale::{Shortage, typical_start};
 use crate::backend::recovery::{Attempt, Crash, Recovery, Supply};
@@ -35,16 +35,22 @@ struct Member {
     began: Instant,
     /// Crashes in a row that led to its start.
     streak: u32,
+    /// How long its start takes for those who count it.
+    counted: Duration,
+    /// From when on it may be given requests, once it is ready.
+    heard_of: Instant,
+    /// From being ready until then.
+    unheard: Duration,
 }
 
 impl Fleet {
-    pub(super) fn new(failed_starts: u32) -> Self {
+    pub(super) fn new(failed_starts: u32, typical_start: Option<Duration>) -> Self {
         Self {
             members: Vec::new(),
             wanted: 0,
             newest: 0,
             recovery: Recovery::new(failed_starts),
-            typical_start: None,
+            typical_start,
             told: false,
             listed: Vec::new(),
             outage: false,
@@ -82,7 +88,20 @@ impl Fleet {
 
     /// How long all of them together have been there.
     pub(super) fn age(&self, now: Instant) -> Duration {
-        self.members.iter().map(|m| now - m.began).sum()
+        let ages = self.members.iter();
+        ages.map(|m| now.saturating_duration_since(m.began)).sum()
+    }
+}
+
+impl AsRecorded {
+    /// Nobody takes time for it but the process itself.
+    const fn at_once(took: Duration) -> Self {
+        Self {
+            launch: Duration::ZERO,
+            took,
+            counted: took,
+            listed: Duration::ZERO,
+        }
     }
 }
 
@@ -95,7 +114,12 @@ impl Site {
         };
         let member = &mut self.fleet.members[at];
         member.state = ReplicaState::Ready;
-        let took = now - member.began;
+        member.heard_of = now + member.unheard;
+        let took = member.counted;
+        let (index, unheard) = (self.index, member.unheard);
+        if !unheard.is_zero() {
+            scene.agenda.after(unheard, index, Event::Follow);
+        }
         self.fleet.recovery.succeeded(now.into());
         self.fleet.typical_start = Some(typical_start(self.fleet.typical_start, took));
         self.reconcile(scene);
@@ -195,21 +219,28 @@ impl Site {
         fleet.newest += 1;
         let id = ReplicaId(fleet.newest);
         self.tally.started(fleet.total() == 0);
+        let (start, event) = match (self.load.starts)() {
+            Start::ReadyAfter(took) => (AsRecorded::at_once(took), Event::Ready(id)),
+            Start::FailsAfter(took) => (AsRecorded::at_once(took), Event::Failed(id)),
+            Start::AsRecorded(start) => (start, Event::Ready(id)),
+        };
+        let began = agenda.now() + start.launch;
         fleet.members.push(Member {
             id,
             state: ReplicaState::Starting,
-            began: agenda.now(),
+            began,
             streak: attempt.streak,
+            counted: start.counted,
+            heard_of: began,
+            unheard: start.listed,
         });
         self.tally.there(fleet.members.len());
-        let (took, event) = match (self.load.starts)() {
-            Start::ReadyAfter(took) => (took, Event::Ready(id)),
-            Start::FailsAfter(took) => (took, Event::Failed(id)),
+        let timeout = self.start_timeout.filter(|timeout| start.took > *timeout);
+        let (took, event) = match timeout {
+            Some(timeout) => (timeout, Event::Failed(id)),
+            None => (start.took, event),
         };
-        match self.start_timeout.filter(|timeout| took > *timeout) {
-            Some(timeout) => agenda.after(timeout, self.index, Event::Failed(id)),
-            None => agenda.after(took, self.index, event),
-        }
+        agenda.after(start.launch + took, self.index, event);
     }
 
     fn stop_vacant(&mut self, scene: &mut Scene) {
@@ -226,7 +257,7 @@ impl Site {
     /// Nothing is left of a replica.
     fn end(&mut self, at: usize, scene: &mut Scene) {
         let member = self.fleet.members.remove(at);
-        self.tally.replica_time += scene.agenda.now() - member.began;
+        self.tally.replica_time += scene.agenda.now().saturating_duration_since(member.began);
         let next = scene.places.give_back();
         scene.tell(next);
     }
@@ -237,7 +268,7 @@ impl Site {
         let now = scene.agenda.now();
         self.fleet.told = false;
         let members = self.fleet.members.iter();
-        let listed = members.filter(|m| m.state != ReplicaState::Starting);
+        let listed = members.filter(|m| m.state != ReplicaState::Starting && m.heard_of <= now);
         let listed: Vec<(ReplicaId, ())> = listed.map(|m| (m.id, ())).collect();
         if listed != self.fleet.listed {
             let grants = self.admission.set_replicas(&listed);

@@ -4,9 +4,11 @@
 //! comes from and how the outcome is shown is left to others.
 
 mod agenda;
+mod beats;
 mod door;
 mod fleet;
 mod load;
+mod order;
 mod outcome;
 mod places;
 mod replay;
@@ -19,7 +21,8 @@ mod workers;
 #[cfg(test)]
 mod tests;
 
-pub use load::{Arrival, Floor, Load, Reading, RevisionLoad, Start, Turns, Workers};
+pub use beats::Beat;
+pub use load::{Arrival, AsRecorded, Floor, Load, Reading, RevisionLoad, Start, Turns, Workers};
 pub use outcome::{Outcome, Point, Refusals, RevisionOutcome};
 
 use std::time::{Duration, Instant};

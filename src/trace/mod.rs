@@ -10,6 +10,7 @@ mod code;
 mod event;
 mod file;
 mod read;
+mod recalled;
 mod recorder;
 mod replica;
 mod request;
@@ -27,6 +28,7 @@ use std::time::Duration;
 pub use event::{Event, Step};
 pub use file::CannotRecord;
 pub use read::Unreadable;
+pub use recalled::Recalled;
 pub use recorder::{Recorder, Recording};
 pub use replica::{Ending, Phases, Replica};
 pub use request::{Fate, Reason, Request};
@@ -81,6 +83,8 @@ pub struct RevisionTrace {
     pub opened: Option<Moment>,
     /// When its autoscaler began to count seconds; `None` if that was before the record.
     pub epoch: Option<Moment>,
+    /// What its autoscaler began with; `None` if that was nothing, or before the record.
+    pub recalled: Option<Recalled>,
     /// In order of arrival, with those that were turned away at the line; without those that never
     /// came so far, as one whose body is announced larger than allowed.
     pub requests: Vec<Request>,

@@ -171,6 +171,15 @@ impl Source {
         }
     }
 
+    /// The record, where there is nothing else.
+    #[must_use]
+    pub fn mere_record(&self) -> Option<&Trace> {
+        match &self.file {
+            Some(File::Record(trace)) if self.described == Description::default() => Some(trace),
+            _ => None,
+        }
+    }
+
     fn recorded(&self, revisions: &[RevisionConfig]) -> Option<Load> {
         match &self.file {
             Some(File::Record(trace)) => Some(Load::replay(trace, revisions)),
