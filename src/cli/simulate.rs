@@ -6,9 +6,12 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use clap::Args;
+use jiff::{Timestamp, Zoned};
 
 use super::FileArgs;
-use crate::config::{Complaints, Overrides};
+use crate::config::{Complaint, Complaints, Origin, Overrides};
+use crate::schedule::system_zone;
+use crate::sync::wall;
 use crate::whatif::agreement::Agreement;
 use crate::whatif::load::{Source, grammar};
 use crate::whatif::run::{How, Run, run_all};
@@ -41,6 +44,11 @@ pub struct SimulateArgs {
     /// What comes: a record, a CSV table of arrivals, or a description, again and again; see below
     #[arg(long, env = "HOLDGATE_SIMULATE_LOAD", value_name = "FILE|DESCRIPTION", value_delimiter = None, required = true)]
     pub load: Vec<String>,
+
+    /// When it begins, for schedules, such as 2026-11-23T07:00:00+01:00, if no file of --load says
+    /// so; otherwise last midnight here
+    #[arg(long, env = "HOLDGATE_SIMULATE_BEGIN", value_name = "TIME")]
+    pub begin: Option<Timestamp>,
 
     /// Try other settings than the files': a key of a revision and its values with commas between,
     /// again and again; every combination is one run
@@ -132,13 +140,24 @@ fn live_through(
     err: &mut dyn Write,
 ) -> io::Result<Result<Vec<Run>, Complaints>> {
     let read = trials(files, overrides, &args.set);
-    let source = Source::read(&args.load);
+    let begins = args.begin.unwrap_or_else(last_midnight);
+    let source = Source::read(&args.load).map(|source| source.beginning(begins.into()));
     let mut complaints = Complaints::default();
     let told = [read.as_ref().err(), source.as_ref().err()];
     let told = told.into_iter().flatten().flat_map(Complaints::iter);
     told.cloned().for_each(|one| complaints.push(one));
     if let Some(Err(complaint)) = args.plot.as_deref().map(plot::check) {
         complaints.push(complaint);
+    }
+    let dated = source
+        .as_ref()
+        .is_ok_and(|source| source.calendar().is_some());
+    if dated && args.begin.is_some() {
+        complaints.push(Complaint {
+            origin: Origin::Flag("--begin".to_owned()),
+            path: String::new(),
+            message: "the file of --load says itself when it begins".to_owned(),
+        });
     }
     let (Ok(trials), Ok(source), true) = (read, source, complaints.is_empty()) else {
         return Ok(Err(complaints));
@@ -164,6 +183,13 @@ fn live_through(
         writeln!(err, "note: {agreement}")?;
     }
     Ok(Ok(runs))
+}
+
+/// The last midnight on the clock of this machine.
+fn last_midnight() -> Timestamp {
+    let now = Timestamp::try_from(wall()).unwrap_or(Timestamp::UNIX_EPOCH);
+    let today = Zoned::new(now, system_zone()).start_of_day();
+    today.map_or(now, |midnight| midnight.timestamp())
 }
 
 fn write_files<'a>(

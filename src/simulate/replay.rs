@@ -1,7 +1,7 @@
 //! A load out of a record: everybody comes, is answered and leaves as it was, every process starts
 //! as it did. Where the record does not know what would have been, the usual stands in for it.
 
-use std::time::{Duration, UNIX_EPOCH};
+use std::time::Duration;
 
 use super::beats::Recorded;
 use super::order::Order;
@@ -16,7 +16,9 @@ use crate::trace::{
 };
 
 /// A process that was started later than that after something had happened was not started for it.
-const PROMPT: Duration = Duration::from_millis(20);
+const PROMPT: Duration = Duration::from_millis(500);
+/// The same once starts have failed: most later ones wait for the time of another attempt.
+const PROMPT_IN_TROUBLE: Duration = Duration::from_millis(20);
 
 /// What was not waited for would have taken at least so much longer.
 const LONGER: Duration = Duration::from_secs(1);
@@ -34,7 +36,7 @@ impl Load {
         };
         Self {
             length: trace.length,
-            began: UNIX_EPOCH + Duration::from_millis(trace.began_unix_ms),
+            began: trace.began(),
             revisions: trace.revisions.iter().filter_map(load).collect(),
         }
     }
@@ -189,7 +191,10 @@ fn prompt(trace: &RevisionTrace, order: &Order, replica: &Replica) -> Duration {
     let others = others.filter(|moment| *moment < replica.launched);
     let cause = others.chain(wanted).max();
     let late = cause.map(|cause| order.between(cause, replica.launched));
-    late.filter(|late| *late < PROMPT).unwrap_or_default()
+    let mut others = trace.replicas.iter();
+    let failed = others.any(|r| r.ending == Ending::StartFailed && r.gone < Some(replica.launched));
+    let prompt = if failed { PROMPT_IN_TROUBLE } else { PROMPT };
+    late.filter(|late| *late < prompt).unwrap_or_default()
 }
 
 /// How long a start took, if it came to its end.

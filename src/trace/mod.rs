@@ -23,7 +23,7 @@ mod tick;
 mod tests;
 
 use std::num::NonZeroU32;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 pub use event::{Event, Step};
 pub use file::CannotRecord;
@@ -46,6 +46,14 @@ pub struct Trace {
     pub revisions: Vec<RevisionTrace>,
     /// What is missing from it, for a person; empty for a whole record.
     pub flaws: Vec<Flaw>,
+}
+
+impl Trace {
+    /// When it was begun.
+    #[must_use]
+    pub fn began(&self) -> SystemTime {
+        UNIX_EPOCH + Duration::from_millis(self.began_unix_ms)
+    }
 }
 
 /// Why a record does not tell everything.

@@ -79,9 +79,8 @@ impl Agreement {
         for ((at, then), again) in pairs {
             let (made, remade) = (Made::recorded(at, &then), Made::again(again, epoch));
             if made != remade {
-                let began = SystemTime::UNIX_EPOCH + Duration::from_millis(trace.began_unix_ms);
                 return self.differ(Difference {
-                    at: began + at,
+                    at: trace.began() + at,
                     revision: recorded.name.clone(),
                     recorded: made,
                     replayed: remade,
