@@ -2,6 +2,7 @@
 //! at zero, and asks the world for the number decided on. Lets go of nothing by itself: what it
 //! does not know it leaves as it is.
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -92,7 +93,8 @@ where
     /// Runs until dropped.
     pub async fn run(mut self) {
         let epoch = now();
-        let mut steering = self.steering(epoch);
+        let steering = self.steering(epoch);
+        self.decisions.begin(steering);
         // After a restart, the first measurement may show what grew while nobody measured.
         let mut decide_next = self.lasting.recalled.is_none();
         let mut tick = tokio::time::interval_at((epoch + SAMPLE_EVERY).into(), SAMPLE_EVERY);
@@ -100,43 +102,63 @@ where
         tick.set_missed_tick_behavior(MissedTickBehavior::Skip);
         let sample = self.throttler.peek();
         self.note_turn(epoch, true, &[]);
-        self.decide(&mut steering, &sample, epoch).await;
+        self.decide(&sample, epoch).await;
         let mut latest = epoch;
-        let mut asked = self.decisions.asked();
+        let throttler = Arc::clone(&self.throttler);
+        // Kept over the ticks: to stand in line anew every second is a good part of a tick.
+        let mut poke = pin!(throttler.poked());
         loop {
             let poked = tokio::select! {
                 biased;
                 _ = tick.tick() => false,
-                () = self.throttler.poked() => true,
-                Some(answer) = asked.recv() => {
-                    answer.send(steering.clone()).ok();
-                    continue;
+                () = &mut poke => {
+                    poke.set(throttler.poked());
+                    true
                 }
             };
             let now = if poked { now() } else { on_time(epoch) }.max(latest);
             latest = now;
-            if self.spec.has_changed().unwrap_or(false) {
-                steering.adopt(&self.spec.borrow_and_update(), now);
-            }
             if poked {
+                self.adopt(now);
                 let sample = self.throttler.peek();
                 self.note_turn(now, false, &[]);
-                if steering.poke(sample.in_flight, now) {
-                    self.decide(&mut steering, &sample, now).await;
+                if self.decisions.steer(|s| s.poke(sample.in_flight, now)) {
+                    self.decide(&sample, now).await;
                 }
                 continue;
             }
+            decide_next = !decide_next;
+            if decide_next {
+                self.adopt(now);
+            }
             let sample = self.throttler.sample();
-            let gauged = self.gauged(steering.spec());
+            self.record(&sample, now);
+            if decide_next {
+                self.decide(&sample, now).await;
+            }
+        }
+    }
+
+    /// Takes changed settings.
+    fn adopt(&mut self, now: Instant) {
+        if self.spec.has_changed().unwrap_or(false) {
+            let spec = self.spec.borrow_and_update();
+            self.decisions.steer(|steering| steering.adopt(&spec, now));
+        }
+    }
+
+    fn record(&mut self, sample: &Sample, now: Instant) {
+        let decisions = Arc::clone(&self.decisions);
+        decisions.steer(|steering| {
+            let gauged = if steering.gauges() {
+                self.gauged(steering.spec())
+            } else {
+                Vec::new()
+            };
             self.note_turn(now, false, &gauged);
             let report = sample.report;
             steering.record(&Measured { report, gauged }, now);
-            decide_next = !decide_next;
-            if !decide_next {
-                continue;
-            }
-            self.decide(&mut steering, &sample, now).await;
-        }
+        });
     }
 
     fn steering(&mut self, now: Instant) -> Steering {
@@ -162,14 +184,14 @@ where
         }
     }
 
-    async fn decide(&self, steering: &mut Steering, sample: &Sample, now: Instant) {
-        let decision = {
-            let scheduled = *self.scheduled.borrow();
-            steering.decide(&around(&self.world.borrow(), sample, scheduled), now)
-        };
+    async fn decide(&self, sample: &Sample, now: Instant) {
+        let scheduled = *self.scheduled.borrow();
+        let around = around(&self.world.borrow(), sample, scheduled);
+        let (decision, asked) = self
+            .decisions
+            .steer(|steering| (steering.decide(&around, now), steering.asked()));
         self.stats.decisions.count(decision.bound_by().as_str());
         self.throttler.rest(decision.enough);
-        let asked = steering.asked();
         let mut done = false;
         if decision.changes(asked)
             && let Some(replicas) = decision.replicas
@@ -177,22 +199,29 @@ where
             self.announce(asked, replicas, &decision);
             match self.scaler.scale_to(replicas).await {
                 Ok(()) => {
-                    steering.note_asked(replicas);
+                    self.decisions.steer(|s| s.note_asked(replicas));
                     done = true;
                 }
                 Err(error) => tracing::warn!(revision = %self.id, %error, "asked in vain"),
             }
         }
-        let noted = || Event::Decided(Some(Box::new(decided(&decision, done))));
-        self.throttler.tape().note(crate::sync::now(), noted);
+        let tape = self.throttler.tape();
+        if tape.is_on() {
+            let noted = || Event::Decided(Some(Box::new(decided(&decision, done))));
+            tape.note(crate::sync::now(), noted);
+        }
         self.decisions.keep(decision);
         if !self.lasting.kept.is_closed() {
-            self.lasting.kept.send_replace(Some(steering.remember(now)));
+            let memory = self.decisions.steer(|steering| steering.remember(now));
+            self.lasting.kept.send_replace(Some(memory));
         }
     }
 
     fn note_turn(&self, now: Instant, began: bool, gauged: &[Option<f64>]) {
         let tape = self.throttler.tape();
+        if !tape.is_on() {
+            return;
+        }
         tape.note_with(crate::sync::now(), |nanos| Event::Turned {
             now: nanos(now),
             began,

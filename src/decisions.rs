@@ -1,21 +1,17 @@
 //! The log of one revision's decisions. Those that follow each other and say the same are one
-//! entry, so that it reaches far back and an idle revision costs next to nothing; and the way to
-//! ask the loop that decides for what it steers by. What is decided, and by whom, is left to others.
+//! entry, so that it reaches far back and an idle revision costs next to nothing; and what the loop
+//! that decides steers by, for whoever wants to look ahead. What is decided is left to others.
 
 use std::collections::VecDeque;
 use std::fmt;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use parking_lot::Mutex;
-use tokio::sync::{mpsc, oneshot};
 
 use crate::autoscale::{Clamp, Decision, Steering};
 
 /// How many entries are kept to be looked at.
 const KEPT: usize = 256;
-
-/// How long the loop may take to say what it steers by.
-const PATIENCE: Duration = Duration::from_secs(1);
 
 /// Decisions in a row that say the same.
 #[derive(Clone, Debug, PartialEq)]
@@ -29,19 +25,16 @@ pub struct Entry {
 }
 
 /// The last decisions about one revision.
+#[derive(Default)]
 pub struct Decisions {
     kept: Mutex<Kept>,
     tap: Option<Box<Tap>>,
-    asks: mpsc::Sender<Ask>,
-    /// Taken by the loop that decides.
-    asked: Mutex<Option<Asked>>,
+    /// Changed by the loop that decides, and by nobody else. A lock that hardly anybody wants costs
+    /// ten thousand idle revisions less than a message box each.
+    steering: Mutex<Option<Steering>>,
 }
 
 type Tap = dyn Fn(&Decision) + Send + Sync;
-type Ask = oneshot::Sender<Steering>;
-
-/// What the loop that decides is asked.
-pub type Asked = mpsc::Receiver<Ask>;
 
 #[derive(Debug, Default)]
 struct Kept {
@@ -113,31 +106,23 @@ impl Decisions {
         }
     }
 
-    /// A copy of everything the loop steers by; `None` when there is no loop, or it does not answer.
-    pub async fn steering(&self) -> Option<Steering> {
-        let (ask, answer) = oneshot::channel();
-        self.asks.try_send(ask).ok()?;
-        let answer = tokio::time::timeout(PATIENCE, answer).await;
-        answer.ok()?.ok()
+    /// The loop that decides begins with this.
+    pub fn begin(&self, steering: Steering) {
+        *self.steering.lock() = Some(steering);
     }
 
-    /// What is asked, for the one loop that decides; what nobody else is there to hear is not
-    /// answered.
-    pub fn asked(&self) -> Asked {
-        let taken = self.asked.lock().take();
-        taken.unwrap_or_else(|| mpsc::channel(1).1)
+    /// The loop that decides measures, decides or takes changed settings.
+    ///
+    /// # Panics
+    /// If it has not begun.
+    pub fn steer<R>(&self, act: impl FnOnce(&mut Steering) -> R) -> R {
+        act(self.steering.lock().as_mut().expect("the loop has begun"))
     }
-}
 
-impl Default for Decisions {
-    fn default() -> Self {
-        let (asks, asked) = mpsc::channel(16);
-        Self {
-            kept: Mutex::default(),
-            tap: None,
-            asks,
-            asked: Mutex::new(Some(asked)),
-        }
+    /// A copy of everything the loop steers by; `None` before it has begun.
+    #[must_use]
+    pub fn steering(&self) -> Option<Steering> {
+        self.steering.lock().clone()
     }
 }
 
@@ -163,6 +148,8 @@ fn says_the_same(one: &Decision, other: &Decision) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use std::sync::Arc;
 
     use super::*;
@@ -229,14 +216,5 @@ mod tests {
         let decisions = Decisions::tapped(move |_| *count.lock() += 1);
         idle(&decisions, 100);
         assert_eq!(*seen.lock(), 50);
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_loop_that_is_gone_or_stuck_keeps_nobody_waiting() {
-        let decisions = Decisions::default();
-        let asked = decisions.asked();
-        assert_eq!(decisions.steering().await.map(|_| ()), None);
-        drop(asked);
-        assert_eq!(decisions.steering().await.map(|_| ()), None);
     }
 }

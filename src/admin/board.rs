@@ -191,7 +191,7 @@ impl Steered {
 
 impl Present {
     /// Everything known of it, to be explained; `None` if nothing steers it.
-    pub(super) async fn situation(self) -> Option<Situation> {
+    pub(super) fn situation(self) -> Option<Situation> {
         let Steered {
             spec,
             world,
@@ -201,7 +201,7 @@ impl Present {
         } = self.steered?;
         let scheduled = last.as_ref().and_then(|last| last.decision.seen.scheduled);
         let around = around(&world, &self.sample, scheduled);
-        let steering = decisions.steering().await;
+        let steering = decisions.steering();
         let in_flight = self.sample.in_flight;
         let ahead = steering.map(|steering| Ahead::of(&steering, &around, in_flight, self.now));
         Some(Situation {

@@ -123,7 +123,7 @@ async fn explain(
     let Some(present) = desk.board.present(&RevisionId::new(name.as_str())) else {
         return unknown(&desk, &name);
     };
-    let Some(explained) = report::explained(present, Zoned::now()).await else {
+    let Some(explained) = report::explained(present, Zoned::now()) else {
         let detail = format!("nothing decides on the replicas of {name:?}");
         return problem(StatusCode::NOT_FOUND, &detail);
     };

@@ -121,6 +121,12 @@ impl Steering {
         &self.spec
     }
 
+    /// The replicas themselves are measured as well, not only requests counted.
+    #[must_use]
+    pub const fn gauges(&self) -> bool {
+        self.presence.is_some()
+    }
+
     /// How many replicas were asked for last; `None` when nothing was.
     #[must_use]
     pub const fn asked(&self) -> Option<u32> {

@@ -29,9 +29,9 @@ pub struct Explained {
 
 /// Explains a revision, at a moment at which the clock on the wall shows so much; `None` if nothing
 /// steers it.
-pub(in super::super) async fn explained(present: Present, shows: Zoned) -> Option<Explained> {
+pub(in super::super) fn explained(present: Present, shows: Zoned) -> Option<Explained> {
     let (revision, now) = (present.revision.spec.id.to_string(), present.now);
-    let situation = present.situation().await?;
+    let situation = present.situation()?;
     let to_zero = situation.ahead.and_then(|ahead| ahead.to_zero);
     Some(Explained {
         revision,

@@ -219,9 +219,9 @@ mod tests {
         end(alone.0);
         end(three.0);
         let used = used.expect("this system tells");
-        // Their program and libraries are shared, so it is less than three times as much.
+        // Their program and libraries are shared, by whom else is not known: far less than three times.
         let (one, all) = (used[&alone.1].memory, used[&three.1].memory);
-        assert!(all > one * 2, "{one} and {all} bytes");
+        assert!(all > one + one / 4, "{one} and {all} bytes");
     }
 
     #[test]
