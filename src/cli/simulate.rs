@@ -9,7 +9,7 @@ use clap::Args;
 use jiff::{Timestamp, Zoned};
 
 use super::FileArgs;
-use crate::config::{Complaint, Complaints, Origin, Overrides};
+use crate::config::{Complaint, Complaints, Config, Origin, Overrides};
 use crate::schedule::system_zone;
 use crate::sync::wall;
 use crate::whatif::agreement::Agreement;
@@ -171,6 +171,12 @@ fn live_through(
     for warning in warnings {
         writeln!(err, "warning: {warning}")?;
     }
+    if trials.iter().any(|one| assumes_devices(&one.config)) {
+        writeln!(
+            err,
+            "note: gpus is not written: there are as many as could be wanted"
+        )?;
+    }
     for note in source.notes(revisions) {
         writeln!(err, "note: {note}")?;
     }
@@ -183,6 +189,15 @@ fn live_through(
         writeln!(err, "note: {agreement}")?;
     }
     Ok(Ok(runs))
+}
+
+/// Replicas want devices, and nobody has written how many there are.
+fn assumes_devices(config: &Config) -> bool {
+    let processes = config
+        .revisions
+        .iter()
+        .filter_map(|one| one.process.as_ref());
+    config.gpus.is_none() && processes.into_iter().any(|process| process.gpus > 0)
 }
 
 /// The last midnight on the clock of this machine.

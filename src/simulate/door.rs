@@ -80,6 +80,9 @@ impl Site {
     fn in_line(&mut self, turns: Turns, scene: &mut Scene) {
         let nothing_serves = self.admission.serving() == 0;
         self.tally.queued(self.admission.waiting(), nothing_serves);
+        if nothing_serves {
+            scene.places.stir();
+        }
         if nothing_serves && self.poked.is_none() {
             let poke = self.beats.poke(scene.agenda.passed(), turns.arrived);
             self.poked = Some(poke);
@@ -272,6 +275,9 @@ impl Site {
         }
         if left.vacated {
             self.reconcile(scene);
+        }
+        if left.idled {
+            scene.places.stir();
         }
     }
 }

@@ -4,10 +4,11 @@
 
 use std::time::{Duration, Instant};
 
-use super::agenda::{Agenda, Event};
+use super::agenda::Event;
 use super::load::{AsRecorded, Start};
 use super::site::{Scene, Site};
-use crate::autoscale::{Shortage, typical_start};
+use crate::autoscale::typical_start;
+use crate::backend::places::arbiter::{PlaceId, Standing};
 use crate::backend::recovery::{Attempt, Crash, Recovery, Supply};
 use crate::ports::ReplicaState;
 use crate::revision::ReplicaId;
@@ -33,10 +34,13 @@ struct Member {
     id: ReplicaId,
     state: ReplicaState,
     began: Instant,
+    place: PlaceId,
     /// Crashes in a row that led to its start.
     streak: u32,
     /// How long its start takes for those who count it.
     counted: Duration,
+    /// When it entered its state, as far as that is being ready.
+    since: Instant,
     /// From when on it may be given requests, once it is ready.
     heard_of: Instant,
     /// From being ready until then.
@@ -80,6 +84,15 @@ impl Fleet {
         self.members.iter().position(is_it)
     }
 
+    /// As the places see them.
+    fn standings(&self) -> Vec<(ReplicaId, Standing)> {
+        let standing = |m: &Member| match m.state {
+            ReplicaState::Ready => (m.id, Standing::Serving(m.since)),
+            ReplicaState::Starting | ReplicaState::Draining => (m.id, Standing::Kept),
+        };
+        self.members.iter().map(standing).collect()
+    }
+
     fn enter(&mut self, ids: &[ReplicaId], state: ReplicaState) {
         for member in self.members.iter_mut().filter(|m| ids.contains(&m.id)) {
             member.state = state;
@@ -114,6 +127,7 @@ impl Site {
         };
         let member = &mut self.fleet.members[at];
         member.state = ReplicaState::Ready;
+        member.since = now;
         member.heard_of = now + member.unheard;
         let took = member.counted;
         let (index, unheard) = (self.index, member.unheard);
@@ -148,6 +162,7 @@ impl Site {
         self.shrink(scene);
         self.grow(scene);
         self.stop_vacant(scene);
+        scene.places.stand(self.index, &self.fleet.standings());
         if !self.fleet.told {
             self.fleet.told = true;
             let (index, no_time) = (self.index, Duration::ZERO);
@@ -182,22 +197,29 @@ impl Site {
         let missing = missing - self.revive(missing, scene);
         self.fleet.recovery.resize(missing, now.into());
         let mut waits = false;
-        while let Some(attempt) = self.fleet.recovery.take(self.fleet.supply(), now.into()) {
-            waits = !scene.places.take(self.index);
-            if waits {
+        while self.may_start()
+            && let Some(attempt) = self.fleet.recovery.take(self.fleet.supply(), now.into())
+        {
+            let is_bare = self.fleet.total() == 0;
+            let Some(place) = scene.places.take(self.index, self.gpus, is_bare) else {
                 self.fleet.recovery.put_back(attempt);
+                waits = true;
                 break;
-            }
-            self.start(attempt, &mut scene.agenda);
+            };
+            self.start(attempt, place, scene);
         }
         if !waits {
-            let next = scene.places.leave(self.index);
-            scene.tell(next);
+            scene.places.leave(self.index);
         }
         let wake = self.fleet.recovery.wake(self.fleet.supply(), now.into());
         if let Some(at) = wake {
             scene.agenda.when(at.into(), self.index, Event::Look);
         }
+    }
+
+    fn may_start(&self) -> bool {
+        let most = self.spec.scaling.max_starting.map(|most| most as usize);
+        most.is_none_or(|most| self.fleet.supply().starting < most)
     }
 
     fn revive(&mut self, missing: usize, scene: &mut Scene) -> usize {
@@ -214,10 +236,12 @@ impl Site {
         revived.len()
     }
 
-    fn start(&mut self, attempt: Attempt, agenda: &mut Agenda) {
+    fn start(&mut self, attempt: Attempt, place: PlaceId, scene: &mut Scene) {
+        let agenda = &mut scene.agenda;
         let fleet = &mut self.fleet;
         fleet.newest += 1;
         let id = ReplicaId(fleet.newest);
+        scene.places.assign(place, id);
         self.tally.started(fleet.total() == 0);
         let (start, event) = match (self.load.starts)() {
             Start::ReadyAfter(took) => (AsRecorded::at_once(took), Event::Ready(id)),
@@ -229,8 +253,10 @@ impl Site {
             id,
             state: ReplicaState::Starting,
             began,
+            place,
             streak: attempt.streak,
             counted: start.counted,
+            since: began,
             heard_of: began,
             unheard: start.listed,
         });
@@ -258,8 +284,7 @@ impl Site {
     fn end(&mut self, at: usize, scene: &mut Scene) {
         let member = self.fleet.members.remove(at);
         self.tally.replica_time += scene.agenda.now().saturating_duration_since(member.began);
-        let next = scene.places.give_back();
-        scene.tell(next);
+        scene.places.release(member.place);
     }
 
     /// Tells the admission who is there; and who waits, if nobody can come. Replicas that come at
@@ -284,9 +309,15 @@ impl Site {
         }
     }
 
-    /// What keeps wanted replicas from being started.
-    pub(super) fn shortage(&self, scene: &Scene) -> Option<Shortage> {
-        let waits = scene.places.waits(self.index);
-        waits.then_some(Shortage::MaxProcesses)
+    /// An idle replica ends because another revision needs its place more.
+    pub(super) fn yield_place(&mut self, replica: ReplicaId, scene: &mut Scene) {
+        if !self.admission.retire_idle(replica) {
+            return;
+        }
+        if let Some(at) = self.fleet.members.iter().position(|m| m.id == replica) {
+            self.end(at, scene);
+        }
+        self.note_warmth(scene.agenda.now());
+        self.reconcile(scene);
     }
 }

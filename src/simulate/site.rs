@@ -26,19 +26,12 @@ pub(super) struct Scene {
     pub(super) places: Places,
 }
 
-impl Scene {
-    /// A place is kept for this revision.
-    pub(super) fn tell(&mut self, site: Option<u32>) {
-        if let Some(site) = site {
-            self.agenda.after(Duration::ZERO, site, Event::Look);
-        }
-    }
-}
-
 /// One revision in a simulation.
 pub(super) struct Site {
     pub(super) index: u32,
     pub(super) spec: RevisionSpec,
+    /// Devices that each replica has to itself.
+    pub(super) gpus: u32,
     /// A start that takes longer has failed.
     pub(super) start_timeout: Option<Duration>,
     pub(super) load: RevisionLoad,
@@ -76,6 +69,7 @@ impl Site {
         let pokes = std::mem::replace(&mut load.pokes, Box::new(empty()));
         Self {
             index,
+            gpus: Self::devices(config),
             start_timeout: process.map(|process| process.readiness.timeout),
             arrivals: arrivals.peekable(),
             gauged: gauged.peekable(),
@@ -94,6 +88,11 @@ impl Site {
             spec,
             load,
         }
+    }
+
+    /// Devices that each replica of a revision has to itself.
+    pub(super) fn devices(config: &RevisionConfig) -> u32 {
+        config.process.as_ref().map_or(0, |process| process.gpus)
     }
 
     /// What happens without anybody's doing.
@@ -199,7 +198,7 @@ impl Site {
             busy: self.admission.busy(),
             idle_since,
             typical_start: self.fleet.typical_start,
-            shortage: self.shortage(scene),
+            shortage: scene.places.lacks(self.index),
             scheduled: self.floor(now),
         }
     }

@@ -61,9 +61,7 @@ async fn record(settings: &Settings, file: &Path) -> Trace {
 /// What is decided again.
 fn replay(config: &Config, trace: &Trace, clock: &Clock) -> Vec<Decision> {
     let load = Load::replay(trace, &config.revisions);
-    let machine = Machine {
-        max_processes: config.max_processes,
-    };
+    let machine = Machine::of(config);
     let keep = Keep {
         point_every: Duration::ZERO,
         decisions: true,

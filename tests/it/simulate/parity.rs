@@ -116,6 +116,7 @@ fn replay(run: &Run) -> Outcome {
     let load = Load::replay(&run.trace, &revisions);
     let machine = Machine {
         max_processes: 1000,
+        gpus: None,
     };
     let keep = Keep {
         point_every: secs(10),

@@ -274,3 +274,21 @@ fn a_table_with_a_calendar_says_itself_when_it_begins() {
         "--begin: the file of --load says itself when it begins\n"
     );
 }
+
+#[test]
+fn devices_that_are_not_written_are_enough_and_that_is_said() {
+    let place = Place::new();
+    let (file, settings) = place.file("gpus.yaml");
+    let revisions = "revisions: [{ name: m, maxReplicas: 4, containerConcurrency: 1, \
+        process: { command: [model], gpus: 2 } }]";
+    let lived = |gpus: &str| {
+        std::fs::write(&file, format!("{gpus}\n{revisions}")).expect("written");
+        let load = "at 1s 4 requests; service 20s; start 1s";
+        let told = told(&["-f", &settings, "--load", load], FILE);
+        let peak = rows(&told.out)[0][9].to_owned();
+        (told.err, peak)
+    };
+    let note = "note: gpus is not written: there are as many as could be wanted\n";
+    assert_eq!(lived(""), (note.to_owned(), "4".to_owned()));
+    assert_eq!(lived("gpus: [0, 1, 2]"), (String::new(), "1".to_owned()));
+}
