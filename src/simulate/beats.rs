@@ -66,7 +66,7 @@ impl Beats {
     pub(super) fn poke(&mut self, at: Duration, turn: u32) -> Beat {
         let is_past = |beat: &Beat| beat.sampled < at || (beat.sampled == at && beat.turn < turn);
         while self.pokes.next_if(is_past).is_some() {}
-        let near = |beat: &&Beat| turn > 0 && beat.sampled - at < LATEST;
+        let near = |beat: &&Beat| turn > 0 && beat.sampled.saturating_sub(at) < LATEST;
         let found = self.pokes.peek().filter(near).copied();
         found.unwrap_or(Beat::on_time(at))
     }

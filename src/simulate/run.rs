@@ -93,7 +93,7 @@ impl Run {
 
 /// The places of a machine, with a desk for every revision.
 fn places(revisions: &[RevisionConfig], machine: Machine) -> Places {
-    let wanted = revisions.iter().map(|revision| Site::devices(revision));
+    let wanted = revisions.iter().map(Site::devices);
     let most = wanted.max().unwrap_or(0);
     let enough = machine.max_processes.saturating_mul(most);
     let mut places = Places::new(machine.max_processes, machine.gpus.unwrap_or(enough));

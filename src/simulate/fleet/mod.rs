@@ -2,14 +2,15 @@
 //! wanted, in the order in which the fleet of local processes does it. A process that is stopped
 //! is gone at once.
 
+mod start;
+
 use std::time::{Duration, Instant};
 
 use super::agenda::Event;
-use super::load::{AsRecorded, Start};
 use super::site::{Scene, Site};
 use crate::autoscale::typical_start;
 use crate::backend::places::arbiter::{PlaceId, Standing};
-use crate::backend::recovery::{Attempt, Crash, Recovery, Supply};
+use crate::backend::recovery::{Crash, Recovery, Supply};
 use crate::ports::ReplicaState;
 use crate::revision::ReplicaId;
 
@@ -103,18 +104,6 @@ impl Fleet {
     pub(super) fn age(&self, now: Instant) -> Duration {
         let ages = self.members.iter();
         ages.map(|m| now.saturating_duration_since(m.began)).sum()
-    }
-}
-
-impl AsRecorded {
-    /// Nobody takes time for it but the process itself.
-    const fn at_once(took: Duration) -> Self {
-        Self {
-            launch: Duration::ZERO,
-            took,
-            counted: took,
-            listed: Duration::ZERO,
-        }
     }
 }
 
@@ -234,39 +223,6 @@ impl Site {
         self.note_warmth(scene.agenda.now());
         self.seat_all(grants, scene);
         revived.len()
-    }
-
-    fn start(&mut self, attempt: Attempt, place: PlaceId, scene: &mut Scene) {
-        let agenda = &mut scene.agenda;
-        let fleet = &mut self.fleet;
-        fleet.newest += 1;
-        let id = ReplicaId(fleet.newest);
-        scene.places.assign(place, id);
-        self.tally.started(fleet.total() == 0);
-        let (start, event) = match (self.load.starts)() {
-            Start::ReadyAfter(took) => (AsRecorded::at_once(took), Event::Ready(id)),
-            Start::FailsAfter(took) => (AsRecorded::at_once(took), Event::Failed(id)),
-            Start::AsRecorded(start) => (start, Event::Ready(id)),
-        };
-        let began = agenda.now() + start.launch;
-        fleet.members.push(Member {
-            id,
-            state: ReplicaState::Starting,
-            began,
-            place,
-            streak: attempt.streak,
-            counted: start.counted,
-            since: began,
-            heard_of: began,
-            unheard: start.listed,
-        });
-        self.tally.there(fleet.members.len());
-        let timeout = self.start_timeout.filter(|timeout| start.took > *timeout);
-        let (took, event) = match timeout {
-            Some(timeout) => (timeout, Event::Failed(id)),
-            None => (start.took, event),
-        };
-        agenda.after(start.launch + took, self.index, event);
     }
 
     fn stop_vacant(&mut self, scene: &mut Scene) {
