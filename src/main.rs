@@ -1,20 +1,17 @@
 //! The `holdgate` binary: reads what was asked for, and hands it on.
 
-use std::io::{IsTerminal, Write, stderr, stdout};
+use std::io::{IsTerminal, stderr, stdout};
 use std::process::ExitCode;
 
 use clap::Parser;
 use holdgate::app::{self, Start};
 use holdgate::backend::helper;
-use holdgate::cli::{Cli, Command, Screen, check, explain, simulate};
+use holdgate::cli::{self, Cli, Command, Screen, check, explain, simulate};
 use holdgate::config::{Complaints, LogFormat, Overrides, Program, load_to_run};
 use holdgate::sample_model;
 use holdgate::sync;
 use holdgate::telemetry::{self, Format};
 use tokio::runtime::{Builder, Runtime};
-
-/// Wrong usage or configuration.
-const WRONG: u8 = 2;
 
 fn main() -> ExitCode {
     // Before anything else: every start of a model server waits for this.
@@ -131,7 +128,7 @@ fn understood(overrides: &Overrides, run: impl FnOnce() -> ExitCode) -> ExitCode
 }
 
 fn complain(complaints: &Complaints) -> ExitCode {
-    told(writeln!(stderr(), "{complaints}").map(|()| WRONG))
+    told(cli::complain(complaints, &mut stderr()))
 }
 
 fn told(told: std::io::Result<u8>) -> ExitCode {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use parking_lot::RwLock;
 use tokio::sync::watch;
@@ -17,8 +17,12 @@ use crate::guests::Visit;
 use crate::ports::{Missing, World};
 use crate::proxy::{Registry, Revision};
 use crate::revision::{RevisionId, ScaleMetric};
-use crate::sync::now;
+use crate::schedule::Schedule;
+use crate::sync::{now, wall};
 use crate::throttler::Sample;
+
+/// How far a schedule is read ahead to be told.
+const HOURS_AHEAD: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// How many requests of a revision are told one by one.
 const MOST_VISITS: usize = 5;
@@ -42,6 +46,8 @@ pub struct Watched {
     pub spec: watch::Receiver<Spec>,
     /// What was last read of the replicas themselves.
     pub gauged: watch::Receiver<Gauged>,
+    /// At which hours there is a floor.
+    pub schedule: watch::Receiver<Schedule>,
 }
 
 impl Board {
@@ -106,6 +112,7 @@ impl Board {
             spec: watched.spec.borrow().clone(),
             world: watched.world.borrow().clone(),
             gauged: watched.gauged.borrow().clone(),
+            schedule: watched.schedule.borrow().clone(),
             last: watched.decisions.last(),
             decisions: watched.decisions,
         });
@@ -147,6 +154,7 @@ pub(super) struct Steered {
     pub(super) spec: Spec,
     pub(super) world: World,
     pub(super) gauged: Gauged,
+    pub(super) schedule: Schedule,
     pub(super) last: Option<Entry>,
     pub(super) decisions: Arc<Decisions>,
 }
@@ -181,6 +189,22 @@ impl Steered {
         })
     }
 
+    /// Which of them could not be read, and why; those that have nobody to be read of are fine.
+    fn unread(&self) -> Vec<(String, String)> {
+        let why = |metric: Metric<'_>| match metric.missing {
+            Some(Missing::Failed(why)) => Some((metric.of.as_str().to_owned(), why.clone())),
+            Some(Missing::NotYet) | None => None,
+        };
+        self.metrics().filter_map(why).collect()
+    }
+
+    /// When the schedule asks for another number, if that is soon.
+    fn hours_until(&self, now: Instant) -> Option<Instant> {
+        let wall = wall();
+        let at = self.schedule.changes_within(wall, HOURS_AHEAD)?;
+        now.checked_add(at.duration_since(wall).ok()?)
+    }
+
     /// The one of them that asked for most.
     pub(super) fn steering(&self) -> Option<Metric<'_>> {
         let by = self.last.as_ref().map(|last| &last.decision.metric);
@@ -192,13 +216,15 @@ impl Steered {
 impl Present {
     /// Everything known of it, to be explained; `None` if nothing steers it.
     pub(super) fn situation(self) -> Option<Situation> {
+        let steered = self.steered?;
+        let (unread, hours_until) = (steered.unread(), steered.hours_until(self.now));
         let Steered {
             spec,
             world,
             last,
             decisions,
             ..
-        } = self.steered?;
+        } = steered;
         let scheduled = last.as_ref().and_then(|last| last.decision.seen.scheduled);
         let around = around(&world, &self.sample, scheduled);
         let steering = decisions.steering();
@@ -215,6 +241,8 @@ impl Present {
             ahead,
             outage: world.outage.map(|outage| outage.detail.clone()),
             diagnosis: world.diagnosis,
+            unread,
+            hours_until,
         })
     }
 }

@@ -74,6 +74,11 @@ impl Running {
         let schedule = watch::Sender::new(revision.schedule.clone());
         let floor = watch::Sender::new(revision.schedule.floor_at(wall()));
         let scheduled = floor.subscribe();
+        loops.spawn(protect(
+            scaling.subscribe(),
+            floor.subscribe(),
+            supervisor.clone(),
+        ));
         loops.spawn(publish(schedule.subscribe(), floor));
         let autoscaler = PodAutoscaler {
             id: spec.id.clone(),
@@ -104,6 +109,7 @@ impl Running {
                 decisions,
                 spec,
                 gauged: read,
+                schedule: schedule.subscribe(),
             },
         );
         Self {
@@ -123,8 +129,6 @@ impl Running {
             .set_limits(new.spec.container_concurrency, new.spec.queue);
         self.supervisor
             .set_failed_starts(new.spec.scaling.failed_starts);
-        self.supervisor
-            .set_min_replicas(new.spec.scaling.min_replicas);
         self.supervisor
             .set_max_starting(new.spec.scaling.max_starting);
         self.scaling.send_replace(scaling(&new.spec));
@@ -159,6 +163,27 @@ impl Running {
 
 fn scaling(spec: &RevisionSpec) -> Spec {
     Spec::new(spec.scaling.clone(), spec.container_concurrency)
+}
+
+/// Has no place taken from the replicas that a setting or an hour asks for, now and whenever one
+/// of them changes.
+async fn protect(
+    mut spec: watch::Receiver<Spec>,
+    mut scheduled: watch::Receiver<Option<u32>>,
+    supervisor: Supervisor,
+) {
+    loop {
+        let floor = *scheduled.borrow_and_update();
+        let least = spec.borrow_and_update().bounds(floor).min;
+        supervisor.set_min_replicas(least);
+        let changed = tokio::select! {
+            changed = spec.changed() => changed,
+            changed = scheduled.changed() => changed,
+        };
+        if changed.is_err() {
+            return;
+        }
+    }
 }
 
 /// Tells the throttler what the world looks like, now and whenever it changes.

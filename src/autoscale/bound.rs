@@ -24,6 +24,10 @@ pub enum Bound {
     ActivationScale,
     /// Nothing shrinks in panic.
     Panic,
+    /// Nothing shrinks for a window after a restart.
+    Restart,
+    /// Nothing shrinks for a window after all metrics have been replaced.
+    NewMetrics,
     /// More was wanted a short while ago.
     ScaleDownDelay,
     /// A new revision begins with more.
@@ -65,6 +69,8 @@ impl Bound {
             Self::MaxScaleDownRate => "max_scale_down_rate",
             Self::ActivationScale => "activation_scale",
             Self::Panic => "panic",
+            Self::Restart => "restart",
+            Self::NewMetrics => "new_metrics",
             Self::ScaleDownDelay => "scale_down_delay",
             Self::InitialScale => "initial_scale",
             Self::Busy => "busy",
@@ -90,6 +96,8 @@ impl Bound {
             Self::None
                 | Self::NoData
                 | Self::Panic
+                | Self::Restart
+                | Self::NewMetrics
                 | Self::Busy
                 | Self::InFlight
                 | Self::Activating
@@ -107,6 +115,8 @@ impl Bound {
             Self::MaxScaleDownRate => "maxScaleDownRate",
             Self::ActivationScale => "activationScale",
             Self::Panic => "panic",
+            Self::Restart => "a recent restart",
+            Self::NewMetrics => "a recent change of metrics",
             Self::ScaleDownDelay => "scaleDownDelay",
             Self::InitialScale => "initialScale",
             Self::Busy => "busy replicas",

@@ -6,38 +6,15 @@ use std::time::Instant;
 
 use super::delay::DelayWindow;
 use super::wish::{Wish, whole};
-use super::{Bound, DECIDE_EVERY, Decision, Seen, Spec};
+use super::{Bound, DECIDE_EVERY, Decision, Mode, Seen, Spec};
 
 /// Decides for one revision, tick after tick.
 #[derive(Clone, Debug)]
 pub struct Decider {
     mode: Mode,
     delay: DelayWindow,
-}
-
-/// Which average steers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Mode {
-    /// The long one.
-    Stable,
-    /// Both, and nothing shrinks.
-    Panic {
-        /// The last reading at or over the threshold.
-        since: Instant,
-        /// The highest number wanted since it began.
-        peak: u32,
-    },
-}
-
-impl Mode {
-    /// The word in reports and logs.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Stable => "stable",
-            Self::Panic { .. } => "panic",
-        }
-    }
+    /// Why nothing falls below a number although no burst has asked for it, until panic is over.
+    anew: Option<(Bound, u32)>,
 }
 
 impl Decider {
@@ -60,21 +37,27 @@ impl Decider {
                 DECIDE_EVERY,
                 now,
             ),
+            anew: None,
         }
     }
 
-    /// Begins with a number that was asked for in an earlier life: in panic, so that it is asked
-    /// for again and nothing shrinks for the length of a stable window.
+    /// Begins with a number that was asked for in an earlier life: it is asked for again, and
+    /// nothing shrinks for the length of a stable window.
     #[must_use]
     pub fn recall(spec: &Spec, number: u32, now: Instant) -> Self {
         let mut decider = Self::new(spec, 0, now);
         if number > 0 {
-            decider.mode = Mode::Panic {
-                since: now,
-                peak: number,
-            };
+            decider.hold(number, Bound::Restart, now);
         }
         decider
+    }
+
+    /// Lets nothing fall below a number for the length of a stable window, as in panic, and says
+    /// why.
+    pub(super) fn hold(&mut self, number: u32, why: Bound, now: Instant) {
+        let peak = number.max(self.peak().unwrap_or(0));
+        self.mode = Mode::Panic { since: now, peak };
+        self.anew = Some((why, peak));
     }
 
     /// The highest number wanted since panic began.
@@ -123,7 +106,12 @@ impl Decider {
             wanted = wanted.max(*peak);
             *peak = wanted;
             let until = Some(*since + spec.scaling.stable_window);
-            decision.bound_until(Bound::Panic, Some(wanted), until);
+            let anew = self.anew.filter(|(_, number)| *number == wanted);
+            let by = anew.map_or(Bound::Panic, |(why, _)| why);
+            decision.bound_until(by, Some(wanted), until);
+        }
+        if !panicking {
+            self.anew = None;
         }
         decision.mode = self.mode;
         if spec.reachable {

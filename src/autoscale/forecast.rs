@@ -67,7 +67,9 @@ impl Forward {
             ScaleMetric::Concurrency => Some(f64::from(in_flight)),
             // Without a request in flight none has come just now.
             ScaleMetric::Rps if in_flight == 0 => Some(0.0),
-            _ => recent(collector),
+            ScaleMetric::Rps => recent(collector),
+            // What cannot be read now cannot be read later.
+            _ => recent(collector).filter(|_| !collector.is_late(steering.sampled)),
         });
         Self {
             values: values.collect(),

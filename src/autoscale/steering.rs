@@ -20,7 +20,7 @@ pub struct Steering {
     /// Requests here, kept where replicas themselves are measured: what they use or report says how
     /// many there should be, requests whether there should be any.
     pub(super) presence: Option<Collector>,
-    decider: Decider,
+    pub(super) decider: Decider,
     activation: Activation,
     pub(super) asked: Option<u32>,
     /// What was asked for before a restart, until it is asked for again.
@@ -66,7 +66,7 @@ impl Steering {
         Self {
             spec: spec.clone(),
             collectors: collectors(spec, now),
-            presence: presence(spec, now),
+            presence: needs_presence(spec).then(|| Collector::new(spec, now)),
             decider: Decider::new(spec, 0, now),
             activation: Activation::new(spec, 0, now),
             asked: None,
@@ -139,24 +139,6 @@ impl Steering {
         &self.activation
     }
 
-    /// Takes changed settings, and keeps what was measured where it still means the same.
-    pub fn adopt(&mut self, spec: &Spec, now: Instant) {
-        let same = self.spec.metrics().map(|(metric, _)| metric);
-        if same.eq(spec.metrics().map(|(metric, _)| metric)) {
-            for collector in &mut self.collectors {
-                collector.resize(spec, now);
-            }
-        } else {
-            // What was averaged so far is in another unit.
-            self.collectors = collectors(spec, now);
-            self.presence = presence(spec, now);
-        }
-        if let Some(presence) = &mut self.presence {
-            presence.resize(spec, now);
-        }
-        self.spec = spec.clone();
-    }
-
     /// Records what was measured for the seconds it covers: usually one, more when the machine was
     /// busy. Its average is over all of them, so none is missing and none counts as zero.
     pub fn record(&mut self, measured: &Measured, now: Instant) {
@@ -168,7 +150,7 @@ impl Steering {
                 ScaleMetric::Concurrency => measured.report.average_concurrency,
                 ScaleMetric::Rps => per_second(measured.report.requests, covered),
                 ScaleMetric::Cpu | ScaleMetric::Memory | ScaleMetric::Scraped(_) => {
-                    if let Some(value) = gauged.next().copied().flatten() {
+                    if let Some(value) = gauged.next().copied().flatten().and_then(sound) {
                         collector.close_gap(value);
                         collector.bridge(now, value);
                     }
@@ -213,7 +195,15 @@ impl Steering {
         let mut decision = self.decider.decide(&self.spec, seen, now);
         if let (None, Some(_), None) = (decision.replicas, self.recalled, self.asked) {
             // Measured anew it will be once replicas are there.
-            decision.bound(Bound::Panic, self.recalled);
+            decision.bound(Bound::Restart, self.recalled);
+        }
+        let (asked, least) = (
+            self.asked.unwrap_or(0),
+            self.spec.bounds(around.scheduled).min,
+        );
+        if decision.replicas.is_none() && asked < least {
+            // What was not measured is no reason to stay below the least.
+            decision.replicas = Some(asked);
         }
         self.activation.settle(decision, &self.spec, now)
     }
@@ -264,9 +254,17 @@ fn collectors(spec: &Spec, now: Instant) -> Vec<Collector> {
     metrics.map(|_| Collector::new(spec, now)).collect()
 }
 
-fn presence(spec: &Spec, now: Instant) -> Option<Collector> {
-    let all_count = spec.metrics().all(|(metric, _)| metric.counts_requests());
-    (!all_count).then(|| Collector::new(spec, now))
+/// Some metric says how many replicas there should be, but not whether there should be any.
+pub(super) fn needs_presence(spec: &Spec) -> bool {
+    let mut metrics = spec.metrics();
+    metrics.any(|(metric, _)| !metric.counts_requests())
+}
+
+/// What a replica can have said of itself: a sum that cannot be added up would stay in the window
+/// for ever, and in what is remembered.
+fn sound(value: f64) -> Option<f64> {
+    const MOST: f64 = 1e15;
+    value.is_finite().then(|| value.clamp(0.0, MOST))
 }
 
 fn record(collector: &mut Collector, value: f64, covered: Duration, now: Instant) {

@@ -18,6 +18,9 @@ pub struct MetricWindow {
     total: f64,
 }
 
+/// Beside a sum so many times as large, the digits that count may be lost.
+const LOST_BESIDE: f64 = 1e6;
+
 /// The oldest and the newest granule written to, counted from the epoch.
 #[derive(Clone, Copy, Debug)]
 struct Written {
@@ -60,10 +63,16 @@ impl MetricWindow {
                 Some(Written { first, last })
             }
             Some(Written { first, last }) if slot - last < size => {
+                let mut gone = 0.0;
                 for skipped in last + 1..=slot {
                     let bucket = &mut self.buckets[skipped % size];
+                    gone += *bucket;
                     self.total -= *bucket;
                     *bucket = 0.0;
+                }
+                if gone > LOST_BESIDE * self.total.abs() {
+                    // Beside something so large, the digits of the rest were lost.
+                    self.total = self.buckets.iter().sum();
                 }
                 Some(Written { first, last: slot })
             }

@@ -9,6 +9,8 @@ use crate::autoscale::{Amount, Spec};
 use crate::config::{Config, Overrides, RevisionConfig, brief, load};
 use crate::revision::RevisionSpec;
 
+use super::{complain, warn};
+
 /// Reads files and tells about them: what they mean goes to `out`, complaints and warnings go to
 /// `err`.
 /// Returns the exit code, 0 or 2.
@@ -18,16 +20,11 @@ use crate::revision::RevisionSpec;
 pub fn check(files: &[PathBuf], out: &mut dyn Write, err: &mut dyn Write) -> io::Result<u8> {
     match load(files, &Overrides::default()) {
         Ok(config) => {
-            for warning in &config.warnings {
-                writeln!(err, "warning: {warning}")?;
-            }
+            warn(&config.warnings, err)?;
             write!(out, "{}", meaning(&config))?;
             Ok(0)
         }
-        Err(complaints) => {
-            writeln!(err, "{complaints}")?;
-            Ok(2)
-        }
+        Err(complaints) => complain(&complaints, err),
     }
 }
 
@@ -105,7 +102,7 @@ fn scaling(spec: &RevisionSpec) -> String {
     let scaling = &spec.scaling;
     let most = scaling
         .max_replicas
-        .map_or_else(|| "any number".to_owned(), |max| max.to_string());
+        .map_or_else(|| "any number of".to_owned(), |max| max.to_string());
     let metrics = Spec::new(scaling.clone(), spec.container_concurrency);
     let aims = metrics
         .metrics()

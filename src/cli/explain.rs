@@ -28,9 +28,14 @@ pub struct ExplainArgs {
     /// The revision to explain
     #[arg(value_name = "REVISION", value_parser = NonEmptyStringValueParser::new())]
     revision: String,
-    /// Where the gate's admin port is
-    #[arg(long, value_name = "URL", env = "HOLDGATE_ADMIN")]
-    #[arg(default_value = "http://127.0.0.1:9090")]
+    /// Where the gate's admin port is: an address as run takes it, or a URL
+    #[arg(
+        long,
+        value_name = "ADDRESS",
+        env = "HOLDGATE_ADMIN",
+        hide_env_values = true
+    )]
+    #[arg(default_value = "127.0.0.1:9090")]
     admin: String,
     /// Print JSON, with every number behind the words
     #[arg(long)]
@@ -93,7 +98,7 @@ async fn fetch(args: &ExplainArgs) -> Result<String, Unexplained> {
 fn address(url: &str) -> Result<String, Unexplained> {
     let wrong = || {
         Asked(format!(
-            "--admin {url:?} is no address of an admin port, such as http://127.0.0.1:9090"
+            "--admin {url:?} is no address of an admin port, such as 127.0.0.1:9090"
         ))
     };
     let bare = url.strip_prefix("http://").unwrap_or(url);

@@ -12,7 +12,7 @@ use crate::config::{About, Shape, gate_flags, logging_flags, revision_flags};
 type Given = BTreeMap<&'static str, Vec<String>>;
 
 macro_rules! flags {
-    ($(#[$about:meta])* $name:ident, $table:ident, $heading:literal, global: $global:literal) => {
+    ($(#[$about:meta])* $name:ident, $table:ident, $heading:expr, global: $global:literal) => {
         $(#[$about])*
         #[derive(Clone, Debug)]
         pub struct $name(Given);
@@ -27,7 +27,7 @@ macro_rules! flags {
 
         impl Args for $name {
             fn augment_args(command: Command) -> Command {
-                let arg = |about| arg(about).help_heading($heading).global($global);
+                let arg = |about| arg(about).help_heading($heading(about)).global($global);
                 command.args($table().map(arg))
             }
 
@@ -51,15 +51,25 @@ macro_rules! flags {
 
 flags! {
     /// Flags of every command.
-    LoggingFlags, logging_flags, "Logging", global: true
+    LoggingFlags, logging_flags, |_| "Logging", global: true
 }
 flags! {
     /// Flags of a gate as a whole.
-    GateFlags, gate_flags, "The gate", global: false
+    GateFlags, gate_flags, |_| "The gate", global: false
 }
 flags! {
     /// Flags of one revision.
-    RevisionFlags, revision_flags, "One revision", global: false
+    RevisionFlags, revision_flags, part_of_a_revision, global: false
+}
+
+/// There are many; files put them into the same parts.
+fn part_of_a_revision(about: &About) -> &'static str {
+    match about.path.split_once('.') {
+        Some(("queue", _)) => "One revision: its queue",
+        Some(("autoscaling", _)) => "One revision: its autoscaler",
+        Some(("process", _)) => "One revision: its model servers",
+        _ => "One revision",
+    }
 }
 
 fn arg(about: &'static About) -> Arg {
@@ -68,7 +78,7 @@ fn arg(about: &'static About) -> Arg {
         "" => String::new(),
         default => format!(" [default: {default}]"),
     };
-    let repeat = if again { ", again and again" } else { "" };
+    let repeat = if again { " (again and again)" } else { "" };
     let help = format!("{}{repeat}{default}", about.help);
     Arg::new(about.flag)
         .long(about.flag)

@@ -6,6 +6,7 @@ mod explain;
 mod flags;
 mod simulate;
 
+use std::io::{self, Write};
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
@@ -15,7 +16,7 @@ pub use explain::{ExplainArgs, explain};
 pub use flags::{GateFlags, LoggingFlags, RevisionFlags};
 pub use simulate::{Screen, SimulateArgs, simulate};
 
-use crate::config::Overrides;
+use crate::config::{Complaint, Complaints, Overrides};
 use crate::sample_model;
 
 const FILE_HELP: &str = "File with revisions and settings, again and again [env: HOLDGATE_FILE]";
@@ -46,7 +47,7 @@ const EXPLAIN_EXAMPLES: &str = "\
 Examples:
   holdgate explain flowers-sample
   holdgate explain flowers-sample --json
-  holdgate explain flowers-sample --admin http://127.0.0.1:9191
+  holdgate explain flowers-sample --admin 127.0.0.1:9191
 
 Exit codes: 0 fine, 1 no gate answers there, 2 it does not know the revision.";
 
@@ -116,6 +117,20 @@ impl FileArgs {
             .filter(|path| !path.as_os_str().is_empty())
             .collect()
     }
+}
+
+/// Writes all that is wrong, and before it what is only odd, one line each. Returns the exit code 2.
+///
+/// # Errors
+/// `err` cannot be written.
+pub fn complain(complaints: &Complaints, err: &mut dyn Write) -> io::Result<u8> {
+    warn(&complaints.warnings(), err)?;
+    writeln!(err, "{complaints}").map(|()| 2)
+}
+
+fn warn(warnings: &[Complaint], err: &mut dyn Write) -> io::Result<()> {
+    let mut warnings = warnings.iter();
+    warnings.try_for_each(|warning| writeln!(err, "warning: {warning}"))
 }
 
 impl Cli {

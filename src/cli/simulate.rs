@@ -8,7 +8,7 @@ use std::time::Instant;
 use clap::Args;
 use jiff::{Timestamp, Zoned};
 
-use super::FileArgs;
+use super::{FileArgs, complain, warn};
 use crate::config::{Complaint, Complaints, Config, Origin, Overrides};
 use crate::schedule::system_zone;
 use crate::sync::wall;
@@ -42,7 +42,7 @@ pub struct SimulateArgs {
     pub files: FileArgs,
 
     /// What comes: a record, a CSV table of arrivals, or a description, again and again; see below
-    #[arg(long, env = "HOLDGATE_SIMULATE_LOAD", value_name = "FILE|DESCRIPTION", value_delimiter = None, required = true)]
+    #[arg(long, env = "HOLDGATE_SIMULATE_LOAD", hide_env_values = true, value_name = "FILE|DESCRIPTION", value_delimiter = None, required = true)]
     pub load: Vec<String>,
 
     /// When it begins, for schedules, such as 2026-11-23T07:00:00+01:00, if no file of --load says
@@ -52,25 +52,41 @@ pub struct SimulateArgs {
 
     /// Try other settings than the files': a key of a revision and its values with commas between,
     /// again and again; every combination is one run
-    #[arg(long, env = "HOLDGATE_SIMULATE_SET", value_name = "KEY=VALUE,…", value_delimiter = None)]
+    #[arg(long, env = "HOLDGATE_SIMULATE_SET", hide_env_values = true, value_name = "KEY=VALUE,…", value_delimiter = None)]
     pub set: Vec<String>,
 
     /// Write the course of every run as CSV
-    #[arg(long, env = "HOLDGATE_SIMULATE_CSV", value_name = "FILE")]
+    #[arg(
+        long,
+        env = "HOLDGATE_SIMULATE_CSV",
+        hide_env_values = true,
+        value_name = "FILE"
+    )]
     pub csv: Option<PathBuf>,
 
     /// Write everything as JSON, every decision with its inputs included
-    #[arg(long, env = "HOLDGATE_SIMULATE_JSON", value_name = "FILE")]
+    #[arg(
+        long,
+        env = "HOLDGATE_SIMULATE_JSON",
+        hide_env_values = true,
+        value_name = "FILE"
+    )]
     pub json: Option<PathBuf>,
 
     /// Draw load, replicas and queue into one picture
-    #[arg(long, env = "HOLDGATE_SIMULATE_PLOT", value_name = "FILE.svg")]
+    #[arg(
+        long,
+        env = "HOLDGATE_SIMULATE_PLOT",
+        hide_env_values = true,
+        value_name = "FILE.svg"
+    )]
     pub plot: Option<PathBuf>,
 
     /// What chance decides is the same for the same seed
     #[arg(
         long,
         env = "HOLDGATE_SIMULATE_SEED",
+        hide_env_values = true,
         value_name = "N",
         default_value_t = 1
     )]
@@ -113,8 +129,7 @@ pub fn simulate(
     let runs = match live_through(args, files, overrides, how, err)? {
         Ok(runs) => runs,
         Err(complaints) => {
-            writeln!(err, "{complaints}")?;
-            return Ok(2);
+            return complain(&complaints, err);
         }
     };
     write!(out, "{}", table::table(&runs, screen.width))?;
@@ -144,8 +159,9 @@ fn live_through(
     let source = Source::read(&args.load).map(|source| source.beginning(begins.into()));
     let mut complaints = Complaints::default();
     let told = [read.as_ref().err(), source.as_ref().err()];
-    let told = told.into_iter().flatten().flat_map(Complaints::iter);
-    told.cloned().for_each(|one| complaints.push(one));
+    told.into_iter()
+        .flatten()
+        .for_each(|told| complaints.add(told));
     if let Some(Err(complaint)) = args.plot.as_deref().map(plot::check) {
         complaints.push(complaint);
     }
@@ -168,9 +184,7 @@ fn live_through(
         return Ok(Err(told));
     }
     let warnings = trials.first().map_or(&[][..], |one| &one.config.warnings);
-    for warning in warnings {
-        writeln!(err, "warning: {warning}")?;
-    }
+    warn(warnings, err)?;
     if trials.iter().any(|one| assumes_devices(&one.config)) {
         writeln!(
             err,

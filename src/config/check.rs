@@ -35,7 +35,10 @@ fn read(
         complaints.push(Complaint {
             origin: Origin::CommandLine,
             path: String::new(),
-            message: "wanted a file (-f FILE) or a command (-- COMMAND)".to_owned(),
+            message: match commands {
+                Commands::Needed => "wanted a file (-f FILE) or a command (-- COMMAND)".to_owned(),
+                Commands::MayCome => "wanted a file (-f FILE)".to_owned(),
+            },
         });
     }
     settle(written, overrides, commands, complaints)
@@ -89,7 +92,7 @@ fn settle(
     if let Some(pool) = top.written(&k::GPUS) {
         check_devices(&drafts, pool.len(), &mut complaints);
     }
-    let warnings = complaints.take_warnings();
+    let warnings = complaints.warnings();
     let config = revisions
         .into_iter()
         .collect::<Option<_>>()
@@ -209,7 +212,12 @@ fn check_between(drafts: &[Draft], complaints: &mut Complaints) {
     let mut models = Claims::new("model", words::model);
     for (i, draft) in drafts.iter().enumerate() {
         let items = |key: &Key<Vec<String>>| draft.layers.node(key).map_or(&[][..], Node::items);
+        let before = complaints.len();
         names.claim(i, draft.layers.node(&k::NAME), complaints);
+        if draft.component.is_some() && complaints.len() > before {
+            // A manifest that is there twice: its hosts and models come of the name that was told.
+            continue;
+        }
         hosts.claim(i, items(&k::HOSTS), complaints);
         models.claim(i, items(&k::MODELS), complaints);
         // What cannot be read was complained about, and may lead here once it is put right.

@@ -113,9 +113,16 @@ impl Complaints {
         }
     }
 
-    /// The warnings, in the order of the files.
-    pub(super) fn take_warnings(&mut self) -> Vec<Complaint> {
-        let mut odd = std::mem::take(&mut self.odd);
+    /// Adds all that others say.
+    pub(crate) fn add(&mut self, others: &Self) {
+        others.wrong.iter().cloned().for_each(|one| self.push(one));
+        others.odd.iter().cloned().for_each(|one| self.warn(one));
+    }
+
+    /// The warnings, in the order of the files: beside what is wrong, they may say why.
+    #[must_use]
+    pub fn warnings(&self) -> Vec<Complaint> {
+        let mut odd = self.odd.clone();
         odd.sort_by(|a, b| a.origin.rank().cmp(&b.origin.rank()));
         odd
     }

@@ -127,6 +127,7 @@ fn plain(error: &io::Error) -> String {
         io::ErrorKind::NotFound => "no such file".to_owned(),
         io::ErrorKind::PermissionDenied => "permission denied".to_owned(),
         io::ErrorKind::InvalidData => "not UTF-8 text".to_owned(),
+        io::ErrorKind::IsADirectory => "it is a directory".to_owned(),
         _ => error.to_string(),
     }
 }
@@ -143,15 +144,21 @@ impl Files {
     }
 
     fn add_manifest(&mut self, document: &Node, complaints: &mut Complaints) {
-        for manifest in manifest::read(document, complaints) {
+        let before = complaints.len();
+        let read = manifest::read(document, complaints);
+        let is_service = |one: &Manifest| matches!(one, Manifest::InferenceService(_));
+        // What is wrong with one that is there is said, not that none is.
+        if complaints.len() == before && !read.iter().any(is_service) {
+            self.no_revisions.get_or_insert_with(|| {
+                document.complaint("wanted at least one revision or InferenceService")
+            });
+        }
+        for manifest in read {
             match manifest {
                 Manifest::InferenceService(service) => self.services.push(service),
                 Manifest::ConfigAutoscaler(layer) => self.cluster.join(layer, complaints),
             }
         }
-        self.no_revisions.get_or_insert_with(|| {
-            document.complaint("wanted at least one revision or InferenceService")
-        });
     }
 
     /// Puts what files of ours say of a component on top of its manifest, and takes the others as

@@ -12,7 +12,7 @@ use super::metrics;
 use super::schedule::schedule;
 use super::tree::Node;
 use super::value::{
-    LONGEST, bytes, bytes_from, choice, duration, duration_or_off, number, number_from,
+    LONGEST, MOST, bytes, bytes_from, choice, duration, duration_or_off, number, number_from,
     number_over, truth, whole, whole_seconds,
 };
 use super::words::{
@@ -23,8 +23,6 @@ use crate::revision::{Aggregation, Hold, MetricTarget, OnDisconnect, OverloadSta
 use crate::schedule::Schedule;
 use crate::state::Place;
 
-/// The largest count Knative writes.
-pub(super) const MOST: u64 = (u32::MAX >> 1) as u64;
 const SOME: u64 = 1;
 const MEBIBYTE: u64 = 1 << 20;
 const NO_TIME: Duration = Duration::ZERO;

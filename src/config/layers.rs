@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use super::complaint::{Complaint, Complaints};
 use super::key::{AnyKey, Key, Table};
-use super::nearest::nearest;
+use super::nearest::{nearest, or_the_nearest};
 use super::tree::{Entry, Node, Value, below};
 
 /// The values of one layer by the paths of their keys.
@@ -84,11 +84,8 @@ impl Layer {
 
 fn unknown(entry: &Entry, prefix: &str, table: Table) -> Complaint {
     let paths = || table.iter().map(|key| key.about().path);
-    let message = match nearest(&entry.key, prefix, paths()) {
-        Some(known) => format!("unknown key, the nearest known one is {known}"),
-        None => "unknown key".to_owned(),
-    };
-    entry.complaint(message)
+    let nearest = nearest(&entry.key, prefix, paths());
+    entry.complaint(or_the_nearest("unknown key", nearest))
 }
 
 /// Layers on top of each other, the lowest first.

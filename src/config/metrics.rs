@@ -1,11 +1,11 @@
 //! What a revision is steered by: its main metric, further ones, and what one replica should carry
 //! of each. Decides which of them a target means what for, and which need one.
 
-use super::complaint::{Complaint, Complaints};
+use super::complaint::Complaints;
 use super::key::{About, Key, Shape, Table, keys};
 use super::keys as k;
 use super::layers::{Layer, Layers};
-use super::tree::{Node, Value, below};
+use super::tree::{Node, Value};
 use super::value::{bytes, choice, number_from, text, wanted};
 use super::words::http_path;
 use crate::revision::{MetricTarget, ScaleMetric, Scrape};
@@ -14,6 +14,14 @@ use crate::revision::{MetricTarget, ScaleMetric, Scrape};
 const LEAST_MEMORY: f64 = 1_048_576.0;
 /// Of the memory a replica may use, what it should use.
 const SHARE_OF_MEMORY: f64 = 0.8;
+
+/// The metrics that need no replica to report them.
+static KNOWN: [ScaleMetric; 4] = [
+    ScaleMetric::Concurrency,
+    ScaleMetric::Rps,
+    ScaleMetric::Cpu,
+    ScaleMetric::Memory,
+];
 
 keys! {
     /// The keys of an entry of `autoscaling.metrics`.
@@ -36,13 +44,18 @@ pub(super) fn counted_or_used(node: &Node, complaints: &mut Complaints) -> Optio
         complaints.push(node.complaint(message));
         return None;
     }
-    let words = [("concurrency", 0), ("rps", 1), ("cpu", 2), ("memory", 3)];
-    choice(node, complaints, &words).map(|word| match word {
-        0 => ScaleMetric::Concurrency,
-        1 => ScaleMetric::Rps,
-        2 => ScaleMetric::Cpu,
-        _ => ScaleMetric::Memory,
-    })
+    known(node, complaints).cloned()
+}
+
+/// One of the metrics that need no replica to report them.
+pub(super) fn known(node: &Node, complaints: &mut Complaints) -> Option<&'static ScaleMetric> {
+    let words = KNOWN.each_ref().map(|metric| (metric.as_str(), metric));
+    choice(node, complaints, &words)
+}
+
+/// Whether a word is the name of one of those.
+pub(super) fn is_known(name: &str) -> bool {
+    KNOWN.iter().any(|metric| metric.as_str() == name)
 }
 
 /// A target of any metric. Which of them are sizes is known where the metric is.
@@ -110,7 +123,7 @@ fn entry(item: &Node, complaints: &mut Complaints) -> Option<MetricTarget> {
     }
     let layers = Layers::new(vec![&layer]);
     let (Some(at), Some(name)) = (layers.node(&NAME), layers.written(&NAME)) else {
-        complaints.push(missing(item, NAME.about.path, "the name of a metric"));
+        complaints.push(item.missing(NAME.about.path, "the name of a metric"));
         return None;
     };
     let metric = if is_reported(&name) || layers.node(&PATH).is_some() {
@@ -123,20 +136,12 @@ fn entry(item: &Node, complaints: &mut Complaints) -> Option<MetricTarget> {
         Some(node) => Some(target_of(&metric, node, complaints)?),
         None if matches!(metric, ScaleMetric::Scraped(_)) => {
             let what = "the number that one replica should report";
-            complaints.push(missing(item, TARGET.about.path, what));
+            complaints.push(item.missing(TARGET.about.path, what));
             return None;
         }
         None => None,
     };
     Some(MetricTarget { metric, target })
-}
-
-fn missing(item: &Node, key: &str, what: &str) -> Complaint {
-    Complaint {
-        origin: item.origin.clone(),
-        path: below(&item.path, key),
-        message: format!("is missing, wanted {what}"),
-    }
 }
 
 /// No word of ours has a `_` or `:`, and hardly any name of a metric has neither.
@@ -147,7 +152,7 @@ fn is_reported(name: &str) -> bool {
 fn reported(at: &Node, scrape: Scrape, complaints: &mut Complaints) -> Option<ScaleMetric> {
     let name = scrape.name.as_str();
     let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | ':');
-    if matches!(name, "concurrency" | "rps" | "cpu" | "memory") {
+    if is_known(name) {
         let what = "a metric that replicas report, as path says where they do";
         return wanted(at, what, complaints);
     }

@@ -43,6 +43,14 @@ pub(super) fn similar<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> O
         .map(|(_, candidate)| candidate)
 }
 
+/// A message with the word that was probably meant behind it.
+pub(super) fn or_the_nearest(message: &str, nearest: Option<&str>) -> String {
+    match nearest {
+        Some(known) => format!("{message}, the nearest known one is {known}"),
+        None => message.to_owned(),
+    }
+}
+
 /// The three known names that are most like one that nobody knows, the most similar first.
 pub(crate) fn nearest_names<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Vec<&'a str> {
     let mut known: Vec<&str> = known.collect();

@@ -4,14 +4,14 @@
 use std::time::Duration;
 
 use super::RevisionConfig;
-use super::complaint::{Complaint, Complaints};
+use super::complaint::Complaints;
 use super::key::Key;
 use super::keys as k;
 use super::knative;
 use super::layers::Layers;
 use super::manifest::Component;
 use super::metrics;
-use super::tree::{Node, below};
+use super::tree::Node;
 use crate::backend::{ProcessSpec, Readiness, Resources};
 use crate::revision::{
     ContainerConcurrency, QueueLimits, RevisionId, RevisionSpec, ScaleMetric, Scaling, Timeouts,
@@ -64,11 +64,7 @@ impl Draft<'_> {
 
     fn needed<T>(&self, key: &Key<T>, what: &str, complaints: &mut Complaints) -> Option<T> {
         if self.layers.node(key).is_none() {
-            complaints.push(Complaint {
-                origin: self.at.origin.clone(),
-                path: below(&self.at.path, key.about.path),
-                message: format!("is missing, wanted {what}"),
-            });
+            complaints.push(self.at.missing(key.about.path, what));
         }
         self.layers.written(key)
     }

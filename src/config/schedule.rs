@@ -4,12 +4,11 @@ use std::time::Duration;
 
 use jiff::tz::TimeZone;
 
-use super::complaint::{Complaint, Complaints};
+use super::complaint::Complaints;
 use super::key::{About, Key, Shape, Table, keys};
-use super::keys::MOST;
 use super::layers::{Layer, Layers};
-use super::tree::{Node, Value, below};
-use super::value::{LONGEST, duration, list, text, wanted, whole};
+use super::tree::{Node, Value};
+use super::value::{LONGEST, MOST, duration, list, text, wanted, whole};
 use crate::schedule::{A_MINUTE, Entry, NoSchedule, Schedule, system_zone};
 
 /// No expression of five fields that a person writes is longer.
@@ -67,11 +66,7 @@ fn needed<T>(
     complaints: &mut Complaints,
 ) -> Option<T> {
     if layers.node(key).is_none() {
-        complaints.push(Complaint {
-            origin: entry.origin.clone(),
-            path: below(&entry.path, key.about.path),
-            message: "is missing, an entry has cron and minReplicas".to_owned(),
-        });
+        complaints.push(entry.missing(key.about.path, "cron and minReplicas in every entry"));
     }
     layers.written(key)
 }

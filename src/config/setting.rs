@@ -7,7 +7,7 @@ use super::complaint::{Complaint, Complaints, Origin};
 use super::key::{AnyKey, Shape};
 use super::keys::{MAX_PROCESSES, NAME, REVISION, TOP};
 use super::layers::Layer;
-use super::nearest::similar;
+use super::nearest::{or_the_nearest, similar};
 use super::tree::{Node, Value};
 
 const FLAG: &str = "--set";
@@ -132,9 +132,19 @@ fn find<'a>(
                 Err("belongs to all revisions together".to_owned())
             }
             Some((name, word)) => key(word).map(|key| (Some(name), key)),
-            None => Err(message),
+            None => Err(no_owner(written, revisions).unwrap_or(message)),
         },
     }
+}
+
+/// A key behind the name of no revision.
+fn no_owner(written: &str, revisions: &[&str]) -> Option<String> {
+    let mut dots = written.match_indices('.');
+    let (dot, _) = dots.find(|(dot, _)| key(&written[dot + 1..]).is_ok())?;
+    let (name, known) = (&written[..dot], revisions.join(", "));
+    Some(format!(
+        "no revision is called {name}, wanted one of {known}"
+    ))
 }
 
 fn key(written: &str) -> Result<&'static dyn AnyKey, String> {
@@ -161,10 +171,7 @@ fn unknown(written: &str) -> String {
         return "cannot be tried: it changes nothing in a simulation".to_owned();
     }
     let ends = paths().filter_map(|path| path.rsplit('.').next());
-    match similar(written, paths().chain(ends)) {
-        Some(near) => format!("unknown key, the nearest known one is {near}"),
-        None => "unknown key".to_owned(),
-    }
+    or_the_nearest("unknown key", similar(written, paths().chain(ends)))
 }
 
 /// Settings in layers: of the whole gate, of every revision, of some by name.

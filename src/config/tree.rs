@@ -73,6 +73,15 @@ impl Node {
         self.complaint(format!("wanted {what}, not {}", self.found()))
     }
 
+    /// A complaint that this map lacks a key.
+    pub(super) fn missing(&self, key: &str, what: &str) -> Complaint {
+        Complaint {
+            origin: self.origin.clone(),
+            path: below(&self.path, key),
+            message: format!("is missing, wanted {what}"),
+        }
+    }
+
     /// The entry of a map under this key, if there is something behind it: to Kubernetes `null` is
     /// as good as not written.
     pub(super) fn given(&self, key: &str) -> Option<&Node> {
@@ -138,8 +147,8 @@ impl Node {
             Value::Text {
                 text,
                 quoted: false,
-            } => text.clone(),
-            Value::Text { text, quoted: true } => format!("{text:?}"),
+            } if !text.is_empty() => text.clone(),
+            Value::Text { text, .. } => format!("{text:?}"),
             Value::Nothing => "nothing".to_owned(),
             Value::List(_) => "a list".to_owned(),
             Value::Map(_) => "a map".to_owned(),

@@ -11,6 +11,9 @@ use super::tree::{Node, Value};
 /// be some end.
 pub(super) const LONGEST: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
+/// The largest count Knative writes.
+pub(super) const MOST: u64 = (u32::MAX >> 1) as u64;
+
 /// Largest size anybody may write: Kubernetes' own bound on quantities.
 const LARGEST: u64 = u64::MAX >> 1;
 
@@ -48,7 +51,7 @@ pub(super) fn whole<N: TryFrom<u64>>(
 
 fn describe_whole(bounds: &RangeInclusive<u64>) -> String {
     let (least, most) = (bounds.start(), bounds.end());
-    if *most >= u64::from(u32::MAX >> 1) {
+    if *most >= MOST {
         format!("a whole number, {least} or more")
     } else {
         format!("a whole number from {least} to {most}")

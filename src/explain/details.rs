@@ -1,6 +1,6 @@
 //! Everything behind the sentence, line by line.
 
-use super::sentence::end;
+use super::sentence::{end, unread};
 use super::words::{lasting, replicas, visit};
 use super::{Detail, Situation, Wall, ahead};
 use crate::autoscale::{Amount, Bound, Decision, Measure, MetricReading, Mode, Short};
@@ -65,8 +65,8 @@ fn mode(decision: &Decision, wall: &Wall) -> String {
     match decision.mode {
         Mode::Stable => format!("stable, {condition}"),
         Mode::Panic { since, peak } => format!(
-            "panic, {condition}; last over the threshold at {}; up to {} wanted so far",
-            wall.time(since),
+            "panic, {condition}; until {} unless a burst comes; up to {} wanted so far",
+            wall.time(since + decision.stable_window),
             replicas(peak),
         ),
     }
@@ -92,8 +92,12 @@ fn decided(of: &Situation, decision: &Decision, wall: &Wall) -> Vec<String> {
         }
         None => "no change: nothing asks for a number".to_owned(),
     }];
-    for clamp in &decision.clamps {
-        let until = clamp.until.map(|until| end(clamp.by, &wall.time(until)));
+    // Where nothing is, nothing stays.
+    let clamps = decision.clamps.iter().filter(|_| !of.is_at_zero());
+    for clamp in clamps {
+        let until = of
+            .until(clamp)
+            .map(|until| end(clamp.by, &wall.time(until)));
         let until = until.unwrap_or_default();
         let step = format!("{} → {}", number(from), number(clamp.to));
         lines.push(format!("{step}: {clamp}{until}"));
@@ -118,5 +122,6 @@ fn here(of: &Situation) -> Vec<String> {
 
 fn trouble(of: &Situation) -> Vec<String> {
     let said = [&of.outage, &of.diagnosis];
-    said.into_iter().flatten().cloned().collect()
+    let said = said.into_iter().flatten().cloned();
+    said.chain(of.unread.iter().map(unread)).collect()
 }

@@ -13,7 +13,7 @@ use std::time::Instant;
 
 use serde::Serialize;
 
-use crate::autoscale::{Ahead, Around, Spec};
+use crate::autoscale::{Ahead, Around, Bound, Clamp, Spec};
 use crate::decisions::Entry;
 use crate::guests::Visit;
 
@@ -42,6 +42,10 @@ pub struct Situation {
     pub outage: Option<String>,
     /// What seems to be wrong with a start that takes long.
     pub diagnosis: Option<String>,
+    /// Which metrics could not be read just now, and why.
+    pub unread: Vec<(String, String)>,
+    /// When the schedule next asks for another number; `None` when it does not soon.
+    pub hours_until: Option<Instant>,
 }
 
 /// Why a revision has the replicas it has.
@@ -81,6 +85,12 @@ impl Situation {
 
     fn present(&self) -> u32 {
         self.around.ready.saturating_add(self.around.starting)
+    }
+
+    /// Until when something holds, if nothing else happens.
+    fn until(&self, clamp: &Clamp) -> Option<Instant> {
+        let hours = self.hours_until.filter(|_| clamp.by == Bound::Schedule);
+        clamp.until.or(hours)
     }
 
     fn is_at_zero(&self) -> bool {

@@ -1,8 +1,9 @@
 //! The sentence: what there is, what asks for it, what had the last word, and what comes next.
 
+use super::ahead::floor;
 use super::words::{lasting, replicas, visit};
 use super::{Situation, Wall};
-use crate::autoscale::{Bound, Decision, Short, Shortage};
+use crate::autoscale::{Bound, Decision, MetricReading, Short, Shortage};
 use crate::guests::Stage;
 
 pub(super) fn sentence(of: &Situation, wall: &Wall) -> String {
@@ -42,12 +43,12 @@ fn reasons(of: &Situation, wall: &Wall) -> Vec<String> {
     let Some(decision) = of.entry.as_ref().map(|entry| &entry.decision) else {
         return vec!["nothing has been decided yet".to_owned()];
     };
-    let kept = kept_from_zero(of, decision);
+    let kept = kept_from_zero(of, decision).or_else(|| kept_by_floor(of, decision, wall));
     let measured = Some(decision.measured().to_string());
     let parts = [
         measured,
         // What keeps a replica busy says more than that it is.
-        held(decision, wall).filter(|_| kept.is_none() || decision.bound_by() != Bound::Busy),
+        held(of, decision, wall).filter(|_| kept.is_none() || decision.bound_by() != Bound::Busy),
         kept,
         trouble(of),
         next(of, decision, wall),
@@ -56,7 +57,7 @@ fn reasons(of: &Situation, wall: &Wall) -> Vec<String> {
 }
 
 /// What had the last word.
-fn held(decision: &Decision, wall: &Wall) -> Option<String> {
+fn held(of: &Situation, decision: &Decision, wall: &Wall) -> Option<String> {
     if let Some(shortage) = decision.held {
         return Some(match shortage {
             Shortage::NoFreeGpu => "waiting: no free GPU".to_owned(),
@@ -66,7 +67,7 @@ fn held(decision: &Decision, wall: &Wall) -> Option<String> {
         });
     }
     let clamp = decision.clamps.last()?;
-    let until = clamp.until.map(|until| wall.time(until));
+    let until = of.until(clamp).map(|until| wall.time(until));
     let cause = clamp.by.cause();
     let said = match (clamp.by, clamp.to) {
         (Bound::InFlight, _) => return None,
@@ -74,7 +75,7 @@ fn held(decision: &Decision, wall: &Wall) -> Option<String> {
         (Bound::ActivationScale | Bound::InitialScale, Some(n)) => {
             format!("raised to {n} by {cause}")
         }
-        (Bound::NoData, _) => format!("held by {cause}: {}", missing(decision)),
+        (Bound::NoData, _) => format!("held by {cause}: {}", missing(of, decision)),
         _ => format!("held by {cause}"),
     };
     Some(match until {
@@ -92,12 +93,23 @@ pub(super) fn end(by: Bound, until: &str) -> String {
 }
 
 /// Which metrics are.
-fn missing(decision: &Decision) -> String {
-    let readings = decision.seen.readings.iter();
-    let missing = readings.filter(|reading| reading.averages.is_none());
-    let names: Vec<&str> = missing.map(|reading| reading.metric.as_str()).collect();
+fn missing(of: &Situation, decision: &Decision) -> String {
+    if !of.unread.is_empty() {
+        let unread: Vec<String> = of.unread.iter().map(unread).collect();
+        return unread.join("; ");
+    }
+    let names = |missing: fn(&MetricReading) -> bool| {
+        let readings = decision.seen.readings.iter();
+        let names = readings.filter(|reading| missing(reading));
+        let names: Vec<&str> = names.map(|reading| reading.metric.as_str()).collect();
+        names.join(", ")
+    };
+    let (gone, late) = (names(|r| r.averages.is_none()), names(|r| r.late));
+    if gone.is_empty() {
+        return format!("{late} cannot be read at the moment");
+    }
     let window = Short(decision.stable_window.as_secs_f64());
-    format!("nothing of {} in the last {window} s", names.join(", "))
+    format!("nothing of {gone} in the last {window} s")
 }
 
 /// What keeps the last replica, down to the request.
@@ -116,10 +128,25 @@ fn kept_from_zero(of: &Situation, decision: &Decision) -> Option<String> {
     Some(format!("kept from zero{by} {}{more}", visit(first, of.now)))
 }
 
-/// Why what is wanted does not come.
+/// What keeps it from zero whatever is asked for, where that was not said yet.
+fn kept_by_floor(of: &Situation, decision: &Decision, wall: &Wall) -> Option<String> {
+    let said = [Bound::MinReplicas, Bound::Schedule].contains(&decision.bound_by());
+    let at_floor = of.wanted() <= of.spec.bounds(of.around.scheduled).min;
+    floor(of, wall).filter(|_| at_floor && !said)
+}
+
+/// Why what is wanted does not come, or nothing is known of it.
 fn trouble(of: &Situation) -> Option<String> {
-    let outage = of.outage.as_ref()?;
-    Some(format!("no replica can come: {outage}"))
+    let outage = of.outage.as_ref();
+    let outage = outage.map(|why| format!("no replica can come: {why}"));
+    let last = of.entry.as_ref().and_then(|e| e.decision.clamps.last());
+    let said = last.is_some_and(|clamp| clamp.by == Bound::NoData);
+    outage.or_else(|| of.unread.first().filter(|_| !said).map(unread))
+}
+
+/// Why a metric has no value.
+pub(super) fn unread((metric, why): &(String, String)) -> String {
+    format!("{metric} cannot be read ({why})")
 }
 
 fn next(of: &Situation, decision: &Decision, wall: &Wall) -> Option<String> {
@@ -127,6 +154,7 @@ fn next(of: &Situation, decision: &Decision, wall: &Wall) -> Option<String> {
     let next = ahead.next.filter(|next| next.replicas != of.wanted())?;
     let at = wall.time(next.at);
     Some(match next.replicas {
+        0 if of.present() == 0 => format!("given up at {at} if no request comes"),
         0 => format!("goes to zero at {at} if no request comes"),
         n => format!("next: {n} at {at}"),
     })
@@ -141,6 +169,7 @@ pub(super) fn to_zero(of: &Situation, wall: &Wall) -> Option<String> {
             let takes = lasting(takes);
             format!("goes to zero {takes} after the last request has ended")
         }
+        (Some(_), 0) if of.present() == 0 => format!("given up at {at} if no request comes"),
         (Some(_), 0) => format!("goes to zero at {at} if no request comes"),
         (Some(_), _) => {
             format!("goes to zero at {at} if no request comes and none is worked on any more")

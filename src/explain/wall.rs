@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use jiff::Zoned;
+use jiff::{Unit, Zoned};
 
 /// A reading of both clocks at one moment.
 #[derive(Clone, Debug)]
@@ -23,6 +23,8 @@ impl Wall {
         let later = at.saturating_duration_since(self.now);
         let earlier = self.now.saturating_duration_since(at);
         let shows = self.shows.saturating_add(later).saturating_sub(earlier);
+        // Both clocks are read one after the other: 18:00:00 is not to be told as 17:59:59.
+        let shows = shows.round(Unit::Second).unwrap_or(shows);
         let format = if shows.date() == self.shows.date() {
             "%H:%M:%S"
         } else {
@@ -50,6 +52,8 @@ mod tests {
         let wall = Wall::new(now, noon.expect("a moment there was"));
         assert_eq!(wall.time(now + Duration::from_secs(271)), "12:04:31");
         assert_eq!(wall.time(before), "11:59:59");
+        let hour = now + Duration::from_millis(3_599_990);
+        assert_eq!(wall.time(hour), "13:00:00");
         let tomorrow = now + Duration::from_secs(12 * 3600);
         assert_eq!(wall.time(tomorrow), "2026-03-02 00:00:00");
     }

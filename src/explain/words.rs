@@ -23,6 +23,16 @@ pub(super) fn ordinal(n: u32) -> String {
     format!("{n}{ending}")
 }
 
+/// "an 8th", "a 3rd".
+pub(super) fn article(n: u32) -> &'static str {
+    let spoken = n.to_string();
+    if spoken.starts_with('8') || matches!(n, 11 | 18 | 11_000..12_000 | 18_000..19_000) {
+        "an"
+    } else {
+        "a"
+    }
+}
+
 /// A length of time, no more exact than a person reads: "34 s", "5 min 20 s", "2 h 5 min".
 pub(super) fn lasting(length: Duration) -> String {
     let seconds = length.as_secs();
@@ -79,5 +89,7 @@ mod tests {
             "1st", "2nd", "3rd", "4th", "11th", "12th", "13th", "21st", "22nd", "103rd", "111th",
         ];
         assert_eq!(told, want);
+        let told: Vec<_> = [2, 8, 11, 18, 80, 110, 1800].map(article).into();
+        assert_eq!(told, ["a", "an", "an", "an", "an", "a", "a"]);
     }
 }

@@ -173,8 +173,9 @@ async fn what_is_damaged_foreign_or_of_another_version_is_set_aside() {
     let cut = &sound[..sound.len() / 2];
     let newer = sound.replace("\"version\":1", "\"version\":2");
     let negative = sound.replace("1.5", "-1.5");
+    let endless = sound.replacen("1.5", &vec!["1.5"; 4000].join(","), 1);
     let foreign = r#"{"some": "other program's"}"#;
-    for text in ["", cut, &newer, &negative, foreign, "[1]"] {
+    for text in ["", cut, &newer, &negative, &endless, foreign, "[1]"] {
         assert_ne!(text, sound);
         let home = Home::new();
         fs::create_dir(home.file("")).expect("made");

@@ -3,8 +3,9 @@
 //! grown to its bound it becomes `FILE.1`, in place of the one before, and a new one is begun.
 
 use std::ffi::OsString;
-use std::fs::{self, File};
+use std::fs::{self, File, TryLockError};
 use std::io::{self, Read as _, Write as _};
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -56,6 +57,9 @@ pub enum CannotRecord {
     /// Something else is in its place.
     #[error("{} exists and is no record of holdgate; it is not overwritten", .0.display())]
     Foreign(PathBuf),
+    /// Another gate writes to it.
+    #[error("another gate records to {}; each needs a file of its own", .0.display())]
+    Taken(PathBuf),
     /// It cannot be written.
     #[error("could not write {}: {}", .0.display(), .1)]
     Io(PathBuf, io::Error),
@@ -90,6 +94,9 @@ impl Writer {
             if !is_ours_or_free(path).map_err(failed)? {
                 return Err(CannotRecord::Foreign(path.to_owned()));
             }
+        }
+        if is_taken(path).map_err(failed)? {
+            return Err(CannotRecord::Taken(path.to_owned()));
         }
         let file = anew(path).map_err(failed)?;
         let mut writer = Self {
@@ -149,6 +156,24 @@ impl Writer {
         self.written += self.out.len() as u64;
         self.out.clear();
         Ok(())
+    }
+
+    /// Begins a new file where the one that is written is no longer in its place: what goes into a
+    /// file that was removed is lost. Returns whether it had to.
+    pub(super) fn stay(&mut self) -> io::Result<bool> {
+        let ours = self.file.metadata()?;
+        let stays = match fs::metadata(&self.path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => false,
+            there => there.map(|there| (there.dev(), there.ino()) == (ours.dev(), ours.ino()))?,
+        };
+        if stays {
+            return Ok(false);
+        }
+        if !is_ours_or_free(&self.path)? {
+            return Err(io::Error::other("something else is in its place"));
+        }
+        self.rotate()?;
+        Ok(true)
     }
 
     fn rotate(&mut self) -> io::Result<()> {
@@ -214,7 +239,19 @@ fn anew(path: &Path) -> io::Result<File> {
     if fs::metadata(path).is_ok_and(|found| found.len() > 0) {
         fs::rename(path, before(path))?;
     }
-    File::create(path)
+    let file = File::create(path)?;
+    // Holds as long as the file is open. Where nothing can be locked, nobody is kept away.
+    let _ = file.try_lock();
+    Ok(file)
+}
+
+/// Somebody has it open to write a record.
+fn is_taken(path: &Path) -> io::Result<bool> {
+    match File::open(path) {
+        Ok(file) => Ok(matches!(file.try_lock(), Err(TryLockError::WouldBlock))),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(error),
+    }
 }
 
 /// Nothing is there, or an empty file, or a record of ours, of whatever version.

@@ -27,7 +27,8 @@ pub struct Recorder(Option<Arc<Tapes>>);
 #[derive(Debug)]
 struct Tapes {
     epoch: Instant,
-    reels: Mutex<Vec<Arc<Reel>>>,
+    /// `None` once nothing more is recorded.
+    reels: Mutex<Option<Vec<Arc<Reel>>>>,
     full: Arc<Notify>,
 }
 
@@ -47,7 +48,7 @@ impl Recorder {
         let writer = Writer::begin(path, limit, unix_ms())?;
         let tapes = Arc::new(Tapes {
             epoch: now(),
-            reels: Mutex::default(),
+            reels: Mutex::new(Some(Vec::new())),
             full: Arc::default(),
         });
         let end = CancellationToken::new();
@@ -65,9 +66,13 @@ impl Recorder {
         let Some(tapes) = &self.0 else {
             return Tape::default();
         };
+        let mut reels = tapes.reels.lock();
+        let Some(reels) = &mut *reels else {
+            return Tape::default();
+        };
         let full = Arc::clone(&tapes.full);
         let reel = Arc::new(Reel::new(revision.clone(), tapes.epoch, full));
-        tapes.reels.lock().push(Arc::clone(&reel));
+        reels.push(Arc::clone(&reel));
         Tape::new(reel)
     }
 }
@@ -91,7 +96,7 @@ async fn write(tapes: Arc<Tapes>, mut writer: Writer, end: CancellationToken) {
             _ = every.tick() => false,
             () = tapes.full.notified() => false,
         };
-        let reels = tapes.reels.lock().clone();
+        let reels = tapes.reels.lock().clone().unwrap_or_default();
         let written = spawn_blocking(move || {
             let done = take_down(&mut writer, &reels);
             (writer, done)
@@ -108,12 +113,18 @@ async fn write(tapes: Arc<Tapes>, mut writer: Writer, end: CancellationToken) {
             }
         }
     }
-    for reel in &*tapes.reels.lock() {
+    let reels = tapes.reels.lock().take();
+    for reel in reels.into_iter().flatten() {
         reel.close();
     }
 }
 
 fn take_down(writer: &mut Writer, reels: &[Arc<Reel>]) -> std::io::Result<()> {
+    if writer.stay()? {
+        tracing::warn!(
+            "the record was taken away: it goes on in a new file, its beginning is gone"
+        );
+    }
     for reel in &reels[writer.revisions()..] {
         writer.name(reel.revision.as_str());
     }

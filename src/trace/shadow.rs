@@ -26,8 +26,8 @@ impl Shadow {
             | Event::Vacated { ticket } => {
                 self.requests.remove(ticket);
             }
-            Event::HeldMore { ticket, .. }
-            | Event::Seated { ticket, .. }
+            Event::HeldMore { ticket, bytes } => self.hold_more(*ticket, at, *bytes),
+            Event::Seated { ticket, .. }
             | Event::Rebuffed { ticket }
             | Event::Over { ticket, .. } => {
                 if let Some(told) = self.requests.get_mut(ticket) {
@@ -48,6 +48,20 @@ impl Shadow {
         }
     }
 
+    /// A body may come in very many small pieces: what is kept of them is one.
+    fn hold_more(&mut self, ticket: u64, at: u64, more: u64) {
+        let Some(told) = self.requests.get_mut(&ticket) else {
+            return;
+        };
+        if let Some((last, Event::HeldMore { bytes, .. })) = told.last_mut() {
+            *last = at;
+            *bytes = bytes.saturating_add(more);
+        } else {
+            let bytes = more;
+            told.push((at, Event::HeldMore { ticket, bytes }));
+        }
+    }
+
     fn step(&mut self, id: u64, at: u64, step: Step) {
         if let Step::Gone(_) = step {
             self.replicas.remove(&id);
@@ -65,5 +79,26 @@ impl Shadow {
             told.iter().map(event)
         });
         replicas.chain(self.requests.values().flatten().cloned())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_body_in_many_pieces_takes_no_more_room_than_in_one() {
+        let mut shadow = Shadow::default();
+        let (ticket, announced, bytes) = (7, 0, 1);
+        shadow.follow(1, &Event::Queued { ticket, announced });
+        for at in 2..1002 {
+            shadow.follow(at, &Event::HeldMore { ticket, bytes });
+        }
+        let bytes = 1000;
+        let told = [
+            (1, Event::Queued { ticket, announced }),
+            (1001, Event::HeldMore { ticket, bytes }),
+        ];
+        assert_eq!(shadow.retell().collect::<Vec<_>>(), told);
     }
 }

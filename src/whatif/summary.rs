@@ -23,8 +23,8 @@ pub struct Summary {
     pub left: u64,
     /// Requests still waiting or being answered at the end.
     pub unfinished: u64,
-    /// How long those that got a slot waited for it.
-    pub wait: Waits,
+    /// How long those that got a slot waited for it; `None` where nobody got one.
+    pub wait: Option<Waits>,
     /// Times that a first replica had to start.
     pub cold_starts: u64,
     /// Requests that waited while nothing served.
@@ -65,11 +65,11 @@ impl Summary {
             rejected_by_reason: reasons.filter(|(_, count)| *count > 0).collect(),
             left: outcome.left,
             unfinished: outcome.unfinished,
-            wait: Waits {
+            wait: (!waits.is_empty()).then(|| Waits {
                 p50_seconds: quantile(0.5),
                 p99_seconds: quantile(0.99),
                 max_seconds: seconds(waits.max()),
-            },
+            }),
             cold_starts: outcome.cold_starts,
             cold_requests: outcome.cold_requests,
             starts: outcome.starts,

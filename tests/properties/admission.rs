@@ -17,7 +17,9 @@ fn event() -> impl Strategy<Value = Event> {
         2 => any::<u8>().prop_map(Event::Present),
         1 => (0..3usize).prop_map(Event::Retire),
         1 => (0..5u64).prop_map(Event::RetireOne),
+        1 => (0..5u64).prop_map(Event::RetireIdle),
         1 => (0..5u64).prop_map(Event::Revive),
+        2 => (0..7u32).prop_map(Event::Rest),
         1 => (0..6u32).prop_map(Event::Limit),
         1 => Just(Event::Dismiss),
     ]

@@ -21,7 +21,10 @@ pub(crate) enum Event {
     Present(u8),
     Retire(usize),
     RetireOne(u64),
+    RetireIdle(u64),
     Revive(u64),
+    /// So many replicas are enough; 6 wakes all of them.
+    Rest(u32),
     Limit(u32),
     Dismiss,
 }
@@ -94,6 +97,11 @@ impl Ledger {
             slots.is_some_and(Slots::serves),
             "sent to a replica that takes nothing"
         );
+        let awake = |s: &Slots<()>| !s.resting && s.is_free(self.limit);
+        assert!(
+            !slots.is_some_and(|s| s.resting) || !reading.replicas.iter().any(awake),
+            "who rests was woken beside one that is awake"
+        );
     }
 
     fn granted(&mut self, grants: impl IntoIterator<Item = Grant>) {
@@ -105,8 +113,11 @@ impl Ledger {
         }
     }
 
-    fn left(&mut self, left: Left) {
+    fn left(&mut self, replica: ReplicaId, left: Left) {
         self.granted(left.grant);
+        let idle = self.admission.idle().find(|(id, _)| *id == replica);
+        assert_eq!(left.idled, idle.is_some(), "it is told who falls idle");
+        assert!(idle.is_none_or(|(_, since)| since == Some(self.now)));
     }
 
     fn arrive(&mut self, bytes: u64) {
@@ -181,7 +192,7 @@ impl Ledger {
                     } else {
                         self.admission.leave(seat, took, self.now)
                     };
-                    self.left(left);
+                    self.left(seat.replica, left);
                 }
             }
             Event::Cancel(i) => {
@@ -212,6 +223,8 @@ impl Ledger {
             }
             Event::Retire(count) => self.retire(count),
             Event::RetireOne(id) => self.admission.retire_one(ReplicaId(id)),
+            Event::RetireIdle(id) => self.retire_idle(ReplicaId(id)),
+            Event::Rest(enough) => self.rest((enough < 6).then_some(enough)),
             Event::Revive(id) => {
                 let (_, grants) = self.admission.revive(&[ReplicaId(id)]);
                 self.granted(grants);
@@ -245,6 +258,30 @@ impl Ledger {
             busy == 0 || retired.len() - busy == before,
             "a busy one went before an idle one"
         );
+    }
+
+    fn retire_idle(&mut self, replica: ReplicaId) {
+        let idle = self.admission.idle().any(|(id, _)| id == replica);
+        assert!(
+            !idle || self.held(replica) == 0,
+            "a busy one is called idle"
+        );
+        assert_eq!(self.admission.retire_idle(replica), idle);
+        let mut left = self.admission.idle();
+        assert!(left.all(|(id, _)| id != replica), "it is taken, and idle");
+    }
+
+    fn rest(&mut self, enough: Option<u32>) {
+        self.admission.rest(enough);
+        let serving = self.admission.read().replicas.into_iter();
+        let serving = serving.filter(Slots::serves);
+        let (rest, awake): (Vec<_>, Vec<_>) = serving.partition(|s| s.resting);
+        let all = rest.len() + awake.len();
+        let enough = enough.map_or(all, |enough| all.min(enough as usize));
+        assert_eq!(awake.len(), enough, "so many stay awake");
+        let least = awake.iter().map(|s| s.in_flight).min();
+        let most = rest.iter().map(|s| s.in_flight).max();
+        assert!(least.is_none_or(|least| most.is_none_or(|most| least >= most)));
     }
 
     fn check(&self) {

@@ -27,6 +27,7 @@ use crate::revision::{
     ContainerConcurrency, Endpoint, OnDisconnect, OverloadStatus, QueueLimits, ReplicaId,
     RevisionId, RevisionSpec, Scaling, Timeouts, samples,
 };
+use crate::schedule::Schedule;
 use crate::stats::Stats;
 use crate::sync::now;
 use crate::throttler::Arrival;
@@ -126,6 +127,7 @@ impl Scene {
             decisions: Arc::new(Decisions::default()),
             spec: watch::Sender::new(scaling).subscribe(),
             gauged: gauged.subscribe(),
+            schedule: watch::channel(Schedule::default()).1,
         };
         let autoscaler = PodAutoscaler {
             lasting: Lasting::nothing(),

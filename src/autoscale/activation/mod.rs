@@ -3,7 +3,10 @@
 
 use std::time::{Duration, Instant};
 
+pub use self::condition::Condition;
 use crate::autoscale::{Bound, Decision, Seen, Spec};
+
+mod condition;
 
 /// How far one revision is between nothing and serving.
 #[derive(Clone, Debug)]
@@ -14,39 +17,6 @@ pub struct Activation {
     pub since: Instant,
     /// It once had as many replicas ready as it was to begin with.
     initialized: bool,
-}
-
-/// How far a revision is between nothing and serving.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Condition {
-    /// Replicas are wanted, and too few of them are ready.
-    Activating,
-    /// Enough replicas are ready.
-    Active,
-    /// Nobody wants it; its last replica may stay for a grace period.
-    Inactive,
-}
-
-impl Condition {
-    /// The word in reports and logs.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Activating => "activating",
-            Self::Active => "active",
-            Self::Inactive => "inactive",
-        }
-    }
-
-    /// The next one, when `wanted` replicas were decided on (`None`: unknown) and enough of them
-    /// are ready or not.
-    const fn after(self, wanted: Option<u32>, enough_ready: bool) -> Self {
-        match (self, wanted, enough_ready) {
-            (_, Some(0), _) | (Self::Inactive, None, _) => Self::Inactive,
-            (_, _, true) => Self::Active,
-            (_, _, false) => Self::Activating,
-        }
-    }
 }
 
 /// What becomes of a decision for zero.
@@ -146,9 +116,11 @@ impl Activation {
         let (ready, present, busy) = (seen.ready, seen.present(), seen.busy);
         let bounds = spec.bounds(seen.scheduled);
         let least = self.least(spec, seen);
-        if let Some(replicas) = decision.replicas.filter(|n| *n < busy.min(present)) {
+        // Who has just ended may still count as busy, and is no reason for another.
+        let kept = busy.min(present);
+        if let Some(replicas) = decision.replicas.filter(|n| *n < kept) {
             decision.enough = Some(replicas.max(least).max(1));
-            decision.bound(Bound::Busy, Some(busy));
+            decision.bound(Bound::Busy, Some(kept));
         }
         if decision.replicas.unwrap_or(0) < least {
             let by = if least > bounds.min {
@@ -213,15 +185,24 @@ impl Activation {
             };
         }
         let (by, grace) = longest_grace(spec, seen.typical_start);
-        match self.condition {
-            Condition::Activating => (AtZero::Go, None),
-            Condition::Active if lasted < scaling.stable_window => {
-                let until = Some(self.since + scaling.stable_window);
-                (AtZero::Keep(Bound::StableWindow, 1), until)
-            }
-            Condition::Active => (AtZero::Grace(by), Some(now + grace)),
-            Condition::Inactive if lasted >= grace => (AtZero::Go, None),
-            Condition::Inactive => (AtZero::Grace(by), Some(self.since + grace)),
+        let calm_since = match self.condition {
+            Condition::Activating => return (AtZero::Go, None),
+            Condition::Active => Some(idle_since.max(self.since)),
+            // What replicas report can be 0 beside requests that no decision sees.
+            Condition::Inactive => Some(idle_since).filter(|_| seen.present() > 0),
+        };
+        let calm = calm_since.map(|since| since + scaling.stable_window);
+        if calm.is_some_and(|calm| now < calm) {
+            return (AtZero::Keep(Bound::StableWindow, 1), calm);
+        }
+        if self.condition == Condition::Active {
+            return (AtZero::Grace(by), Some(now + grace));
+        }
+        let gone = self.since + grace;
+        if now >= gone {
+            (AtZero::Go, None)
+        } else {
+            (AtZero::Grace(by), Some(gone))
         }
     }
 

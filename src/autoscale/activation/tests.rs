@@ -8,7 +8,9 @@ fn decided(spec: &Spec, average: f64, ready: u32, now: Instant) -> Decision {
         stable: average,
         panic: average,
     });
-    decided_since(Some(now), averages, spec, ready, now)
+    // An average of 0 means that nobody was here for a window.
+    let idle_since = now.checked_sub(spec.scaling.stable_window);
+    decided_since(idle_since, averages, spec, ready, now)
 }
 
 /// The same, where the last request was gone at some moment, or one is here.

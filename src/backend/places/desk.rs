@@ -47,7 +47,7 @@ impl Desk {
             is_bare: true,
             granted: None,
             taken: Vec::new(),
-            lacks: None,
+            told: None,
         };
         hall.counters.insert(party, counter);
         drop(hall);
@@ -111,10 +111,10 @@ impl Desk {
         let mut hall = self.places.0.lock();
         hall.arbiter.withdraw(self.party);
         self.give_back(&mut hall);
-        self.counter(&mut hall).lacks = None;
+        self.counter(&mut hall).told = None;
     }
 
-    /// Waits until something was granted or taken, or something else is lacking.
+    /// Waits until something was granted or taken, or something else is lacking or elsewhere.
     pub(in crate::backend) async fn called(&self) {
         self.call.notified().await;
     }

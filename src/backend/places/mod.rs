@@ -15,7 +15,6 @@ use parking_lot::Mutex;
 use tokio::sync::Notify;
 
 use self::arbiter::{Arbiter, Idle, Party, PlaceId, Taking};
-use crate::autoscale::Shortage;
 use crate::ports::Occupancy;
 use crate::revision::{ReplicaId, RevisionId};
 
@@ -43,7 +42,8 @@ struct Counter {
     is_bare: bool,
     granted: Option<PlaceId>,
     taken: Vec<Taken>,
-    lacks: Option<Shortage>,
+    /// What it was last told that its start waits for.
+    told: Option<String>,
 }
 
 /// A replica that gives up its place: it was idle, and gets no further request.
@@ -109,16 +109,17 @@ impl Hall {
         self.find_urgent();
         for (party, place) in self.arbiter.grant() {
             if let Some(counter) = self.counters.get_mut(&party) {
-                (counter.granted, counter.lacks) = (Some(place), None);
+                (counter.granted, counter.told) = (Some(place), None);
                 counter.call();
             }
         }
         self.take();
         for party in self.arbiter.waiting() {
-            let lacks = self.arbiter.lacks(party);
+            // Who holds what it waits for is part of it.
+            let complaint = self.arbiter.complaint(party);
             let counter = self.counters.get_mut(&party);
-            if let Some(counter) = counter.filter(|counter| counter.lacks != lacks) {
-                counter.lacks = lacks;
+            if let Some(counter) = counter.filter(|counter| counter.told != complaint) {
+                counter.told = complaint;
                 counter.call();
             }
         }

@@ -184,6 +184,26 @@ async fn a_replica_that_is_taken_is_replaced_in_its_turn_when_requests_come_agai
 }
 
 #[tokio::test(start_paused = true)]
+async fn who_waits_is_told_who_has_the_device_now() {
+    let places = devices(&["0"]);
+    let [mut first, second, mut third] = ["a", "b", "c"].map(|name| model(name, 1, &places));
+    first.ready(1).await;
+    first.requests.hold(ReplicaId(1), 1);
+    second.is_woken().await;
+    third.scale_to(1).await;
+    let told = |world: &World, whose: &str| {
+        let told = world.diagnosis.as_deref().unwrap_or_default();
+        told == format!("no GPU is free; in use by {whose}")
+    };
+    third.sees(|world| told(world, "a")).await;
+
+    first.requests.finish(ReplicaId(1));
+
+    assert_eq!(second.runs().await, 1);
+    third.sees(|world| told(world, "b")).await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn no_more_start_at_once_than_may_also_when_many_have_crashed() {
     let mut scene = Scene::new();
     scene.ready(4).await;

@@ -6,7 +6,7 @@ use crate::config::complaint::Complaints;
 use crate::config::key::{About, Key, Shape};
 use crate::config::keys as k;
 use crate::config::layers::{Layer, Layers};
-use crate::config::nearest::similar;
+use crate::config::nearest::{or_the_nearest, similar};
 use crate::config::tree::Node;
 use crate::config::value::{number_from, text, wanted};
 
@@ -100,8 +100,7 @@ pub(in crate::config) fn config_autoscaler(data: &Node, complaints: &mut Complai
         } else if !SAYS_NOTHING.contains(&entry.key.as_str()) {
             let known = CONFIG_AUTOSCALER.iter().map(|word| word.name);
             let nearest = similar(&entry.key, known);
-            let nearest = nearest.map(|near| format!(", the nearest known one is {near}"));
-            let message = format!("unknown key, it is not read{}", nearest.unwrap_or_default());
+            let message = or_the_nearest("unknown key, it is not read", nearest);
             complaints.warn(entry.complaint(message));
         }
     }

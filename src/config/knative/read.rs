@@ -5,8 +5,9 @@ use super::Class;
 use crate::config::complaint::Complaints;
 use crate::config::key::AnyKey;
 use crate::config::keys as k;
+use crate::config::metrics::is_known;
 use crate::config::tree::Node;
-use crate::config::value::{number_from, wanted, whole};
+use crate::config::value::{MOST, number_from, wanted, whole};
 
 #[expect(clippy::unnecessary_wraps, reason = "one of several readers")]
 pub(super) fn as_it_is(node: &Node, _complaints: &mut Complaints) -> Option<Node> {
@@ -14,8 +15,7 @@ pub(super) fn as_it_is(node: &Node, _complaints: &mut Complaints) -> Option<Node
 }
 
 pub(super) fn two_or_more(node: &Node, complaints: &mut Complaints) -> Option<Node> {
-    let most = u64::from(u32::MAX >> 1);
-    whole::<u32>(node, complaints, 2..=most).map(|_| node.clone())
+    whole::<u32>(node, complaints, 2..=MOST).map(|_| node.clone())
 }
 
 /// A duration as Go writes it: every number has a unit, the longest is the hour.
@@ -97,7 +97,7 @@ pub(super) fn metric_of_hpa(node: &Node, complaints: &mut Complaints) -> Option<
 }
 
 pub(super) fn metric_of_others(node: &Node, complaints: &mut Complaints) -> Option<Node> {
-    if let Some("concurrency" | "rps" | "cpu" | "memory") = node.text() {
+    if node.text().is_some_and(is_known) {
         return Some(node.clone());
     }
     let message = "this metric is not known here and not read";

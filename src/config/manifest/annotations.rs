@@ -6,7 +6,7 @@ use crate::config::key::{AnyKey, Shape};
 use crate::config::keys::{NAME, REVISION};
 use crate::config::knative::{self, Class, Word, said};
 use crate::config::layers::Layer;
-use crate::config::nearest::similar;
+use crate::config::nearest::{or_the_nearest, similar};
 use crate::config::overrides::{node_of, split};
 use crate::config::tree::{Entry, Node};
 
@@ -79,12 +79,8 @@ impl<'a> Annotations<'a> {
                 continue;
             };
             if !known().any(|word| word == name) {
-                let nearest =
-                    similar(name, known()).map(|near| format!(", the nearest known one is {near}"));
-                let message = format!(
-                    "unknown annotation, it is not read{}",
-                    nearest.unwrap_or_default()
-                );
+                let nearest = similar(name, known());
+                let message = or_the_nearest("unknown annotation, it is not read", nearest);
                 complaints.warn(entry.complaint(message));
             }
         }
@@ -136,12 +132,8 @@ fn unknown(name: &str, entry: &Entry) -> Complaint {
         .iter()
         .map(String::as_str)
         .filter(|known| key_of(known).is_some());
-    match similar(name, known) {
-        Some(near) => entry.complaint(format!(
-            "unknown annotation, the nearest known one is {OURS}{near}"
-        )),
-        None => entry.complaint("unknown annotation"),
-    }
+    let nearest = similar(name, known).map(|near| format!("{OURS}{near}"));
+    entry.complaint(or_the_nearest("unknown annotation", nearest.as_deref()))
 }
 
 /// `queue.maxRequests` as `queue-max-requests`.

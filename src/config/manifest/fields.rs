@@ -3,17 +3,13 @@
 use crate::config::complaint::Complaints;
 use crate::config::keys as k;
 use crate::config::knative::Word;
-use crate::config::nearest::similar;
+use crate::config::metrics;
+use crate::config::nearest::{or_the_nearest, similar};
 use crate::config::tree::{Entry, Node};
-use crate::config::value::{choice, whole};
-
-const MOST: u64 = (u32::MAX >> 1) as u64;
+use crate::config::value::{LONGEST, MOST, choice, whole};
 
 /// Knative's bound on hard limits.
 const MOST_CONCURRENT: u64 = 1000;
-
-/// A year, as everywhere.
-const LONGEST_SECONDS: u64 = 365 * 24 * 60 * 60;
 
 /// The fields that set something, with `KServe`'s bounds.
 pub(super) static FIELDS: [Word; 6] = [
@@ -31,7 +27,7 @@ pub(super) static FIELDS: [Word; 6] = [
         within(n, c, 0, MOST_CONCURRENT)
     }),
     Word::new("timeout", &k::TIMEOUT, |n, c| {
-        within(n, c, 1, LONGEST_SECONDS)
+        within(n, c, 1, LONGEST.as_secs())
     }),
 ];
 
@@ -135,11 +131,7 @@ pub(super) fn name_what_is_not_read(entry: &Entry, complaints: &mut Complaints) 
     if known().any(|known| known == field) {
         return;
     }
-    let nearest = similar(field, known()).map(|near| format!(", the nearest known one is {near}"));
-    let message = format!(
-        "unknown field, it is not read{}",
-        nearest.unwrap_or_default()
-    );
+    let message = or_the_nearest("unknown field, it is not read", similar(field, known()));
     complaints.warn(entry.complaint(message));
 }
 
@@ -165,6 +157,5 @@ fn metric(node: &Node, complaints: &mut Complaints) -> Option<Node> {
         complaints.warn(node.complaint(message));
         return Some(node.saying("rps"));
     }
-    let words = ["concurrency", "rps", "cpu", "memory"].map(|word| (word, ()));
-    choice(node, complaints, &words).map(|()| node.clone())
+    metrics::known(node, complaints).map(|_| node.clone())
 }

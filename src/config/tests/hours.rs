@@ -53,7 +53,7 @@ fn an_entry_of_a_schedule_is_named_with_what_was_wanted() {
     );
     check(
         "{ for: 1h, minReplicas: 1 }",
-        "a.yaml:5:16: revisions[0].schedule[0].cron: is missing, an entry has cron and minReplicas",
+        "a.yaml:5:16: revisions[0].schedule[0].cron: is missing, wanted cron and minReplicas in every entry",
     );
     check(
         "nine to five",

@@ -172,11 +172,14 @@ fn flags_and_variables_are_held_to_the_same_bounds_under_their_own_names() {
 
 #[test]
 fn nothing_to_run_is_a_complaint() {
-    let told = super::super::load(&[], &overrides(&[], &[], &[])).expect_err("nothing to run");
+    let nothing = overrides(&[], &[], &[]);
+    let told = super::super::load_to_run(&[], &nothing).expect_err("nothing to run");
     assert_eq!(
         told.to_string(),
         "command line: wanted a file (-f FILE) or a command (-- COMMAND)"
     );
+    let told = super::super::load(&[], &nothing).expect_err("nothing to read");
+    assert_eq!(told.to_string(), "command line: wanted a file (-f FILE)");
 }
 
 #[test]

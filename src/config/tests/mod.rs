@@ -8,6 +8,7 @@ mod manifests;
 mod metrics;
 mod rules;
 mod settings;
+mod values;
 
 use std::path::PathBuf;
 

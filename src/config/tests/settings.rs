@@ -65,7 +65,7 @@ fn a_setting_is_checked_as_everything_that_is_written() {
     );
     check(
         "d.stableWindow=30s",
-        "d.stableWindow: unknown key, the nearest known one is stableWindow",
+        "d.stableWindow: no revision is called d, wanted one of a, b.c",
     );
     check("colour=red", "colour: unknown key");
     check("hosts=a", "hosts: cannot be tried: it is not one value");

@@ -48,6 +48,23 @@ fn told(revision: &RevisionTrace) -> usize {
 }
 
 #[test]
+fn two_gates_do_not_record_to_one_file() {
+    let (_folder, file) = folder();
+    let mut first = Writer::begin(&file, MIB, 1).unwrap();
+    let refused = Writer::begin(&file, MIB, 2).unwrap_err().to_string();
+    let taken = format!(
+        "another gate records to {}; each needs a file of its own",
+        file.display()
+    );
+    assert_eq!(refused, taken);
+    first.name("a");
+    first.flush().unwrap();
+    drop(first);
+    assert_eq!(Trace::read(&file).unwrap().revisions.len(), 1);
+    assert!(Writer::begin(&file, MIB, 3).is_ok(), "the first has ended");
+}
+
+#[test]
 fn a_file_cut_off_anywhere_is_read_up_to_its_last_whole_event() {
     let (_folder, file) = folder();
     let bytes = written(&file);
@@ -184,6 +201,8 @@ async fn what_cannot_be_written_in_time_is_counted() {
     tape.note(now(), || Event::Changed);
     recording.finish().await;
     tape.note(now(), || Event::Changed);
+    let late = recorder.tape(&RevisionId::new("late"));
+    assert!(!late.is_on(), "it would be filled, and never emptied");
 
     let trace = Trace::read(&file).unwrap();
     let (revision, events) = ("m".to_owned(), 5);
@@ -195,6 +214,48 @@ async fn what_cannot_be_written_in_time_is_counted() {
         1,
         "it went on, until it was finished"
     );
+}
+
+#[test]
+fn a_record_that_was_taken_away_goes_on_in_a_new_file() {
+    let (folder, file) = folder();
+    let mut writer = Writer::begin(&file, MIB, 1).unwrap();
+    writer.name("m");
+    let (ticket, announced) = (1, 9);
+    let came = (5, Event::Queued { ticket, announced });
+    writer.tell(0, [came]).unwrap();
+    writer.flush().unwrap();
+    assert!(!writer.stay().unwrap());
+    fs::remove_file(&file).unwrap();
+
+    assert!(writer.stay().unwrap());
+
+    writer.tell(0, [(7, Event::Changed)]).unwrap();
+    writer.flush().unwrap();
+    assert!(!writer.stay().unwrap());
+    let trace = Trace::read(&file).unwrap();
+    assert_eq!(trace.flaws, [Flaw::BeginningGone]);
+    let revision = &trace.revisions[0];
+    let told = (revision.requests.len(), revision.changes.len());
+    assert_eq!(told, (1, 1), "who still waits is told of again");
+
+    fs::rename(&file, folder.path().join("kept")).unwrap();
+    fs::write(&file, "my thesis").unwrap();
+    assert!(writer.stay().is_err());
+    assert_eq!(fs::read(&file).unwrap(), b"my thesis");
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_recorder_looks_whether_its_file_is_still_there() {
+    let (_folder, file) = folder();
+    let (recorder, recording) = Recorder::begin(&file, MIB).unwrap();
+    let tape = recorder.tape(&RevisionId::new("m"));
+    tape.note(now(), || Event::Changed);
+    sleep(std::time::Duration::from_secs(3)).await;
+    fs::remove_file(&file).unwrap();
+    tape.note(now(), || Event::Changed);
+    recording.finish().await;
+    assert_eq!(Trace::read(&file).unwrap().revisions[0].changes.len(), 1);
 }
 
 #[test]

@@ -55,10 +55,16 @@ pub(super) fn read(file: &Arc<Path>, text: &str) -> Result<Table, Vec<Complaint>
         columns: columns(file, &head)?,
     };
     let mut complaints = Vec::new();
-    let mut rows = Vec::new();
+    let mut rows: Vec<Read> = Vec::new();
     for line in lines.records() {
         match line {
             Ok(line) => match reader.row(&line) {
+                Ok(row) if rows.first().is_some_and(|first| !first.0.is_like(row.0)) => {
+                    let what =
+                        "wanted a time of one kind with the first: seconds, or the calendar's";
+                    let place = reader.columns[0].unwrap_or(0);
+                    complaints.push(reader.wrong(&line, place, what));
+                }
                 Ok(row) => rows.push(row),
                 Err(complaint) => complaints.push(complaint),
             },
@@ -122,6 +128,13 @@ fn column(line: &StringRecord, field: usize) -> usize {
 enum When {
     After(Duration),
     At(SystemTime),
+}
+
+impl When {
+    /// Both are counted from the same moment.
+    fn is_like(self, other: Self) -> bool {
+        matches!(self, Self::After(_)) == matches!(other, Self::After(_))
+    }
 }
 
 type Read = (When, Option<String>, Option<Duration>, u64);

@@ -79,7 +79,9 @@ impl Source {
         let path = Path::new(given);
         if !path.is_file() {
             if looks_like_a_path(given) {
-                return Err(vec![complaint(format!("{given}: no such file"))]);
+                return Err(vec![complaint(format!(
+                    "{given}: no such file, and no description"
+                ))]);
             }
             let described = grammar::parse(given).map_err(|misread| vec![in_flag(&misread)])?;
             self.described.add(described);

@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime};
 
 use super::arrivals::{Merged, workers};
 use super::csv::Row;
-use super::description::{Part, Phase};
+use super::description::{Description, Part, Phase};
 use super::draw::Dice;
 use super::{File, Source};
 use crate::config::{Complaint, Complaints, Origin, RevisionConfig};
@@ -99,6 +99,10 @@ pub(super) fn load(source: &Source, revisions: &[RevisionConfig], seed: u64) -> 
         began: source.began(),
         revisions: Vec::new(),
     });
+    if source.described != Description::default() {
+        // What is described beside a record may take longer than all that was recorded.
+        load.length = load.length.max(last.saturating_add(AFTERWARDS));
+    }
     load.length = source.described.until.unwrap_or(load.length);
     let end = source.described.until.unwrap_or(last);
     let mut recorded = load.revisions;

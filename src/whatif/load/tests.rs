@@ -142,6 +142,10 @@ fn a_wrong_table_is_told_row_by_row() {
     );
     check("arrival_s\n", "./load:2:1: wanted at least one arrival");
     check(
+        "arrival_s\n2026-01-31T08:00:00Z\n5\n",
+        "./load:3:1: arrival_s: wanted a time of one kind with the first: seconds, or the calendar's",
+    );
+    check(
         "arrival_s,revision\n1,\n",
         "./load:2:3: revision: wanted a name, not nothing",
     );
@@ -228,8 +232,11 @@ fn what_is_missing_is_asked_for() {
         &["step 0..1s 5rps; service 1s; start 1s; revision n: start 2s"],
         "--load: wanted the name of a revision (m), not n",
     );
-    check(&["nowhere.csv"], "--load: nowhere.csv: no such file");
-    let wanted = "wanted a rate such as 5rps, or a number of workers";
+    check(
+        &["nowhere.csv"],
+        "--load: nowhere.csv: no such file, and no description",
+    );
+    let wanted = "wanted a rate such as 5rps, or a number of workers, a million at most";
     check(
         &["step 0..1s 5xps"],
         &format!("--load: column 12: {wanted}, not \"5xps\""),

@@ -165,10 +165,13 @@ fn result(summary: &Summary) -> String {
         0 => String::new(),
         count => format!(", {count} rejected"),
     };
-    format!(
-        "wait p50 {}, p99 {}{refused}, {} replica-hours",
-        short_time(summary.wait.p50_seconds),
-        short_time(summary.wait.p99_seconds),
-        short_number(summary.replica_hours),
-    )
+    let wait = summary.wait.as_ref().map_or_else(
+        || "nobody got a slot".to_owned(),
+        |wait| {
+            let (p50, p99) = (short_time(wait.p50_seconds), short_time(wait.p99_seconds));
+            format!("wait p50 {p50}, p99 {p99}")
+        },
+    );
+    let hours = short_number(summary.replica_hours);
+    format!("{wait}{refused}, {hours} replica-hours")
 }

@@ -3,6 +3,8 @@
 mod late;
 mod laws;
 mod learned;
+mod odd;
+mod resting;
 mod scenes;
 mod world;
 

@@ -1,5 +1,8 @@
 //! Everything behind the sentence, as it is printed.
 
+use holdgate::autoscale::Shortage;
+use holdgate::revision::{MetricTarget, ScaleMetric};
+
 use super::scene::Scene;
 
 #[test]
@@ -32,7 +35,7 @@ held by maxReplicas
   measured  concurrency: 5 requests in flight on average over 60 s asks for 5, \
 5 over 6 s for 5, at target 1
   replicas  0 ready, 3 starting, 0 busy; a start takes 9 s
-  mode      panic, activating; last over the threshold at 12:00:02; \
+  mode      panic, activating; until 12:01:02 unless a burst comes; \
 up to 5 replicas wanted so far
   decided   5 asked for by concurrency over 60 s
             5 → 3: never more than 3 (maxReplicas)
@@ -48,4 +51,64 @@ fn at_zero_the_next_request_starts_what_it_asks_for() {
     let told = scene.load(0, 100).told(0);
     let ahead = told.details.last().expect("there is something ahead");
     assert_eq!(ahead.text, "the next request starts 3 replicas at once");
+}
+
+/// What would change the number.
+fn ahead(scene: &Scene, load: u32) -> Vec<String> {
+    let told = scene.told(load).details.into_iter();
+    told.filter(|line| line.about == "ahead")
+        .map(|line| line.text)
+        .collect()
+}
+
+#[test]
+fn more_load_is_not_said_to_bring_what_it_cannot() {
+    let mut scene = Scene::new(|_| {});
+    scene.most = Some((1, Shortage::NoFreeGpu));
+    assert_eq!(
+        ahead(&scene.load(3, 20), 3)[..1],
+        ["2 more replicas as soon as a GPU is free"]
+    );
+    let mut scene = Scene::new(|scaling| scaling.max_replicas = Some(3));
+    scene.most = Some((2, Shortage::MaxProcesses));
+    let want = [
+        "never more than 3 (maxReplicas)",
+        "1 more replica as soon as another process has ended (--max-processes)",
+    ];
+    assert_eq!(ahead(&scene.load(9, 20), 9)[..2], want);
+    let mut scene = Scene::new(|scaling| scaling.max_starting = Some(2));
+    scene.start = 100;
+    let told = ahead(&scene.load(9, 20), 9);
+    assert!(
+        !told.iter().any(|line| line.contains("3rd replica")),
+        "{told:?}"
+    );
+}
+
+#[test]
+fn every_metric_that_would_bring_another_replica_is_told() {
+    let mut scene = Scene::new(|scaling| {
+        let (metric, target) = (ScaleMetric::Cpu, Some(80.0));
+        scaling.further_metrics = vec![MetricTarget { metric, target }];
+    });
+    scene.gauged = vec![Some(10.0)];
+    let told = ahead(&scene.load(1, 100), 1);
+    let want = "a 2nd replica above 1 request in flight or 80% of cpu on average over 60 s";
+    assert_eq!(told[0], want);
+}
+
+#[test]
+fn what_cannot_come_is_given_up_rather_than_going_to_zero() {
+    let mut scene = Scene::new(|_| {});
+    scene.most = Some((0, Shortage::NoFreeGpu));
+    let told = scene.load(1, 10).load(0, 20).told(0);
+    assert!(told.to_string().contains("given up at "), "{told}");
+    assert!(!told.to_string().contains("goes to zero"), "{told}");
+}
+
+#[test]
+fn at_zero_nothing_is_said_to_stay() {
+    let told = Scene::new(|_| {}).load(0, 10).told(0).to_string();
+    assert!(told.starts_with("at zero: "), "{told}");
+    assert!(!told.contains("stays"), "{told}");
 }

@@ -85,6 +85,17 @@ fn held_by_a_bound() {
         1 asked for by concurrency over 60 s
         1 → 3: never fewer than 3 at this hour (schedule)",
     );
+    scene = Scene::new(defaults);
+    (scene.scheduled, scene.hours_until) = (Some(3), Some(21_600));
+    check(
+        &scene.load(1, 100),
+        1,
+        "
+        schedule
+        3 replicas: 1 request in flight on average over 60 s at target 1; held by schedule until 18:00:00
+        1 asked for by concurrency over 60 s
+        1 → 3: never fewer than 3 at this hour (schedule) until 18:00:00",
+    );
     let scene = Scene::new(|scaling| scaling.initial_scale = Some(3));
     check(&scene.load(0, 2), 0, "
         initial_scale
@@ -266,4 +277,44 @@ fn held_for_missing_data() {
         1 asked for by concurrency over 60 s
         1 → 2: only down to 2 at once (maxScaleDownRate)
         2 → 4: kept at 4 while a metric is missing");
+}
+
+#[test]
+fn held_for_a_metric_that_cannot_be_read_at_the_moment() {
+    let mut scene = Scene::new(|scaling| {
+        scaling.metric = ScaleMetric::Memory;
+        scaling.target = Some(1_073_741_824.0);
+    });
+    scene.gauged = vec![Some(4e9)];
+    scene = scene.load(1, 100);
+    scene.gauged = vec![Some(1e9)];
+    scene = scene.load(1, 120);
+    scene.gauged = vec![None];
+    let why = "the page of metrics took too long".to_owned();
+    scene.unread = vec![("memory".to_owned(), why)];
+    check(&scene.load(1, 150), 1, "
+        no_data
+        3 replicas: 1.86GiB of memory on average over 60 s at target 1GiB; held by missing data: memory cannot be read (the page of metrics took too long)
+        2 asked for by memory over 60 s
+        2 → 3: kept at 3 while a metric is missing");
+}
+
+#[test]
+fn held_after_a_restart() {
+    check(&Scene::new(defaults).load(3, 100).load(0, 120).restart().load(0, 150), 0, "
+        restart
+        2 replicas: 0.48 requests in flight on average over 60 s at target 1; held by a recent restart until 12:03:00; next: 1 at 12:03:02
+        1 asked for by concurrency over 60 s
+        1 → 2: kept at 2, nothing shrinks after a restart until 12:03:00");
+}
+
+#[test]
+fn held_for_new_metrics() {
+    let scene = Scene::new(defaults).load(3, 100);
+    check(&scene.adopt(|s| s.metric = ScaleMetric::Rps).load(3, 120), 3, "
+        new_metrics
+        3 replicas: 0 requests per second on average over 60 s at target 1; held by a recent change of metrics until 12:02:40
+        0 asked for by rps over 60 s
+        0 → 1: only down to 1 at once (maxScaleDownRate)
+        1 → 3: kept at 3, nothing shrinks with new metrics until 12:02:40");
 }

@@ -35,6 +35,9 @@ pub(super) struct Scene {
     /// What is read of the replicas.
     pub(super) gauged: Vec<Option<f64>>,
     pub(super) outage: Option<String>,
+    pub(super) unread: Vec<(String, String)>,
+    /// The second at which the schedule asks for another number.
+    pub(super) hours_until: Option<u32>,
 }
 
 impl Scene {
@@ -61,6 +64,8 @@ impl Scene {
             arrivals: 0,
             gauged: Vec::new(),
             outage: None,
+            unread: Vec::new(),
+            hours_until: None,
         }
     }
 
@@ -118,6 +123,26 @@ impl Scene {
         }
     }
 
+    /// The gate was away for a moment and begins anew, with what it remembers; nothing runs.
+    pub(super) fn restart(mut self) -> Self {
+        let (now, spec) = (self.at(self.second), self.steering.spec().clone());
+        let memory = self.steering.remember(now);
+        self.steering = Steering::recall(&spec, &memory, Duration::from_secs(1), now);
+        self.decisions = Decisions::default();
+        self.idle_since = Some(now);
+        self.started.clear();
+        self
+    }
+
+    /// Goes on with changed settings.
+    pub(super) fn adopt(mut self, change: impl FnOnce(&mut Scaling)) -> Self {
+        let mut scaling = self.steering.spec().scaling.clone();
+        change(&mut scaling);
+        let spec = Spec::new(scaling, ContainerConcurrency::UNLIMITED);
+        self.steering.adopt(&spec, self.at(self.second));
+        self
+    }
+
     /// A request came at a second, and a replica has worked on it since.
     pub(super) fn visit(mut self, name: &str, second: u32, replica: u64) -> Self {
         let (since, replica) = (self.at(second), ReplicaId(replica));
@@ -161,6 +186,8 @@ impl Scene {
             visits: self.visits.clone(),
             outage: self.outage.clone(),
             diagnosis: None,
+            unread: self.unread.clone(),
+            hours_until: self.hours_until.map(|second| self.at(second)),
         };
         explain(&situation, &wall)
     }

@@ -1,5 +1,6 @@
 //! A schedule that comes and goes while the gate runs.
 
+use super::client::{ask, predict};
 use super::support::*;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -24,4 +25,31 @@ async fn a_schedule_that_is_written_while_the_gate_runs_starts_what_it_says() {
     assert_eq!(bound, Some(&"schedule".into()), "{decisions:#}");
     settings.write(&most(""));
     gate.until("m", |report| report["desired"] == 0).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_place_is_taken_from_what_an_hour_asks_for() {
+    let hours = "schedule: [{ cron: '* * * * *', minReplicas: 1 }]";
+    let revisions = |hours| {
+        let quick = "--load-time 10ms";
+        vec![
+            revision("a", hours, quick),
+            revision("b", "minReplicas: 0", quick),
+        ]
+    };
+    let settings = Settings::new(&revisions(hours));
+    let gate = settings.run(&["--max-processes", "1"]).await;
+    let ready = |report: &serde_json::Value| report["replicas"][0]["state"] == "ready";
+    gate.until("a", ready).await;
+    let asking = tokio::spawn(ask(gate.address, predict("b")));
+    gate.until("b", |report| report["boundBy"] == "max_processes")
+        .await;
+    let taken = gate
+        .log()
+        .present(|line| line.says("stopping: it was idle, and"));
+    assert_eq!(taken.len(), 0, "who needs a place takes it at once");
+    settings.write(&revisions("minReplicas: 0"));
+    let answer = asking.await.expect("no panic").expect("an answer");
+    assert_eq!(answer.outcome(), (200, ""), "{}", answer.text());
+    gate.until("b", ready).await;
 }

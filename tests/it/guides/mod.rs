@@ -3,6 +3,7 @@
 
 mod load;
 
+use std::collections::BTreeSet;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
@@ -180,11 +181,10 @@ fn check(
         }
         Settles(last, wanted) => {
             let settled = Duration::from_secs(*last);
-            let mut late = numbers()
-                .filter(|(at, _)| *at < end && *at + settled >= end)
-                .map(|(_, n)| n);
-            let other = late.find(|n| n != wanted);
-            seen(other.is_none(), format!("{other:?} and not {wanted}"))
+            let late = numbers().filter(|(at, _)| *at < end && *at + settled >= end);
+            let late: BTreeSet<u32> = late.map(|(_, n)| n).collect();
+            let only = late.len() == 1 && late.contains(wanted);
+            seen(only, format!("{late:?} and not {wanted} alone"))
         }
         Never(least) => {
             let fewer = numbers().map(|(_, n)| n).find(|n| n < least);

@@ -16,6 +16,7 @@ use holdgate::gauging::Gauging;
 use holdgate::ports::{ReplicaState, World};
 use holdgate::proxy::{Proxy, Registry, Revision, Throttler};
 use holdgate::revision::RevisionSpec;
+use holdgate::schedule::Schedule;
 use holdgate::server::Server;
 use holdgate::stats::Stats;
 use holdgate::trace::{Recorder, Recording};
@@ -171,6 +172,7 @@ impl Gate {
         let watched = Watched {
             world: supervisor.world(),
             gauged: gauged.subscribe(),
+            schedule: watch::channel(Schedule::default()).1,
             decisions,
             spec: scaling.clone(),
         };

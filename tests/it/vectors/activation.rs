@@ -112,7 +112,8 @@ fn decided(spec: &Spec, wanted: Option<u32>, ready: u32) -> Decision {
         panic: average,
     });
     let seen = Seen {
-        idle_since: Some(now),
+        // An average of 0 means that nobody was here for a window.
+        idle_since: now.checked_sub(spec.scaling.stable_window * 2),
         ..Seen::of(spec, ready, 0, averages)
     };
     let decision = Decider::new(&free, 0, now).decide(&free, seen, now);

@@ -223,6 +223,52 @@ fn the_chart_of_a_sweep_has_a_line_for_every_run() {
 }
 
 #[test]
+fn in_eighty_columns_no_word_of_the_table_is_broken() {
+    let narrow = Screen {
+        width: Some(80),
+        colours: false,
+    };
+    let words = [&["-f", SAMPLE, "--load", EVEN], &SWEEP[..]].concat();
+    let told = told(&words, narrow).out;
+    let (table, _) = told.split_once("\nload, ").expect("a chart below");
+    for word in [
+        "scale ",
+        "Target ",
+        "Window ",
+        "requests ",
+        "starts ",
+        "replicas ",
+    ] {
+        assert!(table.contains(word), "{word}is missing:\n{table}");
+    }
+    assert!(
+        table.ends_with("\nnone rejected, none left, none unfinished\n"),
+        "{table}"
+    );
+    let longest = table.lines().map(|line| line.chars().count()).max();
+    assert!(longest <= Some(80), "{longest:?}:\n{table}");
+}
+
+#[test]
+fn a_setting_of_nobody_names_those_there_are() {
+    let told = sample(&["--set", "nobody.minReplicas=1"]);
+    assert_eq!(
+        (told.code, told.err.trim_end()),
+        (
+            2,
+            "--set: nobody.minReplicas: no revision is called nobody, wanted one of flowers-sample"
+        )
+    );
+}
+
+#[test]
+fn where_nobody_got_a_slot_no_wait_is_told() {
+    let told = sample(&["--load", "start 10m; until 1m"]);
+    let row = rows(&told.out)[0].clone();
+    assert_eq!(row[1..4], ["–", "–", "–"], "{}", told.out);
+}
+
+#[test]
 fn a_schedule_raises_the_floor_at_its_hours() {
     let place = Place::new();
     let (file, settings) = place.file("hours.yaml");

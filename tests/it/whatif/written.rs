@@ -194,6 +194,8 @@ async fn a_record_is_a_load_like_any_other() {
     // A quicker start, and one more who comes with the first and waits for its answer as well.
     let faster = ["--load", "start 1s; service 500ms; at 0 1 request"];
     assert_eq!(lived(&faster), "4 0 1.5s 1.5s 1");
+    // A start that outlasts what was recorded: all three are answered nevertheless.
+    assert_eq!(lived(&["--load", "start 20s"]), "3 16s 20s 20s 1");
     let told = told(&["-f", SAMPLE, "--load", &record], FILE);
     let want = format!("--load: wanted a record of revision flowers-sample, this one is of {name}");
     assert_eq!((told.code, told.err.trim_end()), (2, want.as_str()));

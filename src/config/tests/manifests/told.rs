@@ -2,6 +2,7 @@
 
 use super::super::{complaints, meaning, revision};
 use super::{scaling, service, warnings};
+use crate::config::{Overrides, load_text};
 use crate::revision::ScaleMetric;
 
 #[test]
@@ -55,7 +56,6 @@ spec:
     assert_eq!(
         of("apiVersion: serving.kserve.io/v1alpha2\nkind: InferenceService\n"),
         [
-            "a.yaml:1:1: wanted at least one revision or InferenceService",
             "a.yaml:1:13: apiVersion: wanted apiVersion serving.kserve.io/v1beta1 or serving.kubeflow.org/v1beta1, not serving.kserve.io/v1alpha2",
         ]
     );
@@ -152,5 +152,34 @@ fn a_file_may_hold_several_manifests_or_a_list_of_them_but_nothing_of_ours() {
     assert_eq!(
         complaints(&format!("{one}---\n{}", revision(""))),
         ["a.yaml:9:1: a second document begins here, wanted one document per file"]
+    );
+}
+
+#[test]
+fn a_service_that_is_there_twice_is_one_complaint() {
+    let one = service("minReplicas: 1");
+    assert_eq!(
+        complaints(&format!("{one}---\n{one}")),
+        [
+            "a.yaml:11:19: metadata.name: wanted a name of its own, m-predictor is taken at a.yaml:3:19"
+        ]
+    );
+}
+
+#[test]
+fn what_is_not_read_is_told_beside_what_is_missing() {
+    let text = "apiVersion: apps/v1\nkind: Deployment\nmetadata: { name: m }\n";
+    let read = load_text("a.yaml".as_ref(), text, &Overrides::default());
+    let complaints = read.expect_err("nothing to start");
+    let told = complaints.warnings().into_iter().map(|one| one.to_string());
+    assert_eq!(
+        told.collect::<Vec<_>>(),
+        [
+            "a.yaml:1:1: Deployment m is not read, only InferenceService and ConfigMap config-autoscaler are"
+        ]
+    );
+    assert_eq!(
+        complaints.to_string(),
+        "a.yaml:1:1: wanted at least one revision or InferenceService"
     );
 }

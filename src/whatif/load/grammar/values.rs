@@ -63,7 +63,11 @@ enum Unit {
 /// `5rps`, `300/min` or `8 workers`: from there to there.
 pub(super) fn amount(input: &mut Input<'_>) -> ModalResult<Amounts> {
     let one = (number, unit).verify_map(|one| Amounts::new(one, one));
-    value(one, "a rate such as 5rps, or a number of workers").parse_next(input)
+    value(
+        one,
+        "a rate such as 5rps, or a number of workers, a million at most",
+    )
+    .parse_next(input)
 }
 
 /// `5rps..50rps`, `5..50rps`.
@@ -72,7 +76,11 @@ pub(super) fn amounts(input: &mut Input<'_>) -> ModalResult<Amounts> {
     let two = two.verify_map(|((from, first), _, (to, last))| {
         Amounts::new((from, first.unwrap_or(last)), (to, last))
     });
-    value(two, "two rates such as 5rps..50rps, or 1..8 workers").parse_next(input)
+    value(
+        two,
+        "two rates such as 5rps..50rps, or 1..8 workers, a million at most",
+    )
+    .parse_next(input)
 }
 
 impl Amounts {
@@ -142,7 +150,11 @@ pub(super) fn some_time(input: &mut Input<'_>) -> ModalResult<Duration> {
 /// `0..60s`; a plain number before the dots has the unit of what follows them.
 pub(super) fn span(input: &mut Input<'_>) -> ModalResult<Span> {
     let span = range.verify_map(|(from, to)| (from < to).then_some(Span { from, to }));
-    value(span, "a span such as 0..60s, that ends after it begins").parse_next(input)
+    value(
+        span,
+        "a span such as 0..60s, that ends after it begins and lasts a year at most",
+    )
+    .parse_next(input)
 }
 
 /// Both ends of a range, which may be equal.
