@@ -148,7 +148,10 @@ fn live_through(scene: &Scene, flags: &Flags) -> Result<(Duration, Outcome)> {
         decisions: false,
     };
     let epoch = now();
-    let machine = Machine { max_processes };
+    let machine = Machine {
+        max_processes,
+        gpus: None,
+    };
     let outcome = simulate(&revisions, machine, load, keep, epoch, &mut |_| {});
     Ok((now() - epoch, outcome))
 }

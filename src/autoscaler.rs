@@ -18,7 +18,7 @@ use crate::revision::{RevisionId, ScaleMetric};
 use crate::stats::Stats;
 use crate::sync::now;
 use crate::throttler::{Sample, Throttler};
-use crate::trace::{Decided, Event};
+use crate::trace::{Decided, Event, Recalled};
 
 /// What was last read of the replicas themselves. Every value counts for one measurement.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -164,7 +164,11 @@ where
     fn steering(&mut self, now: Instant) -> Steering {
         let spec = self.spec.borrow_and_update();
         match &self.lasting.recalled {
-            Some((memory, away)) => Steering::recall(&spec, memory, *away, now),
+            Some((memory, away)) => {
+                let recalled = || Event::Recalled(Box::new(Recalled::new(memory, *away, &spec)));
+                self.throttler.tape().note(now, recalled);
+                Steering::recall(&spec, memory, *away, now)
+            }
             None => Steering::new(&spec, now),
         }
     }

@@ -51,13 +51,15 @@ impl Memory {
     }
 
     /// The requests here, whoever counted them.
-    pub(super) fn presence(&self) -> Option<&Past> {
+    #[must_use]
+    pub fn presence(&self) -> Option<&Past> {
         let counted = || self.of(&ScaleMetric::Concurrency);
         self.presence.as_ref().or_else(counted)
     }
 
     /// What was measured of one metric.
-    pub(super) fn of(&self, metric: &ScaleMetric) -> Option<&Past> {
+    #[must_use]
+    pub fn of(&self, metric: &ScaleMetric) -> Option<&Past> {
         let found = self.metrics.iter().find(|(known, _)| known == metric);
         found.map(|(_, past)| past)
     }

@@ -6,9 +6,13 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use clap::Args;
+use jiff::{Timestamp, Zoned};
 
 use super::{FileArgs, complain, warn};
-use crate::config::{Complaints, Overrides};
+use crate::config::{Complaint, Complaints, Config, Origin, Overrides};
+use crate::schedule::system_zone;
+use crate::sync::wall;
+use crate::whatif::agreement::Agreement;
 use crate::whatif::load::{Source, grammar};
 use crate::whatif::run::{How, Run, run_all};
 use crate::whatif::trial::trials;
@@ -40,6 +44,11 @@ pub struct SimulateArgs {
     /// What comes: a record, a CSV table of arrivals, or a description, again and again; see below
     #[arg(long, env = "HOLDGATE_SIMULATE_LOAD", hide_env_values = true, value_name = "FILE|DESCRIPTION", value_delimiter = None, required = true)]
     pub load: Vec<String>,
+
+    /// When it begins, for schedules, such as 2026-11-23T07:00:00+01:00, if no file of --load says
+    /// so; otherwise last midnight here
+    #[arg(long, env = "HOLDGATE_SIMULATE_BEGIN", value_name = "TIME")]
+    pub begin: Option<Timestamp>,
 
     /// Try other settings than the files': a key of a revision and its values with commas between,
     /// again and again; every combination is one run
@@ -146,7 +155,8 @@ fn live_through(
     err: &mut dyn Write,
 ) -> io::Result<Result<Vec<Run>, Complaints>> {
     let read = trials(files, overrides, &args.set);
-    let source = Source::read(&args.load);
+    let begins = args.begin.unwrap_or_else(last_midnight);
+    let source = Source::read(&args.load).map(|source| source.beginning(begins.into()));
     let mut complaints = Complaints::default();
     let told = [read.as_ref().err(), source.as_ref().err()];
     told.into_iter()
@@ -154,6 +164,16 @@ fn live_through(
         .for_each(|told| complaints.add(told));
     if let Some(Err(complaint)) = args.plot.as_deref().map(plot::check) {
         complaints.push(complaint);
+    }
+    let dated = source
+        .as_ref()
+        .is_ok_and(|source| source.calendar().is_some());
+    if dated && args.begin.is_some() {
+        complaints.push(Complaint {
+            origin: Origin::Flag("--begin".to_owned()),
+            path: String::new(),
+            message: "the file of --load says itself when it begins".to_owned(),
+        });
     }
     let (Ok(trials), Ok(source), true) = (read, source, complaints.is_empty()) else {
         return Ok(Err(complaints));
@@ -165,10 +185,40 @@ fn live_through(
     }
     let warnings = trials.first().map_or(&[][..], |one| &one.config.warnings);
     warn(warnings, err)?;
+    if trials.iter().any(|one| assumes_devices(&one.config)) {
+        writeln!(
+            err,
+            "note: gpus is not written: there are as many as could be wanted"
+        )?;
+    }
     for note in source.notes(revisions) {
         writeln!(err, "note: {note}")?;
     }
-    Ok(Ok(run_all(trials, &source, how)))
+    let as_written = args.set.is_empty();
+    let record = source.mere_record().filter(|_| as_written);
+    let decisions = how.decisions || record.is_some();
+    let runs = run_all(trials, &source, How { decisions, ..how });
+    if let (Some(record), [run]) = (record, runs.as_slice()) {
+        let agreement = Agreement::of(record, &run.outcome, how.epoch);
+        writeln!(err, "note: {agreement}")?;
+    }
+    Ok(Ok(runs))
+}
+
+/// Replicas want devices, and nobody has written how many there are.
+fn assumes_devices(config: &Config) -> bool {
+    let processes = config
+        .revisions
+        .iter()
+        .filter_map(|one| one.process.as_ref());
+    config.gpus.is_none() && processes.into_iter().any(|process| process.gpus > 0)
+}
+
+/// The last midnight on the clock of this machine.
+fn last_midnight() -> Timestamp {
+    let now = Timestamp::try_from(wall()).unwrap_or(Timestamp::UNIX_EPOCH);
+    let today = Zoned::new(now, system_zone()).start_of_day();
+    today.map_or(now, |midnight| midnight.timestamp())
 }
 
 fn write_files<'a>(

@@ -106,6 +106,11 @@ impl Agenda {
         self.now
     }
 
+    /// The instant so long after the beginning.
+    pub(super) fn instant(&self, at: Duration) -> Instant {
+        self.epoch + at
+    }
+
     /// How much time has passed.
     pub(super) const fn passed(&self) -> Duration {
         Duration::from_nanos(self.nanos)

@@ -69,21 +69,25 @@ impl Site {
                 self.expect_leaving(key, patience, request.turns, scene);
                 let due = deadline(&self.spec.queue, now, self.warm_since, now);
                 self.expect_due(key, &request, due, scene);
-                self.in_line(scene);
+                self.in_line(request.turns, scene);
             }
             Verdict::Refused => self.refuse(&request, Refusal::QueueFull, scene),
         }
     }
 
-    /// One more waits. Where nothing serves, the autoscaler hears of it once everybody who comes
-    /// at this moment has come.
-    fn in_line(&mut self, scene: &mut Scene) {
+    /// One more waits. Where nothing serves, the autoscaler hears of it when it did; where that is
+    /// not known, once everybody who comes at this moment has come.
+    fn in_line(&mut self, turns: Turns, scene: &mut Scene) {
         let nothing_serves = self.admission.serving() == 0;
         self.tally.queued(self.admission.waiting(), nothing_serves);
-        if nothing_serves && !self.poked {
-            self.poked = true;
-            let (index, no_time) = (self.index, Duration::ZERO);
-            scene.agenda.after(no_time, index, Event::Poke);
+        if nothing_serves {
+            scene.places.stir();
+        }
+        if nothing_serves && self.poked.is_none() {
+            let poke = self.beats.poke(scene.agenda.passed(), turns.arrived);
+            self.poked = Some(poke);
+            let (at, turn) = (poke.sampled, poke.turn);
+            scene.agenda.at_turn(at, turn, self.index, Event::Poke);
         }
     }
 
@@ -271,6 +275,9 @@ impl Site {
         }
         if left.vacated {
             self.reconcile(scene);
+        }
+        if left.idled {
+            scene.places.stir();
         }
     }
 }

@@ -4,6 +4,8 @@
 use std::fmt;
 use std::time::{Duration, SystemTime};
 
+use super::beats::Recorded;
+use crate::autoscale::Memory;
 use crate::autoscaler::Gauged;
 use crate::revision::RevisionId;
 
@@ -22,8 +24,18 @@ pub struct Load {
 pub struct RevisionLoad {
     /// Which one.
     pub revision: RevisionId,
+    /// When its requests begin to be measured.
+    pub opened: Duration,
     /// When its autoscaler begins. Measurements and decisions are made at whole seconds from then.
     pub begins: Duration,
+    /// The moments at which a recorded autoscaler did so, the beginning first; none are on time.
+    pub beats: Recorded,
+    /// The moments at which it heard that somebody waited whom nobody served; others at once.
+    pub pokes: Recorded,
+    /// What the autoscaler begins with, and how old that is; `None` begins without a history.
+    pub recalled: Option<(Memory, Duration)>,
+    /// How long a start is believed to take before the first.
+    pub typical_start: Option<Duration>,
     /// Requests that come whatever happens to others, in order of time.
     pub arrivals: Box<dyn Iterator<Item = Arrival> + Send>,
     /// Clients that send a request when the one before is answered.
@@ -94,6 +106,21 @@ pub enum Start {
     ReadyAfter(Duration),
     /// It ends so long after its start and was never ready.
     FailsAfter(Duration),
+    /// It is ready as one was that was recorded.
+    AsRecorded(AsRecorded),
+}
+
+/// How a recorded process became ready.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AsRecorded {
+    /// From the moment it was wanted until it was started.
+    pub launch: Duration,
+    /// From then until it was ready.
+    pub took: Duration,
+    /// How long that was for those who count it.
+    pub counted: Duration,
+    /// From then until it was given requests.
+    pub listed: Duration,
 }
 
 /// What was read of the replicas.
@@ -120,7 +147,12 @@ impl RevisionLoad {
     pub fn nobody(revision: RevisionId) -> Self {
         Self {
             revision,
+            opened: Duration::ZERO,
             begins: Duration::ZERO,
+            beats: Box::new(std::iter::empty()),
+            pokes: Box::new(std::iter::empty()),
+            recalled: None,
+            typical_start: None,
             arrivals: Box::new(std::iter::empty()),
             workers: Vec::new(),
             service: Box::new(|| Duration::ZERO),

@@ -4,9 +4,11 @@
 //! comes from and how the outcome is shown is left to others.
 
 mod agenda;
+mod beats;
 mod door;
 mod fleet;
 mod load;
+mod order;
 mod outcome;
 mod places;
 mod replay;
@@ -19,20 +21,35 @@ mod workers;
 #[cfg(test)]
 mod tests;
 
-pub use load::{Arrival, Floor, Load, Reading, RevisionLoad, Start, Turns, Workers};
+pub use beats::Beat;
+pub use load::{Arrival, AsRecorded, Floor, Load, Reading, RevisionLoad, Start, Turns, Workers};
 pub use outcome::{Outcome, Point, Refusals, RevisionOutcome};
 
 use std::time::{Duration, Instant};
 
 use run::Run;
 
-use crate::config::RevisionConfig;
+use crate::config::{Config, RevisionConfig};
 
 /// What all revisions share.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Machine {
     /// Most local model servers at once, all revisions together.
     pub max_processes: u32,
+    /// Devices for all of them together; `None` is as many as they could want.
+    pub gpus: Option<u32>,
+}
+
+impl Machine {
+    /// The one that settings speak of.
+    #[must_use]
+    pub fn of(config: &Config) -> Self {
+        let count = |names: &Vec<String>| u32::try_from(names.len()).unwrap_or(u32::MAX);
+        Self {
+            max_processes: config.max_processes,
+            gpus: config.gpus.as_ref().map(count),
+        }
+    }
 }
 
 /// What is kept of a simulation.

@@ -1,17 +1,24 @@
 //! A load out of a record: everybody comes, is answered and leaves as it was, every process starts
 //! as it did. Where the record does not know what would have been, the usual stands in for it.
 
-use std::time::{Duration, UNIX_EPOCH};
+use std::time::Duration;
 
-use super::{Arrival, Floor, Load, Reading, RevisionLoad, Start, Turns};
+use super::beats::Recorded;
+use super::order::Order;
+use super::{Arrival, AsRecorded, Beat, Floor, Load, Reading, RevisionLoad, Start, Turns};
 use crate::autoscale::Spec;
 use crate::autoscaler::Gauged;
 use crate::config::RevisionConfig;
 use crate::ports::Missing;
 use crate::revision::{RevisionId, ScaleMetric};
 use crate::trace::{
-    Cause, Ending, Fate, Moment, Reason, Replica, Request, RevisionTrace, Tick, Trace,
+    Cause, Ending, Fate, Moment, Phases, Reason, Replica, Request, RevisionTrace, Tick, Trace,
 };
+
+/// A process that was started later than that after something had happened was not started for it.
+const PROMPT: Duration = Duration::from_millis(500);
+/// The same once starts have failed: most later ones wait for the time of another attempt.
+const PROMPT_IN_TROUBLE: Duration = Duration::from_millis(20);
 
 /// What was not waited for would have taken at least so much longer.
 const LONGER: Duration = Duration::from_secs(1);
@@ -29,25 +36,42 @@ impl Load {
         };
         Self {
             length: trace.length,
-            began: UNIX_EPOCH + Duration::from_millis(trace.began_unix_ms),
+            began: trace.began(),
             revisions: trace.revisions.iter().filter_map(load).collect(),
         }
     }
 }
 
 fn revision(trace: &RevisionTrace, config: &RevisionConfig, end: Duration) -> RevisionLoad {
-    let usual = middle(trace.requests.iter().filter_map(Request::occupied));
-    let plain = config.spec.timeouts.total.unwrap_or(Duration::MAX);
+    let order = Order::of(trace);
     let requests = trace.requests.iter();
-    let arrivals: Vec<Arrival> = requests
-        .map(|request| arrival(request, usual, plain, end))
-        .collect();
+    let usual = middle(requests.clone().filter_map(Request::occupied));
+    let known = Known {
+        usual,
+        plain: config.spec.timeouts.total.unwrap_or(Duration::MAX),
+        order: &order,
+        end,
+    };
+    let arrivals: Vec<Arrival> = requests.map(|request| known.arrival(request)).collect();
+    let mut starts = starts(trace, &order, end);
     let usual_start = middle(trace.replicas.iter().filter_map(took));
-    let replicas = trace.replicas.iter();
-    let starts: Vec<Start> = replicas.map(|r| start(r, usual_start, end)).collect();
-    let mut starts = starts.into_iter();
+    let began = |tick: &&Tick| tick.cause == Cause::Began;
+    let measured = |tick: &&Tick| matches!(tick.cause, Cause::Measured { .. });
+    let poked = |tick: &&Tick| tick.cause == Cause::Poked;
+    let spec = Spec::new(
+        config.spec.scaling.clone(),
+        config.spec.container_concurrency,
+    );
+    let recalled = trace.recalled.as_ref();
+    let first = trace.ticks.iter().find_map(|tick| tick.decided.as_ref());
+    let begins = trace.epoch.map_or(Duration::ZERO, Moment::at);
     RevisionLoad {
-        begins: trace.epoch.map_or(Duration::ZERO, Moment::at),
+        opened: trace.opened.map_or(begins, |opened| order.at(opened)),
+        begins,
+        beats: beats(trace, &order, |tick| began(tick) || measured(tick)),
+        pokes: beats(trace, &order, poked),
+        recalled: recalled.map(|recalled| recalled.memory(&spec)),
+        typical_start: first.and_then(|first| first.typical_start),
         arrivals: Box::new(arrivals.into_iter()),
         workers: Vec::new(),
         service: Box::new(move || usual),
@@ -58,52 +82,119 @@ fn revision(trace: &RevisionTrace, config: &RevisionConfig, end: Duration) -> Re
     }
 }
 
-/// A request whose answer takes longer than a plain one may, or ends when its client leaves, is a
-/// stream.
-fn arrival(request: &Request, usual: Duration, plain: Duration, end: Duration) -> Arrival {
-    let so_far = request
-        .seated
-        .map_or(Duration::ZERO, |seated| end.saturating_sub(seated.at()));
-    let service = request
-        .occupied()
-        .unwrap_or_else(|| usual.max(so_far + LONGER));
-    let over = request.over.map(Moment::at);
-    let vacated = request.vacated.map(Moment::at);
-    let given_up = match request.fate {
-        Fate::ClientLeft => true,
-        Fate::Refused(Reason::UpstreamTimeout) => false,
-        _ => request.seated.is_some() && over < vacated,
+/// The turns of the autoscaler that are of one kind.
+fn beats(trace: &RevisionTrace, order: &Order, of: impl Fn(&&Tick) -> bool) -> Recorded {
+    let beat = |tick: &Tick| Beat {
+        sampled: order.at(tick.sampled),
+        turn: tick.sampled.turn.get(),
+        now: tick.now,
     };
-    let stream = match request.fate {
-        Fate::Answered { .. } | Fate::Open => service > plain,
-        Fate::Cut { .. } => true,
-        Fate::ClientLeft => over == vacated,
-        Fate::Refused(_) => false,
-    };
-    Arrival {
-        at: request.arrived.at(),
-        bytes: request.announced + request.held_more,
-        service,
-        patience: request.stayed().filter(|_| given_up),
-        stream,
-        turns: Turns {
-            arrived: request.arrived.turn.get(),
-            left: request.over.map_or(0, |over| over.turn.get()),
-            done: request.vacated.map_or(0, |vacated| vacated.turn.get()),
-        },
+    let beats: Vec<Beat> = trace.ticks.iter().filter(of).map(beat).collect();
+    Box::new(beats.into_iter())
+}
+
+/// What is known of all requests of a revision.
+struct Known<'a> {
+    /// How long an answer usually took.
+    usual: Duration,
+    /// How long one may take that is no stream.
+    plain: Duration,
+    order: &'a Order,
+    end: Duration,
+}
+
+impl Known<'_> {
+    fn at(&self, moment: Option<Moment>) -> Option<Duration> {
+        moment.map(|moment| self.order.at(moment))
+    }
+
+    /// A request whose answer takes longer than a plain one may, or ends when its client leaves, is
+    /// a stream.
+    fn arrival(&self, request: &Request) -> Arrival {
+        let arrived = self.order.at(request.arrived);
+        let [seated, over, vacated] =
+            [request.seated, request.over, request.vacated].map(|moment| self.at(moment));
+        let so_far = seated.map_or(Duration::ZERO, |seated| self.end.saturating_sub(seated));
+        let service = vacated.and_then(|vacated| Some(vacated.saturating_sub(seated?)));
+        let service = service.unwrap_or_else(|| self.usual.max(so_far + LONGER));
+        let at_once = request.over == request.vacated;
+        let given_up = match request.fate {
+            Fate::ClientLeft => true,
+            Fate::Refused(Reason::UpstreamTimeout) => false,
+            _ => request.seated.is_some() && request.over < request.vacated,
+        };
+        let stream = match request.fate {
+            Fate::Answered { .. } | Fate::Open => service > self.plain,
+            Fate::Cut { .. } => true,
+            Fate::ClientLeft => at_once,
+            Fate::Refused(_) => false,
+        };
+        Arrival {
+            at: arrived,
+            bytes: request.announced + request.held_more,
+            service,
+            patience: over
+                .map(|over| over.saturating_sub(arrived))
+                .filter(|_| given_up),
+            stream,
+            turns: Turns {
+                arrived: request.arrived.turn.get(),
+                left: request.over.map_or(0, |over| over.turn.get()),
+                done: request.vacated.map_or(0, |vacated| vacated.turn.get()),
+            },
+        }
     }
 }
 
-fn start(replica: &Replica, usual: Duration, end: Duration) -> Start {
-    if let Some(took) = took(replica) {
-        return Start::ReadyAfter(took);
-    }
+/// What every process did that was started.
+fn starts(
+    trace: &RevisionTrace,
+    order: &Order,
+    end: Duration,
+) -> impl Iterator<Item = Start> + Send + use<> {
+    let usual = middle(trace.replicas.iter().filter_map(took));
+    let start = |replica: &Replica| {
+        let Some(ready) = replica.ready else {
+            return failed(replica, usual, end);
+        };
+        let took = order.between(replica.launched, ready);
+        Start::AsRecorded(AsRecorded {
+            launch: prompt(trace, order, replica),
+            took,
+            counted: replica.phases.map_or(took, Phases::total),
+            listed: replica
+                .listed
+                .map_or(Duration::ZERO, |listed| order.between(ready, listed)),
+        })
+    };
+    let starts: Vec<Start> = trace.replicas.iter().map(start).collect();
+    starts.into_iter()
+}
+
+fn failed(replica: &Replica, usual: Duration, end: Duration) -> Start {
     let gone = replica.gone.map_or(end, Moment::at);
     let lasted = gone.saturating_sub(replica.launched.at());
     match replica.ending {
         Ending::StartFailed => Start::FailsAfter(lasted),
         _ => Start::ReadyAfter(usual.max(lasted + LONGER)),
     }
+}
+
+/// How long after it was wanted a process was started.
+fn prompt(trace: &RevisionTrace, order: &Order, replica: &Replica) -> Duration {
+    let asked = |tick: &&Tick| tick.decided.as_ref().is_some_and(|decided| decided.asked);
+    let mut before = trace.ticks.iter().rev();
+    let wanted = before.find(|tick| tick.sampled < replica.launched && asked(tick));
+    let wanted = wanted.map(|tick| tick.sampled);
+    let others = trace.replicas.iter();
+    let others = others.flat_map(|other| [other.ready, other.gone]).flatten();
+    let others = others.filter(|moment| *moment < replica.launched);
+    let cause = others.chain(wanted).max();
+    let late = cause.map(|cause| order.between(cause, replica.launched));
+    let mut others = trace.replicas.iter();
+    let failed = others.any(|r| r.ending == Ending::StartFailed && r.gone < Some(replica.launched));
+    let prompt = if failed { PROMPT_IN_TROUBLE } else { PROMPT };
+    late.filter(|late| *late < prompt).unwrap_or_default()
 }
 
 /// How long a start took, if it came to its end.

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::agenda::Agenda;
+use super::agenda::{Agenda, Event};
 use super::places::Places;
 use super::site::{Scene, Site};
 use super::{Keep, Load, Machine, Outcome, Progress, RevisionLoad};
@@ -26,7 +26,7 @@ impl Run {
         let mut loads = load.revisions;
         let mut scene = Scene {
             agenda: Agenda::new(epoch),
-            places: Places::new(machine.max_processes),
+            places: places(revisions, machine),
         };
         let mut sites: Vec<Site> = (0..)
             .zip(revisions)
@@ -48,7 +48,29 @@ impl Run {
             return false;
         };
         self.sites[site as usize].happen(event, &mut self.scene);
+        while self.scene.places.is_due() {
+            self.settle();
+        }
         true
+    }
+
+    /// Gives out places, and takes those of idle replicas for whoever needs them more.
+    fn settle(&mut self) {
+        let sites = &self.sites;
+        let waited_for = |site: usize| sites[site].admission.waiting() > 0;
+        for site in self.scene.places.settle(waited_for) {
+            self.scene.agenda.after(Duration::ZERO, site, Event::Look);
+        }
+        if self.scene.places.wants_victims() {
+            let idle = self.sites.iter().flat_map(|site| {
+                let idle = site.admission.idle();
+                idle.map(|(replica, since)| (site.index, replica, since))
+            });
+            let idle: Vec<_> = idle.collect();
+            if let Some((site, replica)) = self.scene.places.victim(&idle) {
+                self.sites[site as usize].yield_place(replica, &mut self.scene);
+            }
+        }
     }
 
     pub(super) fn progress(&self) -> Progress {
@@ -67,6 +89,18 @@ impl Run {
             revisions: revisions.collect(),
         }
     }
+}
+
+/// The places of a machine, with a desk for every revision.
+fn places(revisions: &[RevisionConfig], machine: Machine) -> Places {
+    let wanted = revisions.iter().map(Site::devices);
+    let most = wanted.max().unwrap_or(0);
+    let enough = machine.max_processes.saturating_mul(most);
+    let mut places = Places::new(machine.max_processes, machine.gpus.unwrap_or(enough));
+    for RevisionConfig { spec, .. } in revisions {
+        places.join(spec.id.clone(), spec.scaling.min_replicas);
+    }
+    places
 }
 
 /// What comes to a revision.

@@ -1,10 +1,11 @@
 //! One revision in a simulation: its admission, its steering, its replicas and whom it has seen.
 //! Here it measures and decides, at the moments at which its autoscaler would.
 
-use std::iter::Peekable;
+use std::iter::{Peekable, empty};
 use std::time::{Duration, Instant};
 
 use super::agenda::{Agenda, Event};
+use super::beats::{Beat, Beats};
 use super::fleet::Fleet;
 use super::load::{Arrival, Reading, RevisionLoad};
 use super::places::Places;
@@ -25,19 +26,12 @@ pub(super) struct Scene {
     pub(super) places: Places,
 }
 
-impl Scene {
-    /// A place is kept for this revision.
-    pub(super) fn tell(&mut self, site: Option<u32>) {
-        if let Some(site) = site {
-            self.agenda.after(Duration::ZERO, site, Event::Look);
-        }
-    }
-}
-
 /// One revision in a simulation.
 pub(super) struct Site {
     pub(super) index: u32,
     pub(super) spec: RevisionSpec,
+    /// Devices that each replica has to itself.
+    pub(super) gpus: u32,
     /// A start that takes longer has failed.
     pub(super) start_timeout: Option<Duration>,
     pub(super) load: RevisionLoad,
@@ -49,8 +43,9 @@ pub(super) struct Site {
     steering: Steering,
     /// When replicas began to serve; `None` while none does.
     pub(super) warm_since: Option<Instant>,
-    /// Somebody waits and nothing serves, and the autoscaler has not heard of it.
-    pub(super) poked: bool,
+    pub(super) beats: Beats,
+    /// Somebody waits and nothing serves: when the autoscaler hears of it.
+    pub(super) poked: Option<Beat>,
     seconds: u32,
     pub(super) tally: Tally,
 }
@@ -67,19 +62,27 @@ impl Site {
         let begins = epoch + load.begins;
         let scaling = Spec::new(spec.scaling.clone(), spec.container_concurrency);
         let process = config.process.as_ref();
-        let arrivals = std::mem::replace(&mut load.arrivals, Box::new(std::iter::empty()));
-        let gauged = std::mem::replace(&mut load.gauged, Box::new(std::iter::empty()));
+        let opened = epoch + load.opened.min(load.begins);
+        let arrivals = std::mem::replace(&mut load.arrivals, Box::new(empty()));
+        let gauged = std::mem::replace(&mut load.gauged, Box::new(empty()));
+        let beats = std::mem::replace(&mut load.beats, Box::new(empty()));
+        let pokes = std::mem::replace(&mut load.pokes, Box::new(empty()));
         Self {
             index,
+            gpus: Self::devices(config),
             start_timeout: process.map(|process| process.readiness.timeout),
             arrivals: arrivals.peekable(),
             gauged: gauged.peekable(),
-            admission: Admission::new(spec.container_concurrency, spec.queue, begins),
+            admission: Admission::new(spec.container_concurrency, spec.queue, opened),
             requests: Requests::default(),
-            fleet: Fleet::new(spec.scaling.failed_starts),
-            steering: Steering::new(&scaling, begins),
+            fleet: Fleet::new(spec.scaling.failed_starts, load.typical_start),
+            steering: match &load.recalled {
+                Some((memory, away)) => Steering::recall(&scaling, memory, *away, begins),
+                None => Steering::new(&scaling, begins),
+            },
             warm_since: None,
-            poked: false,
+            beats: Beats::new(load.begins, beats, pokes),
+            poked: None,
             seconds: 0,
             tally: Tally::new(keep),
             spec,
@@ -87,13 +90,23 @@ impl Site {
         }
     }
 
+    /// Devices that each replica of a revision has to itself.
+    pub(super) fn devices(config: &RevisionConfig) -> u32 {
+        config.process.as_ref().map_or(0, |process| process.gpus)
+    }
+
     /// What happens without anybody's doing.
     pub(super) fn begin(&mut self, agenda: &mut Agenda) {
-        agenda.at(self.load.begins, self.index, Event::Tick);
+        self.expect_second(self.beats.present(), agenda);
         for (group, workers) in (0..).zip(&self.load.workers) {
             agenda.at(workers.from, self.index, Event::Begin(group));
         }
         self.expect_arrival(agenda);
+    }
+
+    /// A measurement sees what was there before.
+    fn expect_second(&self, beat: Beat, agenda: &mut Agenda) {
+        agenda.at(beat.sampled, self.index, Event::Tick);
     }
 
     pub(super) fn expect_arrival(&mut self, agenda: &mut Agenda) {
@@ -126,36 +139,46 @@ impl Site {
 
     /// A second has passed: measured every time, decided upon every other time.
     fn tick(&mut self, scene: &mut Scene) {
-        let now = scene.agenda.now();
-        scene.agenda.after(SAMPLE_EVERY, self.index, Event::Tick);
+        let Beat { now, .. } = self.beats.present();
+        let next = self.beats.next();
+        self.expect_second(next, &mut scene.agenda);
         if self.seconds > 0 {
-            let report = self.admission.report(now);
-            let gauged = self.gauged(scene.agenda.passed());
+            let report = self.admission.report(scene.agenda.now());
+            let gauged = self.gauged(now);
             self.tally.measured(report);
-            self.steering.record(&Measured { report, gauged }, now);
+            let at = scene.agenda.instant(now);
+            self.steering.record(&Measured { report, gauged }, at);
         }
-        let each = DECIDE_EVERY.as_secs() / SAMPLE_EVERY.as_secs();
-        if u64::from(self.seconds).is_multiple_of(each) {
-            self.decide(scene);
+        if self.is_due() {
+            self.decide(now, scene);
         }
         if self.seconds > 0 {
-            self.count_second(scene.agenda.passed());
+            self.count_second(now);
         }
         self.seconds += 1;
     }
 
+    /// It decides at the beginning and every other second, after a restart from the first on.
+    fn is_due(&self) -> bool {
+        let each = DECIDE_EVERY.as_secs() / SAMPLE_EVERY.as_secs();
+        let ahead = u64::from(self.seconds > 0 && self.load.recalled.is_some());
+        (u64::from(self.seconds) + ahead).is_multiple_of(each)
+    }
+
     /// Somebody waits and nothing serves.
     fn poke(&mut self, scene: &mut Scene) {
-        self.poked = false;
+        let Some(Beat { now, .. }) = self.poked.take() else {
+            return;
+        };
         let (in_flight, _) = self.admission.demand();
-        if self.steering.poke(in_flight, scene.agenda.now()) {
-            self.decide(scene);
+        if self.steering.poke(in_flight, scene.agenda.instant(now)) {
+            self.decide(now, scene);
         }
     }
 
-    fn decide(&mut self, scene: &mut Scene) {
-        let around = self.around(scene);
-        let decision = self.steering.decide(&around, scene.agenda.now());
+    fn decide(&mut self, now: Duration, scene: &mut Scene) {
+        let around = self.around(now, scene);
+        let decision = self.steering.decide(&around, scene.agenda.instant(now));
         let changes = decision.changes(self.steering.asked());
         let asked = decision.replicas.filter(|_| changes);
         self.admission.rest(decision.enough);
@@ -167,7 +190,7 @@ impl Site {
         }
     }
 
-    fn around(&self, scene: &Scene) -> Around {
+    fn around(&self, now: Duration, scene: &Scene) -> Around {
         let (_, idle_since) = self.admission.demand();
         Around {
             ready: self.fleet.count(ReplicaState::Ready),
@@ -175,8 +198,8 @@ impl Site {
             busy: self.admission.busy(),
             idle_since,
             typical_start: self.fleet.typical_start,
-            shortage: self.shortage(scene),
-            scheduled: self.floor(scene.agenda.passed()),
+            shortage: scene.places.lacks(self.index),
+            scheduled: self.floor(now),
         }
     }
 

@@ -131,6 +131,7 @@ fn run(case: &Case, epoch: Instant) -> Run {
     };
     let machine = Machine {
         max_processes: case.places,
+        gpus: None,
     };
     Run::new(&config(case).revisions, machine, load, keep, epoch)
 }

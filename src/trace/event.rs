@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Decided, Ending, Fate, Phases, Reason};
+use super::{Decided, Ending, Fate, Phases, Reason, Recalled};
 
 /// Something that happened to a revision.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -107,6 +107,8 @@ pub enum Event {
     Changed,
     /// So many events are missing here.
     Lost(u64),
+    /// The autoscaler begins with what was remembered.
+    Recalled(Box<Recalled>),
 }
 
 /// How far a replica has come.

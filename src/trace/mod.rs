@@ -10,6 +10,7 @@ mod code;
 mod event;
 mod file;
 mod read;
+mod recalled;
 mod recorder;
 mod replica;
 mod request;
@@ -22,11 +23,12 @@ mod tick;
 mod tests;
 
 use std::num::NonZeroU32;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 pub use event::{Event, Step};
 pub use file::CannotRecord;
 pub use read::Unreadable;
+pub use recalled::Recalled;
 pub use recorder::{Recorder, Recording};
 pub use replica::{Ending, Phases, Replica};
 pub use request::{Fate, Reason, Request};
@@ -44,6 +46,14 @@ pub struct Trace {
     pub revisions: Vec<RevisionTrace>,
     /// What is missing from it, for a person; empty for a whole record.
     pub flaws: Vec<Flaw>,
+}
+
+impl Trace {
+    /// When it was begun.
+    #[must_use]
+    pub fn began(&self) -> SystemTime {
+        UNIX_EPOCH + Duration::from_millis(self.began_unix_ms)
+    }
 }
 
 /// Why a record does not tell everything.
@@ -81,6 +91,8 @@ pub struct RevisionTrace {
     pub opened: Option<Moment>,
     /// When its autoscaler began to count seconds; `None` if that was before the record.
     pub epoch: Option<Moment>,
+    /// What its autoscaler began with; `None` if that was nothing, or before the record.
+    pub recalled: Option<Recalled>,
     /// In order of arrival, with those that were turned away at the line; without those that never
     /// came so far, as one whose body is announced larger than allowed.
     pub requests: Vec<Request>,

@@ -43,7 +43,8 @@ impl Shadow {
             | Event::Looked { .. }
             | Event::Turned { .. }
             | Event::Decided(_)
-            | Event::Changed => {}
+            | Event::Changed
+            | Event::Recalled(_) => {}
         }
     }
 

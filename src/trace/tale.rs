@@ -77,6 +77,7 @@ impl Tale {
             Event::Decided(decided) => self.decided(decided),
             Event::Opened => self.trace.opened = Some(at),
             Event::Changed => self.trace.changes.push(at),
+            Event::Recalled(recalled) => self.trace.recalled = Some(*recalled),
             Event::Lost(events) => self.trace.lost += events,
             of_request => self.request(at, &of_request),
         }

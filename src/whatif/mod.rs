@@ -2,6 +2,7 @@
 //! chart, a picture and files. The living through is done by `simulate`; what settings mean is
 //! decided in `config`.
 
+pub mod agreement;
 mod axis;
 pub mod chart;
 mod course;

@@ -81,9 +81,7 @@ const STEPS: u64 = 1000;
 fn run(trial: &Trial, source: &Source, how: How, bar: &Bar) -> (Outcome, Duration) {
     let load = source.load(&trial.config.revisions, how.seed);
     let length = load.length;
-    let machine = Machine {
-        max_processes: trial.config.max_processes,
-    };
+    let machine = Machine::of(&trial.config);
     let keep = Keep {
         point_every: Duration::from_secs(length.as_secs().div_ceil(MOST_POINTS).max(1)),
         decisions: how.decisions,

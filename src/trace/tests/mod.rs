@@ -6,7 +6,9 @@ mod newer;
 
 use std::time::Duration;
 
-use super::{Decided, Ending, Event, Fate, Phases, Reason, Step};
+use super::{Decided, Ending, Event, Fate, Phases, Reason, Recalled, Step};
+use crate::autoscale::{Memory, Past, Spec};
+use crate::revision::{ContainerConcurrency, ScaleMetric, samples};
 
 fn phases() -> Phases {
     let [spawn, listen, ready] = [3, 9_000, 40].map(Duration::from_millis);
@@ -33,11 +35,29 @@ fn decided(replicas: u32) -> Event {
     })))
 }
 
+fn recalled() -> Event {
+    let spec = Spec::new(samples::scaling(), ContainerConcurrency::UNLIMITED);
+    let past = Past {
+        seconds: vec![0.5, 3.0],
+        idle: 1,
+    };
+    let memory = Memory {
+        asked: Some(3),
+        metrics: vec![(ScaleMetric::Concurrency, past)],
+        ..Memory::default()
+    };
+    let away = Duration::from_secs(9);
+    let recalled = Recalled::new(&memory, away, &spec);
+    assert_eq!(recalled.memory(&spec).0.metrics, memory.metrics);
+    Event::Recalled(Box::new(recalled))
+}
+
 /// One of each kind, in an order in which they can happen.
 fn one_of_each() -> Vec<(u64, Event)> {
     let replica = |step| Event::Replica { id: 7, step };
     let events = [
         Event::Opened,
+        recalled(),
         replica(Step::Launched),
         replica(Step::Ready(phases())),
         replica(Step::Listed),

@@ -16,18 +16,23 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use jiff::{Timestamp, Zoned};
+
 use self::csv::Table;
 use self::description::Description;
 use self::grammar::Misread;
 use crate::config::{Complaint, Complaints, Origin, RevisionConfig};
+use crate::schedule::system_zone;
 use crate::simulate::Load;
 use crate::trace::Trace;
 
 /// Where a load comes from, read and checked once, to be lived through as often as wanted.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Source {
     described: Description,
     file: Option<File>,
+    /// Where no file says so.
+    begins: SystemTime,
 }
 
 /// Arrivals that were written down.
@@ -46,7 +51,11 @@ impl Source {
     /// Everything that cannot be read.
     pub fn read(given: &[String]) -> Result<Self, Complaints> {
         let mut complaints = Complaints::default();
-        let mut source = Self::default();
+        let mut source = Self {
+            described: Description::default(),
+            file: None,
+            begins: UNIX_EPOCH,
+        };
         for text in given {
             if let Err(found) = source.add(text) {
                 for complaint in found {
@@ -125,10 +134,12 @@ impl Source {
                 format!("revision {id} is scaled by {metric}, which only a record tells")
             })
         });
-        let hours = revisions.iter().filter(|one| one.schedule.busiest() > 0);
-        let hours = hours.map(|one| {
-            let id = &one.spec.id;
-            format!("the schedule of revision {id} is left aside, only a record tells the hours")
+        let follows = revisions.iter().any(|one| one.schedule.busiest() > 0);
+        let hours = (follows && self.calendar().is_none()).then(|| {
+            let began = Timestamp::try_from(self.began()).unwrap_or(Timestamp::UNIX_EPOCH);
+            let began = Zoned::new(began, system_zone());
+            let began = began.strftime("%Y-%m-%d %H:%M:%S %:z");
+            format!("for the schedule it begins at {began} (--begin)")
         });
         unknown.chain(hours).collect()
     }
@@ -173,6 +184,15 @@ impl Source {
         }
     }
 
+    /// The record, where there is nothing else.
+    #[must_use]
+    pub fn mere_record(&self) -> Option<&Trace> {
+        match &self.file {
+            Some(File::Record(trace)) if self.described == Description::default() => Some(trace),
+            _ => None,
+        }
+    }
+
     fn recorded(&self, revisions: &[RevisionConfig]) -> Option<Load> {
         match &self.file {
             Some(File::Record(trace)) => Some(Load::replay(trace, revisions)),
@@ -180,12 +200,24 @@ impl Source {
         }
     }
 
+    /// It begins then, if it does not say itself when it began.
+    #[must_use]
+    pub fn beginning(self, begins: SystemTime) -> Self {
+        Self { begins, ..self }
+    }
+
+    /// When it began, as far as a file says so.
+    #[must_use]
+    pub fn calendar(&self) -> Option<SystemTime> {
+        match self.file.as_ref()? {
+            File::Table(table) => table.began,
+            File::Record(trace) => Some(trace.began()),
+        }
+    }
+
     /// When it began, or is imagined to have begun.
     fn began(&self) -> SystemTime {
-        match &self.file {
-            Some(File::Table(table)) => table.began.unwrap_or(UNIX_EPOCH),
-            _ => UNIX_EPOCH,
-        }
+        self.calendar().unwrap_or(self.begins)
     }
 }
 

@@ -3,7 +3,7 @@
 
 use std::iter::Peekable;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use super::arrivals::{Merged, workers};
 use super::csv::Row;
@@ -11,7 +11,8 @@ use super::description::{Description, Part, Phase};
 use super::draw::Dice;
 use super::{File, Source};
 use crate::config::{Complaint, Complaints, Origin, RevisionConfig};
-use crate::simulate::{Arrival, Load, RevisionLoad, Start, Turns};
+use crate::schedule::Schedule;
+use crate::simulate::{Arrival, Floor, Load, RevisionLoad, Start, Turns};
 
 /// How long after the last request a simulation goes on unless somebody says so: to nothing again
 /// at the usual windows, and to the end of the usual patience of the line.
@@ -105,16 +106,36 @@ pub(super) fn load(source: &Source, revisions: &[RevisionConfig], seed: u64) -> 
     load.length = source.described.until.unwrap_or(load.length);
     let end = source.described.until.unwrap_or(last);
     let mut recorded = load.revisions;
-    let revisions = (0..).zip(plans).map(|(i, (plan, id))| {
+    let (began, length) = (load.began, load.length);
+    let schedules = revisions.iter().map(|revision| &revision.schedule);
+    let revisions = (0..).zip(plans.into_iter().zip(schedules));
+    let revisions = revisions.map(|(i, ((plan, id), schedule))| {
         let base = recorded.iter().position(|known| known.revision == id);
         let base = base.map(|at| recorded.swap_remove(at));
-        let base = base.unwrap_or_else(|| RevisionLoad::nobody(id));
+        let base = base.unwrap_or_else(|| RevisionLoad {
+            floors: hours(schedule, began, length),
+            ..RevisionLoad::nobody(id)
+        });
         plan.add(base, end, move |drawn, n| {
             Dice::new(seed, [i, drawn as u64 + n])
         })
     });
     load.revisions = revisions.collect();
     load
+}
+
+/// The lower bounds that a schedule sets from then on for so long.
+fn hours(schedule: &Schedule, began: SystemTime, length: Duration) -> Vec<Floor> {
+    let floor_at = |at: SystemTime| Floor {
+        from: at.duration_since(began).unwrap_or_default(),
+        least: schedule.floor_at(at),
+    };
+    let next = |floor: &Floor| {
+        let ahead = length.checked_sub(floor.from)?;
+        let change = schedule.changes_within(began + floor.from, ahead)?;
+        Some(floor_at(change))
+    };
+    std::iter::successors(Some(floor_at(began)), next).collect()
 }
 
 /// What is known about one revision besides a record.

@@ -5,7 +5,7 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::config::{Overrides, load_text};
-use crate::simulate::{Arrival, Start};
+use crate::simulate::{Arrival, Floor, Start};
 
 const ONE: &str = "revisions:\n- { name: m, process: { command: [serve] } }\n";
 const TWO: &str = "\
@@ -267,11 +267,28 @@ fn one_seed_brings_the_same_load_and_another_does_not() {
 }
 
 #[test]
-fn what_only_a_record_could_tell_is_said() {
+fn hours_count_from_the_beginning_of_a_load_which_is_said() {
     let schedule = "schedule: [{ cron: \"0 8 * * *\", timeZone: UTC, for: 1h, minReplicas: 1 }]";
     let text = format!("revisions:\n- {{ name: m, {schedule}, process: {{ command: [s] }} }}\n");
     let source = source(&["at 1s 1 request; service 1s; start 1s"]);
     assert_eq!(source.notes(&revisions(ONE)), [] as [String; 0]);
-    let want = "the schedule of revision m is left aside, only a record tells the hours";
-    assert_eq!(source.notes(&revisions(&text)), [want]);
+    let begins = humantime::parse_rfc3339("2026-01-31T07:30:00Z").expect("a time");
+    let source = source.beginning(begins);
+    let [note] = <[_; 1]>::try_from(source.notes(&revisions(&text))).expect("one");
+    assert!(
+        note.starts_with("for the schedule it begins at 2026-01-31 "),
+        "{note}"
+    );
+    let floors = |source: &Source| source.load(&revisions(&text), 1).revisions.remove(0).floors;
+    let floor = |minutes: u64, least| Floor {
+        from: Duration::from_secs(60 * minutes),
+        least,
+    };
+    assert_eq!(floors(&source), [floor(0, None)], "it ends before eight");
+    let longer = ["at 1s 1 request; service 1s; start 1s; until 25h30m"];
+    let longer = self::source(&longer).beginning(begins);
+    let hour = [floor(30, Some(1)), floor(90, None)];
+    let next_day = [floor(24 * 60 + 30, Some(1)), floor(25 * 60 + 30, None)];
+    let all = [&[floor(0, None)], &hour[..], &next_day[..]].concat();
+    assert_eq!(floors(&longer), all);
 }

@@ -1,5 +1,6 @@
 //! The built program as a person meets it: real sockets, signals, files and processes.
 
+mod again;
 mod client;
 mod devices;
 mod directory;

@@ -128,6 +128,7 @@ pub(super) fn lived(manifest: &str, part: &str, clients: Clients) -> (RevisionOu
     };
     let machine = Machine {
         max_processes: 1000,
+        gpus: None,
     };
     let keep = Keep {
         point_every: Duration::ZERO,

@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use holdgate::autoscale::Decision;
+use holdgate::autoscale::{Decision, Memory, Past};
 use holdgate::config::RevisionConfig;
 use holdgate::revision::{
     Aggregation, Hold, MetricTarget, OnDisconnect, RevisionSpec, ScaleMetric,
@@ -26,7 +26,12 @@ struct Run {
 }
 
 /// Lives through a quarter of an hour: nobody, a few, many, everybody at once, nobody again.
-async fn record(spec: RevisionSpec, longest_start: Duration, seed: u64) -> Run {
+async fn record(
+    spec: RevisionSpec,
+    recalled: Option<(Memory, Duration)>,
+    longest_start: Duration,
+    seed: u64,
+) -> Run {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("run.trace");
     let epoch = tokio::time::Instant::now().into_std();
@@ -35,7 +40,10 @@ async fn record(spec: RevisionSpec, longest_start: Duration, seed: u64) -> Run {
         spec: spec.clone(),
         process: Some(process(LOAD)),
     };
-    let (gate, recording) = Gate::recorded(spec, LOAD, &path, 1 << 30);
+    let (gate, recording) = match recalled {
+        Some(recalled) => Gate::recorded_again((spec, LOAD), recalled, &path),
+        None => Gate::recorded(spec, LOAD, &path, 1 << 30),
+    };
     let mut dice = Dice::new(seed);
     let longest = u64::try_from(longest_start.as_millis()).expect("not so long");
     let starts = (0..200).map(|_| match dice.below(12) {
@@ -108,6 +116,7 @@ fn replay(run: &Run) -> Outcome {
     let load = Load::replay(&run.trace, &revisions);
     let machine = Machine {
         max_processes: 1000,
+        gpus: None,
     };
     let keep = Keep {
         point_every: secs(10),
@@ -147,7 +156,12 @@ fn compare_ends(run: &Run, outcome: &Outcome) {
 
 /// Records and replays; returns what was recorded and what became of it again.
 async fn check(spec: RevisionSpec, longest_start: Duration, seed: u64) -> (Run, RevisionOutcome) {
-    let run = record(spec, longest_start, seed).await;
+    let run = record(spec, None, longest_start, seed).await;
+    check_again(run)
+}
+
+/// Replays what was recorded.
+fn check_again(run: Run) -> (Run, RevisionOutcome) {
     let mut outcome = replay(&run);
     compare(&run, &outcome);
     compare_ends(&run, &outcome);
@@ -210,4 +224,28 @@ async fn so_does_one_whose_starts_are_taken_back() {
     let ended = |ending| replicas.iter().filter(|r| r.ending == ending).count();
     let [taken_back, stopped] = [Ending::TakenBack, Ending::Stopped].map(ended);
     assert!(taken_back >= 5 && stopped >= 5, "{taken_back}, {stopped}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn so_does_one_that_begins_with_what_it_remembers() {
+    let past = |value| Past {
+        seconds: vec![value; 40],
+        idle: 3,
+    };
+    let memory = Memory {
+        asked: Some(5),
+        peak: Some(7),
+        initialized: true,
+        metrics: vec![(ScaleMetric::Concurrency, past(6.5))],
+        presence: None,
+    };
+    let mut spec = revision(1, 0..=30);
+    spec.scaling.initial_scale = Some(3);
+    let recalled = Some((memory, ms(6_300)));
+    let run = record(spec, recalled, secs(25), 6).await;
+    let begun = run.decisions[..3].iter().map(|decision| decision.replicas);
+    assert_eq!(begun.collect::<Vec<_>>(), [Some(7); 3], "it remembers");
+    let learned = run.decisions[0].seen.typical_start;
+    assert_eq!(learned, Some(ms(2_500)));
+    check_again(run);
 }

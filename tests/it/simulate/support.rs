@@ -30,9 +30,7 @@ pub(crate) fn live(config: &Config, length: Duration, loads: Vec<RevisionLoad>) 
         point_every: secs(1),
         decisions: true,
     };
-    let machine = Machine {
-        max_processes: config.max_processes,
-    };
+    let machine = Machine::of(config);
     let epoch = Clock::start().epoch;
     simulate(&config.revisions, machine, load, keep, epoch, &mut |_| {})
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use holdgate::admin::{Board, Watched, router};
 use holdgate::admission::Reading;
-use holdgate::autoscale::{Decision, Spec};
+use holdgate::autoscale::{Decision, Memory, Spec};
 use holdgate::autoscaler::{Gauged, Lasting, PodAutoscaler};
 use holdgate::backend::places::Places;
 use holdgate::backend::{ProcessSpec, Settings, Supervisor};
@@ -43,6 +43,8 @@ pub(crate) struct Gate {
     loops: JoinSet<()>,
     places: Places,
     recorder: Recorder,
+    /// What the next revision remembers of an earlier life.
+    recalled: Option<(Memory, Duration)>,
 }
 
 struct Running {
@@ -75,6 +77,7 @@ impl Gate {
             loops: JoinSet::new(),
             places,
             recorder: Recorder::default(),
+            recalled: None,
         }
     }
 
@@ -88,6 +91,20 @@ impl Gate {
         let mut gate = Self::empty();
         let (recorder, recording) = Recorder::begin(file, limit).expect("it can be written");
         gate.recorder = recorder;
+        gate.add(spec, process(load));
+        (gate, recording)
+    }
+
+    /// The same for one that was there before, so long ago.
+    pub(crate) fn recorded_again(
+        (spec, load): (RevisionSpec, Duration),
+        recalled: (Memory, Duration),
+        file: &Path,
+    ) -> (Self, Recording) {
+        let mut gate = Self::empty();
+        let (recorder, recording) = Recorder::begin(file, 1 << 30).expect("it can be written");
+        gate.recorder = recorder;
+        gate.recalled = Some(recalled);
         gate.add(spec, process(load));
         (gate, recording)
     }
@@ -119,7 +136,7 @@ impl Gate {
             tap.lock().push(decision.clone());
         }));
         let settings = Settings {
-            typical_start: None,
+            typical_start: self.recalled.as_ref().map(|_| ms(2_500)),
             revision: spec.id.clone(),
             failed_starts: spec.scaling.failed_starts,
             min_replicas: spec.scaling.min_replicas,
@@ -137,7 +154,10 @@ impl Gate {
         self.loops
             .spawn(follow(supervisor.world(), Arc::clone(&throttler)));
         let autoscaler = PodAutoscaler {
-            lasting: Lasting::nothing(),
+            lasting: Lasting {
+                recalled: self.recalled.take(),
+                ..Lasting::nothing()
+            },
             id: spec.id.clone(),
             throttler: Arc::clone(&throttler),
             scaler: supervisor.clone(),

@@ -267,3 +267,74 @@ fn where_nobody_got_a_slot_no_wait_is_told() {
     let row = rows(&told.out)[0].clone();
     assert_eq!(row[1..4], ["–", "–", "–"], "{}", told.out);
 }
+
+#[test]
+fn a_schedule_raises_the_floor_at_its_hours() {
+    let place = Place::new();
+    let (file, settings) = place.file("hours.yaml");
+    let text = "revisions: [{ name: m, maxReplicas: 4, process: { command: [model] }, schedule: \
+        [{ cron: '0 8 * * MON-FRI', timeZone: Europe/Berlin, for: 2h, minReplicas: 3 }] }]";
+    std::fs::write(file, text).expect("written");
+    let (json, all) = place.file("all.json");
+    let load = "at 10m 1 request; service 1s; start 10s; until 4h";
+    let words = ["-f", &settings, "--load", load, "--json", &all, "--begin"];
+    let lived = |begin| {
+        let told = told(&[&words[..], &[begin]].concat(), FILE);
+        assert_eq!(told.code, 0, "{}", told.err);
+        assert!(
+            told.err
+                .starts_with("note: for the schedule it begins at 2026-11-")
+        );
+        let document: serde_json::Value = serde_json::from_str(&self::text(&json)).expect("JSON");
+        let revision = &document["runs"][0]["revisions"][0];
+        let points = revision["series"].as_array().expect("points");
+        let warm = points.iter().filter(|point| point["ready"] == 3);
+        let warm: Vec<f64> = warm
+            .filter_map(|point| point["atSeconds"].as_f64())
+            .collect();
+        warm.first().copied().zip(warm.last().copied())
+    };
+    // A Monday, an hour before eight.
+    let (first, last) = lived("2026-11-23T07:00:00+01:00").expect("it is raised");
+    assert!((3_610.0..3_620.0).contains(&first), "{first}");
+    assert!((10_790.0..10_900.0).contains(&last), "{last}");
+    assert_eq!(lived("2026-11-22T07:00:00+01:00"), None, "a Sunday");
+}
+
+#[test]
+fn a_table_with_a_calendar_says_itself_when_it_begins() {
+    let place = Place::new();
+    let (table, path) = place.file("arrivals.csv");
+    std::fs::write(table, "arrival_s\n2026-01-31T08:00:00Z\n").expect("written");
+    let load = ["--load", &path, "--load", "service 1s; start 1s"];
+    let words = [
+        &["-f", SAMPLE],
+        &load[..],
+        &["--begin", "2026-01-31T07:00:00Z"],
+    ]
+    .concat();
+    let told = told(&words, FILE);
+    assert_eq!(told.code, 2);
+    assert_eq!(
+        told.err,
+        "--begin: the file of --load says itself when it begins\n"
+    );
+}
+
+#[test]
+fn devices_that_are_not_written_are_enough_and_that_is_said() {
+    let place = Place::new();
+    let (file, settings) = place.file("gpus.yaml");
+    let revisions = "revisions: [{ name: m, maxReplicas: 4, containerConcurrency: 1, \
+        process: { command: [model], gpus: 2 } }]";
+    let lived = |gpus: &str| {
+        std::fs::write(&file, format!("{gpus}\n{revisions}")).expect("written");
+        let load = "at 1s 4 requests; service 20s; start 1s";
+        let told = told(&["-f", &settings, "--load", load], FILE);
+        let peak = rows(&told.out)[0][9].to_owned();
+        (told.err, peak)
+    };
+    let note = "note: gpus is not written: there are as many as could be wanted\n";
+    assert_eq!(lived(""), (note.to_owned(), "4".to_owned()));
+    assert_eq!(lived("gpus: [0, 1, 2]"), (String::new(), "1".to_owned()));
+}

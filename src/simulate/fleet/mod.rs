@@ -2,13 +2,15 @@
 //! wanted, in the order in which the fleet of local processes does it. A process that is stopped
 //! is gone at once.
 
+mod start;
+
 use std::time::{Duration, Instant};
 
-use super::agenda::{Agenda, Event};
-use super::load::Start;
+use super::agenda::Event;
 use super::site::{Scene, Site};
-use crate::autoscale::{Shortage, typical_start};
-use crate::backend::recovery::{Attempt, Crash, Recovery, Supply};
+use crate::autoscale::typical_start;
+use crate::backend::places::arbiter::{PlaceId, Standing};
+use crate::backend::recovery::{Crash, Recovery, Supply};
 use crate::ports::ReplicaState;
 use crate::revision::ReplicaId;
 
@@ -33,18 +35,27 @@ struct Member {
     id: ReplicaId,
     state: ReplicaState,
     began: Instant,
+    place: PlaceId,
     /// Crashes in a row that led to its start.
     streak: u32,
+    /// How long its start takes for those who count it.
+    counted: Duration,
+    /// When it entered its state, as far as that is being ready.
+    since: Instant,
+    /// From when on it may be given requests, once it is ready.
+    heard_of: Instant,
+    /// From being ready until then.
+    unheard: Duration,
 }
 
 impl Fleet {
-    pub(super) fn new(failed_starts: u32) -> Self {
+    pub(super) fn new(failed_starts: u32, typical_start: Option<Duration>) -> Self {
         Self {
             members: Vec::new(),
             wanted: 0,
             newest: 0,
             recovery: Recovery::new(failed_starts),
-            typical_start: None,
+            typical_start,
             told: false,
             listed: Vec::new(),
             outage: false,
@@ -74,6 +85,15 @@ impl Fleet {
         self.members.iter().position(is_it)
     }
 
+    /// As the places see them.
+    fn standings(&self) -> Vec<(ReplicaId, Standing)> {
+        let standing = |m: &Member| match m.state {
+            ReplicaState::Ready => (m.id, Standing::Serving(m.since)),
+            ReplicaState::Starting | ReplicaState::Draining => (m.id, Standing::Kept),
+        };
+        self.members.iter().map(standing).collect()
+    }
+
     fn enter(&mut self, ids: &[ReplicaId], state: ReplicaState) {
         for member in self.members.iter_mut().filter(|m| ids.contains(&m.id)) {
             member.state = state;
@@ -82,7 +102,8 @@ impl Fleet {
 
     /// How long all of them together have been there.
     pub(super) fn age(&self, now: Instant) -> Duration {
-        self.members.iter().map(|m| now - m.began).sum()
+        let ages = self.members.iter();
+        ages.map(|m| now.saturating_duration_since(m.began)).sum()
     }
 }
 
@@ -95,7 +116,13 @@ impl Site {
         };
         let member = &mut self.fleet.members[at];
         member.state = ReplicaState::Ready;
-        let took = now - member.began;
+        member.since = now;
+        member.heard_of = now + member.unheard;
+        let took = member.counted;
+        let (index, unheard) = (self.index, member.unheard);
+        if !unheard.is_zero() {
+            scene.agenda.after(unheard, index, Event::Follow);
+        }
         self.fleet.recovery.succeeded(now.into());
         self.fleet.typical_start = Some(typical_start(self.fleet.typical_start, took));
         self.reconcile(scene);
@@ -124,6 +151,7 @@ impl Site {
         self.shrink(scene);
         self.grow(scene);
         self.stop_vacant(scene);
+        scene.places.stand(self.index, &self.fleet.standings());
         if !self.fleet.told {
             self.fleet.told = true;
             let (index, no_time) = (self.index, Duration::ZERO);
@@ -158,22 +186,29 @@ impl Site {
         let missing = missing - self.revive(missing, scene);
         self.fleet.recovery.resize(missing, now.into());
         let mut waits = false;
-        while let Some(attempt) = self.fleet.recovery.take(self.fleet.supply(), now.into()) {
-            waits = !scene.places.take(self.index);
-            if waits {
+        while self.may_start()
+            && let Some(attempt) = self.fleet.recovery.take(self.fleet.supply(), now.into())
+        {
+            let is_bare = self.fleet.total() == 0;
+            let Some(place) = scene.places.take(self.index, self.gpus, is_bare) else {
                 self.fleet.recovery.put_back(attempt);
+                waits = true;
                 break;
-            }
-            self.start(attempt, &mut scene.agenda);
+            };
+            self.start(attempt, place, scene);
         }
         if !waits {
-            let next = scene.places.leave(self.index);
-            scene.tell(next);
+            scene.places.leave(self.index);
         }
         let wake = self.fleet.recovery.wake(self.fleet.supply(), now.into());
         if let Some(at) = wake {
             scene.agenda.when(at.into(), self.index, Event::Look);
         }
+    }
+
+    fn may_start(&self) -> bool {
+        let most = self.spec.scaling.max_starting.map(|most| most as usize);
+        most.is_none_or(|most| self.fleet.supply().starting < most)
     }
 
     fn revive(&mut self, missing: usize, scene: &mut Scene) -> usize {
@@ -190,28 +225,6 @@ impl Site {
         revived.len()
     }
 
-    fn start(&mut self, attempt: Attempt, agenda: &mut Agenda) {
-        let fleet = &mut self.fleet;
-        fleet.newest += 1;
-        let id = ReplicaId(fleet.newest);
-        self.tally.started(fleet.total() == 0);
-        fleet.members.push(Member {
-            id,
-            state: ReplicaState::Starting,
-            began: agenda.now(),
-            streak: attempt.streak,
-        });
-        self.tally.there(fleet.members.len());
-        let (took, event) = match (self.load.starts)() {
-            Start::ReadyAfter(took) => (took, Event::Ready(id)),
-            Start::FailsAfter(took) => (took, Event::Failed(id)),
-        };
-        match self.start_timeout.filter(|timeout| took > *timeout) {
-            Some(timeout) => agenda.after(timeout, self.index, Event::Failed(id)),
-            None => agenda.after(took, self.index, event),
-        }
-    }
-
     fn stop_vacant(&mut self, scene: &mut Scene) {
         let (fleet, admission) = (&self.fleet, &self.admission);
         let ends = |m: &Member| m.state == ReplicaState::Draining && admission.is_vacant(m.id);
@@ -226,9 +239,8 @@ impl Site {
     /// Nothing is left of a replica.
     fn end(&mut self, at: usize, scene: &mut Scene) {
         let member = self.fleet.members.remove(at);
-        self.tally.replica_time += scene.agenda.now() - member.began;
-        let next = scene.places.give_back();
-        scene.tell(next);
+        self.tally.replica_time += scene.agenda.now().saturating_duration_since(member.began);
+        scene.places.release(member.place);
     }
 
     /// Tells the admission who is there; and who waits, if nobody can come. Replicas that come at
@@ -237,7 +249,7 @@ impl Site {
         let now = scene.agenda.now();
         self.fleet.told = false;
         let members = self.fleet.members.iter();
-        let listed = members.filter(|m| m.state != ReplicaState::Starting);
+        let listed = members.filter(|m| m.state != ReplicaState::Starting && m.heard_of <= now);
         let listed: Vec<(ReplicaId, ())> = listed.map(|m| (m.id, ())).collect();
         if listed != self.fleet.listed {
             let grants = self.admission.set_replicas(&listed);
@@ -253,9 +265,15 @@ impl Site {
         }
     }
 
-    /// What keeps wanted replicas from being started.
-    pub(super) fn shortage(&self, scene: &Scene) -> Option<Shortage> {
-        let waits = scene.places.waits(self.index);
-        waits.then_some(Shortage::MaxProcesses)
+    /// An idle replica ends because another revision needs its place more.
+    pub(super) fn yield_place(&mut self, replica: ReplicaId, scene: &mut Scene) {
+        if !self.admission.retire_idle(replica) {
+            return;
+        }
+        if let Some(at) = self.fleet.members.iter().position(|m| m.id == replica) {
+            self.end(at, scene);
+        }
+        self.note_warmth(scene.agenda.now());
+        self.reconcile(scene);
     }
 }
