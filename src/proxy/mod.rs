@@ -31,6 +31,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use http::header::{CONNECTION, HeaderValue};
 use http::{Request, Response};
 use http_body::Body as _;
 use hyper::body::Incoming;
@@ -138,7 +139,10 @@ impl<D: Dial> Proxy<D> {
         async move {
             let (revision, mut receipt, entry) = match entered {
                 Ok(entered) => entered,
-                Err(refusal) => return self.unrouted(&refusal, form, arrived),
+                Err(refusal) => {
+                    let response = self.unrouted(&refusal, form, arrived);
+                    return closing(response, client);
+                }
             };
             match self.answer(client, entry).await {
                 Ok(mut response) => {
@@ -152,7 +156,7 @@ impl<D: Dial> Proxy<D> {
                     receipt.answered(code);
                     revision.stats.rejections.count(reason);
                     tracing::debug!(revision = %revision.spec.id, code, reason, %refusal, "refused");
-                    rescue(&refusal, form, now())
+                    closing(rescue(&refusal, form, now()), client)
                 }
             }
         }
@@ -224,4 +228,14 @@ impl<D: Dial> Proxy<D> {
             Entry::Later(wait) => wait.await,
         }
     }
+}
+
+/// Says that the connection ends with this answer where nobody will read what the client may still
+/// be sending: a request sent behind it would be lost.
+fn closing(mut response: Response<Body>, client: &Client) -> Response<Body> {
+    if client.wire.is_unread() {
+        let close = HeaderValue::from_static("close");
+        response.headers_mut().insert(CONNECTION, close);
+    }
+    response
 }

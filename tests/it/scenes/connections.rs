@@ -1,8 +1,8 @@
-//! Connections to replicas: when one is used again, and when it is not.
+//! Connections: when one is used again, and when it is not.
 
 use tokio::time::sleep;
 
-use crate::support::{Gate, get, ms, post_told, revision, settle, telling};
+use crate::support::{Gate, get, ms, post, post_told, revision, settle, telling};
 
 #[tokio::test(start_paused = true)]
 async fn a_connection_is_used_again_until_the_replica_might_close_it() {
@@ -57,4 +57,16 @@ async fn a_replica_killed_while_its_connections_are_unused_costs_no_request() {
     for answer in asked {
         assert_eq!(answer.await.unwrap().code(), 200);
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refusal_before_the_body_was_read_says_that_the_connection_ends() {
+    let gate = Gate::empty();
+    let refused = gate.ask(post("/", 10)).await;
+    assert_eq!(
+        (refused.code(), refused.header("connection")),
+        (404, Some("close"))
+    );
+    let refused = gate.ask(get("/")).await;
+    assert_eq!((refused.code(), refused.header("connection")), (404, None));
 }
