@@ -141,7 +141,7 @@ impl<D: Dial> Proxy<D> {
                 Ok(entered) => entered,
                 Err(refusal) => {
                     let response = self.unrouted(&refusal, form, arrived);
-                    return closing(response, client);
+                    return closing(response, &refusal, client);
                 }
             };
             match self.answer(client, entry).await {
@@ -156,7 +156,7 @@ impl<D: Dial> Proxy<D> {
                     receipt.answered(code);
                     revision.stats.rejections.count(reason);
                     tracing::debug!(revision = %revision.spec.id, code, reason, %refusal, "refused");
-                    closing(rescue(&refusal, form, now()), client)
+                    closing(rescue(&refusal, form, now()), &refusal, client)
                 }
             }
         }
@@ -231,9 +231,14 @@ impl<D: Dial> Proxy<D> {
 }
 
 /// Says that the connection ends with this answer where nobody will read what the client may still
-/// be sending: a request sent behind it would be lost.
-fn closing(mut response: Response<Body>, client: &Client) -> Response<Body> {
-    if client.wire.is_unread() {
+/// be sending: a request sent behind it would be lost. What was sent on to a replica has been read,
+/// but for an upload that breaks off.
+fn closing(mut response: Response<Body>, refusal: &Refusal, client: &Client) -> Response<Body> {
+    let sent = matches!(
+        refusal,
+        Refusal::UpstreamReset(_) | Refusal::UpstreamTimeout(_)
+    );
+    if client.wire.is_unread() && !sent {
         let close = HeaderValue::from_static("close");
         response.headers_mut().insert(CONNECTION, close);
     }
