@@ -9,6 +9,7 @@
 mod support;
 
 use std::hint::black_box;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -17,11 +18,10 @@ use clap::Parser;
 use holdgate::admission::meter::{Meter, Report};
 use holdgate::autoscale::{Around, DECIDE_EVERY, Measured, SAMPLE_EVERY, Spec, Steering};
 use holdgate::autoscaler::{Gauged, Lasting, PodAutoscaler};
+use holdgate::config::{Overrides, load_text};
 use holdgate::decisions::Decisions;
 use holdgate::ports::{ScaleError, Scaler, World};
-use holdgate::revision::{
-    Aggregation, ContainerConcurrency, Hold, QueueLimits, RevisionId, ScaleMetric, Scaling,
-};
+use holdgate::revision::{ContainerConcurrency, QueueLimits, RevisionId, Scaling};
 use holdgate::stats::Stats;
 use holdgate::throttler::Throttler;
 use support::cpu::cpu_time;
@@ -75,27 +75,13 @@ fn main() -> Result<()> {
 
 /// The settings as nobody has touched them.
 fn spec() -> Spec {
+    let text = "revisions: [{ name: m, process: { command: [m] } }]";
+    let config = load_text(Path::new("m.yaml"), text, &Overrides::default());
+    let revision = config.expect("it can be read").revisions.remove(0);
     let scaling = Scaling {
-        min_replicas: 0,
         max_replicas: None,
-        metric: ScaleMetric::Concurrency,
         target: Some(1.0),
-        further_metrics: Vec::new(),
-        target_utilization_percentage: 100.0,
-        aggregation: Aggregation::Linear,
-        stable_window: Duration::from_secs(60),
-        panic_window_percentage: 10.0,
-        panic_threshold_percentage: 200.0,
-        max_scale_up_rate: 1000.0,
-        max_scale_down_rate: 2.0,
-        scale_to_zero_grace_period: Duration::from_secs(30),
-        scale_to_zero_pod_retention_period: Hold::Fixed(Duration::ZERO),
-        scale_down_delay: Hold::Fixed(Duration::ZERO),
-        activation_scale: 0,
-        initial_scale: None,
-        stop_after_idle: None,
-        max_starting: None,
-        failed_starts: 3,
+        ..revision.spec.scaling
     };
     Spec::new(scaling, ContainerConcurrency::UNLIMITED)
 }

@@ -1,11 +1,13 @@
 //! Gates that live, are killed and are started again beside the same load, under a clock that is
 //! turned by hand. What is asked for is there after its start time.
 
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use holdgate::admission::meter::Report;
 use holdgate::autoscale::{Around, Measured, Memory, Spec, Steering};
-use holdgate::revision::{Aggregation, ContainerConcurrency, Hold, ScaleMetric, Scaling};
+use holdgate::config::{Overrides, load_text};
+use holdgate::revision::{ContainerConcurrency, Scaling};
 
 /// Milliseconds.
 pub(crate) type Time = u64;
@@ -230,28 +232,14 @@ fn count(n: usize) -> u32 {
     u32::try_from(n).expect("few replicas")
 }
 
+/// The settings as nobody has touched them, without a cap.
 fn scaling() -> Scaling {
+    let text = "revisions: [{ name: m, process: { command: [m] } }]";
+    let config = load_text(Path::new("m.yaml"), text, &Overrides::default());
+    let revision = config.expect("it can be read").revisions.remove(0);
     Scaling {
-        min_replicas: 0,
         max_replicas: None,
-        metric: ScaleMetric::Concurrency,
-        target: Some(1.0),
-        further_metrics: Vec::new(),
-        target_utilization_percentage: 100.0,
-        aggregation: Aggregation::Linear,
-        stable_window: Duration::from_secs(60),
-        panic_window_percentage: 10.0,
-        panic_threshold_percentage: 200.0,
-        max_scale_up_rate: 1000.0,
-        max_scale_down_rate: 2.0,
-        scale_to_zero_grace_period: Duration::from_secs(30),
-        scale_to_zero_pod_retention_period: Hold::Fixed(Duration::ZERO),
-        scale_down_delay: Hold::Fixed(Duration::ZERO),
-        activation_scale: 1,
-        initial_scale: None,
-        stop_after_idle: None,
-        max_starting: None,
-        failed_starts: 3,
+        ..revision.spec.scaling
     }
 }
 
