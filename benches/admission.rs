@@ -92,7 +92,9 @@ fn throttler(replicas: u64, limit: u32) -> Arc<Throttler<()>> {
     let throttler = Throttler::new(ContainerConcurrency::new(limit), bounds);
     let replica = |id| ReplicaView {
         id: ReplicaId(id),
-        endpoint: Endpoint(SocketAddr::from((Ipv4Addr::LOCALHOST, 1))),
+        name: None,
+        endpoint: Some(Endpoint(SocketAddr::from((Ipv4Addr::LOCALHOST, 1)))),
+        detail: None,
         state: ReplicaState::Ready,
         since: Instant::now().into_std(),
     };

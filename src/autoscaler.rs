@@ -243,7 +243,7 @@ where
 pub fn around(world: &World, sample: &Sample, scheduled: Option<u32>) -> Around {
     Around {
         ready: world.count(ReplicaState::Ready),
-        starting: world.count(ReplicaState::Starting),
+        starting: world.on_their_way(),
         busy: sample.busy,
         idle_since: sample.idle_since,
         typical_start: world.typical_start,

@@ -32,17 +32,23 @@ pub struct World {
 pub struct ReplicaView {
     /// Which one.
     pub id: ReplicaId,
-    /// Where it listens (or will).
-    pub endpoint: Endpoint,
+    /// What it is called where it lives: a pod's name; a process has none.
+    pub name: Option<Arc<str>>,
+    /// Where it listens, or will; `None` before it has an address.
+    pub endpoint: Option<Endpoint>,
     /// How far it has come.
     pub state: ReplicaState,
     /// When it entered that state.
     pub since: Instant,
+    /// What it waits for or is doing, for a person; `None` where the state says it all.
+    pub detail: Option<Arc<str>>,
 }
 
 /// How far a replica has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ReplicaState {
+    /// Has no machine to run on yet: counts as supply, gets no request.
+    Pending,
     /// On its way: counts as supply, gets no request.
     Starting,
     /// Takes requests.
@@ -52,10 +58,17 @@ pub enum ReplicaState {
 }
 
 impl ReplicaState {
+    /// Counts as supply, and is not there yet.
+    #[must_use]
+    pub const fn is_on_its_way(self) -> bool {
+        matches!(self, Self::Pending | Self::Starting)
+    }
+
     /// The word in reports, metrics and logs.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
+            Self::Pending => "pending",
             Self::Starting => "starting",
             Self::Ready => "ready",
             Self::Draining => "draining",
@@ -79,6 +92,10 @@ pub struct Outage {
 pub enum OutageReason {
     /// It was started several times in a row and died before it was ready.
     ColdStartFailed,
+    /// Its owner wants none.
+    Stopped,
+    /// The revision itself is gone: nobody takes such a request any more.
+    Removed,
     /// The whole gate is going away.
     Draining,
 }
@@ -89,6 +106,8 @@ impl OutageReason {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::ColdStartFailed => "cold_start_failed",
+            Self::Stopped => "stopped",
+            Self::Removed => "no_route",
             Self::Draining => "draining",
         }
     }
@@ -98,11 +117,14 @@ impl World {
     /// When the oldest replica on its way was started.
     #[must_use]
     pub fn starting_since(&self) -> Option<Instant> {
-        let starting = self
-            .replicas
-            .iter()
-            .filter(|r| r.state == ReplicaState::Starting);
-        starting.map(|r| r.since).min()
+        let on_their_way = self.replicas.iter().filter(|r| r.state.is_on_its_way());
+        on_their_way.map(|r| r.since).min()
+    }
+
+    /// How many replicas are on their way.
+    #[must_use]
+    pub fn on_their_way(&self) -> u32 {
+        self.count(ReplicaState::Pending) + self.count(ReplicaState::Starting)
     }
 
     /// How many replicas are in a state.

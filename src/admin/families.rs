@@ -203,12 +203,12 @@ fn by_metric(present: &Present, read: fn(&Metric<'_>) -> Option<f64>) -> Vec<(&s
 }
 
 fn replicas(present: &Present) -> Vec<(&'static str, f64)> {
-    use ReplicaState::{Draining, Ready, Starting};
+    use ReplicaState::{Draining, Pending, Ready, Starting};
     let Some(steered) = &present.steered else {
         return Vec::new();
     };
     let desired = steered.decisions.desired().map(|n| ("desired", n.into()));
-    let there = [Ready, Starting, Draining]
+    let there = [Ready, Starting, Pending, Draining]
         .map(|state| (state.as_str(), steered.world.count(state).into()));
     desired.into_iter().chain(there).collect()
 }

@@ -25,9 +25,13 @@ mod members;
 pub mod probe;
 pub mod process;
 
+// Pods of a cluster.
+#[cfg(feature = "kubernetes")]
+pub mod kubernetes;
+
 pub use gauges::ProcessGauges;
 pub use process::Host;
-pub use spec::{ProcessSpec, Readiness, Resources};
+pub use spec::{Model, PodSpec, ProcessSpec, Protocol, Readiness, Resources};
 pub use supervisor::{Settings, Supervisor};
 
 #[cfg(test)]

@@ -40,3 +40,36 @@ pub struct Readiness {
     /// From its start; after it the process is killed and counted as crashed.
     pub timeout: Duration,
 }
+
+/// What a person says about the pod behind one replica. What is left open is found in the pod.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PodSpec {
+    /// The port that takes requests; `None` takes the first port of the model server's container, or
+    /// 8080 where it names none.
+    pub port: Option<u16>,
+    /// `GET` of this path must answer 200 to 399 before it takes requests; `None` asks for the model,
+    /// then as the container's own readiness probe does, then for an accepted connection.
+    pub readiness_path: Option<String>,
+    /// The model it must have loaded; `None` where nobody knows.
+    pub model: Option<Model>,
+    /// The Services that lead to it; empty where those whose selector matches do.
+    pub services: Vec<String>,
+}
+
+/// A model that a server must have loaded before it takes requests.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Model {
+    /// Its name, as far as anybody knows: some servers take it from the model's files.
+    pub name: String,
+    /// How the server is asked for it.
+    pub protocol: Protocol,
+}
+
+/// How a model server is asked whether it has loaded a model.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Protocol {
+    /// `GET /v1/models/NAME`; `TensorFlow` Serving tells the state in the body.
+    V1,
+    /// `GET /v2/models/NAME/ready`.
+    V2,
+}

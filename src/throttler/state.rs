@@ -57,10 +57,11 @@ impl<C: Default> State<C> {
     pub(super) fn replicas_of(&self, world: &World) -> Vec<(ReplicaId, Arc<Replica<C>>)> {
         let known = |id| self.admission.every_kept().find(|replica| replica.id == id);
         let replica = |view: &ReplicaView| match (view.state, known(view.id)) {
-            (ReplicaState::Starting, _) | (ReplicaState::Draining, None) => None,
+            (ReplicaState::Pending | ReplicaState::Starting, _)
+            | (ReplicaState::Draining, None) => None,
             (_, Some(replica)) => Some((view.id, Arc::clone(replica))),
             (ReplicaState::Ready, None) => {
-                let (id, endpoint) = (view.id, view.endpoint);
+                let (id, endpoint) = (view.id, view.endpoint?);
                 let connections = C::default();
                 Some((
                     id,

@@ -22,7 +22,9 @@ pub(super) fn throttler(limit: u32) -> Arc<Throttler<()>> {
 pub(super) fn ready(ids: &[u64]) -> World {
     let replica = |&id: &u64| ReplicaView {
         id: ReplicaId(id),
-        endpoint: Endpoint(([127, 0, 0, 1], 1000).into()),
+        name: None,
+        endpoint: Some(Endpoint(([127, 0, 0, 1], 1000).into())),
+        detail: None,
         state: ReplicaState::Ready,
         since: super::now(),
     };

@@ -64,10 +64,16 @@ pub struct Revision {
 pub struct Replica {
     /// Which one.
     pub id: u64,
-    /// Where it listens.
-    pub endpoint: String,
-    /// `starting`, `ready` or `draining`.
+    /// What it is called where it lives: a pod's name; left out for a process.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// Where it listens; `null` before it has an address.
+    pub endpoint: Option<String>,
+    /// `pending`, `starting`, `ready` or `draining`.
     pub state: &'static str,
+    /// What it waits for or is doing, for a person; left out where the state says it all.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub detail: Option<String>,
     /// Slots occupied.
     pub in_flight: u32,
     /// Slots there are; `null` is no limit.
@@ -204,7 +210,9 @@ fn replica(present: &Present, view: &ReplicaView) -> Replica {
     let slots: Option<&Slots<()>> = known.find(|slots| slots.id == view.id);
     Replica {
         id: view.id.0,
-        endpoint: view.endpoint.to_string(),
+        name: view.name.as_deref().map(str::to_owned),
+        endpoint: view.endpoint.map(|endpoint| endpoint.to_string()),
+        detail: view.detail.as_deref().map(str::to_owned),
         state: view.state.as_str(),
         in_flight: slots.map_or(0, |slots| slots.in_flight),
         slots: (limit.written() > 0).then(|| limit.slots()),

@@ -69,7 +69,9 @@ fn spec() -> RevisionSpec {
 fn replica(id: u64, state: ReplicaState) -> ReplicaView {
     ReplicaView {
         id: ReplicaId(id),
-        endpoint: Endpoint(([127, 0, 0, 1], 8000).into()),
+        name: None,
+        endpoint: Some(Endpoint(([127, 0, 0, 1], 8000).into())),
+        detail: None,
         state,
         since: now(),
     }

@@ -62,9 +62,11 @@ impl Member {
         };
         Some(ReplicaView {
             id: self.id,
-            endpoint: self.endpoint,
+            name: None,
+            endpoint: Some(self.endpoint),
             state,
             since: self.since.into_std(),
+            detail: None,
         })
     }
 

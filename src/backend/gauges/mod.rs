@@ -75,7 +75,9 @@ impl ProcessGauges {
         let world = self.world.borrow();
         let replicas = world.replicas.iter();
         let ready = replicas.filter(|view| view.state == ReplicaState::Ready);
-        ready.map(|view| (view.id, view.endpoint)).collect()
+        ready
+            .filter_map(|view| Some((view.id, view.endpoint?)))
+            .collect()
     }
 
     /// What each of them uses; one that ended meanwhile leaves all unknown.

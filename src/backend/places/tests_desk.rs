@@ -53,7 +53,9 @@ impl Party {
     fn serves(&self) {
         let view = ReplicaView {
             id: FIRST,
-            endpoint: Endpoint(([127, 0, 0, 1], 9).into()),
+            name: None,
+            endpoint: Some(Endpoint(([127, 0, 0, 1], 9).into())),
+            detail: None,
             state: ReplicaState::Ready,
             since: now(),
         };

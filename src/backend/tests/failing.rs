@@ -191,7 +191,11 @@ async fn a_server_that_listens_elsewhere_is_named_while_it_starts() {
 
     let world = scene.after(millis(200)).await;
 
-    let port = world.replicas[0].endpoint.0.port();
+    let port = world.replicas[0]
+        .endpoint
+        .expect("it was given one")
+        .0
+        .port();
     let named = format!(
         "the process listens on 8000 instead of {port}: does the command use {{port}} or $PORT?"
     );
@@ -204,7 +208,11 @@ async fn a_server_that_never_becomes_ready_is_killed_and_its_answer_named() {
     scene.machine.next(vec![Script::NotFound; 3]);
     scene.scale_to(1).await;
     let world = scene.after(5 * SECOND).await;
-    let port = world.replicas[0].endpoint.0.port();
+    let port = world.replicas[0]
+        .endpoint
+        .expect("it was given one")
+        .0
+        .port();
     assert_eq!(
         world.diagnosis,
         Some(format!("port {port} answers GET /up with 404 Not Found"))
@@ -244,7 +252,11 @@ async fn a_server_that_never_listens_is_asked_about_its_port() {
     scene.machine.next([Script::ReadyAfter(3600 * SECOND)]);
     scene.scale_to(1).await;
     let world = scene.sees(|world| world.diagnosis.is_some()).await;
-    let port = world.replicas[0].endpoint.0.port();
+    let port = world.replicas[0]
+        .endpoint
+        .expect("it was given one")
+        .0
+        .port();
     let question = "does the command use {port} or $PORT?";
     assert_eq!(
         world.diagnosis.unwrap(),

@@ -89,7 +89,7 @@ impl Fleet {
     fn standings(&self) -> Vec<(ReplicaId, Standing)> {
         let standing = |m: &Member| match m.state {
             ReplicaState::Ready => (m.id, Standing::Serving(m.since)),
-            ReplicaState::Starting | ReplicaState::Draining => (m.id, Standing::Kept),
+            _ => (m.id, Standing::Kept),
         };
         self.members.iter().map(standing).collect()
     }

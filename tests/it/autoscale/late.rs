@@ -24,7 +24,9 @@ impl Scaler for Prompt {
     async fn scale_to(&self, replicas: u32) -> Result<(), ScaleError> {
         let ready = |id| ReplicaView {
             id: ReplicaId(id),
-            endpoint: Endpoint(([127, 0, 0, 1], 1000).into()),
+            name: None,
+            endpoint: Some(Endpoint(([127, 0, 0, 1], 1000).into())),
+            detail: None,
             state: ReplicaState::Ready,
             since: Instant::now().into_std(),
         };

@@ -156,6 +156,7 @@ async fn a_server_that_ignores_its_port_is_named_with_the_one_it_has() {
         .await
         .replicas[0]
         .endpoint
+        .expect("it was given one")
         .0
         .port();
     let outage = seen(&mut world, |world| world.outage.is_some())

@@ -44,7 +44,9 @@ impl Gate {
     pub(super) fn ready(&mut self, names: &[&str]) {
         let replicas = names.iter().map(|name| ReplicaView {
             id: self.id(name),
-            endpoint: Endpoint(([127, 0, 0, 1], 1).into()),
+            name: None,
+            endpoint: Some(Endpoint(([127, 0, 0, 1], 1).into())),
+            detail: None,
             state: ReplicaState::Ready,
             since: Clock::start().at(0.0),
         });

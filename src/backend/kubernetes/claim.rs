@@ -1,0 +1,97 @@
+//! What in a cluster wants to be a revision of ours, and where its settings stand. What the settings
+//! mean is decided by whoever reads them.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use serde_json::Value;
+
+use super::objects::{ObjectRef, Port, Template};
+use crate::revision::RevisionId;
+
+/// All of them, by the name of the revision.
+pub type Claims = BTreeMap<RevisionId, Arc<Claim>>;
+
+/// One thing that wants to be a revision. Changes when its settings do, not with its replicas.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Claim {
+    /// What the revision is called: `WORKLOAD.NAMESPACE`, of a component of an `InferenceService` the
+    /// name that its Deployment has or will have.
+    pub revision: RevisionId,
+    /// Whom Events are about: the `InferenceService`, or the workload itself.
+    pub owner: ObjectRef,
+    /// When the owner was made: of two that claim one host, the older keeps it.
+    pub created: SystemTime,
+    /// Where its settings stand.
+    pub settings: Settings,
+    /// What its pods are made of; `None` while there is no workload.
+    pub template: Option<Arc<Template>>,
+    /// The Services that lead to its pods, by name, with their ports.
+    pub services: BTreeMap<String, Vec<Port>>,
+    /// Why it must be left alone, or is not there; `None` where it is ours to scale.
+    pub obstacle: Option<Obstacle>,
+    /// What else a person should know, each a sentence: routes with a timeout that is too short.
+    pub remarks: Vec<Remark>,
+}
+
+/// A route that leads to this revision and may cut its requests short.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Remark {
+    /// Which `HTTPRoute`.
+    pub route: ObjectRef,
+    /// How long it lets a request take.
+    pub timeout: std::time::Duration,
+}
+
+/// Where the settings of a revision stand.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Settings {
+    /// In an `InferenceService`: the whole object without its status and managed fields, and which of
+    /// its components this is.
+    InferenceService(Arc<Value>, Component),
+    /// In the annotations of a workload: `apiVersion`, `kind`, name, namespace and annotations as an
+    /// object.
+    Workload(Arc<Value>),
+}
+
+/// What part of an `InferenceService` a revision is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Component {
+    /// It answers.
+    Predictor,
+    /// It stands before the predictor.
+    Transformer,
+    /// It explains the predictor's answers.
+    Explainer,
+}
+
+impl Component {
+    /// Every one of them.
+    pub const ALL: [Self; 3] = [Self::Predictor, Self::Transformer, Self::Explainer];
+
+    /// The word in manifests.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Predictor => "predictor",
+            Self::Transformer => "transformer",
+            Self::Explainer => "explainer",
+        }
+    }
+}
+
+/// Why a revision is not scaled.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Obstacle {
+    /// Somebody else steers it: a `HorizontalPodAutoscaler`, `ScaledObject` or `PodAutoscaler`.
+    SteeredBy(ObjectRef),
+    /// `KServe` scales it itself: the autoscaler class that is written, or `hpa` where none is.
+    AutoscalerClass(String),
+    /// `KServe` runs it in a mode that is none of ours: `Knative`, `ModelMesh`.
+    DeploymentMode(String),
+    /// Its owner wants none of it: `serving.kserve.io/stop`.
+    Stopped,
+    /// Another workload goes by the same revision name, and is older.
+    NameTaken(ObjectRef),
+}

@@ -1,0 +1,14 @@
+//! Replicas as pods. Sees what a cluster holds (watched, never polled), finds out which workloads are
+//! ours to scale, and does for the pods of each what a supervisor does for processes: looks whether
+//! they are ready, lets those go that nobody needs, idle ones first, and asks for more.
+//!
+//! The way of what is seen: watches → `catalog` → one [`Claim`] a revision, and for each its
+//! [`Present`] → the pods' own actor → [`World`](crate::ports::World).
+
+pub mod claim;
+pub mod objects;
+pub mod seams;
+
+pub use claim::{Claim, Claims, Component, Obstacle, Remark, Settings};
+pub use objects::{ObjectRef, PodView, Present, Workload};
+pub use seams::{Announcer, Api, ApiError, Gravity, Notice, Tenure};
