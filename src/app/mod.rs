@@ -1,9 +1,12 @@
 //! The whole gate put together: who is started with what, in which order it ends, and what a
 //! change of the configuration touches. The only module that knows everybody.
 
+mod circle;
 mod devices;
 mod drain;
 mod gate;
+#[cfg(feature = "kubernetes")]
+mod gateway;
 mod reload;
 mod running;
 mod welcome;
