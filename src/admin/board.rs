@@ -32,6 +32,7 @@ const MOST_VISITS: usize = 5;
 pub struct Board {
     registry: Arc<Registry>,
     watched: RwLock<BTreeMap<RevisionId, Watched>>,
+    told: RwLock<BTreeMap<RevisionId, Told>>,
     ready: AtomicBool,
 }
 
@@ -50,6 +51,15 @@ pub struct Watched {
     pub schedule: watch::Receiver<Schedule>,
 }
 
+/// What a person should know of a revision.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Told {
+    /// What of its settings could not be understood; those before them hold.
+    pub complaints: Vec<String>,
+    /// Whatever else, each a sentence.
+    pub remarks: Vec<String>,
+}
+
 impl Board {
     /// Looks at these revisions; not ready yet.
     #[must_use]
@@ -57,6 +67,7 @@ impl Board {
         Self {
             registry,
             watched: RwLock::default(),
+            told: RwLock::default(),
             ready: AtomicBool::new(false),
         }
     }
@@ -69,6 +80,24 @@ impl Board {
     /// Watches a revision no longer.
     pub fn remove(&self, id: &RevisionId) {
         self.watched.write().remove(id);
+        self.told.write().remove(id);
+    }
+
+    /// What a person should know of a revision, in the place of what was told before. It is told also
+    /// of one that is not there, since its settings were never understood.
+    pub fn tell(&self, id: &RevisionId, told: Told) {
+        if told == Told::default() {
+            self.told.write().remove(id);
+        } else {
+            self.told.write().insert(id.clone(), told);
+        }
+    }
+
+    /// What is told of those that are not there.
+    pub(super) fn unread(&self) -> Vec<(RevisionId, Told)> {
+        let told = self.told.read().clone();
+        let unread = |(id, _): &(RevisionId, Told)| self.registry.by_name(id).is_none();
+        told.into_iter().filter(unread).collect()
     }
 
     /// Whether requests should be sent here: not before it listens, not while it drains.
@@ -122,6 +151,7 @@ impl Board {
             sample: revision.throttler.glance(),
             here,
             visits,
+            told: self.told.read().get(&revision.spec.id).cloned(),
             revision,
             steered,
             now: now(),
@@ -146,6 +176,8 @@ pub(super) struct Present {
     pub(super) visits: Vec<Visit>,
     /// `None` if nothing steers it.
     pub(super) steered: Option<Steered>,
+    /// `None` where there is nothing to know.
+    pub(super) told: Option<Told>,
 }
 
 /// What steers a revision, at one moment.

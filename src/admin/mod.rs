@@ -28,7 +28,7 @@ use crate::config::nearest_names;
 use crate::revision::RevisionId;
 use metrics::Metrics;
 
-pub use board::{Board, Watched};
+pub use board::{Board, Told, Watched};
 
 /// The longest an answer may take to begin.
 const TIMEOUT: Duration = Duration::from_secs(10);
@@ -159,9 +159,10 @@ fn scrape(desk: &Desk) -> Response {
 }
 
 fn revisions(desk: &Desk) -> Response {
-    let all = desk.board.all();
-    let reports: Vec<_> = all.iter().map(report::revision).collect();
-    Json(reports).into_response()
+    let (all, unread) = (desk.board.all(), desk.board.unread());
+    let there = all.iter().map(|one| json!(report::revision(one)));
+    let unread = unread.into_iter().map(|one| json!(report::unread(one)));
+    Json(there.chain(unread).collect::<Vec<_>>()).into_response()
 }
 
 fn queue(desk: &Desk) -> Response {

@@ -13,6 +13,7 @@ use super::board::{self, Present, Steered};
 use crate::admission::slots::Slots;
 use crate::guests::{self, Stage};
 use crate::ports::{Missing, Outage, ReplicaView};
+use crate::revision::RevisionId;
 
 pub(super) use decision::decisions;
 pub use decision::{Clamp, Decision, Panicking, Reading, Wishes};
@@ -56,6 +57,47 @@ pub struct Revision {
     pub typical_start_ms: Option<f64>,
     /// Measured time a request occupies a slot; `null` before the first.
     pub typical_service_ms: Option<f64>,
+    /// What else a person should know; left out where there is nothing.
+    #[serde(flatten)]
+    pub told: Told,
+}
+
+/// What a person should know of a revision.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Told {
+    /// What of its settings could not be understood; those before them hold.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub complaints: Vec<String>,
+    /// Whatever else, each a sentence: who else scales it, routes that cut its requests short.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub remarks: Vec<String>,
+}
+
+/// A revision whose settings were never understood: it serves nobody and nothing scales it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Unread {
+    /// Its name.
+    pub name: String,
+    /// Why, and what else there is to know.
+    #[serde(flatten)]
+    pub told: Told,
+}
+
+/// A revision that is not there, but told about.
+pub(super) fn unread((id, told): (RevisionId, board::Told)) -> Unread {
+    Unread {
+        name: id.to_string(),
+        told: told.into(),
+    }
+}
+
+impl From<board::Told> for Told {
+    fn from(told: board::Told) -> Self {
+        Self {
+            complaints: told.complaints,
+            remarks: told.remarks,
+        }
+    }
 }
 
 /// One running model server.
@@ -193,6 +235,7 @@ pub(super) fn revision(present: &Present) -> Revision {
         diagnosis: world.and_then(|world| world.diagnosis.clone()),
         typical_start_ms: world.and_then(|world| world.typical_start).map(millis),
         typical_service_ms: present.reading.typical_service.map(millis),
+        told: present.told.clone().map(Told::from).unwrap_or_default(),
     }
 }
 
