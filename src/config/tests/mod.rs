@@ -1,7 +1,9 @@
 //! What is promised about files, flags and environment names.
 
+mod cluster;
 mod complaints;
 mod files;
+mod gateway;
 mod hours;
 mod layers;
 mod manifests;
