@@ -14,6 +14,7 @@ mod subject;
 mod workload;
 
 pub use component::Role;
+#[cfg(feature = "kubernetes")]
 pub(super) use component::is_model_server;
 pub(super) use ours::is_of_processes;
 pub(super) use site::{DOMAIN, Site};

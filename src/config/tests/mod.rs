@@ -10,6 +10,7 @@ mod manifests;
 mod metrics;
 mod rules;
 mod settings;
+mod shipped;
 mod values;
 
 use std::path::PathBuf;

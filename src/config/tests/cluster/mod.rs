@@ -1,6 +1,8 @@
 //! What objects of a cluster mean: the same as the files they were applied from, and what only pods
 //! have.
 
+#[cfg(feature = "kubernetes")]
+mod claims;
 mod hosts;
 mod pods;
 mod told;
@@ -67,16 +69,15 @@ fn predictor(object: &Json) -> Result<ReadClaim, Complaints> {
 }
 
 fn annotated(annotations: &Json) -> Result<ReadClaim, Complaints> {
-    let object = workload(annotations);
-    read_claim(
-        &ClaimSettings::Workload(&object),
-        &facts("m.team"),
-        &plain(),
-    )
+    workload_of(&workload(annotations), "m.team")
+}
+
+pub(super) fn workload_of(object: &Json, revision: &str) -> Result<ReadClaim, Complaints> {
+    read_claim(&ClaimSettings::Workload(object), &facts(revision), &plain())
 }
 
 /// A document as an API server tells it.
-fn object(text: &str) -> Json {
+pub(super) fn object(text: &str) -> Json {
     let file: Arc<Path> = Arc::from(Path::new("a.yaml"));
     let documents = yaml::parse(&file, text, &mut Complaints::default());
     let document = documents.and_then(|mut all| all.pop());
@@ -120,7 +121,7 @@ fn guide(number: usize) -> Vec<ReadClaim> {
 }
 
 /// A revision without what is another word in every place.
-fn nameless(spec: &RevisionSpec) -> RevisionSpec {
+pub(super) fn nameless(spec: &RevisionSpec) -> RevisionSpec {
     RevisionSpec {
         id: RevisionId::new("a"),
         hosts: Vec::new(),
