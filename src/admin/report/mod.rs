@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use serde::Serialize;
 
 use super::board::{self, Present, Steered};
+use super::find;
 use crate::admission::slots::Slots;
 use crate::guests::{self, Stage};
 use crate::ports::{Missing, Outage, ReplicaView};
@@ -17,7 +18,7 @@ use crate::ports::{Missing, Outage, ReplicaView};
 pub(super) use decision::decisions;
 pub use decision::{Clamp, Decision, Panicking, Reading, Wishes};
 pub use explained::Explained;
-pub(super) use explained::explained;
+pub(super) use explained::{explained, explained_left_alone};
 
 /// A revision as it is now.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -52,10 +53,47 @@ pub struct Revision {
     /// What seems to be wrong with a start that takes long.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub diagnosis: Option<String>,
+    /// What else a person should know, each a sentence.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub remarks: Vec<String>,
     /// Measured time from start to ready; `null` before the first.
     pub typical_start_ms: Option<f64>,
     /// Measured time a request occupies a slot; `null` before the first.
     pub typical_service_ms: Option<f64>,
+}
+
+/// What there is under one name.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(untagged)]
+pub enum Listed {
+    /// A revision.
+    Here(Box<Revision>),
+    /// One that is left alone.
+    LeftAlone(LeftAlone),
+}
+
+impl From<Revision> for Listed {
+    fn from(revision: Revision) -> Self {
+        Self::Here(Box::new(revision))
+    }
+}
+
+impl From<LeftAlone> for Listed {
+    fn from(left: LeftAlone) -> Self {
+        Self::LeftAlone(left)
+    }
+}
+
+/// A revision that was found and is not scaled here. It has nothing else.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct LeftAlone {
+    /// What it would be called.
+    pub name: String,
+    /// What it is, as a person finds it.
+    pub owner: String,
+    /// Why it is left alone.
+    pub left_alone: String,
 }
 
 /// One running model server.
@@ -191,8 +229,21 @@ pub(super) fn revision(present: &Present) -> Revision {
             .and_then(|world| world.outage.as_deref())
             .map(|found| outage(found, present.now)),
         diagnosis: world.and_then(|world| world.diagnosis.clone()),
+        remarks: present
+            .steered
+            .as_ref()
+            .map_or_else(Vec::new, |steered| steered.remarks.clone()),
         typical_start_ms: world.and_then(|world| world.typical_start).map(millis),
         typical_service_ms: present.reading.typical_service.map(millis),
+    }
+}
+
+/// One that is not scaled here.
+pub(super) fn left_alone(left: &find::LeftAlone) -> LeftAlone {
+    LeftAlone {
+        name: left.name.to_string(),
+        owner: left.owner.clone(),
+        left_alone: left.why.clone(),
     }
 }
 
