@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use parking_lot::RwLock;
 use tokio::sync::watch;
 
+use super::find::LeftAlone;
 use crate::admission::Reading;
 use crate::autoscale::{Ahead, Averages, Spec};
 use crate::autoscaler::{Gauged, around};
@@ -32,7 +33,7 @@ const MOST_VISITS: usize = 5;
 pub struct Board {
     registry: Arc<Registry>,
     watched: RwLock<BTreeMap<RevisionId, Watched>>,
-    told: RwLock<BTreeMap<RevisionId, Told>>,
+    left_alone: RwLock<Vec<LeftAlone>>,
     ready: AtomicBool,
 }
 
@@ -49,15 +50,9 @@ pub struct Watched {
     pub gauged: watch::Receiver<Gauged>,
     /// At which hours there is a floor.
     pub schedule: watch::Receiver<Schedule>,
-}
-
-/// What a person should know of a revision.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Told {
-    /// What of its settings could not be understood; those before them hold.
-    pub complaints: Vec<String>,
-    /// Whatever else, each a sentence.
-    pub remarks: Vec<String>,
+    /// What else a person should know of it, each a sentence: settings that were not understood, a
+    /// route that cuts requests short.
+    pub remarks: watch::Receiver<Vec<String>>,
 }
 
 impl Board {
@@ -67,7 +62,7 @@ impl Board {
         Self {
             registry,
             watched: RwLock::default(),
-            told: RwLock::default(),
+            left_alone: RwLock::default(),
             ready: AtomicBool::new(false),
         }
     }
@@ -80,24 +75,13 @@ impl Board {
     /// Watches a revision no longer.
     pub fn remove(&self, id: &RevisionId) {
         self.watched.write().remove(id);
-        self.told.write().remove(id);
     }
 
-    /// What a person should know of a revision, in the place of what was told before. It is told also
-    /// of one that is not there, since its settings were never understood.
-    pub fn tell(&self, id: &RevisionId, told: Told) {
-        if told == Told::default() {
-            self.told.write().remove(id);
-        } else {
-            self.told.write().insert(id.clone(), told);
-        }
-    }
-
-    /// What is told of those that are not there.
-    pub(super) fn unread(&self) -> Vec<(RevisionId, Told)> {
-        let told = self.told.read().clone();
-        let unread = |(id, _): &(RevisionId, Told)| self.registry.by_name(id).is_none();
-        told.into_iter().filter(unread).collect()
+    /// These, and no others, were found and are left alone. Who asks for one may be refused: then it is a
+    /// revision of the registry as well, but none that is told of as one.
+    pub fn set_left_alone(&self, mut all: Vec<LeftAlone>) {
+        all.sort();
+        *self.left_alone.write() = all;
     }
 
     /// Whether requests should be sent here: not before it listens, not while it drains.
@@ -113,28 +97,23 @@ impl Board {
         &self.registry
     }
 
-    /// The names of all revisions.
-    pub(super) fn names(&self) -> Vec<RevisionId> {
-        let all = self.registry.all();
-        all.iter()
-            .map(|revision| revision.spec.id.clone())
+    /// Every revision as it is now, by name, but for those that are left alone.
+    pub(super) fn all(&self) -> Vec<Present> {
+        let left_alone = self.left_alone.read();
+        let is_left_alone = |id: &RevisionId| left_alone.iter().any(|left| left.name == *id);
+        let mut all = self.registry.all();
+        all.retain(|revision| !is_left_alone(&revision.spec.id));
+        drop(left_alone);
+        all.into_iter()
+            .map(|revision| self.look(revision))
             .collect()
     }
 
-    /// Every revision as it is now, by name.
-    pub(super) fn all(&self) -> Vec<Present> {
-        let all = self.registry.all().into_iter();
-        all.map(|revision| self.look(revision)).collect()
+    pub(super) fn left_alone(&self) -> Vec<LeftAlone> {
+        self.left_alone.read().clone()
     }
 
-    /// One revision as it is now.
-    pub(super) fn present(&self, id: &RevisionId) -> Option<Present> {
-        self.registry
-            .by_name(id)
-            .map(|revision| self.look(revision))
-    }
-
-    fn look(&self, revision: Arc<Revision>) -> Present {
+    pub(super) fn look(&self, revision: Arc<Revision>) -> Present {
         // Cloned, so that nobody who comes or goes waits for a report.
         let watched = self.watched.read().get(&revision.spec.id).cloned();
         let steered = watched.map(|watched| Steered {
@@ -142,6 +121,7 @@ impl Board {
             world: watched.world.borrow().clone(),
             gauged: watched.gauged.borrow().clone(),
             schedule: watched.schedule.borrow().clone(),
+            remarks: watched.remarks.borrow().clone(),
             last: watched.decisions.last(),
             decisions: watched.decisions,
         });
@@ -151,7 +131,6 @@ impl Board {
             sample: revision.throttler.glance(),
             here,
             visits,
-            told: self.told.read().get(&revision.spec.id).cloned(),
             revision,
             steered,
             now: now(),
@@ -176,8 +155,6 @@ pub(super) struct Present {
     pub(super) visits: Vec<Visit>,
     /// `None` if nothing steers it.
     pub(super) steered: Option<Steered>,
-    /// `None` where there is nothing to know.
-    pub(super) told: Option<Told>,
 }
 
 /// What steers a revision, at one moment.
@@ -187,6 +164,7 @@ pub(super) struct Steered {
     pub(super) world: World,
     pub(super) gauged: Gauged,
     pub(super) schedule: Schedule,
+    pub(super) remarks: Vec<String>,
     pub(super) last: Option<Entry>,
     pub(super) decisions: Arc<Decisions>,
 }
@@ -255,12 +233,15 @@ impl Present {
             world,
             last,
             decisions,
+            remarks,
             ..
         } = steered;
         let scheduled = last.as_ref().and_then(|last| last.decision.seen.scheduled);
         let around = around(&world, &self.sample, scheduled);
         let steering = decisions.steering();
         let in_flight = self.sample.in_flight;
+        let mut on_their_way = world.replicas;
+        on_their_way.retain(|view| view.state.is_on_its_way());
         let ahead = steering.map(|steering| Ahead::of(&steering, &around, in_flight, self.now));
         Some(Situation {
             now: self.now,
@@ -275,6 +256,8 @@ impl Present {
             diagnosis: world.diagnosis,
             unread,
             hours_until,
+            remarks,
+            on_their_way,
         })
     }
 }

@@ -32,6 +32,7 @@ pub(super) struct Circle {
     schedule: watch::Sender<Schedule>,
     floor: watch::Receiver<Option<u32>>,
     gauged: watch::Sender<Gauged>,
+    remarks: watch::Sender<Vec<String>>,
     decisions: Arc<Decisions>,
     /// What is there; nothing before somebody says.
     world: watch::Receiver<World>,
@@ -71,6 +72,7 @@ impl Circle {
             schedule,
             floor,
             gauged: watch::Sender::new(Gauged::default()),
+            remarks: watch::Sender::new(Vec::new()),
             decisions: Arc::default(),
             world: watch::channel(World::default()).1,
             shut: watch::Sender::new(None),
@@ -120,6 +122,7 @@ impl Circle {
             spec: self.scaling.subscribe(),
             gauged: self.gauged.subscribe(),
             schedule: self.schedule.subscribe(),
+            remarks: self.remarks.subscribe(),
         };
         board.insert(self.spec.id.clone(), watched);
     }
@@ -164,6 +167,12 @@ impl Circle {
             throttler: Arc::clone(&self.throttler),
             stats: Arc::clone(&self.stats),
         }
+    }
+
+    /// What else a person should know of it, each a sentence.
+    #[cfg(feature = "kubernetes")]
+    pub(super) fn remark(&self, remarks: Vec<String>) {
+        self.remarks.send_replace(remarks);
     }
 
     /// Nobody is served here as long as this holds: who waits or comes is told, what runs goes on.
@@ -252,7 +261,7 @@ fn seen(world: &World, shut: Option<Arc<Outage>>) -> World {
     match shut {
         Some(outage) => World {
             outage: Some(outage),
-            ..World::default()
+            ..world.clone()
         },
         None => world.clone(),
     }

@@ -18,7 +18,7 @@ use std::sync::Arc;
 use anyhow::Context;
 use tokio_util::sync::CancellationToken;
 
-use crate::admin::{self, Board};
+use crate::admin::{self, Audience, Board};
 use crate::config::{Config, Overrides, Program};
 use crate::proxy::{Proxy, Registry, TcpDial};
 use crate::server::{self, Server};
@@ -62,7 +62,7 @@ pub async fn run(start: Start) -> anyhow::Result<()> {
     let registry = Arc::new(Registry::default());
     let board = Arc::new(Board::new(Arc::clone(&registry)));
     let admin_ends = CancellationToken::new();
-    let admin_port = serve_admin(config.admin, &board, &admin_ends)?;
+    let admin_port = serve_admin(config.admin, &board, Audience::Everybody, &admin_ends)?;
     let exe = std::env::current_exe().context("could not find our own binary")?;
     let keeper = Keeper::open(&config.state, config.listen);
     let notebook = keeper.as_ref().map(|keeper| keeper.notebook().clone());
@@ -104,6 +104,7 @@ pub async fn run(start: Start) -> anyhow::Result<()> {
 fn serve_admin(
     address: Option<SocketAddr>,
     board: &Arc<Board>,
+    audience: Audience,
     until: &CancellationToken,
 ) -> anyhow::Result<Option<SocketAddr>> {
     let Some(address) = address else {
@@ -112,7 +113,7 @@ fn serve_admin(
     let listener = server::listen(address)
         .with_context(|| format!("could not listen on {address} (admin)"))?;
     let port = listener.local_addr().ok();
-    let served = admin::serve(Arc::clone(board), listener, until.clone());
+    let served = admin::serve(Arc::clone(board), listener, audience, until.clone());
     tokio::spawn(served);
     Ok(port)
 }

@@ -13,6 +13,7 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
 
 use http::Request;
+use http::header::{CONNECTION, HeaderValue};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -39,6 +40,8 @@ pub struct Server<D> {
     proxy: Arc<Proxy<D>>,
     connections: Arc<Semaphore>,
     tasks: TaskTracker,
+    /// Every answer is the last on its connection.
+    winding_down: Arc<AtomicBool>,
     drain: CancellationToken,
 }
 
@@ -48,6 +51,7 @@ impl<D> Clone for Server<D> {
             proxy: Arc::clone(&self.proxy),
             connections: Arc::clone(&self.connections),
             tasks: self.tasks.clone(),
+            winding_down: Arc::clone(&self.winding_down),
             drain: self.drain.clone(),
         }
     }
@@ -60,6 +64,7 @@ impl<D: Dial> Server<D> {
             proxy,
             connections: Arc::new(Semaphore::new(connections)),
             tasks: TaskTracker::new(),
+            winding_down: Arc::default(),
             drain: CancellationToken::new(),
         }
     }
@@ -115,11 +120,16 @@ impl<D: Dial> Server<D> {
         I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         let (proxy, client) = (&self.proxy, &client);
+        let winding_down = &*self.winding_down;
         let (begun, answering) = (&Notify::new(), &AtomicBool::new(false));
         let service = service_fn(move |request: Request<Incoming>| async move {
             answering.store(true, Relaxed);
             begun.notify_waiters();
-            let response = proxy.serve(client, request).await;
+            let mut response = proxy.serve(client, request).await;
+            if winding_down.load(Relaxed) {
+                let close = HeaderValue::from_static("close");
+                response.headers_mut().insert(CONNECTION, close);
+            }
             answering.store(false, Relaxed);
             Ok::<_, Infallible>(response)
         });
@@ -153,6 +163,12 @@ impl<D: Dial> Server<D> {
         if let Err(error) = ended {
             tracing::trace!(%error, "a client connection broke off");
         }
+    }
+
+    /// From now on every answer is the last on its connection, so that clients connect anew, elsewhere
+    /// once they have learned to. Accepts and serves as before: who has not learned it yet is answered.
+    pub fn wind_down(&self) {
+        self.winding_down.store(true, Relaxed);
     }
 
     /// Stops accepting and ends kept connections; resolves when every exchange has ended.
@@ -238,6 +254,44 @@ mod tests {
             assert!(answer.starts_with("HTTP/1.1 404 "), "{answer}");
         }
         TcpStream::connect(address).expect_err("nobody is let in any more");
+    }
+
+    /// Asks on a connection, and reads as far as the head of the answer goes.
+    fn ask(client: &mut TcpStream) -> String {
+        let request = b"GET / HTTP/1.1\r\nhost: a\r\n\r\n";
+        client.write_all(request).expect("sent");
+        let mut answer = Vec::new();
+        while !answer.ends_with(b"}\n") {
+            let mut piece = [0; 1024];
+            let read = client.read(&mut piece).expect("an answer");
+            assert!(read > 0, "it broke off");
+            answer.extend_from_slice(&piece[..read]);
+        }
+        String::from_utf8(answer).expect("text")
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn while_it_winds_down_it_serves_as_before_but_keeps_no_connection() {
+        let (server, address) = listening();
+        tokio::task::spawn_blocking(move || {
+            let connect = || TcpStream::connect(address).expect("it is let in");
+            let mut kept = connect();
+            for _ in 0..3 {
+                assert!(!ask(&mut kept).contains("connection: close"), "it is kept");
+            }
+
+            server.wind_down();
+
+            for mut client in [kept, connect(), connect()] {
+                let answer = ask(&mut client);
+                assert!(answer.starts_with("HTTP/1.1 404 "), "{answer}");
+                assert!(answer.contains("connection: close\r\n"), "{answer}");
+                let read = client.read(&mut [0; 1]).expect("a clean end");
+                assert_eq!(read, 0, "the gate closes it");
+            }
+        })
+        .await
+        .expect("no panic");
     }
 
     #[tokio::test(start_paused = true)]

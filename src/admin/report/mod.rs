@@ -10,15 +10,15 @@ use std::time::{Duration, Instant};
 use serde::Serialize;
 
 use super::board::{self, Present, Steered};
+use super::find;
 use crate::admission::slots::Slots;
 use crate::guests::{self, Stage};
 use crate::ports::{Missing, Outage, ReplicaView};
-use crate::revision::RevisionId;
 
 pub(super) use decision::decisions;
 pub use decision::{Clamp, Decision, Panicking, Reading, Wishes};
 pub use explained::Explained;
-pub(super) use explained::explained;
+pub(super) use explained::{explained, explained_left_alone};
 
 /// A revision as it is now.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -53,51 +53,47 @@ pub struct Revision {
     /// What seems to be wrong with a start that takes long.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub diagnosis: Option<String>,
+    /// What else a person should know, each a sentence.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub remarks: Vec<String>,
     /// Measured time from start to ready; `null` before the first.
     pub typical_start_ms: Option<f64>,
     /// Measured time a request occupies a slot; `null` before the first.
     pub typical_service_ms: Option<f64>,
-    /// What else a person should know; left out where there is nothing.
-    #[serde(flatten)]
-    pub told: Told,
 }
 
-/// What a person should know of a revision.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct Told {
-    /// What of its settings could not be understood; those before them hold.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub complaints: Vec<String>,
-    /// Whatever else, each a sentence: who else scales it, routes that cut its requests short.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub remarks: Vec<String>,
+/// What there is under one name.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(untagged)]
+pub enum Listed {
+    /// A revision.
+    Here(Box<Revision>),
+    /// One that is left alone.
+    LeftAlone(LeftAlone),
 }
 
-/// A revision whose settings were never understood: it serves nobody and nothing scales it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Unread {
-    /// Its name.
+impl From<Revision> for Listed {
+    fn from(revision: Revision) -> Self {
+        Self::Here(Box::new(revision))
+    }
+}
+
+impl From<LeftAlone> for Listed {
+    fn from(left: LeftAlone) -> Self {
+        Self::LeftAlone(left)
+    }
+}
+
+/// A revision that was found and is not scaled here. It has nothing else.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct LeftAlone {
+    /// What it would be called.
     pub name: String,
-    /// Why, and what else there is to know.
-    #[serde(flatten)]
-    pub told: Told,
-}
-
-/// A revision that is not there, but told about.
-pub(super) fn unread((id, told): (RevisionId, board::Told)) -> Unread {
-    Unread {
-        name: id.to_string(),
-        told: told.into(),
-    }
-}
-
-impl From<board::Told> for Told {
-    fn from(told: board::Told) -> Self {
-        Self {
-            complaints: told.complaints,
-            remarks: told.remarks,
-        }
-    }
+    /// What it is, as a person finds it.
+    pub owner: String,
+    /// Why it is left alone.
+    pub left_alone: String,
 }
 
 /// One running model server.
@@ -233,9 +229,21 @@ pub(super) fn revision(present: &Present) -> Revision {
             .and_then(|world| world.outage.as_deref())
             .map(|found| outage(found, present.now)),
         diagnosis: world.and_then(|world| world.diagnosis.clone()),
+        remarks: present
+            .steered
+            .as_ref()
+            .map_or_else(Vec::new, |steered| steered.remarks.clone()),
         typical_start_ms: world.and_then(|world| world.typical_start).map(millis),
         typical_service_ms: present.reading.typical_service.map(millis),
-        told: present.told.clone().map(Told::from).unwrap_or_default(),
+    }
+}
+
+/// One that is not scaled here.
+pub(super) fn left_alone(left: &find::LeftAlone) -> LeftAlone {
+    LeftAlone {
+        name: left.name.to_string(),
+        owner: left.owner.clone(),
+        left_alone: left.why.clone(),
     }
 }
 
