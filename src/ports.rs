@@ -165,8 +165,13 @@ pub struct ScaleError(pub String);
 
 /// Asks the world for more or fewer replicas of one revision.
 pub trait Scaler: Send + Sync + 'static {
-    /// Sets the wanted number. Idempotent; returns when the wish is noted, not when it is true.
-    fn scale_to(&self, replicas: u32) -> impl Future<Output = Result<(), ScaleError>> + Send;
+    /// Sets the wanted number, and tells why in words for a person. Idempotent; returns when the wish
+    /// is noted, not when it is true.
+    fn scale_to(
+        &self,
+        replicas: u32,
+        why: &str,
+    ) -> impl Future<Output = Result<(), ScaleError>> + Send;
 }
 
 /// What a backend may ask about the requests at its replicas before it stops one.
@@ -185,6 +190,11 @@ pub trait Occupancy: Send + Sync + 'static {
     /// Replicas that hold requests they did not answer within any budget, each told once: their
     /// slots come back only when they end.
     fn stuck(&self) -> Vec<ReplicaId>;
+    /// Replicas in service that could not be reached just now and get no request until they can be:
+    /// who knows how to look at one should do so at once.
+    fn suspects(&self) -> Vec<ReplicaId> {
+        Vec::new()
+    }
     /// No request occupies this replica (or it is unknown).
     fn is_vacant(&self, replica: ReplicaId) -> bool;
     /// Replicas in service that no request occupies, each with when the last one left it; `None`
