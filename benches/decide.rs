@@ -160,7 +160,7 @@ fn each(since: Instant) -> f64 {
 struct Agrees;
 
 impl Scaler for Agrees {
-    async fn scale_to(&self, _: u32) -> Result<(), ScaleError> {
+    async fn scale_to(&self, _: u32, _why: &str) -> Result<(), ScaleError> {
         Ok(())
     }
 }

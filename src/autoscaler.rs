@@ -196,8 +196,9 @@ where
         if decision.changes(asked)
             && let Some(replicas) = decision.replicas
         {
-            self.announce(asked, replicas, &decision);
-            match self.scaler.scale_to(replicas).await {
+            let why = decision.reason().to_string();
+            self.announce(asked, replicas, &why);
+            match self.scaler.scale_to(replicas, &why).await {
                 Ok(()) => {
                     self.decisions.steer(|s| s.note_asked(replicas));
                     done = true;
@@ -229,11 +230,10 @@ where
         });
     }
 
-    fn announce(&self, asked: Option<u32>, replicas: u32, decision: &Decision) {
+    fn announce(&self, asked: Option<u32>, replicas: u32, reason: &str) {
         let from = asked.unwrap_or(0);
         if from != replicas {
-            let reason = decision.reason();
-            tracing::info!(revision = %self.id, from, to = replicas, %reason, "scale");
+            tracing::info!(revision = %self.id, from, to = replicas, reason, "scale");
         }
     }
 }

@@ -172,8 +172,13 @@ pub struct ScaleError(pub String);
 
 /// Asks the world for more or fewer replicas of one revision.
 pub trait Scaler: Send + Sync + 'static {
-    /// Sets the wanted number. Idempotent; returns when the wish is noted, not when it is true.
-    fn scale_to(&self, replicas: u32) -> impl Future<Output = Result<(), ScaleError>> + Send;
+    /// Sets the wanted number, and tells why in words for a person. Idempotent; returns when the wish
+    /// is noted, not when it is true.
+    fn scale_to(
+        &self,
+        replicas: u32,
+        why: &str,
+    ) -> impl Future<Output = Result<(), ScaleError>> + Send;
 }
 
 /// What a backend may ask about the requests at its replicas before it stops one.

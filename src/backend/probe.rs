@@ -4,7 +4,12 @@ use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use bytes::Bytes;
+use http::{Request, StatusCode, header};
+use http_body_util::{BodyExt, Empty, Limited};
+use hyper::body::Incoming;
+use hyper::client::conn::http1;
+use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
@@ -12,9 +17,9 @@ use super::seams::{Probe, Sight};
 use crate::revision::Endpoint;
 
 /// The longest one look may take.
-const LOOK: Duration = Duration::from_secs(1);
-/// The longest status line read.
-const STATUS_BYTES: usize = 1024;
+pub(super) const LOOK: Duration = Duration::from_secs(1);
+/// The longest answer that is listened to.
+const MOST_BYTES: usize = 64 * 1024;
 
 /// Looks over the network: an accepted connection, or an HTTP answer of 200 to 399.
 #[derive(Clone, Copy, Debug)]
@@ -22,21 +27,23 @@ pub struct NetProbe;
 
 impl Probe for NetProbe {
     async fn look(&self, endpoint: Endpoint, path: Option<&str>) -> Sight {
-        let Ok(Ok(mut stream)) = timeout(LOOK, connect(endpoint.0)).await else {
+        let Ok(Ok(stream)) = timeout(LOOK, connect(endpoint.0)).await else {
             return Sight::Nobody;
         };
         let Some(path) = path else {
             return Sight::Ready;
         };
-        match timeout(LOOK, ask(&mut stream, endpoint, path)).await {
-            Ok(Ok(status)) => {
-                tokio::spawn(listen_to_the_end(stream));
-                judge(&status, path)
+        match get(stream, endpoint.0, path).await {
+            Ok(answer) => {
+                let status = answer.status;
+                // Closing in the middle of its answer would look like an error in the server's log.
+                tokio::spawn(answer.body());
+                match status.as_u16() {
+                    200..=399 => Sight::Ready,
+                    _ => Sight::NotReady(format!("answers GET {path} with {status}")),
+                }
             }
-            Ok(Err(error)) => Sight::NotReady(format!("breaks off on GET {path} ({error})")),
-            Err(_) => Sight::NotReady(format!(
-                "accepts connections but leaves GET {path} unanswered"
-            )),
+            Err(what) => Sight::NotReady(what),
         }
     }
 }
@@ -52,53 +59,71 @@ pub(super) async fn connect(address: SocketAddr) -> io::Result<TcpStream> {
     Ok(stream)
 }
 
-/// Returns the status line.
-async fn ask(stream: &mut TcpStream, endpoint: Endpoint, path: &str) -> io::Result<String> {
-    let request = format!(
-        "GET {path} HTTP/1.1\r\nHost: {endpoint}\r\nUser-Agent: holdgate-probe\r\n\
-         Accept: */*\r\nConnection: close\r\n\r\n"
-    );
-    stream.write_all(request.as_bytes()).await?;
-    let mut line = Vec::new();
-    while line.len() < STATUS_BYTES && !line.contains(&b'\n') {
-        if stream.read_buf(&mut line).await? == 0 {
-            return Err(io::ErrorKind::UnexpectedEof.into());
-        }
+/// What somebody answers.
+pub(super) struct Answer {
+    pub(super) status: StatusCode,
+    rest: Incoming,
+}
+
+impl Answer {
+    /// The rest of it, unless it is too long or never ends: then nothing.
+    pub(super) async fn body(self) -> Bytes {
+        let all = Limited::new(self.rest, MOST_BYTES).collect();
+        let all = timeout(LOOK, all).await;
+        all.map_or_else(
+            |_| Bytes::new(),
+            |all| all.map(|all| all.to_bytes()).unwrap_or_default(),
+        )
     }
-    let line = line.split(|&byte| byte == b'\n').next().unwrap_or_default();
-    Ok(String::from_utf8_lossy(line).trim_end().to_owned())
 }
 
-/// Closing in the middle of its answer would look like an error in the server's log.
-async fn listen_to_the_end(mut stream: TcpStream) {
-    let mut rest = [0; 4096];
-    let reading = async { while stream.read(&mut rest).await.is_ok_and(|n| n > 0) {} };
-    // One that never ends is cut off.
-    let _ = timeout(LOOK, reading).await;
-}
-
-fn judge(status_line: &str, path: &str) -> Sight {
-    let status = status_line
-        .strip_prefix("HTTP/1")
-        .and_then(|rest| rest.split_once(' '));
-    let Some((_, status)) = status else {
-        return Sight::NotReady(format!(
+/// Asks once and closes the connection after the answer. What is wrong otherwise, in words.
+pub(super) async fn get(stream: TcpStream, at: SocketAddr, path: &str) -> Result<Answer, String> {
+    match timeout(LOOK, ask(stream, at, path)).await {
+        Ok(Ok(answer)) => Ok(answer),
+        Ok(Err(error)) if error.is_parse() => Err(format!(
             "answers GET {path} with something that is not HTTP"
-        ));
-    };
-    let code: u16 = status
-        .get(..3)
-        .and_then(|code| code.parse().ok())
-        .unwrap_or(0);
-    match code {
-        200..=399 => Sight::Ready,
-        _ => Sight::NotReady(format!("answers GET {path} with {status}")),
+        )),
+        Ok(Err(error)) => Err(format!("breaks off on GET {path} ({error})")),
+        Err(_) => Err(format!(
+            "accepts connections but leaves GET {path} unanswered"
+        )),
     }
+}
+
+async fn ask(stream: TcpStream, at: SocketAddr, path: &str) -> hyper::Result<Answer> {
+    let mut client = http1::Builder::new();
+    let (mut sender, connection) = client
+        .title_case_headers(true)
+        .handshake(TokioIo::new(stream))
+        .await?;
+    // It ends with the answer, or when nobody waits for one any more.
+    tokio::spawn(connection);
+    let mut request = Request::new(Empty::<Bytes>::new());
+    // A path that is none cannot be asked for: the root then says that somebody is there.
+    *request.uri_mut() = path.parse().unwrap_or_default();
+    let host = at.to_string();
+    let headers = [
+        (header::HOST, host.as_str()),
+        (header::USER_AGENT, "holdgate-probe"),
+        (header::ACCEPT, "*/*"),
+        (header::CONNECTION, "close"),
+    ];
+    for (name, value) in headers {
+        let value = value.parse().expect("an address and a word are headers");
+        request.headers_mut().insert(name, value);
+    }
+    let response = sender.send_request(request).await?;
+    Ok(Answer {
+        status: response.status(),
+        rest: response.into_body(),
+    })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
     use tokio::net::TcpListener;
 
     /// Answers one connection and returns what it was asked.

@@ -137,7 +137,7 @@ impl Supervisor {
 }
 
 impl Scaler for Supervisor {
-    async fn scale_to(&self, replicas: u32) -> Result<(), ScaleError> {
+    async fn scale_to(&self, replicas: u32, _why: &str) -> Result<(), ScaleError> {
         self.commands
             .send(Command::Scale(replicas))
             .map_err(|_| ScaleError("this revision has been stopped".into()))

@@ -82,7 +82,7 @@ fn replica(id: u64, state: ReplicaState) -> ReplicaView {
 struct Agrees;
 
 impl Scaler for Agrees {
-    async fn scale_to(&self, _replicas: u32) -> Result<(), ScaleError> {
+    async fn scale_to(&self, _replicas: u32, _why: &str) -> Result<(), ScaleError> {
         Ok(())
     }
 }

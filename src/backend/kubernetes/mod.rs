@@ -6,9 +6,14 @@
 //! [`Present`] → the pods' own actor → [`World`](crate::ports::World).
 
 pub mod claim;
+pub mod door;
+pub mod look;
 pub mod objects;
+pub mod pods;
 pub mod seams;
 
 pub use claim::{Claim, Claims, Component, Obstacle, Remark, Settings};
+pub use look::{Look, NetLook};
 pub use objects::{ObjectRef, PodView, Present, Workload};
+pub use pods::{PodSettings, Pods};
 pub use seams::{Announcer, Api, ApiError, Gravity, Notice, Tenure};

@@ -81,7 +81,7 @@ async fn stopping_waits_for_the_busy_ones_until_the_deadline() {
     assert!(processes[1].terminated.unwrap() < begun + SECOND);
     let reason = scene.world.borrow().outage.clone().unwrap().reason;
     assert_eq!(reason, OutageReason::Draining);
-    assert!(scene.supervisor.scale_to(1).await.is_err());
+    assert!(scene.supervisor.scale_to(1, "a test").await.is_err());
 }
 
 #[tokio::test(start_paused = true)]

@@ -86,7 +86,7 @@ impl Scene {
     }
 
     async fn scale_to(&self, replicas: u32) {
-        self.supervisor.scale_to(replicas).await.unwrap();
+        self.supervisor.scale_to(replicas, "a test").await.unwrap();
     }
 
     /// Waits for what the world must come to.

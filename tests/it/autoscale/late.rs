@@ -21,7 +21,7 @@ struct Prompt {
 }
 
 impl Scaler for Prompt {
-    async fn scale_to(&self, replicas: u32) -> Result<(), ScaleError> {
+    async fn scale_to(&self, replicas: u32, _why: &str) -> Result<(), ScaleError> {
         let ready = |id| ReplicaView {
             id: ReplicaId(id),
             name: None,

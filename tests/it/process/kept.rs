@@ -75,7 +75,7 @@ fn plays_a_gate() {
             ..shell(script)
         };
         let (supervisor, mut world) = supervise(spec);
-        supervisor.scale_to(1).await.unwrap();
+        supervisor.scale_to(1, "a test").await.unwrap();
         // Nobody lets go of it: it ends only by being killed.
         while world.changed().await.is_ok() {}
     });

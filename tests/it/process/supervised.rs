@@ -6,7 +6,7 @@ use super::*;
 async fn repeated_crashes_are_explained_with_the_last_lines_of_stderr() {
     let script = "for i in 1 2 3; do echo line $i >&2; done; echo CUDA out of memory >&2; exit 3";
     let (supervisor, mut world) = supervise(shell(script));
-    supervisor.scale_to(1).await.unwrap();
+    supervisor.scale_to(1, "a test").await.unwrap();
 
     let outage = seen(&mut world, |world| world.outage.is_some())
         .await
@@ -22,7 +22,7 @@ async fn repeated_crashes_are_explained_with_the_last_lines_of_stderr() {
 #[tokio::test]
 async fn a_command_that_is_not_there_is_named_at_once() {
     let (supervisor, mut world) = supervise(spec(&["no-such-model-server", "--port", "{port}"]));
-    supervisor.scale_to(1).await.unwrap();
+    supervisor.scale_to(1, "a test").await.unwrap();
 
     let outage = seen(&mut world, |world| world.outage.is_some())
         .await
@@ -49,7 +49,7 @@ async fn a_server_that_ignores_sigterm_is_killed_after_its_time() {
         ..shell(script)
     };
     let (supervisor, _world) = supervise(spec);
-    supervisor.scale_to(1).await.unwrap();
+    supervisor.scale_to(1, "a test").await.unwrap();
     let pid = pid_in(&file_in(&dir, "pid")).await;
     let begun = Instant::now();
 
@@ -68,7 +68,7 @@ async fn a_server_that_finishes_on_sigterm_is_given_the_time() {
         ..shell(script)
     };
     let (supervisor, _world) = supervise(spec);
-    supervisor.scale_to(1).await.unwrap();
+    supervisor.scale_to(1, "a test").await.unwrap();
     let pid = pid_in(&file_in(&dir, "pid")).await;
 
     supervisor.stop(Instant::now()).await;
@@ -108,12 +108,12 @@ fn plays_a_server() {
 #[tokio::test]
 async fn a_server_on_its_port_becomes_ready_and_stops_when_it_is_not_wanted() {
     let (supervisor, mut world) = supervise(listener("{port}"));
-    supervisor.scale_to(2).await.unwrap();
+    supervisor.scale_to(2, "a test").await.unwrap();
     let present = seen(&mut world, |world| world.count(ReplicaState::Ready) == 2).await;
     assert_ne!(present.replicas[0].endpoint, present.replicas[1].endpoint);
     assert!(present.typical_start.unwrap() > Duration::ZERO);
 
-    supervisor.scale_to(0).await.unwrap();
+    supervisor.scale_to(0, "a test").await.unwrap();
 
     seen(&mut world, |world| world.replicas.is_empty()).await;
     supervisor.stop(Instant::now()).await;
@@ -131,7 +131,7 @@ async fn a_killed_server_is_back_without_being_asked_for() {
     ];
     spec.dir = Some(dir.path().to_owned());
     let (supervisor, mut world) = supervise(spec);
-    supervisor.scale_to(1).await.unwrap();
+    supervisor.scale_to(1, "a test").await.unwrap();
     let first = seen(&mut world, |world| world.count(ReplicaState::Ready) == 1).await;
 
     kill_process(pid_in(&file_in(&dir, "pid")).await, Signal::KILL).unwrap();
@@ -150,7 +150,7 @@ async fn a_server_that_ignores_its_port_is_named_with_the_one_it_has() {
     spec.readiness.timeout = Duration::from_millis(1500);
     let (supervisor, mut world) = supervise(spec);
     supervisor.set_failed_starts(1);
-    supervisor.scale_to(1).await.unwrap();
+    supervisor.scale_to(1, "a test").await.unwrap();
 
     let port = seen(&mut world, |world| !world.replicas.is_empty())
         .await
@@ -182,7 +182,7 @@ async fn a_server_that_does_not_know_the_readiness_path_is_named() {
     };
     let (supervisor, mut world) = supervise(spec);
     supervisor.set_failed_starts(1);
-    supervisor.scale_to(1).await.unwrap();
+    supervisor.scale_to(1, "a test").await.unwrap();
 
     let outage = seen(&mut world, |world| world.outage.is_some())
         .await

@@ -1,0 +1,371 @@
+//! Where a pod takes requests, and how it is found out whether it does: from what a person wrote and
+//! what stands in the template. Asks nobody; what an answer means is decided here too.
+
+use serde_json::Value;
+
+use super::objects::{Container, ReadinessProbe, Template};
+use crate::backend::spec::{Model, PodSpec, Protocol};
+
+/// The port of a model server that names none.
+const USUAL_PORT: u16 = 8080;
+/// What `KServe` calls the container of the model server, now and in earlier days.
+const MODEL_SERVERS: [&str; 2] = ["kserve-container", "kfserving-container"];
+/// How a model server is told what its model is called.
+const NAME_FLAGS: [&str; 2] = ["--model_name", "--model-name"];
+
+/// Where a pod takes requests, and how to look whether it does.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Door {
+    /// Where requests go.
+    pub port: u16,
+    /// What is asked, in this order: the next only where the one before does not know.
+    pub asks: Vec<Ask>,
+}
+
+/// One thing that can be asked of a pod.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Ask {
+    /// `GET` of a path answers 200 to 399.
+    Path {
+        /// The path.
+        path: String,
+        /// The port that is asked.
+        port: u16,
+    },
+    /// The state of a model by the first version of the protocol.
+    ModelV1 {
+        /// The path.
+        path: String,
+    },
+    /// The state of a model by the second version.
+    ModelV2 {
+        /// The path.
+        path: String,
+    },
+    /// The state of the whole server by the second version.
+    ServerV2 {
+        /// The path.
+        path: String,
+    },
+    /// A connection is accepted.
+    Connection {
+        /// At which port.
+        port: u16,
+    },
+    /// Kubelet says so: it can look in ways that nobody else can.
+    Kubelet,
+}
+
+/// What an answer means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Meaning {
+    /// It takes requests.
+    Ready,
+    /// Not yet.
+    NotYet,
+    /// This server has no word for what was asked: something else tells.
+    Unknown,
+}
+
+impl Door {
+    /// What is written counts; what is left open is found.
+    #[must_use]
+    pub fn find(written: &PodSpec, found: &Template) -> Self {
+        let container = model_server(found);
+        let named = container.and_then(|container| container.ports.first());
+        let port = written.port.or(named.map(|port| port.number));
+        let port = port.unwrap_or(USUAL_PORT);
+        let mut asks = Vec::new();
+        if let Some(path) = written.readiness_path.clone() {
+            asks.push(Ask::Path { path, port });
+        } else {
+            if let Some(model) = &written.model {
+                asks.extend(about(model, container));
+            }
+            asks.push(as_kubelet(container, port));
+        }
+        Self { port, asks }
+    }
+}
+
+impl Ask {
+    /// What is requested; `None` where there is no request.
+    #[must_use]
+    pub fn path(&self) -> Option<&str> {
+        match self {
+            Self::Path { path, .. }
+            | Self::ModelV1 { path }
+            | Self::ModelV2 { path }
+            | Self::ServerV2 { path } => Some(path),
+            Self::Connection { .. } | Self::Kubelet => None,
+        }
+    }
+
+    /// Where it is asked; `None` asks where requests go.
+    #[must_use]
+    pub const fn port(&self) -> Option<u16> {
+        match self {
+            Self::Path { port, .. } | Self::Connection { port } => Some(*port),
+            Self::ModelV1 { .. } | Self::ModelV2 { .. } | Self::ServerV2 { .. } | Self::Kubelet => {
+                None
+            }
+        }
+    }
+
+    /// What this answer to it means.
+    #[must_use]
+    pub fn meaning(&self, status: u16, body: &[u8]) -> Meaning {
+        match (self, status) {
+            (Self::ModelV1 { .. } | Self::ModelV2 { .. } | Self::ServerV2 { .. }, 404) => {
+                Meaning::Unknown
+            }
+            // Triton's word for a model that it does not know is also that for one that is loading;
+            // its word for the whole server tells them apart.
+            (Self::ModelV2 { .. }, 400) => Meaning::Unknown,
+            (Self::ModelV1 { .. }, 200) if !has_a_version(body) => Meaning::NotYet,
+            (_, 200..=399) => Meaning::Ready,
+            _ => Meaning::NotYet,
+        }
+    }
+}
+
+/// The container that takes the requests.
+fn model_server(template: &Template) -> Option<&Container> {
+    let called = |name: &str| template.containers.iter().find(|c| c.name == name);
+    let known = MODEL_SERVERS.into_iter().find_map(called);
+    known.or(template.containers.first())
+}
+
+fn about(model: &Model, container: Option<&Container>) -> Vec<Ask> {
+    let told = container.and_then(|container| name_in(&container.args));
+    let name = told.unwrap_or(&model.name);
+    match model.protocol {
+        Protocol::V1 => vec![Ask::ModelV1 {
+            path: format!("/v1/models/{name}"),
+        }],
+        Protocol::V2 => {
+            let server = "/v2/health/ready".to_owned();
+            let path = format!("/v2/models/{name}/ready");
+            vec![Ask::ModelV2 { path }, Ask::ServerV2 { path: server }]
+        }
+    }
+}
+
+/// What the server is told its model is called. It may stand in a shell's command line.
+fn name_in(args: &[String]) -> Option<&str> {
+    let mut words = args.iter().flat_map(|arg| arg.split_whitespace());
+    while let Some(word) = words.next() {
+        for flag in NAME_FLAGS {
+            match word.strip_prefix(flag) {
+                Some("") => return words.next().filter(|name| is_plain(name)),
+                Some(rest) if rest.starts_with('=') => {
+                    return Some(&rest[1..]).filter(|name| is_plain(name));
+                }
+                _ => {}
+            }
+        }
+    }
+    None
+}
+
+/// What a variable or a quote stands for is not known here.
+fn is_plain(name: &str) -> bool {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
+    !name.is_empty() && name.chars().all(plain)
+}
+
+fn as_kubelet(container: Option<&Container>, port: u16) -> Ask {
+    match container.and_then(|container| container.readiness.clone()) {
+        Some(ReadinessProbe::Http { path, port }) => Ask::Path { path, port },
+        Some(ReadinessProbe::Tcp { port }) => Ask::Connection { port },
+        Some(ReadinessProbe::Kubelet) => Ask::Kubelet,
+        None => Ask::Connection { port },
+    }
+}
+
+/// `TensorFlow` Serving answers 200 for every model it knows, and tells in the body whether a version
+/// of it is loaded. What is no such body says nothing against it.
+fn has_a_version(body: &[u8]) -> bool {
+    let Ok(body) = serde_json::from_slice::<Value>(body) else {
+        return true;
+    };
+    let Some(versions) = body.get("model_version_status").and_then(Value::as_array) else {
+        return true;
+    };
+    let available = |version: &Value| version.get("state") == Some(&"AVAILABLE".into());
+    versions.iter().any(available)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::backend::kubernetes::objects::Port;
+
+    fn container(name: &str, ports: &[u16], readiness: Option<ReadinessProbe>) -> Container {
+        let port = |&number| Port { name: None, number };
+        Container {
+            name: name.into(),
+            ports: ports.iter().map(port).collect(),
+            readiness,
+            ..Container::default()
+        }
+    }
+
+    fn template(containers: Vec<Container>) -> Template {
+        Template {
+            containers,
+            ..Template::default()
+        }
+    }
+
+    fn asking(protocol: Protocol) -> PodSpec {
+        let name = "flowers".into();
+        PodSpec {
+            model: Some(Model { name, protocol }),
+            ..PodSpec::default()
+        }
+    }
+
+    fn path(path: &str, port: u16) -> Ask {
+        let path = path.into();
+        Ask::Path { path, port }
+    }
+
+    fn v1(path: &str) -> Ask {
+        Ask::ModelV1 { path: path.into() }
+    }
+
+    fn v2(path: &str) -> Ask {
+        Ask::ModelV2 { path: path.into() }
+    }
+
+    #[test]
+    fn the_port_is_the_written_one_then_the_model_servers_first_then_8080() {
+        let sidecar = || container("agent", &[9081], None);
+        let server = || container("kserve-container", &[9000, 9001], None);
+        let written = PodSpec {
+            port: Some(7000),
+            ..PodSpec::default()
+        };
+        //            written   containers => port
+        let table = [
+            (written.clone(), vec![sidecar(), server()], 7000),
+            (PodSpec::default(), vec![sidecar(), server()], 9000),
+            (PodSpec::default(), vec![sidecar()], 9081),
+            (
+                PodSpec::default(),
+                vec![container("model", &[], None)],
+                8080,
+            ),
+            (PodSpec::default(), vec![], 8080),
+        ];
+        for (written, containers, port) in table {
+            let door = Door::find(&written, &template(containers.clone()));
+            assert_eq!(door.port, port, "{containers:?}");
+        }
+    }
+
+    #[test]
+    fn a_written_path_is_all_that_is_asked() {
+        let written = PodSpec {
+            readiness_path: Some("/up".into()),
+            ..asking(Protocol::V1)
+        };
+        let door = Door::find(&written, &template(vec![container("m", &[9000], None)]));
+        assert_eq!(door.asks, [path("/up", 9000)]);
+    }
+
+    #[test]
+    fn the_model_is_asked_before_what_kubelet_asks() {
+        let http = ReadinessProbe::Http {
+            path: "/healthz".into(),
+            port: 9999,
+        };
+        let tcp = ReadinessProbe::Tcp { port: 9000 };
+        let of = |spec: &PodSpec, probe| {
+            Door::find(spec, &template(vec![container("m", &[9000], probe)])).asks
+        };
+        let model = [
+            v2("/v2/models/flowers/ready"),
+            Ask::ServerV2 {
+                path: "/v2/health/ready".into(),
+            },
+            Ask::Kubelet,
+        ];
+        let connection = Ask::Connection { port: 9000 };
+        assert_eq!(
+            of(&asking(Protocol::V1), Some(http.clone())),
+            [v1("/v1/models/flowers"), path("/healthz", 9999)]
+        );
+        assert_eq!(
+            of(&asking(Protocol::V1), Some(tcp)),
+            [v1("/v1/models/flowers"), connection.clone()]
+        );
+        assert_eq!(
+            of(&asking(Protocol::V2), Some(ReadinessProbe::Kubelet)),
+            model
+        );
+        assert_eq!(of(&PodSpec::default(), None), [connection]);
+        assert_eq!(
+            of(&PodSpec::default(), Some(http)),
+            [path("/healthz", 9999)]
+        );
+    }
+
+    #[test]
+    fn the_name_that_the_server_is_told_is_the_models_name() {
+        let asked = |args: &[&str]| {
+            let mut server = container("kserve-container", &[], None);
+            server.args = args.iter().map(|&arg| arg.into()).collect();
+            Door::find(&asking(Protocol::V1), &template(vec![server]))
+                .asks
+                .remove(0)
+        };
+        assert_eq!(asked(&["--model_name=mnist"]), v1("/v1/models/mnist"));
+        assert_eq!(asked(&["--model_name", "mnist"]), v1("/v1/models/mnist"));
+        let shell = "exec serve --model-name mnist --port 8080";
+        assert_eq!(asked(&["sh", "-c", shell]), v1("/v1/models/mnist"));
+        assert_eq!(asked(&["--model_name=$(NAME)"]), v1("/v1/models/flowers"));
+        assert_eq!(asked(&["--model_names"]), v1("/v1/models/flowers"));
+    }
+
+    #[test]
+    fn what_a_server_says_of_its_model_is_understood() {
+        use Meaning::{NotYet, Ready, Unknown};
+        let loading = br#"{"model_version_status":[{"version":"1","state":"LOADING"}]}"#;
+        let swapping = br#"{"model_version_status":[
+            {"version":"2","state":"LOADING"},{"version":"1","state":"AVAILABLE"}]}"#;
+        let (first, second) = (v1("/v1/models/x"), v2("/v2/models/x/ready"));
+        let up = path("/up", 80);
+        let server = Ask::ServerV2 {
+            path: "/v2/health/ready".into(),
+        };
+        //    asked, status, body => meaning
+        let table: [(&Ask, u16, &[u8], Meaning); 16] = [
+            (&first, 200, br#"{"name":"x","ready":true}"#, Ready),
+            (&first, 200, b"", Ready),
+            (&first, 200, loading, NotYet),
+            (&first, 200, swapping, Ready),
+            (&first, 200, br#"{"model_version_status":[]}"#, NotYet),
+            (&first, 503, b"", NotYet),
+            (&first, 404, b"", Unknown),
+            (&first, 500, b"", NotYet),
+            (&second, 200, b"", Ready),
+            (&second, 503, b"", NotYet),
+            (&second, 400, b"", Unknown),
+            (&second, 404, b"", Unknown),
+            (&server, 400, b"", NotYet),
+            (&server, 404, b"", Unknown),
+            (&up, 302, b"", Ready),
+            (&up, 404, b"", NotYet),
+        ];
+        for (ask, status, body, meaning) in table {
+            let body_text = String::from_utf8_lossy(body);
+            assert_eq!(
+                ask.meaning(status, body),
+                meaning,
+                "{ask:?} {status} {body_text}"
+            );
+        }
+    }
+}

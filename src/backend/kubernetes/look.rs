@@ -1,0 +1,296 @@
+//! Looks at a pod: whether anybody listens at its door, and what it says of its model. How often is
+//! decided by who waits for it.
+
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use tokio::sync::Semaphore;
+use tokio::time::{Instant, sleep_until, timeout};
+
+use super::door::{Ask, Door, Meaning};
+use crate::backend::probe::{connect, get};
+
+/// Looks of this process under way at once; each is a socket.
+const MOST_AT_ONCE: usize = 512;
+/// Between two looks of this process at pods for which somebody waits: an eighth of a core at most.
+const HURRIED: Duration = Duration::from_micros(500);
+/// The same where nobody waits.
+const UNHURRIED: Duration = Duration::from_millis(5);
+
+/// What looks at pods need of the network. A seam: tests simulate it.
+pub trait Look: Send + Sync + 'static {
+    /// Connects, and asks for a path if there is one. Bounded in time, and connecting by `patience`.
+    fn ask(
+        &self,
+        address: SocketAddr,
+        path: Option<&str>,
+        patience: Patience,
+    ) -> impl Future<Output = Echo> + Send;
+}
+
+/// How long one look may take, and how long it may be put off for others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Patience {
+    /// To connect.
+    pub connect: Duration,
+    /// Somebody waits for this replica.
+    pub hurried: bool,
+}
+
+/// What comes back.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Echo {
+    /// Nobody listens.
+    Nobody,
+    /// A connection was accepted, and nothing was asked.
+    Open,
+    /// An answer.
+    Answer {
+        /// Its status.
+        status: u16,
+        /// The same with its name: "503 Service Unavailable".
+        called: String,
+        /// Its body, as far as it was read.
+        body: Vec<u8>,
+    },
+    /// Somebody listens, and does not answer as one should; how, for a person.
+    Odd(String),
+}
+
+/// What was found out about a pod.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Seen {
+    /// Nobody listens.
+    Nobody,
+    /// Somebody listens; what keeps it from being ready, for a person.
+    NotYet(String),
+    /// It accepts connections, and has no word for the model that it is asked for: it may be ready, or
+    /// not have come so far.
+    Guess,
+    /// It takes requests.
+    Ready,
+}
+
+/// Looks once: at one thing after the other, until one of them tells.
+pub async fn look<L: Look>(
+    eyes: &L,
+    door: &Door,
+    ip: IpAddr,
+    kubelet: bool,
+    patience: Patience,
+) -> Seen {
+    let mut unknown = None;
+    for ask in &door.asks {
+        if *ask == Ask::Kubelet {
+            return match kubelet {
+                true => Seen::Ready,
+                false => Seen::NotYet("kubelet does not call it ready yet".into()),
+            };
+        }
+        let address = SocketAddr::new(ip, ask.port().unwrap_or(door.port));
+        match eyes.ask(address, ask.path(), patience).await {
+            Echo::Nobody => return Seen::Nobody,
+            Echo::Odd(what) => return Seen::NotYet(what),
+            // Somebody listens, that much was known.
+            Echo::Open if unknown.is_some() => return Seen::Guess,
+            Echo::Open => return Seen::Ready,
+            Echo::Answer {
+                status,
+                called,
+                body,
+            } => {
+                let path = ask.path().unwrap_or_default();
+                let said = format!("answers GET {path} with {called}");
+                match ask.meaning(status, &body) {
+                    Meaning::Ready => return Seen::Ready,
+                    Meaning::NotYet if status == 200 => {
+                        return Seen::NotYet(format!("has no version of {path} loaded yet"));
+                    }
+                    Meaning::NotYet => return Seen::NotYet(said),
+                    Meaning::Unknown => unknown = Some(said),
+                }
+            }
+        }
+    }
+    Seen::NotYet(unknown.unwrap_or_else(|| "nothing can be asked of it".into()))
+}
+
+/// Looks over the network. Clones are one: together they never eat the processor.
+#[derive(Clone, Debug)]
+pub struct NetLook(Arc<Turnstile>);
+
+#[derive(Debug)]
+struct Turnstile {
+    sockets: Semaphore,
+    hurried: Mutex<Option<Instant>>,
+    unhurried: Mutex<Option<Instant>>,
+}
+
+impl NetLook {
+    /// One for the whole process.
+    #[must_use]
+    pub fn new() -> Self {
+        Self(Arc::new(Turnstile {
+            sockets: Semaphore::new(MOST_AT_ONCE),
+            hurried: Mutex::default(),
+            unhurried: Mutex::default(),
+        }))
+    }
+}
+
+impl Default for NetLook {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Turnstile {
+    /// Waits until it is this look's turn: one after another, those for whom nobody waits in a line of
+    /// their own.
+    async fn pass(&self, hurried: bool) {
+        let (line, each) = match hurried {
+            true => (&self.hurried, HURRIED),
+            false => (&self.unhurried, UNHURRIED),
+        };
+        let now = Instant::now();
+        let turn = {
+            let mut next = line.lock();
+            let turn = next.map_or(now, |next| next.max(now));
+            *next = Some(turn + each);
+            turn
+        };
+        if turn > now {
+            sleep_until(turn).await;
+        }
+    }
+}
+
+impl Look for NetLook {
+    async fn ask(&self, address: SocketAddr, path: Option<&str>, patience: Patience) -> Echo {
+        self.0.pass(patience.hurried).await;
+        let _socket = self.0.sockets.acquire().await;
+        let Ok(Ok(stream)) = timeout(patience.connect, connect(address)).await else {
+            return Echo::Nobody;
+        };
+        let Some(path) = path else {
+            return Echo::Open;
+        };
+        match get(stream, address, path).await {
+            Ok(answer) => Echo::Answer {
+                status: answer.status.as_u16(),
+                called: answer.status.to_string(),
+                body: answer.body().await.to_vec(),
+            },
+            Err(what) => Echo::Odd(what),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    const PATIENCE: Patience = Patience {
+        connect: Duration::from_secs(1),
+        hurried: true,
+    };
+
+    /// Answers by path, one connection after the other; `None` breaks off.
+    async fn server(answers: Vec<(&'static str, &'static str)>) -> SocketAddr {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        tokio::spawn(async move {
+            while let Ok((mut stream, _)) = listener.accept().await {
+                let mut request = vec![0; 1024];
+                let n = stream.read(&mut request).await.unwrap_or(0);
+                let request = String::from_utf8_lossy(&request[..n]).into_owned();
+                let path = request.split(' ').nth(1).unwrap_or_default().to_owned();
+                let known = answers.iter().find(|(known, _)| *known == path);
+                let answer = known.map_or("HTTP/1.1 404 Not Found\r\n\r\n", |(_, answer)| answer);
+                stream.write_all(answer.as_bytes()).await.ok();
+            }
+        });
+        address
+    }
+
+    async fn seen(at: SocketAddr, asks: Vec<Ask>) -> Seen {
+        let port = at.port();
+        let door = Door { port, asks };
+        look(&NetLook::new(), &door, at.ip(), false, PATIENCE).await
+    }
+
+    fn model() -> Ask {
+        let path = "/v1/models/x".into();
+        Ask::ModelV1 { path }
+    }
+
+    #[tokio::test]
+    async fn the_state_in_tensorflow_servings_body_is_believed() {
+        let loading = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n37\r\n\
+                       {\"model_version_status\":[{\"version\":\"1\",\"state\":\"START\"\r\n\
+                       3\r\n}]}\r\n0\r\n\r\n";
+        let at = server(vec![("/v1/models/x", loading)]).await;
+        let want = "has no version of /v1/models/x loaded yet";
+        assert_eq!(seen(at, vec![model()]).await, Seen::NotYet(want.into()));
+    }
+
+    #[tokio::test]
+    async fn a_model_that_is_not_ready_is_told_with_its_answer() {
+        let busy = "HTTP/1.1 503 Service Unavailable\r\ncontent-length: 0\r\n\r\n";
+        let at = server(vec![("/v1/models/x", busy)]).await;
+        let want = "answers GET /v1/models/x with 503 Service Unavailable";
+        let asks = vec![model(), Ask::Connection { port: at.port() }];
+        assert_eq!(seen(at, asks).await, Seen::NotYet(want.into()));
+    }
+
+    #[tokio::test]
+    async fn who_does_not_know_the_model_is_asked_as_kubelet_asks() {
+        let at = server(vec![(
+            "/up",
+            "HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n",
+        )])
+        .await;
+        let probe = |path: &str| Ask::Path {
+            path: path.into(),
+            port: at.port(),
+        };
+        assert_eq!(seen(at, vec![model(), probe("/up")]).await, Seen::Ready);
+        let down = "answers GET /down with 404 Not Found";
+        let found = seen(at, vec![model(), probe("/down")]).await;
+        assert_eq!(found, Seen::NotYet(down.into()));
+        let connection = Ask::Connection { port: at.port() };
+        assert_eq!(seen(at, vec![model(), connection]).await, Seen::Guess);
+        assert!(matches!(
+            seen(at, vec![model(), Ask::Kubelet]).await,
+            Seen::NotYet(_)
+        ));
+    }
+
+    #[tokio::test]
+    async fn nobody_listens_and_nobody_is_told_apart() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let at = listener.local_addr().unwrap();
+        let connection = vec![Ask::Connection { port: at.port() }];
+        assert_eq!(seen(at, connection.clone()).await, Seen::Ready);
+        drop(listener);
+        assert_eq!(seen(at, connection).await, Seen::Nobody);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn many_looks_take_turns() {
+        let turnstile = NetLook::new().0;
+        let began = Instant::now();
+        for _ in 0..=100 {
+            turnstile.pass(true).await;
+        }
+        let took = began.elapsed();
+        assert!(took >= 100 * HURRIED && took < 210 * HURRIED, "{took:?}");
+        turnstile.pass(false).await;
+        assert_eq!(began.elapsed(), took);
+    }
+}

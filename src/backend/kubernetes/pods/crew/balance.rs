@@ -1,0 +1,184 @@
+//! Who takes requests and who is to go: takes replicas out of service, those that are not ready first,
+//! then idle ones, and puts them back when they are wanted after all.
+
+use tokio::time::Instant;
+use tracing::info;
+
+use super::{Crew, SETTLE};
+use crate::backend::kubernetes::look::Look;
+use crate::backend::kubernetes::objects::LeavingOrder;
+use crate::backend::kubernetes::pods::member::{Member, Service};
+use crate::backend::kubernetes::seams::{Announcer, Api};
+use crate::ports::Occupancy;
+use crate::revision::ReplicaId;
+
+impl<A: Api, N: Announcer, L: Look, O: Occupancy> Crew<A, N, L, O> {
+    pub(super) fn balance(&mut self, now: Instant) {
+        self.release_stuck();
+        let leaving = self
+            .present
+            .workload
+            .as_ref()
+            .map(|workload| workload.leaving);
+        if leaving == Some(LeavingOrder::Ordinal) {
+            return self.balance_by_ordinal(now);
+        }
+        let needed = self.surplus(now);
+        let victims = self.alive().filter(|member| member.is_victim()).count();
+        if victims > needed {
+            self.take_back(victims - needed, now);
+        }
+        self.retire_unready(needed, now);
+        let victims = self.alive().filter(|member| member.is_victim()).count();
+        if victims < needed {
+            self.retire_ready(needed - victims, now);
+        }
+    }
+
+    /// How many of the pods have to go.
+    fn surplus(&self, now: Instant) -> usize {
+        let (Some(wish), Some(workload)) = (&self.wish, &self.present.workload) else {
+            return 0;
+        };
+        let fresh = self.present.fresh;
+        let present = self.number.present(workload.replicas, fresh, now);
+        if !self.may_shrink() || wish.replicas >= present {
+            return 0;
+        }
+        let alive = self.alive().count();
+        // While nobody knows who would go, nobody does, unless all do.
+        let all_or_none = workload.rolling || workload.leaving == LeavingOrder::Unknown;
+        match wish.replicas {
+            0 => alive,
+            _ if all_or_none => 0,
+            wanted => alive.saturating_sub(wanted as usize),
+        }
+    }
+
+    /// Those that are not ready go first, the newest first, even in place of one that was chosen
+    /// before: it serves on.
+    fn retire_unready(&mut self, needed: usize, now: Instant) {
+        let vacant =
+            |m: &&Member| m.is_in_service() && !m.is_ready() && self.occupancy.is_vacant(m.id);
+        let mut unready: Vec<&Member> = self.members.iter().filter(vacant).collect();
+        unready.sort_by_key(|m| (m.rank(), m.was_ready, std::cmp::Reverse(m.id)));
+        let unready: Vec<ReplicaId> = unready.into_iter().map(|member| member.id).collect();
+        for id in unready {
+            let victims = self.alive().filter(|member| member.is_victim()).count();
+            let serves_on =
+                |m: &Member| m.is_alive() && m.is_ready() && m.service == Service::Retired;
+            if victims < needed {
+                self.retire_one(id);
+            } else if victims == needed
+                && let Some(other) = self.members.iter().find(|m| serves_on(m)).map(|m| m.id)
+                && self.revive(other, now)
+            {
+                self.retire_one(id);
+            } else {
+                return;
+            }
+        }
+    }
+
+    fn retire_ready(&mut self, count: usize, now: Instant) {
+        let retired = self.occupancy.retire(count);
+        let found = retired.len();
+        for id in retired {
+            let revision = self.settings.revision.clone();
+            if let Some(member) = self.member(id).filter(|m| m.service == Service::In) {
+                member.service = Service::Retired;
+                info!(%revision, pod = %member.pod.name, "draining");
+            }
+        }
+        if found < count {
+            // The throttler has not heard of all of them yet.
+            self.look_again(now + SETTLE);
+        }
+    }
+
+    fn retire_one(&mut self, id: ReplicaId) {
+        self.occupancy.retire_one(id);
+        if let Some(member) = self.member(id) {
+            member.service = Service::Retired;
+            member.looker = None;
+        }
+    }
+
+    /// Puts up to so many back into service: ready ones first, the oldest first.
+    fn take_back(&mut self, count: usize, now: Instant) {
+        let mut victims: Vec<&Member> = self.alive().filter(|m| m.is_victim()).collect();
+        victims.sort_by_key(|member| !member.is_ready());
+        let victims: Vec<ReplicaId> = victims.iter().map(|member| member.id).collect();
+        let mut left = count;
+        for id in victims {
+            if left > 0 && self.may_come_back(id, now) && self.revive(id, now) {
+                left -= 1;
+            }
+        }
+    }
+
+    /// One that its controller may be taking away at this moment is not given requests again before it
+    /// is clear that it stays.
+    fn may_come_back(&self, id: ReplicaId, now: Instant) -> bool {
+        let service = self.members.iter().find(|m| m.id == id).map(|m| m.service);
+        let Some(Service::Released(at)) = service else {
+            return true;
+        };
+        let workload = self.present.workload.as_ref();
+        let asked = workload.map_or(0, |w| self.number.present(w.replicas, true, now));
+        let settled = self.number.has_settled(now) && now >= at + SETTLE;
+        self.present.fresh && settled && self.alive().count() <= asked as usize
+    }
+
+    /// False: not yet.
+    fn revive(&mut self, id: ReplicaId, now: Instant) -> bool {
+        let back = self.occupancy.revive(&[id]).contains(&id);
+        let revision = self.settings.revision.clone();
+        let Some(member) = self.member(id) else {
+            return false;
+        };
+        // The throttler hears of one that it did not list only after we have published it.
+        member.unheard = if back { 0 } else { member.unheard + 1 };
+        if !back && member.unheard <= 2 {
+            self.look_again(now + SETTLE);
+            return false;
+        }
+        member.unheard = 0;
+        member.service = Service::In;
+        info!(%revision, pod = %member.pod.name, "back in service");
+        true
+    }
+
+    /// What it did not answer has ended: it may try again.
+    fn release_stuck(&mut self) {
+        let is_over = |m: &&Member| m.service == Service::Stuck && self.occupancy.is_vacant(m.id);
+        let over: Vec<ReplicaId> = self.members.iter().filter(is_over).map(|m| m.id).collect();
+        for id in over {
+            self.occupancy.revive(&[id]);
+            if let Some(member) = self.member(id) {
+                member.service = Service::In;
+            }
+        }
+    }
+
+    /// The highest ordinals go, whatever they hold: nobody can choose others.
+    fn balance_by_ordinal(&mut self, now: Instant) {
+        let shrinks = self.surplus(now) > 0;
+        let wanted = self.wish.as_ref().map_or(0, |wish| wish.replicas);
+        let goes = |m: &Member| shrinks && m.ordinal().is_none_or(|ordinal| ordinal >= wanted);
+        let (mut out, mut back) = (Vec::new(), Vec::new());
+        for member in self.alive() {
+            match (goes(member), member.service) {
+                (true, Service::In) => out.push(member.id),
+                (false, Service::Retired | Service::Released(_)) => back.push(member.id),
+                _ => {}
+            }
+        }
+        out.into_iter().for_each(|id| self.retire_one(id));
+        for id in back {
+            if self.may_come_back(id, now) {
+                self.revive(id, now);
+            }
+        }
+    }
+}

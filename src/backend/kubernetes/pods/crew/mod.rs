@@ -1,0 +1,244 @@
+//! The pods of one revision and what is done about them: compares what is wanted with what is. All
+//! waiting is elsewhere: `now` is an argument.
+
+mod balance;
+mod marks;
+mod sight;
+mod steer;
+mod tell;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+use tokio::time::Instant;
+
+use super::member::{Health, Member, Service};
+use super::number::Number;
+use super::trouble::Trouble;
+use super::{Command, Note, PodSettings};
+use crate::backend::kubernetes::door::Door;
+use crate::backend::kubernetes::look::Look;
+use crate::backend::kubernetes::objects::{ObjectRef, Present, Template};
+use crate::backend::kubernetes::seams::{Announcer, Api, Tenure};
+use crate::ports::Occupancy;
+use crate::revision::ReplicaId;
+
+/// How long the throttler may take to hear what we have published.
+const SETTLE: Duration = Duration::from_millis(50);
+
+pub(super) struct Crew<A, N, L, O> {
+    settings: PodSettings,
+    owner: ObjectRef,
+    api: Arc<A>,
+    announcer: N,
+    eyes: Arc<L>,
+    occupancy: Arc<O>,
+    tell: mpsc::UnboundedSender<Note>,
+    present: Present,
+    tenure: Tenure,
+    /// Nothing is steered any more.
+    free: bool,
+    door: Arc<Door>,
+    /// Oldest first.
+    members: Vec<Member>,
+    newest: u64,
+    /// Everything was listed once: what comes from then on was made before our eyes.
+    listed: bool,
+    wish: Option<Wish>,
+    number: Number,
+    trouble: Trouble,
+    typical_start: Option<Duration>,
+    /// Deletion costs that are being written.
+    marking: usize,
+    /// The workload has fewer pods than it was asked for, since then.
+    short_since: Option<Instant>,
+    /// Something could not be done yet: look again then.
+    recheck: Option<Instant>,
+    /// Waiting requests were told that no replica can come.
+    told_outage: bool,
+}
+
+/// How many replicas are wanted, and why, in words.
+#[derive(Debug)]
+struct Wish {
+    replicas: u32,
+    why: String,
+}
+
+impl<A: Api, N: Announcer, L: Look, O: Occupancy> Crew<A, N, L, O> {
+    pub(super) fn new(
+        settings: PodSettings,
+        owner: ObjectRef,
+        (api, announcer, eyes): (A, N, L),
+        occupancy: Arc<O>,
+        tell: mpsc::UnboundedSender<Note>,
+    ) -> Self {
+        Self {
+            door: Arc::new(Door::find(&settings.spec, &Template::default())),
+            typical_start: settings.typical_start,
+            settings,
+            owner,
+            api: Arc::new(api),
+            announcer,
+            eyes: Arc::new(eyes),
+            occupancy,
+            tell,
+            present: Present::default(),
+            tenure: Tenure::default(),
+            free: false,
+            members: Vec::new(),
+            newest: 0,
+            listed: false,
+            wish: None,
+            number: Number::default(),
+            trouble: Trouble::default(),
+            marking: 0,
+            short_since: None,
+            recheck: None,
+            told_outage: false,
+        }
+    }
+
+    // What is heard.
+
+    pub(super) fn obey(&mut self, command: Command, now: Instant) {
+        match command {
+            Command::Scale(replicas, why) => {
+                let grows = self
+                    .wish
+                    .as_ref()
+                    .is_none_or(|wish| wish.replicas < replicas);
+                self.wish = Some(Wish { replicas, why });
+                if grows {
+                    self.hurry();
+                }
+            }
+            Command::Set(settings) => {
+                self.settings = *settings;
+                self.find_door(now);
+            }
+            Command::LetGo => self.free = true,
+        }
+    }
+
+    /// What this gateway may do beside others.
+    pub(super) fn serve(&mut self, tenure: Tenure) {
+        self.tenure = tenure;
+    }
+
+    /// Somebody may wait for what was not waited for before.
+    pub(super) fn hurry(&mut self) {
+        if self.occupancy.is_waited_for() {
+            let lookers = self
+                .members
+                .iter()
+                .filter_map(|member| member.looker.as_ref());
+            lookers.for_each(super::looker::Looker::kick);
+        }
+    }
+
+    pub(super) fn hear(&mut self, note: Note, now: Instant) {
+        match note {
+            Note::Ready(id, life, heard) => self.became_ready(id, life, heard, now),
+            Note::Says(id, life, word) => {
+                if let Some(member) = self.member(id).filter(|member| member.life == life) {
+                    member.says = word;
+                }
+            }
+            Note::Scaled(workload, result) => self.scaled(&workload, &result, now),
+            Note::Marked(pod, result) => self.marked(&pod, &result, now),
+        }
+    }
+
+    // What is done.
+
+    /// Brings what is nearer to what is wanted. Calling it again changes nothing.
+    pub(super) fn reconcile(&mut self, now: Instant) {
+        self.recheck = None;
+        self.give_up_stuck();
+        self.suspect(now);
+        self.balance(now);
+        self.mark(now);
+        self.steer(now);
+        self.look_at_them();
+    }
+
+    /// When to reconcile again though nothing was heard.
+    pub(super) fn wake(&self, now: Instant) -> Option<Instant> {
+        let costs = self
+            .members
+            .iter()
+            .filter_map(|member| member.cost.retry_at);
+        let slow = self.explains_at(now);
+        costs
+            .filter(|&at| at > now)
+            .chain(self.number.wake(now))
+            .chain(self.recheck)
+            .chain(slow)
+            .min()
+    }
+
+    /// It and nobody else changes numbers and marks.
+    fn steers(&self) -> bool {
+        self.tenure.steers && !self.free && !self.settings.stopped
+    }
+
+    /// What is seen is how it is, and what is idle for us is idle.
+    fn may_shrink(&self) -> bool {
+        self.steers() && self.tenure.alone && self.present.fresh
+    }
+
+    /// Its replicas with a hard limit may hold requests of another gateway.
+    fn is_shut(&self) -> bool {
+        self.settings.limited && !self.tenure.alone
+    }
+
+    fn alive(&self) -> impl Iterator<Item = &Member> {
+        self.members.iter().filter(|member| member.is_alive())
+    }
+
+    /// It was taken out of service, and nothing is left in it.
+    fn may_go(&self, member: &Member) -> bool {
+        member.is_alive() && member.is_victim() && self.occupancy.is_vacant(member.id)
+    }
+
+    fn member(&mut self, id: ReplicaId) -> Option<&mut Member> {
+        self.members.iter_mut().find(|member| member.id == id)
+    }
+
+    fn look_again(&mut self, at: Instant) {
+        self.recheck = self.recheck.into_iter().chain([at]).min();
+    }
+
+    /// A replica that left requests unanswered beyond any budget: nobody here can end it.
+    fn give_up_stuck(&mut self) {
+        for id in self.occupancy.stuck() {
+            let Some(member) = self.member(id).filter(|member| member.is_alive()) else {
+                continue;
+            };
+            if !matches!(member.service, Service::Released(_)) {
+                member.service = Service::Stuck;
+            }
+            let name = member.pod.name.clone();
+            self.tell_stuck(&name);
+        }
+    }
+
+    /// What could not be reached is looked at anew: another server may be behind its door by now.
+    fn suspect(&mut self, now: Instant) {
+        for id in self.occupancy.suspects() {
+            let Some(member) = self.member(id).filter(|m| m.is_ready()) else {
+                continue;
+            };
+            let since = member.since;
+            member.begin_again(now);
+            member.since = since;
+            member.says = Some("could not be reached".into());
+        }
+    }
+
+    fn is_ready_here(&self, member: &Member) -> bool {
+        member.is_in_service() && matches!(member.health, Health::Ready(_)) && !self.is_shut()
+    }
+}

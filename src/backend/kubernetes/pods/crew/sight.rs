@@ -1,0 +1,234 @@
+//! Follows what is told of the pods: who has come, who is gone, who begins again, who takes requests.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::Instant;
+use tracing::info;
+
+use super::Crew;
+use crate::autoscale::typical_start;
+use crate::backend::kubernetes::door::Door;
+use crate::backend::kubernetes::look::Look;
+use crate::backend::kubernetes::objects::{PodView, Present, Stage};
+use crate::backend::kubernetes::pods::looker::{Looker, Sight};
+use crate::backend::kubernetes::pods::member::{Cost, Health, Member, Service};
+use crate::backend::kubernetes::pods::trouble::is_backed_off;
+use crate::backend::kubernetes::seams::{Announcer, Api};
+use crate::ports::Occupancy;
+use crate::revision::ReplicaId;
+use crate::sync::wall;
+use crate::trace::{Ending, Event, Phases, Step};
+
+/// The API tells when a pod was made in whole seconds: one that is younger has just been made.
+const YOUNG: Duration = Duration::from_secs(2);
+
+impl<A: Api, N: Announcer, L: Look, O: Occupancy> Crew<A, N, L, O> {
+    /// What is there. While nobody tells of changes, nothing is taken away.
+    pub(in crate::backend::kubernetes::pods) fn see(&mut self, present: Present, now: Instant) {
+        self.present = present;
+        if let Some(workload) = self.present.workload.clone().filter(|_| self.present.fresh) {
+            let foreign = self.number.see(&workload, now);
+            if let Some(foreign) = foreign {
+                self.overrule(foreign, now);
+            }
+        }
+        self.find_door(now);
+        let pods = std::mem::take(&mut self.present.pods);
+        if self.present.fresh {
+            let there = |member: &Member| pods.iter().any(|pod| pod.uid == member.pod.uid);
+            let (stay, gone) = std::mem::take(&mut self.members)
+                .into_iter()
+                .partition(there);
+            self.members = stay;
+            let gone: Vec<Member> = gone;
+            gone.iter().for_each(|member| self.forget(member, now));
+        }
+        for pod in &pods {
+            self.see_pod(pod, now);
+        }
+        self.present.pods = pods;
+        self.members
+            .sort_by_key(|member| (member.pod.created, member.id));
+        self.listed |= self.present.fresh;
+        self.note_shortfall(now);
+    }
+
+    fn see_pod(&mut self, pod: &Arc<PodView>, now: Instant) {
+        let known = self.members.iter().position(|m| m.pod.uid == pod.uid);
+        match known {
+            None => self.welcome(pod, now),
+            // The network around it was made anew, and everything in it with it.
+            Some(at) if has_moved(&self.members[at].pod, pod) => {
+                let member = self.members.remove(at);
+                self.forget(&member, now);
+                self.welcome(pod, now);
+            }
+            Some(at) => self.update(at, pod, now),
+        }
+    }
+
+    fn welcome(&mut self, pod: &Arc<PodView>, now: Instant) {
+        self.newest += 1;
+        let age = wall().duration_since(pod.created).unwrap_or_default();
+        let age = if age < YOUNG { Duration::ZERO } else { age };
+        let id = ReplicaId(self.newest);
+        let member = Member {
+            id,
+            health: Health::Coming,
+            since: now.checked_sub(age).unwrap_or(now),
+            seen_born: self.listed && age.is_zero(),
+            running_at: (pod.stage == Stage::Running).then_some(now),
+            stage_at: now,
+            life: 0,
+            was_ready: false,
+            backed_off: false,
+            says: None,
+            service: Service::In,
+            unheard: 0,
+            cost: Cost::default(),
+            looker: None,
+            pod: Arc::clone(pod),
+        };
+        self.note(id, Step::Launched, now);
+        self.members.push(member);
+        if pod.terminating {
+            self.occupancy.retire_one(id);
+        }
+    }
+
+    fn update(&mut self, at: usize, pod: &Arc<PodView>, now: Instant) {
+        let failed = self.settings.failed_starts.max(1);
+        let member = &mut self.members[at];
+        let was = std::mem::replace(&mut member.pod, Arc::clone(pod));
+        let (before, after) = (&was.stage, &pod.stage);
+        let runs = *after == Stage::Running;
+        let stopped = *before == Stage::Running && !runs;
+        let restarts = pod.restarts.saturating_sub(was.restarts);
+        if before != after {
+            member.stage_at = now;
+        }
+        match after {
+            Stage::Waiting(Some(why)) => member.backed_off |= is_backed_off(why),
+            Stage::Running => member.backed_off = false,
+            _ => {}
+        }
+        if member.cost.asked == Some(pod.deletion_cost) {
+            member.cost.asked = None;
+        }
+        if restarts > 0 && !member.is_ready() {
+            self.trouble.crashed(restarts.min(failed));
+            self.settings.stats.start_failed();
+        }
+        if restarts > 0 || stopped {
+            if member.is_ready() {
+                let (revision, pod) = (&self.settings.revision, &pod.name);
+                info!(%revision, %pod, "its containers have ended: looking whether they come back");
+            }
+            member.begin_again(now);
+        }
+        if runs && member.running_at.is_none() {
+            member.running_at = Some(now);
+            // Now it is worth looking often.
+            member.looker = None;
+        }
+        if let Some(looker) = &member.looker {
+            looker.hear(pod.ready);
+        }
+        if pod.terminating && !was.terminating {
+            member.looker = None;
+            self.occupancy.retire_one(member.id);
+        }
+    }
+
+    /// Nothing is left of it.
+    fn forget(&mut self, member: &Member, now: Instant) {
+        let left = member.pod.terminating || member.is_victim();
+        let ending = match (member.was_ready, left) {
+            (true, true) => Ending::Stopped,
+            (true, false) => Ending::Lost,
+            (false, _) if member.pod.restarts > 0 => Ending::StartFailed,
+            (false, _) => Ending::TakenBack,
+        };
+        self.note(member.id, Step::Gone(ending), now);
+    }
+
+    /// What is written of it or what its pods are made of may have changed.
+    pub(super) fn find_door(&mut self, _now: Instant) {
+        let Some(workload) = &self.present.workload else {
+            return;
+        };
+        let door = Door::find(&self.settings.spec, &workload.template);
+        if door != *self.door {
+            self.door = Arc::new(door);
+            self.members
+                .iter_mut()
+                .for_each(|member| member.looker = None);
+        }
+    }
+
+    /// Those that may come to take requests are looked at from the moment they have an address.
+    pub(super) fn look_at_them(&mut self) {
+        for member in &mut self.members {
+            let comes = member.is_alive() && !member.is_victim() && !member.is_ready();
+            let Some(ip) = member.pod.ip.filter(|_| comes) else {
+                member.looker = None;
+                continue;
+            };
+            if member.looker.is_none() {
+                let sight = Sight {
+                    id: member.id,
+                    life: member.life,
+                    ip,
+                    door: Arc::clone(&self.door),
+                    kubelet: member.pod.ready,
+                };
+                let (eyes, occupancy) = (Arc::clone(&self.eyes), Arc::clone(&self.occupancy));
+                member.looker = Some(Looker::start(sight, eyes, occupancy, self.tell.clone()));
+            }
+        }
+    }
+
+    pub(super) fn became_ready(&mut self, id: ReplicaId, life: u64, heard: Instant, now: Instant) {
+        let coming = |member: &&mut Member| {
+            member.life == life && !member.is_ready() && member.is_alive() && !member.is_victim()
+        };
+        let Some(member) = self.member(id).filter(coming) else {
+            return;
+        };
+        member.health = Health::Ready(now);
+        member.looker = None;
+        member.says = None;
+        let first = !std::mem::replace(&mut member.was_ready, true);
+        let (since, born) = (member.since, member.seen_born && life == 0);
+        let runs = member
+            .running_at
+            .map_or(heard, |at| at.min(heard))
+            .max(since);
+        let name = Arc::clone(&member.pod.name);
+        self.trouble.succeeded();
+        let phases = Phases {
+            spawn: runs - since,
+            listen: heard.saturating_duration_since(runs),
+            ready: now.saturating_duration_since(heard),
+        };
+        if first {
+            self.note(id, Step::Ready(phases), now);
+        }
+        if first && born {
+            let listen = phases.spawn + phases.listen;
+            self.settings.stats.start_succeeded(listen, phases.ready);
+            self.typical_start = Some(typical_start(self.typical_start, phases.total()));
+        }
+        self.tell_ready(&name, first.then_some(born), now - since);
+    }
+
+    fn note(&self, replica: ReplicaId, step: Step, now: Instant) {
+        let (tape, id) = (&self.settings.tape, replica.0);
+        tape.note(now.into_std(), || Event::Replica { id, step });
+    }
+}
+
+fn has_moved(from: &PodView, to: &PodView) -> bool {
+    matches!((from.ip, to.ip), (Some(from), Some(to)) if from != to)
+}

@@ -1,0 +1,141 @@
+//! Asks for another number of pods: more at once, fewer as far as those who may go reach.
+
+use std::sync::Arc;
+
+use tokio::time::Instant;
+use tracing::{info, warn};
+
+use super::Crew;
+use crate::backend::kubernetes::look::Look;
+use crate::backend::kubernetes::objects::Workload;
+use crate::backend::kubernetes::pods::Note;
+use crate::backend::kubernetes::pods::member::Service;
+use crate::backend::kubernetes::pods::number::{Answer, Foreign};
+use crate::backend::kubernetes::pods::plan::{Candidate, count, lowest};
+use crate::backend::kubernetes::seams::{Announcer, Api, ApiError};
+use crate::ports::Occupancy;
+
+impl<A: Api, N: Announcer, L: Look, O: Occupancy> Crew<A, N, L, O> {
+    pub(super) fn steer(&mut self, now: Instant) {
+        let Some(workload) = self.present.workload.clone() else {
+            return;
+        };
+        if !self.steers() || workload.terminating || !self.number.may_ask(&workload, now) {
+            return;
+        }
+        let present = self
+            .number
+            .present(workload.replicas, self.present.fresh, now);
+        let raised = self.raised(present);
+        let lowered = || {
+            let (lowest, wanted) = self.lowered(now)?;
+            Some(lowest.max(wanted)).filter(|&number| number < present)
+        };
+        if let Some(number) = raised {
+            self.ask(workload, number);
+        } else if let Some(number) = lowered() {
+            self.release(now);
+            self.ask(workload, number);
+        }
+    }
+
+    /// How many to ask for where there are too few.
+    fn raised(&self, present: u32) -> Option<u32> {
+        let wanted = self.wish.as_ref()?.replicas;
+        let ready = count(self.alive().filter(|member| member.is_ready()).count());
+        let most = self
+            .settings
+            .max_starting
+            .map(|most| ready.saturating_add(most));
+        let number = most.map_or(wanted, |most| wanted.min(most));
+        (number > present).then_some(number)
+    }
+
+    /// The lowest number that takes nobody who must stay, and the one that is wanted; `None` while
+    /// nothing is to be taken away.
+    pub(super) fn lowered(&self, now: Instant) -> Option<(u32, u32)> {
+        let (wish, workload) = (self.wish.as_ref()?, self.present.workload.as_ref()?);
+        let present = self
+            .number
+            .present(workload.replicas, self.present.fresh, now);
+        if !self.may_shrink() || wish.replicas >= present {
+            return None;
+        }
+        let lowest = lowest(&self.candidates(), workload.leaving, workload.rolling);
+        Some((lowest.unwrap_or(u32::MAX), wish.replicas))
+    }
+
+    fn candidates(&self) -> Vec<Candidate> {
+        let candidate = |member| super::Member::candidate(member, self.may_go(member));
+        self.alive().map(candidate).collect()
+    }
+
+    /// From now on their controller may take those who may go.
+    fn release(&mut self, now: Instant) {
+        for at in 0..self.members.len() {
+            if self.may_go(&self.members[at]) {
+                self.members[at].service = Service::Released(now);
+            }
+        }
+    }
+
+    fn ask(&mut self, workload: Arc<Workload>, number: u32) {
+        self.number.ask(number);
+        let (api, tell) = (Arc::clone(&self.api), self.tell.clone());
+        tokio::spawn(async move {
+            let result = api.scale(&workload, number).await;
+            // Who is gone need not know.
+            let _ = tell.send(Note::Scaled(workload, result));
+        });
+    }
+
+    pub(super) fn scaled(
+        &mut self,
+        workload: &Workload,
+        result: &Result<(), ApiError>,
+        now: Instant,
+    ) {
+        let revision = self.settings.revision.clone();
+        let before = self.number.trouble().map(str::to_owned);
+        match (self.number.answered(result, workload, now), result) {
+            (Some((from, to)), _) => {
+                info!(%revision, from, to, "asked its controller for another number of pods");
+                self.tell_scaled(from, to);
+            }
+            (None, Err(error)) => {
+                // What was refused has released nobody; what was not answered may have.
+                if !matches!(error, ApiError::Unreachable(_)) {
+                    self.take_no_leave();
+                }
+                if !matches!(error, ApiError::Conflict | ApiError::Gone) {
+                    warn!(%revision, %error, "could not change the number of pods");
+                    if before.as_deref() != self.number.trouble() {
+                        self.tell_scale_failed(error);
+                    }
+                }
+            }
+            (None, Ok(())) => {}
+        }
+    }
+
+    /// Nobody was released after all.
+    fn take_no_leave(&mut self) {
+        for member in &mut self.members {
+            if matches!(member.service, Service::Released(_)) {
+                member.service = Service::Retired;
+            }
+        }
+    }
+
+    /// Somebody else has changed the number.
+    pub(super) fn overrule(&mut self, foreign: Foreign, now: Instant) {
+        let wanted = self.wish.as_ref().map(|wish| wish.replicas);
+        if !self.steers() || wanted.is_none_or(|wanted| wanted == foreign.to) {
+            return;
+        }
+        match self.number.dispute(now) {
+            Answer::SetBack => self.tell_overruled(foreign, None),
+            Answer::Yield(pause) => self.tell_overruled(foreign, Some(pause)),
+        }
+    }
+}

@@ -1,0 +1,271 @@
+//! What is told: the world as it is, and what a person can follow as Events on the owner.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::Instant;
+use tracing::info;
+
+use super::Crew;
+use crate::backend::kubernetes::look::Look;
+use crate::backend::kubernetes::objects::Stage;
+use crate::backend::kubernetes::pods::member::{Health, Member, Service};
+use crate::backend::kubernetes::pods::number::Foreign;
+use crate::backend::kubernetes::pods::plan::Rank;
+use crate::backend::kubernetes::pods::words::{many, waits_for};
+use crate::backend::kubernetes::seams::{Announcer, Api, ApiError, Gravity, Notice};
+use crate::ports::{Occupancy, Outage, OutageReason, ReplicaState, ReplicaView, World};
+use crate::revision::Endpoint;
+
+/// From when on a start that is not ready is explained.
+const SUSPICION: Duration = Duration::from_secs(3);
+
+impl<A: Api, N: Announcer, L: Look, O: Occupancy> Crew<A, N, L, O> {
+    pub(in crate::backend::kubernetes::pods) fn world(&mut self, now: Instant) -> World {
+        let outage = self.outage();
+        self.tell_outage(outage.as_deref());
+        let view = |member| self.view(member, now);
+        World {
+            replicas: self.members.iter().filter_map(view).collect(),
+            outage,
+            typical_start: self.typical_start,
+            diagnosis: self.diagnosis(now),
+            // What a pod without a node waits for is only told in words: no classes of it are known.
+            shortage: None,
+        }
+    }
+
+    fn view(&self, member: &Member, now: Instant) -> Option<ReplicaView> {
+        if member.has_ended() {
+            return None;
+        }
+        let (state, since, detail) = if member.pod.terminating || member.service != Service::In {
+            (
+                ReplicaState::Draining,
+                member.since,
+                self.why_it_drains(member, now),
+            )
+        } else {
+            match member.health {
+                Health::Ready(since) if !self.is_shut() => (ReplicaState::Ready, since, None),
+                Health::Ready(_) => {
+                    let why = "takes nothing while another gateway still answers requests";
+                    (ReplicaState::Starting, member.since, Some(why.to_owned()))
+                }
+                Health::Coming => {
+                    let state = match member.pod.stage {
+                        Stage::Unscheduled(_) => ReplicaState::Pending,
+                        _ => ReplicaState::Starting,
+                    };
+                    let detail = waits_for(member, self.door.port);
+                    (state, member.since, Some(detail))
+                }
+            }
+        };
+        let port = self.door.port;
+        Some(ReplicaView {
+            id: member.id,
+            name: Some(Arc::clone(&member.pod.name)),
+            endpoint: member.pod.ip.map(|ip| Endpoint((ip, port).into())),
+            state,
+            since: since.into_std(),
+            detail: detail.map(Into::into),
+        })
+    }
+
+    fn why_it_drains(&self, member: &Member, now: Instant) -> Option<String> {
+        if member.pod.terminating {
+            return None;
+        }
+        if member.service == Service::Stuck {
+            return Some("holds requests that it did not answer within any budget".into());
+        }
+        if !self.occupancy.is_vacant(member.id) {
+            return None;
+        }
+        let (lowest, wanted) = self.lowered(now)?;
+        (lowest > wanted).then(|| self.why_it_stays())
+    }
+
+    /// Why one that may go is still there.
+    fn why_it_stays(&self) -> String {
+        let workload = self.present.workload.as_ref();
+        if workload.is_some_and(|workload| workload.rolling) {
+            return "may go, and stays until the rollout is over".into();
+        }
+        let before = |m: &&Member| m.service == Service::In && m.rank() < Rank::Ready;
+        match self.alive().find(before) {
+            Some(other) => format!(
+                "may go, and stays until kubelet calls {} ready: its controller would take that one first",
+                other.pod.name
+            ),
+            None => "may go as soon as its controller takes no other instead".into(),
+        }
+    }
+
+    fn outage(&self) -> Option<Arc<Outage>> {
+        let outage = |reason, detail, next_attempt: Option<Instant>| {
+            let next_attempt = next_attempt.map(Instant::into_std);
+            Some(Arc::new(Outage {
+                reason,
+                detail,
+                next_attempt,
+            }))
+        };
+        if self.settings.stopped {
+            let detail = "its owner has stopped it".into();
+            return outage(OutageReason::Stopped, detail, None);
+        }
+        let mut hopeless = None;
+        for member in self.members.iter().filter(|m| m.is_in_service()) {
+            if self.is_ready_here(member) {
+                return None;
+            }
+            // One that may still come is waited for.
+            hopeless = Some(self.trouble.keeps(member, self.settings.failed_starts)?);
+        }
+        let hopeless = hopeless?;
+        let reason = OutageReason::ColdStartFailed;
+        outage(reason, hopeless.detail, hopeless.next_attempt)
+    }
+
+    /// Why replicas that are wanted are not there.
+    fn diagnosis(&self, now: Instant) -> Option<String> {
+        if !self.listed {
+            return None;
+        }
+        let Some(workload) = &self.present.workload else {
+            return Some("there is no workload to be scaled yet".into());
+        };
+        if let Some(trouble) = self.number.trouble() {
+            return Some(format!(
+                "the number of replicas could not be changed: {trouble}"
+            ));
+        }
+        let asked = workload.replicas;
+        if let Some(until) = self.number.yields_until(now) {
+            let left = humantime::format_duration(Duration::from_secs((until - now).as_secs()));
+            return Some(format!(
+                "somebody else asks for {} again and again: set back in {left}",
+                many(asked, "replica")
+            ));
+        }
+        let coming = |m: &&Member| m.is_in_service() && !m.is_ready();
+        if let Some(slow) = self.members.iter().filter(coming).find(|m| is_slow(m, now)) {
+            return Some(waits_for(slow, self.door.port));
+        }
+        let late = self
+            .short_since
+            .is_some_and(|since| now >= since + SUSPICION);
+        late.then(|| {
+            let there = self.alive().count();
+            format!("its controller has made {there} of {}", many(asked, "pod"))
+        })
+    }
+
+    /// When a start that takes long is explained for the first time.
+    pub(super) fn explains_at(&self, now: Instant) -> Option<Instant> {
+        let coming = self
+            .members
+            .iter()
+            .filter(|m| m.is_in_service() && !m.is_ready());
+        let slow = coming.map(|member| member.since + SUSPICION);
+        let all = slow.chain(self.short_since.map(|since| since + SUSPICION));
+        all.filter(|&at| at > now).min()
+    }
+
+    /// Whether its controller has made as many pods as it was asked for.
+    pub(super) fn note_shortfall(&mut self, now: Instant) {
+        let asked = self.present.workload.as_ref().map_or(0, |w| w.replicas);
+        let short = self.alive().count() < asked as usize;
+        self.short_since = short.then(|| self.short_since.unwrap_or(now));
+    }
+
+    // Events.
+
+    fn announce(&self, gravity: Gravity, reason: &'static str, message: String) {
+        self.announcer.announce(Notice {
+            about: self.owner.clone(),
+            gravity,
+            reason,
+            message,
+        });
+    }
+
+    fn why(&self) -> &str {
+        self.wish.as_ref().map_or("", |wish| wish.why.as_str())
+    }
+
+    pub(super) fn tell_scaled(&self, from: u32, to: u32) {
+        let reason = if to > from { "ScaledUp" } else { "ScaledDown" };
+        let message = format!("from {from} to {}: {}", many(to, "replica"), self.why());
+        self.announce(Gravity::Normal, reason, message);
+    }
+
+    pub(super) fn tell_scale_failed(&self, error: &ApiError) {
+        let wanted = self.wish.as_ref().map_or(0, |wish| wish.replicas);
+        let message = format!("could not ask for {}: {error}", many(wanted, "replica"));
+        self.announce(Gravity::Warning, "ScaleFailed", message);
+    }
+
+    pub(super) fn tell_unmarked(&self, pod: &str, error: &ApiError) {
+        let message = format!(
+            "could not write the deletion cost of pod {pod}, without which its controller may take a busy one: {error}"
+        );
+        self.announce(Gravity::Warning, "ScaleFailed", message);
+    }
+
+    pub(super) fn tell_overruled(&self, foreign: Foreign, pause: Option<Duration>) {
+        let Foreign { from, to } = foreign;
+        let wanted = self.wish.as_ref().map_or(0, |wish| wish.replicas);
+        let what = format!("somebody else changed {} to {to}", many(from, "replica"));
+        let message = match pause {
+            None => format!("{what}: asking for {wanted} again ({})", self.why()),
+            Some(pause) => format!(
+                "{what} again and again, {wanted} are wanted: left as it is for {}",
+                humantime::format_duration(pause)
+            ),
+        };
+        self.announce(Gravity::Warning, "Overruled", message);
+    }
+
+    /// `first` tells of a first life whether it began before our eyes; of a later one nothing.
+    pub(super) fn tell_ready(&self, pod: &str, first: Option<bool>, took: Duration) {
+        info!(revision = %self.settings.revision, %pod, "ready after {took:?}");
+        let took = took.as_secs_f64();
+        let message = match first {
+            Some(true) => format!("{pod} is ready {took:.1} s after it was made"),
+            // It has been there for longer than this gate: no news.
+            Some(false) => return,
+            None => format!("{pod} is ready again after {took:.1} s"),
+        };
+        self.announce(Gravity::Normal, "ReplicaReady", message);
+    }
+
+    pub(super) fn tell_stuck(&self, pod: &str) {
+        let message = format!(
+            "{pod} did not answer a request within any budget: it gets no other until that has ended; delete the pod if it does not recover"
+        );
+        self.announce(Gravity::Warning, "ReplicaStuck", message);
+    }
+
+    fn tell_outage(&mut self, outage: Option<&Outage>) {
+        let failed = outage.filter(|outage| outage.reason == OutageReason::ColdStartFailed);
+        let told = std::mem::replace(&mut self.told_outage, failed.is_some());
+        if let Some(outage) = failed.filter(|_| !told) {
+            let message = format!("no replica can come: {}", outage.detail);
+            self.announce(Gravity::Warning, "ColdStartFailed", message);
+        }
+    }
+}
+
+/// What somebody else keeps is told at once, everything else when it takes long.
+fn is_slow(member: &Member, now: Instant) -> bool {
+    let usual = |reason: &str| matches!(reason, "ContainerCreating" | "PodInitializing");
+    let kept = match &member.pod.stage {
+        Stage::Unscheduled(Some(_)) => true,
+        Stage::Waiting(Some(why)) => !usual(&why.reason),
+        _ => false,
+    };
+    kept || now >= member.since + SUSPICION
+}

@@ -1,0 +1,135 @@
+//! One pod as its actor keeps it.
+
+use std::sync::Arc;
+
+use tokio::time::Instant;
+
+use super::looker::Looker;
+use super::plan::{Candidate, Rank, ordinal};
+use crate::backend::kubernetes::objects::{PodView, Stage};
+use crate::revision::ReplicaId;
+
+/// What we write as `controller.kubernetes.io/pod-deletion-cost` on a pod that may be taken: the number
+/// is our sign, so that what an earlier life of the gate has left is known as ours.
+pub(in crate::backend::kubernetes) const MARK: i32 = -2_000_000_505;
+
+pub(super) struct Member {
+    pub(super) id: ReplicaId,
+    pub(super) pod: Arc<PodView>,
+    pub(super) health: Health,
+    /// When the present life of its containers began.
+    pub(super) since: Instant,
+    /// It was made before our eyes.
+    pub(super) seen_born: bool,
+    pub(super) running_at: Option<Instant>,
+    /// When it came to the stage in which it is.
+    pub(super) stage_at: Instant,
+    /// How often its containers were started again: what is told of an earlier life does not count.
+    pub(super) life: u64,
+    pub(super) was_ready: bool,
+    /// Kubelet waits before it tries again to get its image.
+    pub(super) backed_off: bool,
+    /// What it last answered, unless that was right.
+    pub(super) says: Option<String>,
+    pub(super) service: Service,
+    /// How often the throttler was asked in vain to take it back.
+    pub(super) unheard: u32,
+    pub(super) cost: Cost,
+    pub(super) looker: Option<Looker>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Health {
+    Coming,
+    /// Since when.
+    Ready(Instant),
+}
+
+/// Whether it is to take requests.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Service {
+    In,
+    /// To go when it is vacant; taken back if it is wanted after all.
+    Retired,
+    /// Its controller has been asked for fewer, and may take it at any moment.
+    Released(Instant),
+    /// It left requests unanswered beyond any budget: it gets nothing until they have ended.
+    Stuck,
+}
+
+/// Its deletion cost beyond what is seen of it.
+#[derive(Debug, Default)]
+pub(super) struct Cost {
+    /// What somebody else had written.
+    pub(super) original: Option<i32>,
+    /// What was written and has not been seen.
+    pub(super) asked: Option<Option<i32>>,
+    pub(super) calling: bool,
+    pub(super) failures: u32,
+    pub(super) retry_at: Option<Instant>,
+}
+
+impl Member {
+    /// It counts for its controller.
+    pub(super) fn is_alive(&self) -> bool {
+        !self.pod.terminating && !self.has_ended()
+    }
+
+    pub(super) fn has_ended(&self) -> bool {
+        matches!(self.pod.stage, Stage::Ended(_))
+    }
+
+    pub(super) fn is_ready(&self) -> bool {
+        matches!(self.health, Health::Ready(_))
+    }
+
+    pub(super) fn is_in_service(&self) -> bool {
+        self.is_alive() && self.service == Service::In
+    }
+
+    /// Taken out of service, to go.
+    pub(super) fn is_victim(&self) -> bool {
+        matches!(self.service, Service::Retired | Service::Released(_))
+    }
+
+    /// It carries our mark, or may.
+    pub(super) fn is_marked(&self) -> bool {
+        let mark = Some(MARK);
+        self.pod.deletion_cost == mark || self.cost.asked == Some(mark)
+    }
+
+    pub(super) fn ordinal(&self) -> Option<u32> {
+        ordinal(&self.pod.name)
+    }
+
+    pub(super) fn rank(&self) -> Rank {
+        Rank::of(&self.pod.stage, self.pod.ready)
+    }
+
+    /// As its controller sees it. While a change of its cost is under way, the cost is what is worse
+    /// for those who stay.
+    pub(super) fn candidate(&self, may_go: bool) -> Candidate {
+        let seen = self.pod.deletion_cost.unwrap_or(0);
+        let asked = self.cost.asked.map_or(seen, |cost| cost.unwrap_or(0));
+        Candidate {
+            rank: self.rank(),
+            cost: if may_go {
+                seen.max(asked)
+            } else {
+                seen.min(asked)
+            },
+            ordinal: self.ordinal(),
+            may_go,
+        }
+    }
+
+    /// A new life of its containers: whether it is ready is not known.
+    pub(super) fn begin_again(&mut self, now: Instant) {
+        self.health = Health::Coming;
+        self.since = now;
+        self.running_at = None;
+        self.life += 1;
+        self.says = None;
+        self.looker = None;
+    }
+}

@@ -1,0 +1,210 @@
+//! One actor per revision that stands for its pods, as a supervisor does for processes: looks whether
+//! they take requests, lets those go first that nobody needs, and asks their controller for more or
+//! fewer. The handle is what the rest of the gate holds.
+
+mod crew;
+mod looker;
+mod member;
+mod number;
+mod plan;
+mod trouble;
+mod words;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{mpsc, watch};
+use tokio::time::{Instant, sleep_until};
+
+use self::crew::Crew;
+use super::look::Look;
+use super::objects::{ObjectRef, PodView, Present, Workload};
+use super::seams::{Announcer, Api, ApiError, Tenure};
+use crate::backend::spec::PodSpec;
+use crate::ports::{Occupancy, ScaleError, Scaler, World};
+use crate::revision::{ReplicaId, RevisionId};
+use crate::stats::Stats;
+use crate::trace::Tape;
+
+/// What a revision says about its pods.
+#[derive(Clone, Debug)]
+pub struct PodSettings {
+    /// Whose pods these are.
+    pub revision: RevisionId,
+    /// Where they take requests and how to look.
+    pub spec: PodSpec,
+    /// Its owner wants none of it.
+    pub stopped: bool,
+    /// It has a hard limit of requests per replica.
+    pub limited: bool,
+    /// Crashes in a row, with none ready, before waiting requests are told `cold_start_failed`.
+    pub failed_starts: u32,
+    /// Most replicas on their way at once; `None` is no bound.
+    pub max_starting: Option<u32>,
+    /// How long a start usually took in an earlier life of the gate; `None` before the first.
+    pub typical_start: Option<Duration>,
+    /// Where starts are counted.
+    pub stats: Arc<Stats>,
+    /// Where starts and ends are noted.
+    pub tape: Tape,
+}
+
+/// Stands for the pods of one revision. When the last clone is dropped they are left as they are.
+#[derive(Clone, Debug)]
+pub struct Pods {
+    commands: mpsc::UnboundedSender<Command>,
+    world: watch::Receiver<World>,
+}
+
+#[derive(Debug)]
+enum Command {
+    Scale(u32, String),
+    Set(Box<PodSettings>),
+    LetGo,
+}
+
+/// What comes back to the actor from what it has begun.
+#[derive(Debug)]
+enum Note {
+    /// A pod in this life takes requests; since when somebody has been listening.
+    Ready(ReplicaId, u64, Instant),
+    /// What it answers instead; `None` where nobody listens.
+    Says(ReplicaId, u64, Option<String>),
+    /// The number was to be changed, of the workload as it was then.
+    Scaled(Arc<Workload>, Result<(), ApiError>),
+    /// A deletion cost was to be written.
+    Marked(Arc<PodView>, Result<(), ApiError>),
+}
+
+impl Pods {
+    /// Starts to look after the pods, with nothing wanted yet. Must be called inside a tokio runtime.
+    pub fn start<A: Api, N: Announcer, L: Look, O: Occupancy>(
+        settings: PodSettings,
+        owner: ObjectRef,
+        present: watch::Receiver<Present>,
+        tenure: watch::Receiver<Tenure>,
+        (api, announcer, look): (A, N, L),
+        occupancy: Arc<O>,
+    ) -> Self {
+        let (commands, inbox) = mpsc::unbounded_channel();
+        let (tell, notes) = mpsc::unbounded_channel();
+        let (publisher, world) = watch::channel(World::default());
+        let vacancies = occupancy.vacancies();
+        let seams = (api, announcer, look);
+        let actor = Actor {
+            crew: Crew::new(settings, owner, seams, occupancy, tell),
+            inbox,
+            notes,
+            present: Some(present),
+            tenure: Some(tenure),
+            vacancies: Some(vacancies),
+            world: publisher,
+        };
+        tokio::spawn(actor.run());
+        Self { commands, world }
+    }
+
+    /// What exists at present.
+    #[must_use]
+    pub fn world(&self) -> watch::Receiver<World> {
+        self.world.clone()
+    }
+
+    /// Goes on with other settings.
+    pub fn set(&self, settings: PodSettings) {
+        self.tell(Command::Set(Box::new(settings)));
+    }
+
+    /// Steers nothing any more: no number is changed and no pod is marked. What serves goes on.
+    pub fn let_go(&self) {
+        self.tell(Command::LetGo);
+    }
+
+    fn tell(&self, command: Command) {
+        // The actor ends with the last handle, not before.
+        let _ = self.commands.send(command);
+    }
+}
+
+impl Scaler for Pods {
+    async fn scale_to(&self, replicas: u32, why: &str) -> Result<(), ScaleError> {
+        self.commands
+            .send(Command::Scale(replicas, why.to_owned()))
+            .map_err(|_| ScaleError("nobody looks after these pods any more".into()))
+    }
+}
+
+struct Actor<A, N, L, O> {
+    crew: Crew<A, N, L, O>,
+    inbox: mpsc::UnboundedReceiver<Command>,
+    notes: mpsc::UnboundedReceiver<Note>,
+    // `None` once the other side is gone.
+    present: Option<watch::Receiver<Present>>,
+    tenure: Option<watch::Receiver<Tenure>>,
+    vacancies: Option<watch::Receiver<u64>>,
+    world: watch::Sender<World>,
+}
+
+impl<A: Api, N: Announcer, L: Look, O: Occupancy> Actor<A, N, L, O> {
+    async fn run(mut self) {
+        if let Some(tenure) = &mut self.tenure {
+            self.crew.serve(*tenure.borrow_and_update());
+        }
+        if let Some(present) = &mut self.present {
+            let first = present.borrow_and_update().clone();
+            self.crew.see(first, Instant::now());
+        }
+        loop {
+            // Whatever happened, the answer is the same: compare what is with what is wanted.
+            let now = Instant::now();
+            self.crew.reconcile(now);
+            self.publish(now);
+            tokio::select! {
+                command = self.inbox.recv() => match command {
+                    Some(command) => self.crew.obey(command, Instant::now()),
+                    None => return,
+                },
+                Some(note) = self.notes.recv() => self.crew.hear(note, Instant::now()),
+                open = changed(self.present.as_mut()) => match self.present.as_mut() {
+                    Some(present) if open => {
+                        let seen = present.borrow_and_update().clone();
+                        self.crew.see(seen, Instant::now());
+                    }
+                    _ => self.present = None,
+                },
+                open = changed(self.tenure.as_mut()) => match self.tenure.as_mut() {
+                    Some(tenure) if open => self.crew.serve(*tenure.borrow_and_update()),
+                    _ => self.tenure = None,
+                },
+                open = changed(self.vacancies.as_mut()) => {
+                    self.vacancies = self.vacancies.filter(|_| open);
+                    self.crew.hurry();
+                }
+                () = until(self.crew.wake(now)) => {}
+            }
+        }
+    }
+
+    fn publish(&mut self, now: Instant) {
+        let present = self.crew.world(now);
+        self.world.send_if_modified(|world| {
+            let changed = *world != present;
+            *world = present;
+            changed
+        });
+    }
+}
+
+async fn changed<T>(receiver: Option<&mut watch::Receiver<T>>) -> bool {
+    match receiver {
+        Some(receiver) => receiver.changed().await.is_ok(),
+        None => std::future::pending().await,
+    }
+}
+
+async fn until(wake: Option<Instant>) {
+    match wake {
+        Some(at) => sleep_until(at).await,
+        None => std::future::pending().await,
+    }
+}

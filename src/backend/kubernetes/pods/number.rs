@@ -1,0 +1,198 @@
+//! What is known of the number that a workload is asked for: what was seen, what we wrote and have not
+//! seen yet, and when it may be written again. Somebody else's changes are noticed here.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::backend::kubernetes::objects::Workload;
+use crate::backend::kubernetes::seams::ApiError;
+
+/// So long what was written is believed before it is seen.
+const ECHO: Duration = Duration::from_secs(2);
+/// After a conflict whoever does not hear of the change tries again.
+const DEAF: Duration = Duration::from_secs(1);
+/// The pauses after other errors.
+const FIRST_PAUSE: Duration = Duration::from_millis(250);
+const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+/// So often within [`CALM`] of each other somebody else's number is set back at once.
+const PATIENT: u32 = 3;
+const CALM: Duration = Duration::from_secs(60);
+/// How long somebody else's number is left as it is; doubles each time.
+const FIRST_YIELD: Duration = Duration::from_secs(60);
+const LONGEST_YIELD: Duration = Duration::from_secs(3600);
+
+/// The number of one workload.
+#[derive(Debug, Default)]
+pub(super) struct Number {
+    workload: Option<Arc<str>>,
+    known: Option<u32>,
+    put: Option<Put>,
+    asking: Option<u32>,
+    /// When it was last changed by anybody.
+    changed_at: Option<Instant>,
+    conflict: Option<(Arc<str>, Instant)>,
+    failures: u32,
+    retry_at: Option<Instant>,
+    trouble: Option<String>,
+    disputes: u32,
+    disputed_at: Option<Instant>,
+    yields_until: Option<Instant>,
+}
+
+/// A number that was written and has not been seen.
+#[derive(Clone, Copy, Debug)]
+struct Put {
+    from: u32,
+    to: u32,
+    until: Instant,
+}
+
+/// Somebody else changed the number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Foreign {
+    pub(super) from: u32,
+    pub(super) to: u32,
+}
+
+/// What is done about somebody else's number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Answer {
+    /// It is set back at once.
+    SetBack,
+    /// It comes again and again: it is left as it is for so long.
+    Yield(Duration),
+}
+
+impl Number {
+    /// The workload as it is seen.
+    pub(super) fn see(&mut self, workload: &Workload, now: Instant) -> Option<Foreign> {
+        let seen = workload.replicas;
+        if self.workload.as_ref() != Some(&workload.at.uid) {
+            *self = Self {
+                workload: Some(workload.at.uid.clone()),
+                known: Some(seen),
+                ..Self::default()
+            };
+            return None;
+        }
+        if let Some(put) = self.put {
+            if seen == put.from && seen != put.to && now < put.until {
+                return None;
+            }
+            self.put = None;
+        }
+        let from = self.known.replace(seen).filter(|&known| known != seen)?;
+        self.changed_at = Some(now);
+        // Our own call may be seen before it returns.
+        let foreign = self.asking != Some(seen);
+        foreign.then_some(Foreign { from, to: seen })
+    }
+
+    /// The number as far as it is known. While nobody tells of changes, what was written last holds.
+    pub(super) fn present(&self, seen: u32, fresh: bool, now: Instant) -> u32 {
+        match self.put {
+            Some(put) if seen == put.from && (now < put.until || !fresh) => put.to,
+            _ => seen,
+        }
+    }
+
+    /// Whether it may be written now.
+    pub(super) fn may_ask(&self, workload: &Workload, now: Instant) -> bool {
+        let deaf = |(version, at): &(Arc<str>, Instant)| {
+            *version == workload.resource_version && now < *at + DEAF
+        };
+        let later = |at: Option<Instant>| at.is_some_and(|at| now < at);
+        let echoing = self.put.is_some_and(|put| now < put.until);
+        self.asking.is_none()
+            && !echoing
+            && !self.conflict.as_ref().is_some_and(deaf)
+            && !later(self.retry_at)
+            && !later(self.yields_until)
+    }
+
+    /// It is being written.
+    pub(super) fn ask(&mut self, to: u32) {
+        self.asking = Some(to);
+    }
+
+    /// It was written, or not. Returns from what to what it was changed, if it was.
+    pub(super) fn answered(
+        &mut self,
+        result: &Result<(), ApiError>,
+        workload: &Workload,
+        now: Instant,
+    ) -> Option<(u32, u32)> {
+        let to = self.asking.take()?;
+        match result {
+            Ok(()) => {
+                let from = workload.replicas;
+                // It may have been seen before the call returned.
+                if self.known != Some(to) {
+                    let until = now + ECHO;
+                    self.put = Some(Put { from, to, until });
+                    self.known = Some(to);
+                }
+                self.changed_at = Some(now);
+                (self.failures, self.retry_at, self.conflict) = (0, None, None);
+                self.trouble = None;
+                Some((from, to))
+            }
+            Err(ApiError::Conflict | ApiError::Gone) => {
+                self.conflict = Some((workload.resource_version.clone(), now));
+                None
+            }
+            Err(error) => {
+                let hopeless = matches!(error, ApiError::Forbidden(_));
+                let pause = FIRST_PAUSE * 2_u32.pow(self.failures.min(10));
+                let pause = if hopeless { pause * 8 } else { pause };
+                self.retry_at = Some(now + pause.min(LONGEST_PAUSE));
+                self.failures += 1;
+                self.trouble = Some(error.to_string());
+                None
+            }
+        }
+    }
+
+    /// What keeps it from being written, in the API server's words.
+    pub(super) fn trouble(&self) -> Option<&str> {
+        self.trouble.as_deref()
+    }
+
+    /// Somebody else wants another number than we do.
+    pub(super) fn dispute(&mut self, now: Instant) -> Answer {
+        let ended = self.yields_until.or(self.disputed_at);
+        if ended.is_none_or(|ended| now >= ended + CALM) {
+            self.disputes = 0;
+        }
+        self.disputes += 1;
+        self.disputed_at = Some(now);
+        if self.disputes <= PATIENT {
+            return Answer::SetBack;
+        }
+        let doubled = 2_u32.pow((self.disputes - PATIENT - 1).min(10));
+        let pause = (FIRST_YIELD * doubled).min(LONGEST_YIELD);
+        self.yields_until = Some(now + pause);
+        Answer::Yield(pause)
+    }
+
+    /// Until when somebody else's number is left as it is.
+    pub(super) fn yields_until(&self, now: Instant) -> Option<Instant> {
+        self.yields_until.filter(|&until| until > now)
+    }
+
+    /// Nobody has changed it for so long that its controller must have heard.
+    pub(super) fn has_settled(&self, now: Instant) -> bool {
+        self.changed_at.is_none_or(|at| now >= at + ECHO)
+    }
+
+    /// When to look again.
+    pub(super) fn wake(&self, now: Instant) -> Option<Instant> {
+        let echo = self.put.map(|put| put.until);
+        let deaf = self.conflict.as_ref().map(|(_, at)| *at + DEAF);
+        let settled = self.changed_at.map(|at| at + ECHO);
+        let all = [echo, deaf, settled, self.retry_at, self.yields_until];
+        all.into_iter().flatten().filter(|&at| at > now).min()
+    }
+}
