@@ -12,6 +12,7 @@ pub mod seams;
 // The API server behind the seams.
 pub mod api;
 mod call;
+pub mod tenure;
 
 #[cfg(test)]
 pub(crate) mod tests_server;
@@ -20,3 +21,4 @@ pub use api::KubeApi;
 pub use claim::{Claim, Claims, Component, Obstacle, Remark, Settings};
 pub use objects::{ObjectRef, PodView, Present, Workload};
 pub use seams::{Announcer, Api, ApiError, Gravity, Notice, Tenure};
+pub use tenure::{PodIdentity, Reign};

@@ -285,6 +285,13 @@ fn whole(status: u16, object: &Value) -> Answer {
 }
 
 fn refusal(status: u16, message: &str) -> Answer {
-    let told = json!({ "kind": "Status", "status": "Failure", "code": status, "message": message });
+    let reason = match status {
+        404 => "NotFound",
+        409 => "Conflict",
+        _ => "",
+    };
+    let told = json!({
+        "kind": "Status", "status": "Failure", "code": status, "message": message, "reason": reason,
+    });
     whole(status, &told)
 }
