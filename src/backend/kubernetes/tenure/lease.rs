@@ -288,3 +288,37 @@ fn duration(lease: &Lease) -> Duration {
 fn version(lease: &Lease) -> Option<u64> {
     lease.metadata.resource_version.as_ref()?.parse().ok()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::backend::kubernetes::tests_server::Server;
+
+    #[tokio::test(start_paused = true)]
+    async fn news_that_come_late_take_nothing_from_its_holder() {
+        let own = PodIdentity {
+            namespace: "holdgate-system".to_owned(),
+            name: "a".to_owned(),
+            uid: "u".to_owned(),
+            selector: String::new(),
+        };
+        let until = watch::Sender::new(None);
+        let mut candidate = Candidate::new(Server::default().client(), &own, until.clone());
+        let of = |holder: &str, version: u64| {
+            let mut lease = Lease::default();
+            lease.metadata.resource_version = Some(version.to_string());
+            lease.spec = Some(LeaseSpec {
+                holder_identity: Some(holder.to_owned()),
+                ..LeaseSpec::default()
+            });
+            lease
+        };
+        candidate.note(Some(of("b", 9)));
+        candidate.hold(of("a", 10), now());
+        candidate.note(Some(of("b", 9)));
+        assert_eq!(candidate.standing(), Standing::Ours);
+        assert!(until.borrow().is_some());
+        candidate.note(Some(of("b", 11)));
+        assert_eq!(*until.borrow(), None);
+    }
+}
