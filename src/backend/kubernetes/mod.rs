@@ -9,6 +9,6 @@ pub mod claim;
 pub mod objects;
 pub mod seams;
 
-pub use claim::{Claim, Claims, Component, Obstacle, Remark, Settings};
+pub use claim::{Claim, Claims, Component, Entrance, Obstacle, Remark, Settings};
 pub use objects::{ObjectRef, PodView, Present, Workload};
 pub use seams::{Announcer, Api, ApiError, Gravity, Notice, Tenure};
