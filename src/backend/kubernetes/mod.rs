@@ -22,7 +22,7 @@ pub mod tenure;
 pub(crate) mod tests_server;
 
 pub use api::KubeApi;
-pub use claim::{Claim, Claims, Component, Obstacle, Remark, Settings};
+pub use claim::{Claim, Claims, Component, Entrance, Obstacle, Remark, Settings};
 pub use events::Events;
 pub use look::{Look, NetLook};
 pub use objects::{ObjectRef, PodView, Present, Workload};
