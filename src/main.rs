@@ -8,11 +8,11 @@ use holdgate::app::{self, Start};
 use holdgate::backend::helper;
 use holdgate::cli::{self, Cli, Command, Screen, check, explain, simulate};
 use holdgate::config::{Complaints, LogFormat, Overrides, Program, load_to_run};
-#[cfg(feature = "kubernetes")]
-use holdgate::{app::GatewayStart, config::load_gateway};
 use holdgate::sample_model;
 use holdgate::sync;
 use holdgate::telemetry::{self, Format};
+#[cfg(feature = "kubernetes")]
+use holdgate::{app::GatewayStart, config::load_gateway};
 use tokio::runtime::{Builder, Runtime};
 
 fn main() -> ExitCode {

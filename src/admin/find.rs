@@ -1,5 +1,7 @@
 //! Which revision a person means, and those that are known and left alone.
 
+use std::collections::HashSet;
+
 use super::board::{Board, Present};
 use crate::config::nearest_names;
 use crate::revision::RevisionId;
@@ -42,8 +44,8 @@ impl Board {
         names.extend(left_alone.into_iter().map(|left| left.name));
         let mut meant: Vec<&str> = names.iter().map(RevisionId::as_str).collect();
         meant.retain(|known| known.rsplit_once('.').is_some_and(|(own, _)| own == name));
-        meant.sort_unstable();
-        meant.dedup();
+        let mut known = HashSet::new();
+        meant.retain(|name| known.insert(*name));
         match meant.as_slice() {
             [] => Found::Unclear(unknown(name, &names)),
             [whole] => self.find(whole),

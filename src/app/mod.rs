@@ -123,8 +123,7 @@ fn record(path: Option<&Path>, size: u64) -> anyhow::Result<(Recorder, Option<Re
     let Some(path) = path else {
         return Ok((Recorder::default(), None));
     };
-    let (recorder, recording) =
-        Recorder::begin(path, size).context("could not begin a record")?;
+    let (recorder, recording) = Recorder::begin(path, size).context("could not begin a record")?;
     tracing::info!("recording to {}", path.display());
     Ok((recorder, Some(recording)))
 }

@@ -6,13 +6,13 @@ use std::sync::Arc;
 use tokio::sync::watch;
 
 use super::hosts::Wish;
-use super::seams::{Cluster, PodSettings, ReadClaim, Replicas};
+use super::seams::{Cluster, Replicas};
 use super::steering::Steering;
 use super::words;
 use crate::admin::Board;
 use crate::app::circle::Circle;
-use crate::backend::kubernetes::{Claim, Obstacle, Tenure};
-use crate::config::{Complaint, Complaints};
+use crate::backend::kubernetes::{Claim, Obstacle, PodSettings, Tenure};
+use crate::config::{Complaint, Complaints, ReadClaim};
 use crate::ports::{Outage, OutageReason};
 use crate::proxy::Revision;
 use crate::revision::{RevisionId, RevisionSpec};
@@ -79,6 +79,11 @@ impl<C: Cluster> Claimed<C> {
         &self.claim
     }
 
+    /// Nothing about it has changed.
+    pub(super) fn is(&self, claim: &Arc<Claim>) -> bool {
+        Arc::ptr_eq(&self.claim, claim) || self.claim == *claim
+    }
+
     pub(super) const fn complaints(&self) -> Option<&Complaints> {
         self.complaints.as_ref()
     }
@@ -93,6 +98,19 @@ impl<C: Cluster> Claimed<C> {
 
     pub(super) fn lost(&self) -> &[(String, RevisionId)] {
         &self.lost
+    }
+
+    /// Why nobody is served; `None` where somebody is, or is told that its owner wants none of it.
+    pub(super) fn left_alone(&self) -> Option<String> {
+        match self.standing() {
+            Standing::Shut(outage) if outage.reason == OutageReason::Removed => Some(outage.detail),
+            _ => None,
+        }
+    }
+
+    /// What else a person should know of it, each a sentence.
+    pub(super) fn remark(&self, remarks: Vec<String>) {
+        self.circle.remark(remarks);
     }
 
     /// Some request is still inside.

@@ -6,14 +6,15 @@ use std::sync::Arc;
 
 use super::claimed::{Around, Claimed};
 use super::hosts;
-use super::seams::{Cluster, ReadClaim};
+use super::seams::Cluster;
 use super::telling::{self, Telling};
+use super::words::named;
 use tokio::time::Instant;
 
-use crate::admin::{Board, Told};
+use crate::admin::{Board, LeftAlone};
 use crate::app::drain::Ends;
-use crate::backend::kubernetes::{Claim, Claims, Notice, Tenure};
-use crate::config::{Complaint, Complaints};
+use crate::backend::kubernetes::{Claim, Claims, Entrance, Notice, Tenure};
+use crate::config::{Complaints, ReadClaim};
 use crate::proxy::Registry;
 use crate::revision::RevisionId;
 use crate::state::Notebook;
@@ -36,6 +37,8 @@ pub(super) struct Gateway<C: Cluster> {
     unread: BTreeMap<RevisionId, (Arc<Claim>, Complaints)>,
     /// Claimed no more, with requests inside.
     parting: BTreeMap<RevisionId, Claimed<C>>,
+    /// The routes that lead to this gateway.
+    entrances: Arc<Vec<Entrance>>,
     telling: Telling,
 }
 
@@ -57,6 +60,7 @@ impl<C: Cluster> Gateway<C> {
             claimed: BTreeMap::new(),
             unread: BTreeMap::new(),
             parting: BTreeMap::new(),
+            entrances: Arc::default(),
             telling: Telling::default(),
         }
     }
@@ -87,6 +91,12 @@ impl<C: Cluster> Gateway<C> {
         self.tell();
     }
 
+    /// These are the routes that lead to this gateway.
+    pub(super) fn enter_by(&mut self, entrances: Arc<Vec<Entrance>>) {
+        self.entrances = entrances;
+        self.tell();
+    }
+
     /// What this gateway may do has changed.
     pub(super) fn reign(&mut self, tenure: Tenure) {
         self.tenure = tenure;
@@ -101,7 +111,7 @@ impl<C: Cluster> Gateway<C> {
             self.part(old);
         }
         if let Some(claimed) = self.claimed.get_mut(id) {
-            if anew || *claimed.claim() != **claim {
+            if anew || !claimed.is(claim) {
                 claimed.change(Arc::clone(claim), read(claim));
             }
             return;
@@ -178,18 +188,21 @@ impl<C: Cluster> Gateway<C> {
     }
 
     fn tell(&mut self) {
-        let read = self.claimed.iter().map(|(id, claimed)| {
-            let notices = telling::notices(claimed);
-            (id, notices, claimed.complaints())
-        });
-        let unread = self.unread.iter().map(|(id, (claim, complaints))| {
-            let notices = telling::of_unread(claim, complaints);
-            (id, notices, Some(complaints))
-        });
-        for (id, notices, complaints) in read.chain(unread) {
-            self.board.tell(id, told(&notices, complaints));
+        let mut left_alone = Vec::new();
+        for (id, claimed) in &self.claimed {
+            let notices = telling::notices(claimed, &self.entrances);
+            match claimed.left_alone() {
+                Some(why) => left_alone.push(leave(claimed.claim(), why)),
+                None => claimed.remark(words(&notices)),
+            }
             self.telling.tell(id, notices, &*self.cluster);
         }
+        for (id, (claim, complaints)) in &self.unread {
+            let notices = telling::of_unread(claim, complaints);
+            left_alone.push(leave(claim, words(&notices).join("; ")));
+            self.telling.tell(id, notices, &*self.cluster);
+        }
+        self.board.set_left_alone(left_alone);
     }
 }
 
@@ -213,16 +226,17 @@ impl<C: Cluster> Ends for Gateway<C> {
     async fn kill(&self) {}
 }
 
-/// What a report says of it.
-fn told(notices: &[Notice], complaints: Option<&Complaints>) -> Told {
-    let invalid = |notice: &&Notice| notice.reason == telling::INVALID;
-    let remarks = notices.iter().filter(|notice| !invalid(notice));
-    Told {
-        complaints: complaints
-            .into_iter()
-            .flatten()
-            .map(Complaint::to_string)
-            .collect(),
-        remarks: remarks.map(|notice| notice.message.clone()).collect(),
+fn words(notices: &[Notice]) -> Vec<String> {
+    notices
+        .iter()
+        .map(|notice| notice.message.clone())
+        .collect()
+}
+
+fn leave(claim: &Claim, why: String) -> LeftAlone {
+    LeftAlone {
+        name: claim.revision.clone(),
+        owner: named(&claim.owner),
+        why,
     }
 }

@@ -10,9 +10,10 @@ use tokio::sync::watch;
 use super::claims::Gateway;
 use super::seams::Cluster;
 use crate::app::drain::{Asked, Signals};
-use crate::backend::kubernetes::{Claims, Tenure};
+use crate::backend::kubernetes::{Claim, Claims, Entrance, Tenure};
 use crate::config::{
-    ClaimFacts, ClaimSettings, GatewayConfig, Overrides, Watch, load_gateway, read_claim,
+    ClaimFacts, ClaimSettings, Complaints, GatewayConfig, Overrides, ReadClaim, Watch,
+    load_gateway, read_claim,
 };
 
 /// How often it is said that the cluster has not answered yet.
@@ -22,6 +23,8 @@ const STILL_NOTHING: Duration = Duration::from_secs(30);
 pub(super) struct Sources {
     /// `None` until everything was listed once.
     pub(super) claims: watch::Receiver<Option<Arc<Claims>>>,
+    /// The routes that lead to this gateway.
+    pub(super) entrances: watch::Receiver<Arc<Vec<Entrance>>>,
     /// The domain of `KServe`'s routes.
     pub(super) domain: watch::Receiver<Option<String>>,
     pub(super) tenure: watch::Receiver<Tenure>,
@@ -53,6 +56,18 @@ impl Written {
         }
     }
 
+    /// Reads what claims say, where this is the domain of `KServe`'s routes.
+    pub(super) fn reader(
+        &self,
+        domain: Option<String>,
+    ) -> impl Fn(&Claim) -> Result<ReadClaim, Complaints> {
+        move |claim| {
+            let settings = ClaimSettings::of(&claim.settings);
+            let facts = ClaimFacts::of(claim, domain.clone());
+            read_claim(&settings, &facts, &self.config)
+        }
+    }
+
     async fn changed(&mut self) {
         match &mut self.watch {
             Some(watch) => watch.changed().await,
@@ -61,14 +76,14 @@ impl Written {
     }
 
     /// Whether there is something new in it.
-    fn read_again(&mut self, why: &str) -> bool {
+    pub(super) fn read_again(&mut self, why: &str) -> bool {
         match load_gateway(&self.files, &self.overrides) {
             Ok(config) => {
                 tracing::info!(why, "reading the configuration again");
                 tell_warnings(&config);
                 self.name_what_needs_a_restart(&config);
-                let changed = config.domain != self.config.domain
-                    || config.defaults != self.config.defaults;
+                let changed =
+                    config.domain != self.config.domain || config.defaults != self.config.defaults;
                 self.config.domain = config.domain;
                 self.config.defaults = config.defaults;
                 changed
@@ -116,6 +131,7 @@ pub(super) async fn until_ended<C: Cluster>(
     let mut opens = Some(opens);
     sources.claims.mark_changed();
     sources.tenure.mark_changed();
+    sources.entrances.mark_changed();
     let mut patience = tokio::time::interval(STILL_NOTHING);
     patience.reset();
     loop {
@@ -127,6 +143,10 @@ pub(super) async fn until_ended<C: Cluster>(
             () = written.changed() => written.read_again("a file changed"),
             () = heard(&mut sources.claims) => false,
             () = heard(&mut sources.domain) => true,
+            () = heard(&mut sources.entrances) => {
+                gateway.enter_by(sources.entrances.borrow().clone());
+                continue;
+            }
             () = heard(&mut sources.tenure) => {
                 gateway.reign(*sources.tenure.borrow());
                 continue;
@@ -140,12 +160,7 @@ pub(super) async fn until_ended<C: Cluster>(
             continue;
         };
         let domain = sources.domain.borrow().clone();
-        let read = |claim: &_| {
-            let settings = ClaimSettings::of(&claim.settings);
-            let facts = ClaimFacts::of(claim, domain.clone());
-            read_claim(&settings, &facts, &written.config)
-        };
-        gateway.apply(&claims, &read, anew);
+        gateway.apply(&claims, &written.reader(domain), anew);
         if let Some(opens) = opens.take() {
             opens(claims.len());
         }

@@ -15,19 +15,21 @@ mod telling;
 mod tests;
 mod words;
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
+use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::drain::Signals;
 use super::gate::retire_connections;
 use super::{record, serve_admin};
-use crate::admin::Board;
-use crate::backend::kubernetes::{Catalog, PodIdentity, Reign, client};
+use crate::admin::{Audience, Board};
+use crate::backend::kubernetes::{Catalog, Events, KubeApi, NetLook, PodIdentity, Reign, client};
 use crate::config::{GatewayConfig, Overrides, Program};
 use crate::proxy::{Proxy, Registry, TcpDial};
 use crate::server::{self, Server};
@@ -39,6 +41,9 @@ use real::Real;
 /// How long a gateway in a pod serves on after it was asked to end, where nobody says: by then whoever
 /// sends requests has heard that it is not ready any more.
 const SPREAD: Duration = Duration::from_secs(5);
+
+/// How long the last Events may take.
+const LAST_WORDS: Duration = Duration::from_secs(2);
 
 /// What a gateway is started with.
 #[derive(Debug)]
@@ -68,23 +73,94 @@ pub async fn gateway(start: GatewayStart) -> anyhow::Result<()> {
     let mut signals = Signals::listen().context("could not listen for signals")?;
     let listener = server::listen(config.listen)
         .with_context(|| format!("could not listen on {}", config.listen))?;
+    let client = client::connect().await?;
     let registry = Arc::new(Registry::exact());
     let board = Arc::new(Board::new(Arc::clone(&registry)));
     let admin_ends = CancellationToken::new();
-    let admin_port = serve_admin(config.admin, &board, &admin_ends)?;
+    let admin_port = serve_admin(config.admin, &board, Audience::Loopback, &admin_ends)?;
     let (recorder, recording) = record(config.record.as_deref(), config.record_size)?;
-    let client = client::connect()
-        .await
-        .context("could not find the API server")?;
     let identity = PodIdentity::from_environment();
-    let spread = program.shutdown_delay;
-    let spread = spread.unwrap_or(if identity.is_some() { SPREAD } else { Duration::ZERO });
-    let (address, connections) = (listener.local_addr()?, config.max_connections);
-    let catalog = Catalog::start(client.clone(), real::scope(&config, identity.as_ref()));
+    let budgets = budgets(&program, identity.is_some());
+    let here = Here::at(&listener, admin_port)?;
+    let server = Server::new(
+        Arc::new(Proxy::new(Arc::clone(&registry), TcpDial)),
+        config.max_connections,
+    );
+    let events = Arc::new(Events::start(client.clone(), &instance(identity.as_ref())));
+    let cluster = Arc::new(Real {
+        catalog: Catalog::start(client.clone(), real::scope(&config, identity.as_ref())),
+        api: KubeApi::new(client.clone()),
+        events: Arc::clone(&events),
+        look: NetLook::new(),
+        client: client.clone(),
+    });
+    let reign = Reign::start(&client, identity);
     let mut sources = Sources {
-        claims: catalog.claims(),
-        domain: catalog.domain(),
-        tenure: Reign::start(&client, identity.clone()).tenure(),
+        claims: cluster.catalog.claims(),
+        entrances: cluster.catalog.entrances(),
+        domain: cluster.catalog.domain(),
+        tenure: reign.tenure(),
     };
-    todo!()
+    let known = (Arc::clone(&registry), Arc::clone(&board));
+    let mut gateway = Gateway::new(cluster, known, recorder, None);
+    let mut written = Written::new(config, files, overrides, program.watch_config);
+    let janitor = AbortOnDropHandle::new(tokio::spawn(retire_connections(registry)));
+    let opens = |claims| {
+        here.greet(claims);
+        let server = server.clone();
+        tokio::spawn(async move { server.accept(listener).await });
+        board.set_ready(true);
+    };
+    until_ended(
+        &mut gateway,
+        &mut sources,
+        &mut written,
+        &mut signals,
+        opens,
+    )
+    .await;
+    board.set_ready(false);
+    let ended = end(gateway, &server, &mut signals, budgets, reign.abdicate()).await;
+    drop(janitor);
+    events.finish(LAST_WORDS).await;
+    if let Some(recording) = recording {
+        recording.finish().await;
+    }
+    admin_ends.cancel();
+    ended
+}
+
+/// Where a gateway listens.
+struct Here {
+    listen: SocketAddr,
+    admin: Option<SocketAddr>,
+}
+
+impl Here {
+    fn at(listener: &TcpListener, admin: Option<SocketAddr>) -> anyhow::Result<Self> {
+        let listen = listener.local_addr()?;
+        Ok(Self { listen, admin })
+    }
+
+    /// Says that the gateway is open.
+    fn greet(&self, claims: usize) {
+        let listen = self.listen;
+        let admin = self.admin.map_or("no admin port".to_owned(), |admin| {
+            format!("admin on http://{admin}")
+        });
+        tracing::info!("ready with {claims} revisions, listening on http://{listen}, {admin}");
+    }
+}
+
+fn budgets(program: &Program, in_a_pod: bool) -> Budgets {
+    let usual = if in_a_pod { SPREAD } else { Duration::ZERO };
+    Budgets {
+        spread: program.shutdown_delay.unwrap_or(usual),
+        drain: program.drain_timeout,
+    }
+}
+
+/// In whose name Events are written.
+fn instance(identity: Option<&PodIdentity>) -> String {
+    identity.map_or_else(|| "holdgate".to_owned(), |identity| identity.name.clone())
 }

@@ -5,37 +5,10 @@ use std::sync::Arc;
 
 use tokio::sync::watch;
 
-use crate::backend::PodSpec;
-use crate::backend::kubernetes::{Announcer, ObjectRef, Present, Tenure};
-use crate::config::Complaint;
+use crate::backend::kubernetes::{Announcer, ObjectRef, PodSettings, Present, Tenure};
 use crate::ports::{Gauges, Scaler, World};
 use crate::proxy::Throttler;
-use crate::revision::{RevisionId, RevisionSpec};
-use crate::schedule::Schedule;
-use crate::stats::Stats;
-use crate::trace::Tape;
-use std::time::Duration;
-
-#[derive(Clone, Debug)]
-pub(super) struct PodSettings {
-    pub(super) revision: RevisionId,
-    pub(super) spec: PodSpec,
-    pub(super) stopped: bool,
-    pub(super) limited: bool,
-    pub(super) failed_starts: u32,
-    pub(super) max_starting: Option<u32>,
-    pub(super) typical_start: Option<Duration>,
-    pub(super) stats: Arc<Stats>,
-    pub(super) tape: Tape,
-}
-
-#[derive(Clone, Debug, PartialEq)]
-pub(super) struct ReadClaim {
-    pub(super) spec: RevisionSpec,
-    pub(super) schedule: Schedule,
-    pub(super) pod: PodSpec,
-    pub(super) warnings: Vec<Complaint>,
-}
+use crate::revision::RevisionId;
 
 /// What a gateway needs of a cluster.
 pub(super) trait Cluster: Announcer {

@@ -6,12 +6,9 @@ use std::collections::BTreeMap;
 use super::claimed::Claimed;
 use super::seams::Cluster;
 use super::words;
-use crate::backend::kubernetes::{Announcer, Claim, Gravity, Notice};
+use crate::backend::kubernetes::{Announcer, Claim, Entrance, Gravity, Notice};
 use crate::config::{Complaint, Complaints};
 use crate::revision::RevisionId;
-
-/// The reason of what is told of settings that cannot be understood.
-pub(super) const INVALID: &str = "InvalidSettings";
 
 /// What stands and was told, by revision.
 #[derive(Debug, Default)]
@@ -36,7 +33,7 @@ impl Telling {
 }
 
 /// Everything that is true of a revision and worth telling, the gravest first.
-pub(super) fn notices<C: Cluster>(claimed: &Claimed<C>) -> Vec<Notice> {
+pub(super) fn notices<C: Cluster>(claimed: &Claimed<C>, entrances: &[Entrance]) -> Vec<Notice> {
     let claim = claimed.claim();
     let mut all = Vec::new();
     if let Some(complaints) = claimed.complaints() {
@@ -54,14 +51,18 @@ pub(super) fn notices<C: Cluster>(claimed: &Claimed<C>) -> Vec<Notice> {
         let message = words::host_taken(host, by);
         about(Gravity::Warning, "HostTaken", message)
     }));
-    let budget = claimed.spec().queue.cold_timeout;
-    let short = claim.remarks.iter().filter(|r| r.timeout < budget);
-    all.extend(short.map(|remark| {
-        let message = words::route_timeout(remark, budget);
+    let (budget, hosts) = (claimed.spec().queue.cold_timeout, &claimed.spec().hosts);
+    let leads_here = |entrance: &&Entrance| hosts.iter().any(|host| entrance.takes(host));
+    let entrances = entrances.iter().filter(leads_here);
+    let routes = claim.remarks.iter().map(|r| (&r.route, r.timeout));
+    let routes = routes.chain(entrances.map(|entrance| (&entrance.route, entrance.timeout)));
+    let short = routes.filter(|(_, timeout)| *timeout < budget);
+    all.extend(short.map(|(route, timeout)| {
+        let message = words::route_timeout(route, timeout, budget);
         about(Gravity::Warning, "RouteTimeout", message)
     }));
     all.extend(claimed.warnings().iter().map(|warning| {
-        let message = warning.to_string();
+        let message = warning.at_its_object();
         about(Gravity::Warning, "OddSettings", message)
     }));
     all
@@ -91,11 +92,14 @@ fn obstacle(claim: &Claim) -> Option<Notice> {
 }
 
 fn invalid(claim: &Claim, complaints: &Complaints, then: &str) -> Notice {
-    let all: Vec<String> = complaints.into_iter().map(Complaint::to_string).collect();
+    let all: Vec<String> = complaints
+        .into_iter()
+        .map(Complaint::at_its_object)
+        .collect();
     Notice {
         about: claim.owner.clone(),
         gravity: Gravity::Warning,
-        reason: INVALID,
+        reason: "InvalidSettings",
         message: format!("{}; {then}", all.join("; ")),
     }
 }

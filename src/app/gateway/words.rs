@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use humantime::format_duration;
 
-use crate::backend::kubernetes::{Claim, Gravity, ObjectRef, Obstacle, Remark};
+use crate::backend::kubernetes::{Claim, Gravity, ObjectRef, Obstacle};
 use crate::revision::{RevisionId, Scaling};
 
 /// How bad an obstacle is, its word and what it means.
@@ -63,12 +63,12 @@ pub(super) fn host_taken(host: &str, by: &RevisionId) -> String {
     format!("host {host} leads to {by}, which is older, and not here")
 }
 
-pub(super) fn route_timeout(remark: &Remark, budget: Duration) -> String {
+pub(super) fn route_timeout(route: &ObjectRef, timeout: Duration, budget: Duration) -> String {
     format!(
         "{} lets a request take {}, a request may wait {} for a cold start (queue.coldTimeout): \
          the route gives up first",
-        named(&remark.route),
-        format_duration(remark.timeout),
+        named(route),
+        format_duration(timeout),
         format_duration(budget),
     )
 }
@@ -94,6 +94,7 @@ fn until_zero(scaling: &Scaling) -> Duration {
         .unwrap_or(scaling.stable_window + grace)
 }
 
-fn named(object: &ObjectRef) -> String {
+/// What it is, as a person finds it.
+pub(super) fn named(object: &ObjectRef) -> String {
     format!("{} {}/{}", object.kind, object.namespace, object.name)
 }

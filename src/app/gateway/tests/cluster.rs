@@ -8,10 +8,10 @@ use parking_lot::Mutex;
 use serde_json::{Value, json};
 use tokio::sync::watch;
 
-use super::super::seams::{self, PodSettings, Replicas};
+use super::super::seams::{self, Replicas};
 use crate::backend::kubernetes::objects::{LeavingOrder, Selector, Template};
 use crate::backend::kubernetes::{
-    Announcer, Claim, Notice, ObjectRef, Present, Settings, Tenure, Workload,
+    Announcer, Claim, Notice, ObjectRef, PodSettings, Present, Settings, Tenure, Workload,
 };
 use crate::ports::{Gauges, Missing, ReplicaState, ReplicaView, ScaleError, Scaler, World};
 use crate::proxy::Throttler;
@@ -129,7 +129,7 @@ impl Replicas for Pods {
 }
 
 impl Scaler for Pods {
-    async fn scale_to(&self, replicas: u32) -> Result<(), ScaleError> {
+    async fn scale_to(&self, replicas: u32, _why: &str) -> Result<(), ScaleError> {
         self.asked.lock().push(replicas);
         self.world.send_replace(world(replicas));
         Ok(())

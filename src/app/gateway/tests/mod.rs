@@ -2,6 +2,8 @@
 //! the pods it is asked for at once.
 
 mod cluster;
+mod ending;
+mod following;
 mod hosts;
 mod obstacles;
 mod replicas;
@@ -13,11 +15,10 @@ use std::time::Duration;
 use cluster::{Cluster, claim};
 
 use super::claims::Gateway;
-use super::seams::ReadClaim;
 use crate::admin::{Board, router};
 use crate::backend::PodSpec;
 use crate::backend::kubernetes::{Claim, Claims, Settings, Tenure};
-use crate::config::{Complaint, Complaints, Origin};
+use crate::config::{Complaint, Complaints, Origin, ReadClaim};
 use crate::ports::Outage;
 use crate::proxy::{Registry, Revision};
 use crate::revision::{

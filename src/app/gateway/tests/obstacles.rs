@@ -111,8 +111,10 @@ async fn what_kserve_scales_itself_is_not_touched_and_who_asks_is_told_why() {
             scene.cluster.pods_of("m.ns").is_none(),
             "nobody looks after it"
         );
-        let remark = scene.report("m.ns").await["remarks"][0].to_string();
-        assert!(remark.contains(why), "{remark}");
+        let report = scene.report("m.ns").await;
+        assert_eq!(report["owner"], "Deployment ns/m");
+        let left_alone = report["leftAlone"].to_string();
+        assert!(left_alone.contains(why), "{left_alone}");
         scene.claim(free()).await;
         scene.ask("m.ns").admitted();
     }

@@ -53,7 +53,7 @@ async fn settings_that_go_bad_are_told_once_and_the_last_good_ones_stay() {
     let report = scene.report("m.ns").await;
     assert_eq!(report["containerConcurrency"], 3);
     assert!(
-        report["complaints"][0].to_string().contains("not abc"),
+        report["remarks"][0].to_string().contains("not abc"),
         "{report}"
     );
     scene.ask("m.ns").admitted();
@@ -68,7 +68,7 @@ async fn settings_that_go_bad_are_told_once_and_the_last_good_ones_stay() {
     assert_eq!(scene.cluster.told(), [""; 0]);
     let report = scene.report("m.ns").await;
     assert_eq!(
-        (&report["containerConcurrency"], report.get("complaints")),
+        (&report["containerConcurrency"], report.get("remarks")),
         (&json!(4), None)
     );
 }
@@ -87,7 +87,7 @@ async fn what_was_never_understood_is_left_alone_and_told() {
     );
     let report = scene.report("m.ns").await;
     assert!(
-        report["complaints"][0].to_string().contains("not abc"),
+        report["leftAlone"].to_string().contains("not abc"),
         "{report}"
     );
 
