@@ -2,6 +2,8 @@
 
 use serde_json::json;
 
+use super::super::super::key::Shape;
+use super::super::super::keys::{COMMAND, NAME, REVISION};
 use super::*;
 
 #[test]
@@ -224,4 +226,46 @@ fn a_cluster_says_of_all_what_its_config_map_says() {
     let scaling = read.expect("sound").spec.scaling;
     assert_eq!(scaling.stable_window.as_secs(), 90);
     assert!((scaling.target_utilization_percentage - 70.0).abs() < 1e-9);
+}
+
+#[test]
+fn every_key_of_a_revision_but_those_is_an_annotation_of_a_workload() {
+    let others = |path: &str| {
+        path == NAME.about.path || path == COMMAND.about.path || path.starts_with("process.")
+    };
+    for about in REVISION
+        .iter()
+        .map(|key| key.about())
+        .filter(|about| !others(about.path))
+    {
+        let name = about.path.replace('.', "-");
+        let name: String = name
+            .chars()
+            .map(|c| {
+                if c.is_ascii_uppercase() {
+                    format!("-{}", c.to_ascii_lowercase())
+                } else {
+                    c.to_string()
+                }
+            })
+            .collect();
+        let value = match (about.path, about.default, about.shape) {
+            ("schedule", ..) => "[{ cron: '0 8 * * *', timeZone: UTC, for: 1h, minReplicas: 1 }]",
+            ("autoscaling.metrics", ..) => "[{ metric: cpu }]",
+            (_, "", Shape::List) => "a",
+            ("stopAfterIdle", ..) => "5m",
+            (_, "", _) => "1",
+            (_, default, _) => default,
+        };
+        let read = annotated(&json!({ format!("holdgate.dev/{name}"): value }));
+        let read = read.unwrap_or_else(|told| panic!("{told}"));
+        assert_eq!(read.warnings, [], "{name}");
+        let no_value = if about.shape == Shape::List {
+            "a b"
+        } else {
+            "\n"
+        };
+        let wrong = annotated(&json!({ format!("holdgate.dev/{name}"): no_value }));
+        assert!(wrong.is_err(), "{name} is read");
+    }
 }
