@@ -172,7 +172,8 @@ pub struct OutageReport {
 /// A revision as it is now.
 pub(super) fn revision(present: &Present) -> Revision {
     let spec = &present.revision.spec;
-    let world = present.steered.as_ref().map(|steered| &steered.world);
+    let steered = present.steered.as_ref();
+    let world = steered.map(|steered| &steered.world);
     let replicas = world.map_or_else(Vec::new, |world| {
         let views = world.replicas.iter();
         views.map(|view| replica(present, view)).collect()
@@ -197,10 +198,7 @@ pub(super) fn revision(present: &Present) -> Revision {
             .and_then(|world| world.outage.as_deref())
             .map(|found| outage(found, present.now)),
         diagnosis: world.and_then(|world| world.diagnosis.clone()),
-        remarks: present
-            .steered
-            .as_ref()
-            .map_or_else(Vec::new, |steered| steered.remarks.clone()),
+        remarks: steered.map_or_else(Vec::new, |steered| steered.remarks.clone()),
         typical_start_ms: world.and_then(|world| world.typical_start).map(millis),
         typical_service_ms: present.reading.typical_service.map(millis),
     }
