@@ -3,6 +3,7 @@
 
 mod decision;
 mod explained;
+mod left_alone;
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -10,7 +11,6 @@ use std::time::{Duration, Instant};
 use serde::Serialize;
 
 use super::board::{self, Present, Steered};
-use super::find;
 use crate::admission::slots::Slots;
 use crate::guests::{self, Stage};
 use crate::ports::{Missing, Outage, ReplicaView};
@@ -19,6 +19,8 @@ pub(super) use decision::decisions;
 pub use decision::{Clamp, Decision, Panicking, Reading, Wishes};
 pub use explained::Explained;
 pub(super) use explained::{explained, explained_left_alone};
+pub(super) use left_alone::left_alone;
+pub use left_alone::{LeftAlone, Listed};
 
 /// A revision as it is now.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -60,40 +62,6 @@ pub struct Revision {
     pub typical_start_ms: Option<f64>,
     /// Measured time a request occupies a slot; `null` before the first.
     pub typical_service_ms: Option<f64>,
-}
-
-/// What there is under one name.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-#[serde(untagged)]
-pub enum Listed {
-    /// A revision.
-    Here(Box<Revision>),
-    /// One that is left alone.
-    LeftAlone(LeftAlone),
-}
-
-impl From<Revision> for Listed {
-    fn from(revision: Revision) -> Self {
-        Self::Here(Box::new(revision))
-    }
-}
-
-impl From<LeftAlone> for Listed {
-    fn from(left: LeftAlone) -> Self {
-        Self::LeftAlone(left)
-    }
-}
-
-/// A revision that was found and is not scaled here. It has nothing else.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct LeftAlone {
-    /// What it would be called.
-    pub name: String,
-    /// What it is, as a person finds it.
-    pub owner: String,
-    /// Why it is left alone.
-    pub left_alone: String,
 }
 
 /// One running model server.
@@ -204,7 +172,8 @@ pub struct OutageReport {
 /// A revision as it is now.
 pub(super) fn revision(present: &Present) -> Revision {
     let spec = &present.revision.spec;
-    let world = present.steered.as_ref().map(|steered| &steered.world);
+    let steered = present.steered.as_ref();
+    let world = steered.map(|steered| &steered.world);
     let replicas = world.map_or_else(Vec::new, |world| {
         let views = world.replicas.iter();
         views.map(|view| replica(present, view)).collect()
@@ -229,21 +198,9 @@ pub(super) fn revision(present: &Present) -> Revision {
             .and_then(|world| world.outage.as_deref())
             .map(|found| outage(found, present.now)),
         diagnosis: world.and_then(|world| world.diagnosis.clone()),
-        remarks: present
-            .steered
-            .as_ref()
-            .map_or_else(Vec::new, |steered| steered.remarks.clone()),
+        remarks: steered.map_or_else(Vec::new, |steered| steered.remarks.clone()),
         typical_start_ms: world.and_then(|world| world.typical_start).map(millis),
         typical_service_ms: present.reading.typical_service.map(millis),
-    }
-}
-
-/// One that is not scaled here.
-pub(super) fn left_alone(left: &find::LeftAlone) -> LeftAlone {
-    LeftAlone {
-        name: left.name.to_string(),
-        owner: left.owner.clone(),
-        left_alone: left.why.clone(),
     }
 }
 

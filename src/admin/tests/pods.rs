@@ -21,7 +21,9 @@ fn pod(id: u64, state: ReplicaState, detail: Option<&str>) -> ReplicaView {
         name: Some(format!("flowers-7d9f4-{id}").into()),
         endpoint: None,
         detail: detail.map(Into::into),
-        since: now() - 34 * SECOND,
+        since: now()
+            .checked_sub(34 * SECOND)
+            .expect("a clock that began before"),
         ..replica(id, state)
     }
 }

@@ -48,7 +48,9 @@ async fn only_what_was_inside_fails_and_everything_else_is_answered_by_the_other
 
     // It is back, though the world has noticed nothing of it.
     pods[1].restart();
-    front.until(|front| front.throttler.suspects() == []).await;
+    front
+        .until(|front| front.throttler.suspects().is_empty())
+        .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

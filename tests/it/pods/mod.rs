@@ -8,6 +8,7 @@ mod routing;
 mod stopped;
 
 use std::collections::BTreeSet;
+use std::fmt::Display;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -147,14 +148,14 @@ impl Front {
     }
 
     /// One request on a connection of its own, in a task of its own.
-    fn asking(&self, id: impl ToString, target: &str) -> AbortOnDropHandle<Answer> {
+    fn asking(&self, id: impl Display, target: &str) -> AbortOnDropHandle<Answer> {
         let (address, request) = (self.address, get(&id.to_string(), target));
         AbortOnDropHandle::new(tokio::spawn(async move {
             Client::connect(address).await.ask(request).await
         }))
     }
 
-    async fn ask(&self, id: impl ToString, target: &str) -> Answer {
+    async fn ask(&self, id: impl Display, target: &str) -> Answer {
         self.asking(id, target).await.expect("no panic")
     }
 

@@ -6,6 +6,9 @@ use http_body_util::Empty;
 use super::pod::Pod;
 use super::{Answer, Front};
 
+/// A target, headers, and the status of the answer.
+type Case<'a> = (&'a str, &'a [(&'a str, &'a str)], u16);
+
 async fn ask(front: &Front, target: &str, headers: &[(&str, &str)]) -> Answer {
     let mut request = Request::get(target);
     for (name, value) in headers {
@@ -22,7 +25,7 @@ async fn a_revision_is_found_by_its_hosts_and_by_what_kserve_routes_say() {
     let name = |name| ("kserve-isvc-name", name);
     let namespace = |namespace| ("kserve-isvc-namespace", namespace);
     let host = |host| ("host", host);
-    let cases: [(&str, &[(&str, &str)], u16); 11] = [
+    let cases: [Case<'_>; 11] = [
         ("/", &[host("m.ns")], 200),
         ("/", &[host("M.ns.Example.com:8080")], 200),
         ("/", &[host("m.ns.")], 200),
