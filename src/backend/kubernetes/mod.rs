@@ -13,6 +13,7 @@ pub mod seams;
 pub mod api;
 mod call;
 pub mod events;
+pub mod metrics;
 pub mod tenure;
 
 #[cfg(test)]
@@ -21,6 +22,7 @@ pub(crate) mod tests_server;
 pub use api::KubeApi;
 pub use claim::{Claim, Claims, Component, Obstacle, Remark, Settings};
 pub use events::Events;
+pub use metrics::PodGauges;
 pub use objects::{ObjectRef, PodView, Present, Workload};
 pub use seams::{Announcer, Api, ApiError, Gravity, Notice, Tenure};
 pub use tenure::{PodIdentity, Reign};
