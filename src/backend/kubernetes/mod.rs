@@ -12,6 +12,7 @@ pub mod seams;
 // The API server behind the seams.
 pub mod api;
 mod call;
+pub mod config_map;
 pub mod events;
 pub mod metrics;
 pub mod tenure;
