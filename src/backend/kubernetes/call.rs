@@ -21,6 +21,8 @@ pub(super) struct Failure {
     pub(super) error: ApiError,
     /// The same call may succeed later, with nothing changed: the server is away, or too busy.
     pub(super) passing: bool,
+    /// The status that the server answered with; `None` where it did not answer.
+    pub(super) status: Option<u16>,
 }
 
 /// Waits for a call no longer than is good.
@@ -32,6 +34,7 @@ pub(super) async fn in_time<T>(
         Err(_) => Err(Failure {
             error: ApiError::Unreachable(format!("no answer within {LONGEST:?}")),
             passing: true,
+            status: None,
         }),
     }
 }
@@ -59,25 +62,31 @@ pub(super) fn timestamp(at: SystemTime) -> Timestamp {
 
 impl From<&kube::Error> for Failure {
     fn from(error: &kube::Error) -> Self {
-        let (error, passing) = match error {
+        let (error, passing, status) = match error {
             kube::Error::Api(status) => {
                 let words = if status.message.is_empty() {
                     format!("status {} {}", status.code, status.reason)
                 } else {
                     status.message.clone()
                 };
-                match status.code {
-                    409 => (ApiError::Conflict, false),
-                    404 | 410 => (ApiError::Gone, false),
-                    403 => (ApiError::Forbidden(words), false),
-                    code => (ApiError::Refused(words), code == 429 || code >= 500),
-                }
+                let code = status.code;
+                let error = match code {
+                    409 => ApiError::Conflict,
+                    404 | 410 => ApiError::Gone,
+                    403 => ApiError::Forbidden(words),
+                    _ => ApiError::Refused(words),
+                };
+                (error, code == 429 || code >= 500, Some(code))
             }
-            kube::Error::Service(error) => (ApiError::Unreachable(chain(&**error)), true),
-            kube::Error::HyperError(error) => (ApiError::Unreachable(chain(error)), true),
-            other => (ApiError::Refused(chain(other)), false),
+            kube::Error::Service(error) => (ApiError::Unreachable(chain(&**error)), true, None),
+            kube::Error::HyperError(error) => (ApiError::Unreachable(chain(error)), true, None),
+            other => (ApiError::Refused(chain(other)), false, None),
         };
-        Self { error, passing }
+        Self {
+            error,
+            passing,
+            status,
+        }
     }
 }
 

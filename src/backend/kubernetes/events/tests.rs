@@ -207,6 +207,10 @@ async fn an_event_whose_answer_was_lost_is_not_told_twice() {
     pass(10).await;
     assert_eq!(told(&server), [one("a", 1)]);
     assert_eq!(server.calls().len(), 2);
+    pass(60).await;
+    events.announce(notice("a"));
+    pass(1).await;
+    assert_eq!(told(&server), [one("a", 2)], "it is known that it was");
 }
 
 #[tokio::test(start_paused = true)]
