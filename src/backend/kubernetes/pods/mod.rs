@@ -10,6 +10,9 @@ mod plan;
 mod trouble;
 mod words;
 
+#[cfg(test)]
+mod tests;
+
 use std::sync::Arc;
 use std::time::Duration;
 

@@ -33,6 +33,30 @@ impl<A: Api, N: Announcer, L: Look, O: Occupancy> Crew<A, N, L, O> {
         if victims < needed {
             self.retire_ready(needed - victims, now);
         }
+        self.prefer_idle(now);
+    }
+
+    /// One that has fallen idle goes in place of one that is busy, which serves on.
+    fn prefer_idle(&mut self, now: Instant) {
+        let is_busy = |m: &Member| {
+            m.is_alive() && m.service == Service::Retired && !self.occupancy.is_vacant(m.id)
+        };
+        let busy = self.members.iter().filter(|member| is_busy(member));
+        let busy: Vec<ReplicaId> = busy.map(|member| member.id).collect();
+        self.occupancy.tell_idle(!busy.is_empty());
+        if busy.is_empty() {
+            return;
+        }
+        let idle = self.occupancy.idle().into_iter().map(|(id, _)| id);
+        for (busy, idle) in busy.into_iter().zip(idle.collect::<Vec<_>>()) {
+            let is_ours = self
+                .alive()
+                .any(|m| m.id == idle && m.service == Service::In);
+            if is_ours && self.occupancy.retire_idle(idle) {
+                self.retire_one(idle);
+                self.revive(busy, now);
+            }
+        }
     }
 
     /// How many of the pods have to go.

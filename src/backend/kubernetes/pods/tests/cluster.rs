@@ -1,0 +1,469 @@
+//! A cluster that exists in memory only: an API server, the controller of one workload, kubelets and
+//! model servers. Clones are one.
+
+use std::collections::VecDeque;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use tokio::sync::watch;
+use tokio::time::{Instant, sleep};
+
+use super::super::member::MARK;
+use super::super::plan::ordinal;
+use crate::backend::kubernetes::look::{Echo, Look, Patience};
+use crate::backend::kubernetes::objects::{
+    Container, LeavingOrder, ObjectRef, Obstruction, PodView, Present, Selector, Stage, Template,
+    Workload,
+};
+use crate::backend::kubernetes::seams::{Announcer, Api, ApiError, Notice};
+use crate::sync::wall;
+
+/// Between two turns of everything that turns in it.
+const TURN: Duration = Duration::from_millis(10);
+/// A call to the API server.
+const CALL: Duration = Duration::from_millis(3);
+
+/// How a pod starts.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Start {
+    /// From its creation until it is scheduled and has an address.
+    pub(super) network: Duration,
+    /// From its creation until its model listens.
+    pub(super) listens: Duration,
+    /// From its creation until kubelet calls it ready.
+    pub(super) ready: Duration,
+}
+
+impl Default for Start {
+    fn default() -> Self {
+        Self {
+            network: Duration::from_millis(300),
+            listens: Duration::from_millis(1305),
+            ready: Duration::from_secs(10),
+        }
+    }
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct Pod {
+    pub(super) view: PodView,
+    made: Instant,
+    start: Start,
+    ended: bool,
+    /// What keeps it from running, if anything does.
+    pub(super) stuck: Option<Stage>,
+    pub(super) inside: u32,
+    terminating_since: Option<Instant>,
+}
+
+pub(super) struct Inside {
+    pub(super) workload: Option<Workload>,
+    pub(super) pods: Vec<Pod>,
+    pub(super) start: Start,
+    made: u32,
+    version: u64,
+    /// The API server answers.
+    pub(super) up: bool,
+    /// Answers of the next calls to the scale subresource.
+    pub(super) answers: VecDeque<ApiError>,
+    /// Every call to the scale subresource, and what it asked for.
+    pub(super) calls: Vec<(Instant, u32)>,
+    pub(super) marks: Vec<(String, Option<i32>)>,
+    pub(super) notices: Vec<Notice>,
+    /// Most requests that ever were in one pod at once.
+    pub(super) most_inside: u32,
+    /// Busy pods that were taken by the controller while an idle one was there.
+    pub(super) wronged: Vec<String>,
+    pub(super) looks: u32,
+    /// The controller does nothing.
+    pub(super) paused: bool,
+    present: watch::Sender<Present>,
+}
+
+#[derive(Clone)]
+pub(super) struct Cluster(pub(super) Arc<Mutex<Inside>>);
+
+pub(super) fn at() -> ObjectRef {
+    ObjectRef {
+        api_version: "apps/v1".into(),
+        kind: "Deployment".into(),
+        namespace: "default".into(),
+        name: "flowers".into(),
+        uid: "w-1".into(),
+    }
+}
+
+impl Cluster {
+    pub(super) fn new(leaving: LeavingOrder, replicas: u32) -> Self {
+        let workload = Workload {
+            at: at(),
+            plural: "deployments".into(),
+            resource_version: "1".into(),
+            created: wall(),
+            terminating: false,
+            owner: None,
+            labels: [].into(),
+            annotations: [].into(),
+            replicas,
+            selector: Selector::default(),
+            template: Template {
+                labels: [].into(),
+                containers: vec![Container::default()],
+            },
+            leaving,
+            rolling: false,
+        };
+        let inside = Inside {
+            workload: Some(workload),
+            pods: Vec::new(),
+            start: Start::default(),
+            made: 0,
+            version: 1,
+            up: true,
+            answers: VecDeque::new(),
+            calls: Vec::new(),
+            marks: Vec::new(),
+            notices: Vec::new(),
+            most_inside: 0,
+            wronged: Vec::new(),
+            looks: 0,
+            paused: false,
+            present: watch::Sender::new(Present::default()),
+        };
+        let cluster = Self(Arc::new(Mutex::new(inside)));
+        let turning = cluster.clone();
+        tokio::spawn(async move {
+            loop {
+                turning.0.lock().turn();
+                sleep(TURN).await;
+            }
+        });
+        cluster
+    }
+
+    pub(super) fn present(&self) -> watch::Receiver<Present> {
+        self.0.lock().present.subscribe()
+    }
+
+    pub(super) fn change(&self, change: impl FnOnce(&mut Inside)) {
+        let mut inside = self.0.lock();
+        change(&mut inside);
+        inside.version += 1;
+    }
+
+    pub(super) fn pod(&self, name: &str, change: impl FnOnce(&mut Pod)) {
+        self.change(|inside| {
+            let pod = inside.pods.iter_mut().find(|pod| &*pod.view.name == name);
+            change(pod.expect("the pod is there"));
+        });
+    }
+
+    /// As `kubectl scale`.
+    pub(super) fn set_replicas(&self, replicas: u32) {
+        self.change(|inside| inside.workload.as_mut().unwrap().replicas = replicas);
+    }
+
+    pub(super) fn replicas(&self) -> u32 {
+        self.0.lock().workload.as_ref().unwrap().replicas
+    }
+
+    /// Pods that are not being deleted.
+    pub(super) fn alive(&self) -> Vec<Pod> {
+        let inside = self.0.lock();
+        let alive = inside.pods.iter().filter(|pod| !pod.view.terminating);
+        alive.cloned().collect()
+    }
+
+    pub(super) fn names(&self) -> Vec<String> {
+        self.alive()
+            .iter()
+            .map(|pod| pod.view.name.to_string())
+            .collect()
+    }
+
+    /// What was asked for, in order.
+    pub(super) fn asked(&self) -> Vec<u32> {
+        self.0
+            .lock()
+            .calls
+            .iter()
+            .map(|(_, replicas)| *replicas)
+            .collect()
+    }
+
+    pub(super) fn told(&self, reason: &str) -> Vec<String> {
+        let inside = self.0.lock();
+        let told = inside
+            .notices
+            .iter()
+            .filter(|notice| notice.reason == reason);
+        told.map(|notice| notice.message.clone()).collect()
+    }
+
+    /// A request comes in, in this life of the model; `None`: nobody listens.
+    pub(super) fn enter(&self, address: SocketAddr) -> Option<u32> {
+        let mut inside = self.0.lock();
+        let pod = inside.listening(address.ip())?;
+        pod.inside += 1;
+        let (now_inside, life) = (pod.inside, pod.view.restarts);
+        inside.most_inside = inside.most_inside.max(now_inside);
+        Some(life)
+    }
+
+    pub(super) fn leave(&self, address: SocketAddr, life: u32) {
+        let mut inside = self.0.lock();
+        let at = |pod: &&mut Pod| pod.view.ip == Some(address.ip()) && pod.view.restarts == life;
+        if let Some(pod) = inside.pods.iter_mut().find(at) {
+            pod.inside = pod.inside.saturating_sub(1);
+        }
+    }
+
+    /// The process in a pod is killed; kubelet starts it again after a second.
+    pub(super) fn kill(&self, name: &str) {
+        let now = Instant::now();
+        self.pod(name, |pod| {
+            pod.made = now;
+            pod.start.network = Duration::ZERO;
+            pod.view.restarts += 1;
+            pod.view.ready = false;
+            pod.inside = 0;
+        });
+    }
+}
+
+impl Inside {
+    fn listening(&mut self, ip: IpAddr) -> Option<&mut Pod> {
+        let now = Instant::now();
+        let pod = self.pods.iter_mut().find(|pod| pod.view.ip == Some(ip))?;
+        let listens = now >= pod.made + pod.start.listens && pod.stuck.is_none() && !pod.ended;
+        listens.then_some(pod)
+    }
+
+    fn turn(&mut self) {
+        let now = Instant::now();
+        let before: Vec<PodView> = self.pods.iter().map(|pod| pod.view.clone()).collect();
+        self.kubelets(now);
+        if !self.paused {
+            self.controller(now);
+        }
+        let after: Vec<PodView> = self.pods.iter().map(|pod| pod.view.clone()).collect();
+        if before != after {
+            self.version += 1;
+        }
+        self.publish();
+    }
+
+    fn publish(&mut self) {
+        let version = self.version.to_string();
+        if let Some(workload) = &mut self.workload {
+            workload.resource_version = version.into();
+        }
+        let up = self.up;
+        let workload = self.workload.clone().map(Arc::new);
+        let views = self.pods.iter().filter(|pod| !pod.ended);
+        let pods = views.map(|pod| Arc::new(pod.view.clone())).collect();
+        self.present.send_if_modified(|present| {
+            let next = match up {
+                true => Present {
+                    workload,
+                    pods,
+                    fresh: true,
+                },
+                false => Present {
+                    fresh: false,
+                    ..present.clone()
+                },
+            };
+            let changed = *present != next;
+            *present = next;
+            changed
+        });
+    }
+
+    fn kubelets(&mut self, now: Instant) {
+        for pod in &mut self.pods {
+            let age = now - pod.made;
+            if age >= pod.start.network && pod.view.ip.is_none() {
+                let number: u32 = pod.view.uid[4..].parse().unwrap();
+                pod.view.node = Some("node-1".into());
+                pod.view.ip = Some(IpAddr::from((0x0a00_0000 + number).to_be_bytes()));
+                pod.view.stage = Stage::Waiting(None);
+            }
+            if pod.view.ip.is_none() {
+                continue;
+            }
+            pod.view.stage = match &pod.stuck {
+                Some(stage) => stage.clone(),
+                None => Stage::Running,
+            };
+            pod.view.ready = age >= pod.start.ready && pod.stuck.is_none();
+            let drained = pod.inside == 0;
+            let late = |since: Instant| now >= since + Duration::from_secs(30);
+            pod.ended = pod
+                .terminating_since
+                .is_some_and(|since| drained || late(since));
+        }
+        self.pods.retain(|pod| {
+            let gone = pod.terminating_since.is_some() && (pod.ended || pod.view.ip.is_none());
+            !gone
+        });
+    }
+
+    fn controller(&mut self, now: Instant) {
+        let Some(workload) = self.workload.clone() else {
+            return;
+        };
+        let wanted = workload.replicas as usize;
+        let alive = self.pods.iter().filter(|pod| !pod.view.terminating).count();
+        for _ in alive..wanted {
+            self.make(&workload, now);
+        }
+        let mut order: Vec<usize> = (0..self.pods.len())
+            .filter(|&at| !self.pods[at].view.terminating)
+            .collect();
+        match workload.leaving {
+            LeavingOrder::Ordinal => {
+                order.sort_by_key(|&at| std::cmp::Reverse(ordinal(&self.pods[at].view.name)));
+            }
+            // As `ActivePodsWithRanks` in controller_utils.go, without the spreading over nodes.
+            _ => order.sort_by_key(|&at| {
+                let Pod { view, made, .. } = &self.pods[at];
+                let phase = !matches!(view.stage, Stage::Unscheduled(_) | Stage::Waiting(_));
+                let cost = view.deletion_cost.unwrap_or(0);
+                let newest = std::cmp::Reverse(*made);
+                (view.node.is_some(), phase, view.ready, cost, newest)
+            }),
+        }
+        for at in order.into_iter().take(alive.saturating_sub(wanted)) {
+            self.take(at, now);
+        }
+    }
+
+    /// As the controller does.
+    fn take(&mut self, at: usize, now: Instant) {
+        let idle = self.pods.iter().any(|pod| {
+            let serves = !pod.view.terminating && now >= pod.made + pod.start.listens;
+            serves && pod.inside == 0
+        });
+        let pod = &self.pods[at];
+        if pod.inside > 0 && idle {
+            self.wronged.push(pod.view.name.to_string());
+        }
+        self.delete(at, now);
+    }
+
+    /// As `kubectl delete pod`.
+    pub(super) fn delete(&mut self, at: usize, now: Instant) {
+        let pod = &mut self.pods[at];
+        pod.view.terminating = true;
+        pod.terminating_since.get_or_insert(now);
+    }
+
+    fn make(&mut self, workload: &Workload, now: Instant) {
+        self.made += 1;
+        let number = self.made;
+        let taken = |n: &u32| self.pods.iter().any(|p| ordinal(&p.view.name) == Some(*n));
+        let name = match workload.leaving {
+            LeavingOrder::Ordinal => (0..).find(|n| !taken(n)).unwrap().to_string(),
+            _ => format!("{number}x"),
+        };
+        let view = PodView {
+            uid: format!("uid-{number}").into(),
+            name: format!("flowers-{name}").into(),
+            created: wall(),
+            node: None,
+            ip: None,
+            stage: Stage::Unscheduled(None),
+            ready: false,
+            terminating: false,
+            restarts: 0,
+            deletion_cost: None,
+        };
+        self.pods.push(Pod {
+            view,
+            made: now,
+            start: self.start,
+            ended: false,
+            stuck: None,
+            inside: 0,
+            terminating_since: None,
+        });
+    }
+}
+
+pub(super) fn waiting(reason: &str, message: &str) -> Stage {
+    Stage::Waiting(Some(Obstruction {
+        reason: reason.into(),
+        message: message.into(),
+    }))
+}
+
+impl Api for Cluster {
+    async fn scale(&self, workload: &Workload, replicas: u32) -> Result<(), ApiError> {
+        let began = Instant::now();
+        sleep(CALL).await;
+        let mut inside = self.0.lock();
+        inside.calls.push((began, replicas));
+        if !inside.up {
+            return Err(ApiError::Unreachable("connection refused".into()));
+        }
+        if let Some(error) = inside.answers.pop_front() {
+            return Err(error);
+        }
+        let Some(present) = &mut inside.workload else {
+            return Err(ApiError::Gone);
+        };
+        if present.resource_version != workload.resource_version {
+            return Err(ApiError::Conflict);
+        }
+        present.replicas = replicas;
+        inside.version += 1;
+        Ok(())
+    }
+
+    async fn set_deletion_cost(
+        &self,
+        namespace: &str,
+        pod: &PodView,
+        cost: Option<i32>,
+    ) -> Result<(), ApiError> {
+        assert_eq!(namespace, "default");
+        sleep(CALL).await;
+        let mut inside = self.0.lock();
+        if !inside.up {
+            return Err(ApiError::Unreachable("connection refused".into()));
+        }
+        let name = pod.name.to_string();
+        inside.marks.push((name, cost.map(|cost| cost - MARK)));
+        let Some(pod) = inside
+            .pods
+            .iter_mut()
+            .find(|known| known.view.uid == pod.uid)
+        else {
+            return Err(ApiError::Gone);
+        };
+        pod.view.deletion_cost = cost;
+        inside.version += 1;
+        Ok(())
+    }
+}
+
+impl Announcer for Cluster {
+    fn announce(&self, notice: Notice) {
+        assert_eq!(notice.about, at());
+        self.0.lock().notices.push(notice);
+    }
+}
+
+impl Look for Cluster {
+    async fn ask(&self, address: SocketAddr, _path: Option<&str>, _patience: Patience) -> Echo {
+        let mut inside = self.0.lock();
+        inside.looks += 1;
+        match inside.listening(address.ip()) {
+            Some(_) => Echo::Open,
+            None => Echo::Nobody,
+        }
+    }
+}

@@ -1,0 +1,139 @@
+//! Laws over random histories.
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::backend::kubernetes::seams::ApiError;
+
+const LIMIT: u32 = 2;
+
+/// What happens.
+#[derive(Clone, Debug)]
+enum Event {
+    Scale(u32),
+    /// A request that takes so many milliseconds.
+    Request(u64),
+    /// The model in one of the pods is killed.
+    Kill(usize),
+    /// One of the pods is deleted.
+    Delete(usize),
+    ApiServer(bool),
+    Conflict,
+    Refusal,
+    /// From now on kubelet calls pods ready after so many seconds.
+    Kubelet(u64),
+    Alone(bool),
+    /// The controller sleeps, or wakes up.
+    Controller(bool),
+}
+
+fn event() -> impl Strategy<Value = Event> {
+    prop_oneof![
+        4 => (0..6_u32).prop_map(Event::Scale),
+        8 => (10..20_000_u64).prop_map(Event::Request),
+        1 => (0..6_usize).prop_map(Event::Kill),
+        1 => (0..6_usize).prop_map(Event::Delete),
+        1 => any::<bool>().prop_map(Event::ApiServer),
+        1 => Just(Event::Conflict),
+        1 => Just(Event::Refusal),
+        1 => (1..15_u64).prop_map(Event::Kubelet),
+        1 => any::<bool>().prop_map(Event::Alone),
+        1 => any::<bool>().prop_map(Event::Controller),
+    ]
+}
+
+fn history() -> impl Strategy<Value = Vec<(u64, Event)>> {
+    prop::collection::vec((0..4000_u64, event()), 1..60)
+}
+
+impl Scene {
+    async fn happen(&self, event: Event) {
+        let now = Instant::now();
+        let name = |at: usize| self.cluster.names().get(at).cloned();
+        match event {
+            Event::Scale(replicas) => self.scale_to(replicas).await,
+            Event::Request(millis) => drop(self.request(Duration::from_millis(millis))),
+            Event::Kill(at) => {
+                if let Some(name) = name(at) {
+                    self.cluster.kill(&name);
+                }
+            }
+            Event::Delete(at) => self.cluster.change(|inside| {
+                if at < inside.pods.len() {
+                    inside.delete(at, now);
+                }
+            }),
+            Event::ApiServer(up) => self.cluster.change(|inside| inside.up = up),
+            Event::Conflict => self.answer(ApiError::Conflict),
+            Event::Refusal => self.answer(ApiError::Refused("no".into())),
+            Event::Kubelet(seconds) => self
+                .cluster
+                .change(|inside| inside.start.ready = Duration::from_secs(seconds)),
+            Event::Alone(alone) => {
+                let steers = true;
+                self.tenure.send_replace(Tenure { steers, alone });
+            }
+            Event::Controller(awake) => self.cluster.change(|inside| inside.paused = !awake),
+        }
+    }
+
+    fn answer(&self, error: ApiError) {
+        self.cluster.0.lock().answers.push_back(error);
+    }
+}
+
+async fn live(leaving: LeavingOrder, history: Vec<(u64, Event)>) -> Result<(), TestCaseError> {
+    let scene = Scene::of(leaving, 0, LIMIT);
+    let mut wanted = 0;
+    for (pause, event) in history {
+        if let Event::Scale(replicas) = event {
+            wanted = replicas;
+        }
+        scene.happen(event).await;
+        sleep(Duration::from_millis(pause)).await;
+    }
+    scene.scale_to(wanted.max(1)).await;
+    scene.happen(Event::ApiServer(true)).await;
+    scene.happen(Event::Alone(true)).await;
+    scene.happen(Event::Controller(true)).await;
+    sleep(240 * SECOND).await;
+    // After things have settled the number is the wish, and whoever waited was answered.
+    prop_assert_eq!(scene.throttler.read().waiting, 0);
+    prop_assert_eq!(scene.throttler.read().running, 0);
+    scene.scale_to(wanted).await;
+    sleep(60 * SECOND).await;
+    let alive = scene.cluster.alive();
+    prop_assert_eq!(scene.cluster.replicas(), wanted);
+    prop_assert_eq!(alive.len(), wanted as usize);
+    prop_assert_eq!(idle(&scene), wanted as usize);
+    prop_assert!(alive.iter().all(|pod| pod.view.deletion_cost.is_none()));
+    let inside = scene.cluster.0.lock();
+    prop_assert!(inside.most_inside <= LIMIT, "{}", inside.most_inside);
+    if leaving == LeavingOrder::DeletionCost {
+        prop_assert_eq!(&inside.wronged, &Vec::<String>::new());
+    }
+    Ok(())
+}
+
+fn run(leaving: LeavingOrder, history: Vec<(u64, Event)>) -> Result<(), TestCaseError> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .start_paused(true)
+        .build()
+        .expect("a runtime");
+    runtime.block_on(live(leaving, history))
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 32, ..ProptestConfig::default() })]
+
+    #[test]
+    fn no_busy_pod_is_taken_beside_an_idle_one_and_the_number_becomes_the_wish(history in history()) {
+        run(LeavingOrder::DeletionCost, history)?;
+    }
+
+    #[test]
+    fn the_number_of_a_stateful_set_becomes_the_wish_too(history in history()) {
+        run(LeavingOrder::Ordinal, history)?;
+    }
+}

@@ -1,0 +1,139 @@
+//! From zero to the first answer.
+
+use super::*;
+use crate::backend::kubernetes::objects::Obstruction;
+use crate::backend::kubernetes::objects::Stage;
+
+#[tokio::test(start_paused = true)]
+async fn a_wish_becomes_a_call_within_a_millisecond() {
+    let scene = Scene::new(0);
+    sleep(SECOND).await;
+    let wished = Instant::now();
+    scene.scale_to(5).await;
+    sleep(SECOND).await;
+    let (called, replicas) = scene.cluster.0.lock().calls[0];
+    assert_eq!(replicas, 5);
+    assert!(
+        called - wished <= Duration::from_millis(1),
+        "{:?}",
+        called - wished
+    );
+    assert_eq!(scene.cluster.asked(), [5]);
+    assert_eq!(
+        scene.cluster.told("ScaledUp"),
+        ["from 0 to 5 replicas: 5 are right"]
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_held_request_is_there_milliseconds_after_the_model_listens() {
+    let mut scene = Scene::new(0);
+    let held = scene.request(SECOND);
+    scene.scale_to(1).await;
+    scene.sees(|world| counts(world) == (1, 0, 0)).await;
+    let made = Instant::now() - Duration::from_millis(60);
+    scene.sees(|world| counts(world).1 == 1).await;
+    // The model listens 1305 ms after the pod was made, kubelet calls it ready after 10 s.
+    let took = made.elapsed() - Duration::from_millis(60);
+    assert!(took < Duration::from_millis(1330), "{took:?}");
+    assert_eq!(held.await.unwrap(), Ok("10.0.0.1".into()));
+    let told = scene.cluster.told("ReplicaReady");
+    assert_eq!(told, ["flowers-1x is ready 1.3 s after it was made"]);
+    let typical = scene.world.borrow().typical_start.unwrap();
+    assert!(typical.as_millis().abs_diff(1305) < 30, "{typical:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_pod_for_which_nobody_waits_is_looked_at_more_seldom() {
+    let looks = async |held: bool| {
+        let mut scene = Scene::new(0);
+        scene.cluster.0.lock().start.listens = 600 * SECOND;
+        let request = held.then(|| scene.request(SECOND));
+        scene.scale_to(1).await;
+        scene.sees(|world| counts(world).0 == 1).await;
+        sleep(300 * SECOND).await;
+        drop(request);
+        let looks = scene.cluster.0.lock().looks;
+        looks
+    };
+    let (eager, calm) = (looks(true).await, looks(false).await);
+    assert!(eager < 12_000, "{eager}");
+    assert!(calm < 300, "{calm}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_pod_waits_for_is_told() {
+    let mut scene = Scene::new(0);
+    scene.cluster.change(|inside| {
+        inside.start.network = 60 * SECOND;
+        inside.start.listens = 600 * SECOND;
+    });
+    scene.scale_to(1).await;
+    let world = scene
+        .sees(|world| world.count(ReplicaState::Pending) == 1)
+        .await;
+    assert_eq!(details(&world), ["no node yet"]);
+    let message = "0/3 nodes are available: 3 Insufficient nvidia.com/gpu.";
+    scene.cluster.pod("flowers-1x", |pod| {
+        pod.view.stage = Stage::Unscheduled(Some(Obstruction {
+            reason: "Unschedulable".into(),
+            message: message.into(),
+        }));
+    });
+    let world = scene.after(SECOND).await;
+    let want = format!("no node yet (Unschedulable: {message})");
+    assert_eq!(details(&world), [want.clone()]);
+    assert_eq!(world.diagnosis, Some(want));
+    let world = scene.after(60 * SECOND).await;
+    assert_eq!(
+        details(&world),
+        ["on node-1, nothing listens on port 8080 yet"]
+    );
+    assert_eq!(world.count(ReplicaState::Starting), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_pod_begins_again_with_its_containers() {
+    let mut scene = Scene::new(0);
+    let before = scene.settled(1).await.replicas[0].id;
+    assert_eq!(idle(&scene), 1);
+    scene.cluster.kill("flowers-1x");
+    let world = scene.after(Duration::from_millis(100)).await;
+    assert_eq!(counts(&world), (1, 0, 0));
+    assert_eq!(idle(&scene), 0);
+    let held = scene.request(SECOND);
+    let world = scene.sees(|world| counts(world) == (0, 1, 0)).await;
+    assert_eq!(world.replicas[0].id, before);
+    assert!(held.await.unwrap().is_ok());
+    let told = scene.cluster.told("ReplicaReady");
+    assert_eq!(told[1..], ["flowers-1x is ready again after 1.3 s"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_pod_that_is_being_deleted_takes_nothing_new_and_finishes_what_it_has() {
+    let mut scene = Scene::new(0);
+    scene.settled(2).await;
+    let (first, second) = (scene.request(20 * SECOND), scene.request(20 * SECOND));
+    sleep(SECOND).await;
+    let now = Instant::now();
+    scene.cluster.change(|inside| inside.delete(0, now));
+    let world = scene.after(Duration::from_millis(50)).await;
+    assert_eq!(counts(&world).2, 1);
+    let third = scene.request(SECOND);
+    // Another is made in its place, and takes what comes now.
+    assert_eq!(third.await.unwrap(), Ok("10.0.0.3".into()));
+    assert!(first.await.unwrap().is_ok() && second.await.unwrap().is_ok());
+    let world = scene.after(SECOND).await;
+    assert_eq!(counts(&world), (0, 2, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_more_start_at_once_than_may() {
+    let scene = Scene::new(0);
+    let mut changed = settings(&scene.stats);
+    changed.max_starting = Some(2);
+    scene.pods.set(changed);
+    scene.scale_to(5).await;
+    sleep(20 * SECOND).await;
+    assert_eq!(scene.cluster.asked(), [2, 3, 4, 5]);
+}
