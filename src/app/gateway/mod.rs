@@ -33,6 +33,7 @@ use crate::backend::kubernetes::{Catalog, Events, KubeApi, NetLook, PodIdentity,
 use crate::config::{GatewayConfig, Overrides, Program};
 use crate::proxy::{Proxy, Registry, TcpDial};
 use crate::server::{self, Server};
+use crate::state::Keeper;
 use claims::Gateway;
 use ending::{Budgets, end};
 use following::{Sources, Written, until_ended};
@@ -94,7 +95,15 @@ pub async fn gateway(start: GatewayStart) -> anyhow::Result<()> {
         look: NetLook::new(),
         client: client.clone(),
     });
-    let reign = Reign::start(&client, identity);
+    let reign = Reign::start(&client, identity.clone());
+    let keeper = match &identity {
+        Some(identity) => {
+            Some(Keeper::in_cluster(client, &identity.namespace, reign.tenure()).await)
+        }
+        // On somebody's own machine: what it learns is not for the next gateway of an installation.
+        None => None,
+    };
+    let notebook = keeper.as_ref().map(|keeper| keeper.notebook().clone());
     let mut sources = Sources {
         claims: cluster.catalog.claims(),
         entrances: cluster.catalog.entrances(),
@@ -102,7 +111,7 @@ pub async fn gateway(start: GatewayStart) -> anyhow::Result<()> {
         tenure: reign.tenure(),
     };
     let known = (Arc::clone(&registry), Arc::clone(&board));
-    let mut gateway = Gateway::new(cluster, known, recorder, None);
+    let mut gateway = Gateway::new(cluster, known, recorder, notebook);
     let mut written = Written::new(config, files, overrides, program.watch_config);
     let janitor = AbortOnDropHandle::new(tokio::spawn(retire_connections(registry)));
     let opens = |claims| {
@@ -120,7 +129,14 @@ pub async fn gateway(start: GatewayStart) -> anyhow::Result<()> {
     )
     .await;
     board.set_ready(false);
-    let ended = end(gateway, &server, &mut signals, budgets, reign.abdicate()).await;
+    let resign = async {
+        // What is remembered is there before the next gateway may look.
+        if let Some(keeper) = keeper {
+            keeper.close().await;
+        }
+        reign.abdicate().await;
+    };
+    let ended = end(gateway, &server, &mut signals, budgets, resign).await;
     drop(janitor);
     events.finish(LAST_WORDS).await;
     if let Some(recording) = recording {
