@@ -274,8 +274,8 @@ impl State {
             self.links.push(Arc::downgrade(link));
         }
         let lines = stream::unfold(told, |mut told| async move {
-            let line = told.recv().await?;
-            Some((Ok::<_, Infallible>(Frame::data(line)), told))
+            let heard = told.recv().await?;
+            Some((Ok::<_, Infallible>(Frame::data(heard)), told))
         });
         Response::new(StreamBody::new(lines).boxed_unsync())
     }

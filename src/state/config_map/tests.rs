@@ -117,6 +117,24 @@ async fn who_does_not_steer_writes_nothing_and_reads_again_when_it_does() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn who_steers_once_more_reads_what_was_written_meanwhile() {
+    let server = Server::default();
+    let (first, second) = (
+        Gateway::start(&server, true).await,
+        Gateway::start(&server, false).await,
+    );
+    pass(1_000).await;
+    first.steer(false);
+    second.steer(true);
+    second.note("b", 5);
+    pass(3_000).await;
+    second.steer(false);
+    first.steer(true);
+    pass(3_000).await;
+    assert_eq!(first.asked("b"), Some(5));
+}
+
+#[tokio::test(start_paused = true)]
 async fn the_last_is_written_at_the_end() {
     let server = Server::default();
     let gateway = Gateway::start(&server, true).await;

@@ -263,8 +263,7 @@ async fn it_is_not_asked_more_often_than_there_is_news() {
             scene.measured("a", &[(&format!("{}m", 10 * (second / 15)), "1Ki")]);
         }
         let value = scene.cpu().await.unwrap();
-        #[expect(clippy::cast_precision_loss, reason = "small numbers")]
-        let newest = (second / 15) as f64;
+        let newest = f64::from(second / 15);
         late += u32::from((value - newest).abs() > 1e-9);
         pass(1).await;
     }

@@ -181,7 +181,9 @@ async fn two_never_steer_at_once_whatever_answers_are_lost() {
         }
         let steering: Vec<usize> = (0..3).filter(|&i| all[i].steers()).collect();
         assert!(steering.len() <= 1, "{steering:?} at step {step}");
-        steering.iter().for_each(|i| reigned[*i] += 1);
+        for i in steering {
+            reigned[i] += 1;
+        }
     }
     assert!(reigned.iter().sum::<i32>() > 9_000, "{reigned:?}");
     assert!(
