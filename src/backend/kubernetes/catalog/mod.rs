@@ -5,6 +5,7 @@
 mod tests;
 
 use std::collections::{HashMap, HashSet};
+use std::iter;
 use std::sync::Arc;
 
 use kube::Client;
@@ -14,10 +15,10 @@ use tokio::task::JoinSet;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::claim::{Claims, Entrance};
-use super::inventory::{Changed, Inventory, Source, SourceId, Stale};
+use super::inventory::{Change, Changed, Inventory, Source, SourceId, Stale};
 use super::objects::Present;
 use super::scope::Scope;
-use super::watch::{News, Watch, sources};
+use super::watch::{News, Watch, Watched, sources};
 use crate::revision::RevisionId;
 
 /// Changes that wait to be taken; a watch that is ahead of that waits itself.
@@ -53,33 +54,22 @@ impl Catalog {
         let own = scope
             .own
             .map(|(namespace, name)| (namespace.into(), name.into()));
-        let inventory = Inventory::new(
-            watched
-                .iter()
-                .map(|it| Source {
-                    tells: it.tells,
-                    namespace: it.namespace.clone(),
-                })
-                .collect(),
-            own,
-        );
-        let turns = Arc::new(Semaphore::new(LISTINGS));
-        let mut unsettled = HashSet::new();
-        let mut tasks = JoinSet::new();
-        for (id, watched) in watched.into_iter().enumerate() {
-            let (client, turns, news) = (client.clone(), turns.clone(), sender.clone());
-            unsettled.insert(SourceId(id));
-            tasks.spawn(Watch::new(client, watched, turns, SourceId(id), news).run());
-        }
+        let told = watched.iter().map(|it| Source {
+            tells: it.tells,
+            namespace: it.namespace.clone(),
+        });
+        let inventory = Inventory::new(told.collect(), own);
+        let unsettled = (0..watched.len()).map(SourceId).collect();
         let listeners = Arc::<Listeners>::default();
         let actor = Actor {
             unsettled,
+            silent: HashSet::new(),
             inventory,
             listeners: listeners.clone(),
             claims,
             entrances,
             domain,
-            _tasks: tasks,
+            _tasks: spawn(client, watched, sender),
         };
         Self {
             listeners,
@@ -121,11 +111,29 @@ impl Catalog {
     }
 }
 
+/// A task for each watch. Takes the sender, so that the news end with the watches.
+fn spawn(
+    client: Client,
+    watched: Vec<Watched>,
+    news: mpsc::Sender<(SourceId, News)>,
+) -> JoinSet<()> {
+    let turns = Arc::new(Semaphore::new(LISTINGS));
+    let each = iter::repeat_n((client, turns, news), watched.len());
+    let watches = watched.into_iter().enumerate().zip(each);
+    watches
+        .map(|((id, watched), (client, turns, news))| {
+            Watch::new(client, watched, turns, SourceId(id), news).run()
+        })
+        .collect()
+}
+
 /// Owns what is known.
 struct Actor {
     inventory: Inventory,
     /// Who has not yet told everything once.
     unsettled: HashSet<SourceId>,
+    /// Who had told everything that happens, and does not any more.
+    silent: HashSet<SourceId>,
     listeners: Arc<Listeners>,
     claims: watch::Sender<Option<Arc<Claims>>>,
     entrances: watch::Sender<Arc<Vec<Entrance>>>,
@@ -146,12 +154,7 @@ impl Actor {
                     }
                     let was_settled = self.unsettled.is_empty();
                     for (source, news) in batch.drain(..) {
-                        match news {
-                            News::Change(change) => self.inventory.take(source, change),
-                            News::Settled => {
-                                self.unsettled.remove(&source);
-                            }
-                        }
+                        self.hear(source, news);
                     }
                     let changed = self.inventory.settle();
                     let settles = !was_settled && self.unsettled.is_empty();
@@ -159,6 +162,35 @@ impl Actor {
                 }
                 () = listeners.came.notified() => self.publish_presents(&Stale::All),
             }
+        }
+    }
+
+    fn hear(&mut self, source: SourceId, news: News) {
+        match news {
+            News::Settled => {
+                self.unsettled.remove(&source);
+            }
+            News::Change(change) => {
+                self.note_silence(source, &change);
+                self.inventory.take(source, change);
+            }
+        }
+    }
+
+    /// Says once that the cluster is out of sight, and once that it is seen again.
+    fn note_silence(&mut self, source: SourceId, change: &Change) {
+        let was_silent = !self.silent.is_empty();
+        match change {
+            Change::Heard(true) => self.silent.remove(&source),
+            Change::Heard(false) => self.silent.insert(source),
+            Change::Listed(_) | Change::Put(_) | Change::Gone(..) => return,
+        };
+        match (was_silent, self.silent.is_empty()) {
+            (false, false) => tracing::warn!(
+                "the API server does not tell what happens any more; what was known stays in use"
+            ),
+            (true, true) => tracing::info!("the API server tells what happens again"),
+            (false, true) | (true, false) => {}
         }
     }
 

@@ -27,8 +27,10 @@ impl Routes {
 
     /// Whether that changes anything.
     pub(super) fn put(&mut self, namespace: Arc<str>, key: Key, route: Route) -> bool {
-        let old = self.all.insert((namespace, key.clone()), route.clone());
-        old.as_ref() != Some(&route)
+        let at = (namespace, key);
+        let differs = self.all.get(&at) != Some(&route);
+        self.all.insert(at, route);
+        differs
     }
 
     /// Whether it was there.

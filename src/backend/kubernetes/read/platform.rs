@@ -1,4 +1,4 @@
-//! `KServe`'s own settings, as far as they are about us: its ConfigMap `inferenceservice-config`.
+//! `KServe`'s own settings, as far as they are about us: its `ConfigMap` `inferenceservice-config`.
 
 use std::collections::BTreeMap;
 

@@ -36,8 +36,7 @@ impl Watch {
             }
             let kind = &*self.watched.kind.kind;
             let again = match &trouble {
-                None => true,
-                Some(Trouble::Unreachable(_)) => true,
+                None | Some(Trouble::Unreachable(_)) => true,
                 Some(Trouble::Refused(_)) => {
                     refused += 1;
                     refused < CONVINCING

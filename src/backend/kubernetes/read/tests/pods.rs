@@ -65,11 +65,11 @@ fn view(object: &Value) -> PodView {
     }
 }
 
-fn kept(reason: &str, message: &str) -> Option<Obstruction> {
-    Some(Obstruction {
+fn kept(reason: &str, message: &str) -> Obstruction {
+    Obstruction {
         reason: reason.to_owned(),
         message: message.to_owned(),
-    })
+    }
 }
 
 /// A running pod with one value changed.
@@ -115,10 +115,10 @@ fn a_pod_that_was_not_scheduled_says_why() {
         "message": "0/2 nodes are available: 2 Insufficient nvidia.com/gpu."
     }]});
     let unscheduled = view(&object);
-    let why = kept(
+    let why = Some(kept(
         "Unschedulable",
         "0/2 nodes are available: 2 Insufficient nvidia.com/gpu.",
-    );
+    ));
     assert_eq!(unscheduled.stage, Stage::Unscheduled(why));
     assert_eq!((unscheduled.node, unscheduled.ip), (None, None));
     object["status"] = json!({"phase": "Pending"});
@@ -145,43 +145,46 @@ fn a_pod_on_its_way_says_what_keeps_it() {
     let cases = [
         (
             with(container, waiting("ContainerCreating", "")),
-            kept("ContainerCreating", ""),
+            Some(kept("ContainerCreating", "")),
         ),
         (
             with(
                 container,
                 waiting("ImagePullBackOff", "Back-off pulling image \"x\""),
             ),
-            kept("ImagePullBackOff", "Back-off pulling image \"x\""),
+            Some(kept("ImagePullBackOff", "Back-off pulling image \"x\"")),
         ),
         (
             crashing,
-            kept(
+            Some(kept(
                 "CrashLoopBackOff",
                 "back-off 10s; it ended with exit code 137 (OOMKilled)",
-            ),
+            )),
         ),
         (
             fetching,
-            kept("PodInitializing", "init container storage-initializer runs"),
+            Some(kept(
+                "PodInitializing",
+                "init container storage-initializer runs",
+            )),
         ),
         (
             with(init, waiting("CrashLoopBackOff", "back-off 20s")),
-            kept("CrashLoopBackOff", "back-off 20s"),
+            Some(kept("CrashLoopBackOff", "back-off 20s")),
         ),
         (
             with(
                 init,
                 json!({"terminated": {"exitCode": 1, "reason": "Error"}}),
             ),
-            kept("Error", "it ended with exit code 1"),
+            Some(kept("Error", "it ended with exit code 1")),
         ),
         (
             with(
                 container,
                 json!({"terminated": {"exitCode": 3, "reason": "Error"}}),
             ),
-            kept("Error", "it ended with exit code 3"),
+            Some(kept("Error", "it ended with exit code 3")),
         ),
         (nothing, None),
     ];
