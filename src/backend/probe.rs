@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::{Request, StatusCode, header};
-use http_body_util::{BodyExt, Empty, Limited};
+use http_body_util::{BodyExt, Collected, Empty, Limited};
 use hyper::body::Incoming;
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
@@ -72,7 +72,7 @@ impl Answer {
         let all = timeout(LOOK, all).await;
         all.map_or_else(
             |_| Bytes::new(),
-            |all| all.map(|all| all.to_bytes()).unwrap_or_default(),
+            |all| all.map(Collected::to_bytes).unwrap_or_default(),
         )
     }
 }

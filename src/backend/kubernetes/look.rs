@@ -17,7 +17,7 @@ const MOST_AT_ONCE: usize = 512;
 /// Between two looks of this process at pods for which somebody waits: an eighth of a core at most.
 const HURRIED: Duration = Duration::from_micros(500);
 /// The same where nobody waits.
-const UNHURRIED: Duration = Duration::from_millis(5);
+const UNHURRIED: Duration = Duration::from_millis(10);
 
 /// What looks at pods need of the network. A seam: tests simulate it.
 pub trait Look: Send + Sync + 'static {
@@ -35,7 +35,7 @@ pub trait Look: Send + Sync + 'static {
 pub struct Patience {
     /// To connect.
     pub connect: Duration,
-    /// Somebody waits for this replica.
+    /// It does not stand in line behind those for which nobody waits.
     pub hurried: bool,
 }
 
@@ -84,9 +84,10 @@ pub async fn look<L: Look>(
     let mut unknown = None;
     for ask in &door.asks {
         if *ask == Ask::Kubelet {
-            return match kubelet {
-                true => Seen::Ready,
-                false => Seen::NotYet("kubelet does not call it ready yet".into()),
+            return if kubelet {
+                Seen::Ready
+            } else {
+                Seen::NotYet("kubelet does not call it ready yet".into())
             };
         }
         let address = SocketAddr::new(ip, ask.port().unwrap_or(door.port));
@@ -150,9 +151,10 @@ impl Turnstile {
     /// Waits until it is this look's turn: one after another, those for whom nobody waits in a line of
     /// their own.
     async fn pass(&self, hurried: bool) {
-        let (line, each) = match hurried {
-            true => (&self.hurried, HURRIED),
-            false => (&self.unhurried, UNHURRIED),
+        let (line, each) = if hurried {
+            (&self.hurried, HURRIED)
+        } else {
+            (&self.unhurried, UNHURRIED)
         };
         let now = Instant::now();
         let turn = {

@@ -24,6 +24,8 @@ const POLITE: Duration = Duration::from_millis(20);
 /// Between two looks for which nobody waits.
 const CALM: Duration = Duration::from_millis(50);
 const SELDOM: Duration = Duration::from_secs(5);
+/// So long nobody knows yet whether it is one that never comes.
+const YOUNG: Duration = Duration::from_secs(30);
 /// Kubelet is not asked: it tells.
 const TOLD: Duration = Duration::from_secs(60);
 /// To connect, at first and at last: a packet that is lost while a network is being made is not waited
@@ -106,7 +108,11 @@ impl<L: Look, O: Occupancy> Watch<L, O> {
         loop {
             let age = began.elapsed();
             let hurried = self.occupancy.is_waited_for();
-            let seen = self.look(age, hurried).await;
+            let seen = tokio::select! {
+                seen = self.look(age, hurried || age < YOUNG) => seen,
+                // It may stand in a long line, and somebody waits for it now.
+                () = self.kick.notified(), if !hurried => continue,
+            };
             let now = Instant::now();
             if seen != Seen::Nobody {
                 heard.get_or_insert(now);
@@ -146,9 +152,10 @@ impl<L: Look, O: Occupancy> Watch<L, O> {
         if self.sight.door.asks == [Ask::Kubelet] {
             return TOLD;
         }
-        let pause = match hurried {
-            true => (age / 1000).clamp(EAGER, RELAXED),
-            false => (age / 20).clamp(CALM, SELDOM),
+        let pause = if hurried {
+            (age / 1000).clamp(EAGER, RELAXED)
+        } else {
+            (age / 20).clamp(CALM, SELDOM)
         };
         if answered { pause.max(POLITE) } else { pause }
     }

@@ -57,13 +57,17 @@ pub(super) enum Service {
     Stuck,
 }
 
+/// A deletion cost as it is written; `None` takes it away.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Price(pub(super) Option<i32>);
+
 /// Its deletion cost beyond what is seen of it.
 #[derive(Debug, Default)]
 pub(super) struct Cost {
     /// What somebody else had written.
     pub(super) original: Option<i32>,
     /// What was written and has not been seen.
-    pub(super) asked: Option<Option<i32>>,
+    pub(super) asked: Option<Price>,
     pub(super) calling: bool,
     pub(super) failures: u32,
     pub(super) retry_at: Option<Instant>,
@@ -95,7 +99,7 @@ impl Member {
     /// It carries our mark, or may.
     pub(super) fn is_marked(&self) -> bool {
         let mark = Some(MARK);
-        self.pod.deletion_cost == mark || self.cost.asked == Some(mark)
+        self.pod.deletion_cost == mark || self.cost.asked == Some(Price(mark))
     }
 
     pub(super) fn ordinal(&self) -> Option<u32> {
@@ -110,7 +114,10 @@ impl Member {
     /// for those who stay.
     pub(super) fn candidate(&self, may_go: bool) -> Candidate {
         let seen = self.pod.deletion_cost.unwrap_or(0);
-        let asked = self.cost.asked.map_or(seen, |cost| cost.unwrap_or(0));
+        let asked = self
+            .cost
+            .asked
+            .map_or(seen, |Price(cost)| cost.unwrap_or(0));
         Candidate {
             rank: self.rank(),
             cost: if may_go {

@@ -164,7 +164,7 @@ impl<A: Api, N: Announcer, L: Look, O: Occupancy> Actor<A, N, L, O> {
             self.publish(now);
             tokio::select! {
                 command = self.inbox.recv() => match command {
-                    Some(command) => self.crew.obey(command, Instant::now()),
+                    Some(command) => self.crew.obey(command),
                     None => return,
                 },
                 Some(note) = self.notes.recv() => self.crew.hear(note, Instant::now()),

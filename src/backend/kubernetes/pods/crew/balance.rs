@@ -198,7 +198,9 @@ impl<A: Api, N: Announcer, L: Look, O: Occupancy> Crew<A, N, L, O> {
                 _ => {}
             }
         }
-        out.into_iter().for_each(|id| self.retire_one(id));
+        for id in out {
+            self.retire_one(id);
+        }
         for id in back {
             if self.may_come_back(id, now) {
                 self.revive(id, now);

@@ -11,7 +11,7 @@ use super::Crew;
 use crate::backend::kubernetes::look::Look;
 use crate::backend::kubernetes::objects::{LeavingOrder, PodView};
 use crate::backend::kubernetes::pods::Note;
-use crate::backend::kubernetes::pods::member::{MARK, Member, Service};
+use crate::backend::kubernetes::pods::member::{MARK, Member, Price, Service};
 use crate::backend::kubernetes::seams::{Announcer, Api, ApiError};
 use crate::ports::Occupancy;
 use crate::revision::ReplicaId;
@@ -68,7 +68,7 @@ impl<A: Api, N: Announcer, L: Look, O: Occupancy> Crew<A, N, L, O> {
             member.cost.original = member.pod.deletion_cost.filter(|&cost| cost != MARK);
         }
         member.cost.calling = true;
-        member.cost.asked = Some(cost);
+        member.cost.asked = Some(Price(cost));
         let pod = Arc::clone(&member.pod);
         let namespace = Arc::clone(&self.owner.namespace);
         tokio::spawn(async move {
@@ -88,7 +88,7 @@ impl<A: Api, N: Announcer, L: Look, O: Occupancy> Crew<A, N, L, O> {
         let Err(error) = result else {
             (cost.failures, cost.retry_at) = (0, None);
             // It may have been seen before the call returned.
-            if cost.asked == Some(member.pod.deletion_cost) {
+            if cost.asked == Some(Price(member.pod.deletion_cost)) {
                 cost.asked = None;
             }
             return;

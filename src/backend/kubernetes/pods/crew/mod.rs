@@ -102,7 +102,7 @@ impl<A: Api, N: Announcer, L: Look, O: Occupancy> Crew<A, N, L, O> {
 
     // What is heard.
 
-    pub(super) fn obey(&mut self, command: Command, now: Instant) {
+    pub(super) fn obey(&mut self, command: Command) {
         match command {
             Command::Scale(replicas, why) => {
                 let grows = self
@@ -116,7 +116,7 @@ impl<A: Api, N: Announcer, L: Look, O: Occupancy> Crew<A, N, L, O> {
             }
             Command::Set(settings) => {
                 self.settings = *settings;
-                self.find_door(now);
+                self.find_door();
             }
             Command::LetGo => self.free = true,
         }

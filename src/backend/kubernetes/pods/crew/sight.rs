@@ -12,7 +12,7 @@ use crate::backend::kubernetes::door::Door;
 use crate::backend::kubernetes::look::Look;
 use crate::backend::kubernetes::objects::{PodView, Present, Stage};
 use crate::backend::kubernetes::pods::looker::{Looker, Sight};
-use crate::backend::kubernetes::pods::member::{Cost, Health, Member, Service};
+use crate::backend::kubernetes::pods::member::{Cost, Health, Member, Price, Service};
 use crate::backend::kubernetes::pods::trouble::is_backed_off;
 use crate::backend::kubernetes::seams::{Announcer, Api};
 use crate::ports::Occupancy;
@@ -33,7 +33,7 @@ impl<A: Api, N: Announcer, L: Look, O: Occupancy> Crew<A, N, L, O> {
                 self.overrule(foreign, now);
             }
         }
-        self.find_door(now);
+        self.find_door();
         let pods = std::mem::take(&mut self.present.pods);
         if self.present.fresh {
             let there = |member: &Member| pods.iter().any(|pod| pod.uid == member.pod.uid);
@@ -42,7 +42,9 @@ impl<A: Api, N: Announcer, L: Look, O: Occupancy> Crew<A, N, L, O> {
                 .partition(there);
             self.members = stay;
             let gone: Vec<Member> = gone;
-            gone.iter().for_each(|member| self.forget(member, now));
+            for member in &gone {
+                self.forget(member, now);
+            }
         }
         for pod in &pods {
             self.see_pod(pod, now);
@@ -113,7 +115,7 @@ impl<A: Api, N: Announcer, L: Look, O: Occupancy> Crew<A, N, L, O> {
             Stage::Running => member.backed_off = false,
             _ => {}
         }
-        if member.cost.asked == Some(pod.deletion_cost) {
+        if member.cost.asked == Some(Price(pod.deletion_cost)) {
             member.cost.asked = None;
         }
         if restarts > 0 && !member.is_ready() {
@@ -154,7 +156,7 @@ impl<A: Api, N: Announcer, L: Look, O: Occupancy> Crew<A, N, L, O> {
     }
 
     /// What is written of it or what its pods are made of may have changed.
-    pub(super) fn find_door(&mut self, _now: Instant) {
+    pub(super) fn find_door(&mut self) {
         let Some(workload) = &self.present.workload else {
             return;
         };

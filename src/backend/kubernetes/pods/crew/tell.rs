@@ -24,7 +24,9 @@ impl<A: Api, N: Announcer, L: Look, O: Occupancy> Crew<A, N, L, O> {
     pub(in crate::backend::kubernetes::pods) fn world(&mut self, now: Instant) -> World {
         let outage = self.outage();
         self.tell_outage(outage.as_deref());
-        let view = |member| self.view(member, now);
+        let kept = self.lowered(now).filter(|(lowest, wanted)| lowest > wanted);
+        let kept = kept.map(|_| self.why_it_stays());
+        let view = |member| self.view(member, kept.as_deref());
         World {
             replicas: self.members.iter().filter_map(view).collect(),
             outage,
@@ -35,7 +37,8 @@ impl<A: Api, N: Announcer, L: Look, O: Occupancy> Crew<A, N, L, O> {
         }
     }
 
-    fn view(&self, member: &Member, now: Instant) -> Option<ReplicaView> {
+    /// `kept` says why those that may go are still there.
+    fn view(&self, member: &Member, kept: Option<&str>) -> Option<ReplicaView> {
         if member.has_ended() {
             return None;
         }
@@ -43,7 +46,7 @@ impl<A: Api, N: Announcer, L: Look, O: Occupancy> Crew<A, N, L, O> {
             (
                 ReplicaState::Draining,
                 member.since,
-                self.why_it_drains(member, now),
+                self.why_it_drains(member, kept),
             )
         } else {
             match member.health {
@@ -73,18 +76,11 @@ impl<A: Api, N: Announcer, L: Look, O: Occupancy> Crew<A, N, L, O> {
         })
     }
 
-    fn why_it_drains(&self, member: &Member, now: Instant) -> Option<String> {
-        if member.pod.terminating {
-            return None;
-        }
+    fn why_it_drains(&self, member: &Member, kept: Option<&str>) -> Option<String> {
         if member.service == Service::Stuck {
             return Some("holds requests that it did not answer within any budget".into());
         }
-        if !self.occupancy.is_vacant(member.id) {
-            return None;
-        }
-        let (lowest, wanted) = self.lowered(now)?;
-        (lowest > wanted).then(|| self.why_it_stays())
+        kept.filter(|_| self.may_go(member)).map(str::to_owned)
     }
 
     /// Why one that may go is still there.

@@ -91,7 +91,8 @@ async fn a_conflict_is_tried_again_with_what_is_seen_then() {
         .answers
         .extend([ApiError::Conflict, ApiError::Conflict]);
     scene.scale_to(2).await;
-    sleep(100 * Duration::from_millis(1)).await;
+    sleep(Duration::from_millis(100)).await;
+    assert_eq!(scene.cluster.asked(), [2]);
     scene.cluster.change(|_| {});
     sleep(5 * SECOND).await;
     assert_eq!(scene.cluster.replicas(), 2);

@@ -1,0 +1,179 @@
+//! What happens in the cluster by itself: kubelets start and end pods, the controller makes and takes
+//! them.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::{Inside, Pod};
+use crate::backend::kubernetes::objects::{LeavingOrder, PodView, Present, Stage, Workload};
+use crate::backend::kubernetes::pods::plan::ordinal;
+use crate::sync::wall;
+
+impl Inside {
+    pub(super) fn listening(&mut self, ip: IpAddr) -> Option<&mut Pod> {
+        let now = Instant::now();
+        let pod = self.pods.iter_mut().find(|pod| pod.view.ip == Some(ip))?;
+        let listens = now >= pod.made + pod.start.listens && pod.stuck.is_none() && !pod.ended;
+        listens.then_some(pod)
+    }
+
+    pub(super) fn turn(&mut self) {
+        let now = Instant::now();
+        let before: Vec<PodView> = self.pods.iter().map(|pod| pod.view.clone()).collect();
+        self.kubelets(now);
+        if !self.paused {
+            self.controller(now);
+        }
+        let after: Vec<PodView> = self.pods.iter().map(|pod| pod.view.clone()).collect();
+        if before != after {
+            self.version += 1;
+        }
+        self.publish();
+    }
+
+    fn publish(&mut self) {
+        let state = Some((self.version, self.up));
+        if self.published == state {
+            return;
+        }
+        self.published = state;
+        let version = self.version.to_string();
+        if let Some(workload) = &mut self.workload {
+            workload.resource_version = version.into();
+        }
+        let up = self.up;
+        let workload = self.workload.clone().map(Arc::new);
+        let views = self.pods.iter().filter(|pod| !pod.ended);
+        let pods = views.map(|pod| Arc::new(pod.view.clone())).collect();
+        self.present.send_if_modified(|present| {
+            let next = if up {
+                Present {
+                    workload,
+                    pods,
+                    fresh: true,
+                }
+            } else {
+                Present {
+                    fresh: false,
+                    ..present.clone()
+                }
+            };
+            let changed = *present != next;
+            *present = next;
+            changed
+        });
+    }
+
+    fn kubelets(&mut self, now: Instant) {
+        for pod in &mut self.pods {
+            let age = now - pod.made;
+            if age >= pod.start.network && pod.view.ip.is_none() {
+                let number: u32 = pod.view.uid[4..].parse().unwrap();
+                pod.view.node = Some("node-1".into());
+                pod.view.ip = Some(IpAddr::from((0x0a00_0000 + number).to_be_bytes()));
+                pod.view.stage = Stage::Waiting(None);
+            }
+            if pod.view.ip.is_none() {
+                continue;
+            }
+            pod.view.stage = match &pod.stuck {
+                Some(stage) => stage.clone(),
+                None => Stage::Running,
+            };
+            pod.view.ready = age >= pod.start.ready && pod.stuck.is_none();
+            let drained = pod.inside == 0;
+            let late = |since: Instant| now >= since + Duration::from_secs(30);
+            pod.ended = pod
+                .terminating_since
+                .is_some_and(|since| drained || late(since));
+        }
+        self.pods.retain(|pod| {
+            let gone = pod.terminating_since.is_some() && (pod.ended || pod.view.ip.is_none());
+            !gone
+        });
+    }
+
+    fn controller(&mut self, now: Instant) {
+        let Some(workload) = self.workload.clone() else {
+            return;
+        };
+        let wanted = workload.replicas as usize;
+        let alive = self.pods.iter().filter(|pod| !pod.view.terminating).count();
+        for _ in alive..wanted {
+            self.make(&workload, now);
+        }
+        let mut order: Vec<usize> = (0..self.pods.len())
+            .filter(|&at| !self.pods[at].view.terminating)
+            .collect();
+        match workload.leaving {
+            LeavingOrder::Ordinal => {
+                order.sort_by_key(|&at| std::cmp::Reverse(ordinal(&self.pods[at].view.name)));
+            }
+            // As `ActivePodsWithRanks` in controller_utils.go, without the spreading over nodes.
+            _ => order.sort_by_key(|&at| {
+                let Pod { view, made, .. } = &self.pods[at];
+                let phase = !matches!(view.stage, Stage::Unscheduled(_) | Stage::Waiting(_));
+                let cost = view.deletion_cost.unwrap_or(0);
+                let newest = std::cmp::Reverse(*made);
+                (view.node.is_some(), phase, view.ready, cost, newest)
+            }),
+        }
+        for at in order.into_iter().take(alive.saturating_sub(wanted)) {
+            self.take(at, now);
+        }
+    }
+
+    /// As the controller does.
+    fn take(&mut self, at: usize, now: Instant) {
+        let idle = self.pods.iter().any(|pod| {
+            let serves = !pod.view.terminating && now >= pod.made + pod.start.listens;
+            serves && pod.inside == 0
+        });
+        let pod = &self.pods[at];
+        if pod.inside > 0 && idle {
+            self.wronged.push(pod.view.name.to_string());
+        }
+        self.delete(at, now);
+    }
+
+    /// As `kubectl delete pod`.
+    pub(in crate::backend::kubernetes::pods::tests) fn delete(&mut self, at: usize, now: Instant) {
+        let pod = &mut self.pods[at];
+        pod.view.terminating = true;
+        pod.terminating_since.get_or_insert(now);
+    }
+
+    fn make(&mut self, workload: &Workload, now: Instant) {
+        self.made += 1;
+        let number = self.made;
+        let taken = |n: &u32| self.pods.iter().any(|p| ordinal(&p.view.name) == Some(*n));
+        let name = match workload.leaving {
+            LeavingOrder::Ordinal => (0..=number).find(|n| !taken(n)).unwrap().to_string(),
+            _ => format!("{number}x"),
+        };
+        let view = PodView {
+            uid: format!("uid-{number}").into(),
+            name: format!("flowers-{name}").into(),
+            created: wall(),
+            node: None,
+            ip: None,
+            stage: Stage::Unscheduled(None),
+            ready: false,
+            terminating: false,
+            restarts: 0,
+            deletion_cost: None,
+        };
+        self.pods.push(Pod {
+            view,
+            made: now,
+            start: self.start,
+            ended: false,
+            stuck: None,
+            inside: 0,
+            terminating_since: None,
+        });
+    }
+}
