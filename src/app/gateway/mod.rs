@@ -74,7 +74,10 @@ pub async fn gateway(start: GatewayStart) -> anyhow::Result<()> {
     let mut signals = Signals::listen().context("could not listen for signals")?;
     let listener = server::listen(config.listen)
         .with_context(|| format!("could not listen on {}", config.listen))?;
-    let client = client::connect().await?;
+    // Its own sentence has the causes in it.
+    let client = client::connect()
+        .await
+        .map_err(|error| anyhow::anyhow!("{error}"))?;
     let registry = Arc::new(Registry::exact());
     let board = Arc::new(Board::new(Arc::clone(&registry)));
     let admin_ends = CancellationToken::new();
@@ -164,7 +167,7 @@ impl Here {
         let admin = self.admin.map_or("no admin port".to_owned(), |admin| {
             format!("admin on http://{admin}")
         });
-        tracing::info!("ready with {claims} revisions, listening on http://{listen}, {admin}");
+        tracing::info!(claims, "listening on http://{listen}, {admin}");
     }
 }
 

@@ -1,3 +1,4 @@
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use serde_json::json;
@@ -49,6 +50,7 @@ fn annotated(limit: &str) -> Claim {
     });
     Claim {
         settings: Settings::Workload(Arc::new(settings)),
+        services: BTreeMap::from([("m".to_owned(), Vec::new())]),
         ..claim("m.ns", 0, json!({}))
     }
 }
