@@ -132,14 +132,14 @@ pub async fn gateway(start: GatewayStart) -> anyhow::Result<()> {
     )
     .await;
     board.set_ready(false);
-    let resign = async {
+    let last = async {
         // What is remembered is there before the next gateway may look.
         if let Some(keeper) = keeper {
             keeper.close().await;
         }
         reign.abdicate().await;
     };
-    let ended = end(gateway, &server, &mut signals, budgets, resign).await;
+    let ended = end(gateway, &server, &mut signals, budgets, last).await;
     drop(janitor);
     events.finish(LAST_WORDS).await;
     if let Some(recording) = recording {

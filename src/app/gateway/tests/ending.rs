@@ -35,10 +35,10 @@ async fn a_gateway_that_ends_steers_nothing_and_serves_until_nobody_is_sent_ther
         tokio::time::sleep(secs(1)).await;
         assert!(resigned.load(Ordering::Relaxed), "at once");
         drop(inside);
-        let served = waits.await.expect("served on");
+        let permit = waits.await.expect("served on");
         tokio::time::sleep(secs(3)).await;
         let revision = registry.by_host("m.ns").expect("it is there");
-        drop(served);
+        drop(permit);
         assert!(matches!(revision.throttler.arrive(0), Arrival::Admitted(_)));
     };
     let ended = end(scene.gateway, &server, &mut signals, budgets, resign);

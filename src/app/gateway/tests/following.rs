@@ -55,11 +55,9 @@ fn annotated(limit: &str) -> Claim {
     }
 }
 
-fn only(claim: Claim) -> Option<Arc<Claims>> {
-    Some(Arc::new(Claims::from([(
-        claim.revision.clone(),
-        Arc::new(claim),
-    )])))
+fn only(claim: Claim) -> Arc<Claims> {
+    let id = claim.revision.clone();
+    Arc::new(Claims::from([(id, Arc::new(claim))]))
 }
 
 #[tokio::test(start_paused = true)]
@@ -89,19 +87,19 @@ async fn it_opens_when_everything_is_listed_and_runs_and_then_follows() {
     let story = async {
         tokio::time::sleep(secs(100)).await;
         assert_eq!(opened.load(Ordering::Relaxed), 0);
-        tellers.claims.send_replace(only(annotated("3")));
+        tellers.claims.send_replace(Some(only(annotated("3"))));
         settle().await;
         assert_eq!((opened.load(Ordering::Relaxed), limit(host)), (1, Some(3)));
 
-        tellers.claims.send_replace(only(annotated("4")));
+        tellers.claims.send_replace(Some(only(annotated("4"))));
         settle().await;
         assert_eq!((opened.load(Ordering::Relaxed), limit(host)), (1, Some(4)));
-        tellers.claims.send_replace(only(annotated("four")));
+        tellers.claims.send_replace(Some(only(annotated("four"))));
         settle().await;
         assert_eq!(limit(host), Some(4));
         let routed = "m.ns.models.example.org";
         assert_eq!(limit(routed), None);
-        tellers.claims.send_replace(only(annotated("4")));
+        tellers.claims.send_replace(Some(only(annotated("4"))));
         tellers
             .domain
             .send_replace(Some("models.example.org".to_owned()));
