@@ -26,7 +26,6 @@ Examples:
   holdgate run -- my-server --port {port}
   holdgate run --container-concurrency 4 --stop-after-idle 5m -- my-server --port {port}
   holdgate run -f proxy-config/flowers-sample.yaml
-  holdgate gateway --domain models.example.com
   holdgate check -f proxy-config/flowers-sample.yaml
   holdgate explain flowers-sample
   holdgate simulate -f proxy-config/flowers-sample.yaml --load 'step 0..60s 5rps; service 200ms; start 45s'
@@ -44,6 +43,7 @@ Examples:
 {port} in an argument and PORT in the environment of COMMAND carry the port it must listen on. With
 files, the flags of one revision mean the one that --name picks, or the only one.";
 
+#[cfg(feature = "kubernetes")]
 const GATEWAY_EXAMPLES: &str = "\
 Examples:
   holdgate gateway
@@ -123,6 +123,7 @@ pub struct RunArgs {
 }
 
 /// What `gateway` is given.
+#[cfg(feature = "kubernetes")]
 #[derive(Args, Clone, Debug)]
 pub struct GatewayArgs {
     /// Which files.

@@ -220,3 +220,44 @@ spec: { predictor: { sklearn: {} } }
         "{err}"
     );
 }
+
+#[cfg(feature = "kubernetes")]
+#[test]
+fn a_gateway_takes_its_own_flags_and_their_environment_names() {
+    use std::time::Duration;
+
+    use crate::config::load_gateway;
+
+    let cli = parse(&[
+        "gateway",
+        "--domain",
+        "models.example.com",
+        "--namespace",
+        "a",
+    ]);
+    let environment = |name: &str| match name {
+        "HOLDGATE_NAMESPACES" | "HOLDGATE_NAMESPACE" => Some("b,c".to_owned()),
+        "HOLDGATE_SHUTDOWN_DELAY" => Some("7s".to_owned()),
+        _ => None,
+    };
+    let overrides = cli.overrides(environment);
+    let config = load_gateway(&[], &overrides).expect("sound");
+    assert_eq!(config.domain.as_deref(), Some("models.example.com"));
+    assert_eq!(config.namespaces, ["a"], "a flag wins");
+    assert_eq!(config.listen.to_string(), "0.0.0.0:8080");
+    let delay = overrides.program().shutdown_delay;
+    assert_eq!(delay, Some(Duration::from_secs(7)));
+
+    let misplaced = parse(&["gateway"])
+        .overrides(|name: &str| (name == "HOLDGATE_MAX_PROCESSES").then(|| "3".to_owned()));
+    load_gateway(&[], &misplaced).expect_err("it is for local processes");
+    Cli::try_parse_from(["holdgate", "run", "--shutdown-delay", "1s", "--", "a"])
+        .expect_err("run does not have it");
+}
+
+#[cfg(not(feature = "kubernetes"))]
+#[test]
+fn without_the_kubernetes_client_there_is_no_gateway() {
+    let unknown = Cli::try_parse_from(["holdgate", "gateway"]).expect_err("no such command");
+    assert_eq!(unknown.kind(), ErrorKind::InvalidSubcommand);
+}
