@@ -111,6 +111,13 @@ impl OutageReason {
             Self::Draining => "draining",
         }
     }
+
+    /// Nobody is let in while it lasts, also where replicas still serve: the others matter only while
+    /// none does.
+    #[must_use]
+    pub const fn shuts_out(self) -> bool {
+        matches!(self, Self::Stopped | Self::Removed)
+    }
 }
 
 impl World {
@@ -205,7 +212,7 @@ pub trait Occupancy: Send + Sync + 'static {
     fn tell_idle(&self, tell: bool);
     /// Requests wait in line.
     fn is_waited_for(&self) -> bool;
-    /// Changes whenever a retired replica has become vacant, one is found to be stuck, or a line
-    /// begins while no replica serves.
+    /// Changes whenever a replica that was retired or drains has become vacant, one is found to be
+    /// stuck, one could not be reached, or a line begins while no replica serves.
     fn vacancies(&self) -> watch::Receiver<u64>;
 }
