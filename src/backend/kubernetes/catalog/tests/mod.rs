@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep, timeout};
 
-use self::fake::{DEPLOYMENTS, Fake, HPAS, ISVCS, MAPS, PODS, SERVICES};
+use self::fake::{DEPLOYMENTS, Fake, HPAS, ISVCS, MAPS, PODS, ROLLOUTS, SERVICES};
 use super::{Catalog, Claims, Present, Scope};
 use crate::backend::kubernetes::claim::Obstacle;
 use crate::revision::RevisionId;
@@ -226,6 +226,32 @@ async fn a_kind_that_seems_gone_for_a_moment_takes_nothing_with_it() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_kind_that_a_person_names_is_found_when_it_is_there() {
+    let fake = Fake::new();
+    fake.serve(ROLLOUTS, false);
+    let named = [
+        "Rollout.v1alpha1.argoproj.io",
+        "Deployment.v1.apps",
+        "Rollout.v1alpha1.argoproj.io",
+    ];
+    let kinds = named.map(|it| it.parse().expect("it is a kind")).to_vec();
+    let catalog = Catalog::start(
+        fake.client(),
+        Scope {
+            kinds,
+            ..Scope::default()
+        },
+    );
+    names(&catalog, &[]).await;
+    fake.serve(ROLLOUTS, true);
+    fake.put(ROLLOUTS, deployment("flowers"));
+    fake.put(DEPLOYMENTS, deployment("roses"));
+    names(&catalog, &[FLOWERS, "roses.default"]).await;
+    let claims = catalog.claims().borrow().clone().expect("they are there");
+    assert_eq!(&*claims[&RevisionId::new(FLOWERS)].owner.kind, "Rollout");
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_is_not_allowed_is_done_without_and_hardly_asked_for() {
     let fake = Fake::new();
     fake.put(DEPLOYMENTS, deployment("flowers"));
@@ -333,13 +359,13 @@ async fn only_changes_are_told_and_nobody_is_told_who_has_left() {
     stranger["metadata"]["labels"] = json!({"app": "else"});
     fake.put(PODS, stranger);
     sleep(Duration::from_secs(1)).await;
-    assert!(!present.has_changed().expect("the catalog lives"));
     let (again, other) = (
         catalog.present(&RevisionId::new(FLOWERS)),
         catalog.present(&RevisionId::new("x.y")),
     );
     sleep(Duration::from_secs(1)).await;
     assert!(other.borrow().fresh && other.borrow().workload.is_none());
+    assert!(!present.has_changed().expect("the catalog lives"));
     assert_eq!(catalog.listeners.presents.lock().len(), 2);
     drop((present, again, other));
     fake.leave();
