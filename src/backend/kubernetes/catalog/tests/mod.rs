@@ -176,6 +176,9 @@ async fn while_the_api_server_is_away_nothing_is_fresh_and_nothing_is_lost() {
     fake.leave();
     until(&mut present, |it| !it.fresh).await;
     fake.delete(PODS, "b");
+    let mut scaled = deployment("flowers");
+    scaled["spec"]["replicas"] = json!(5);
+    fake.put(DEPLOYMENTS, scaled);
     sleep(Duration::from_secs(110)).await;
     assert_eq!(pods(&present.borrow()), ["a", "b"]);
     assert!(present.borrow().workload.is_some());
@@ -184,6 +187,11 @@ async fn while_the_api_server_is_away_nothing_is_fresh_and_nothing_is_lost() {
     fake.come_back();
     let now = until(&mut present, |it| it.fresh).await;
     assert_eq!(pods(&now), ["a"], "it is fresh only once it has caught up");
+    assert_eq!(
+        now.workload.map(|it| it.replicas),
+        Some(5),
+        "both of them have"
+    );
     assert!(
         back.elapsed() < Duration::from_secs(9),
         "{:?}",
@@ -246,6 +254,8 @@ async fn a_kind_that_a_person_names_is_found_when_it_is_there() {
     fake.serve(ROLLOUTS, true);
     fake.put(ROLLOUTS, deployment("flowers"));
     fake.put(DEPLOYMENTS, deployment("roses"));
+    names(&catalog, &[FLOWERS, "roses.default"]).await;
+    sleep(Duration::from_secs(20)).await;
     names(&catalog, &[FLOWERS, "roses.default"]).await;
     let claims = catalog.claims().borrow().clone().expect("they are there");
     assert_eq!(&*claims[&RevisionId::new(FLOWERS)].owner.kind, "Rollout");
