@@ -5,12 +5,18 @@
 //! The way of what is seen: watches → `catalog` → one [`Claim`] a revision, and for each its
 //! [`Present`] → the pods' own actor → [`World`](crate::ports::World).
 
+pub mod catalog;
 pub mod claim;
+pub mod client;
 pub mod door;
+mod inventory;
 pub mod look;
 pub mod objects;
 pub mod pods;
+mod read;
+pub mod scope;
 pub mod seams;
+mod watch;
 
 // The API server behind the seams.
 pub mod api;
@@ -24,11 +30,13 @@ pub mod tenure;
 pub(crate) mod tests_server;
 
 pub use api::KubeApi;
-pub use claim::{Claim, Claims, Component, Obstacle, Remark, Settings};
+pub use catalog::Catalog;
+pub use claim::{Claim, Claims, Component, Entrance, Obstacle, Remark, Settings};
 pub use events::Events;
 pub use look::{Look, NetLook};
 pub use metrics::PodGauges;
 pub use objects::{ObjectRef, PodView, Present, Workload};
 pub use pods::{PodSettings, Pods};
+pub use scope::{Kind, Scope};
 pub use seams::{Announcer, Api, ApiError, Gravity, Notice, Tenure};
 pub use tenure::{PodIdentity, Reign};
