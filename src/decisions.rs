@@ -111,6 +111,12 @@ impl Decisions {
         *self.steering.lock() = Some(steering);
     }
 
+    /// The loop that decides has ended: nothing is known of what it decided.
+    pub fn forget(&self) {
+        *self.kept.lock() = Kept::default();
+        *self.steering.lock() = None;
+    }
+
     /// The loop that decides measures, decides or takes changed settings.
     ///
     /// # Panics

@@ -11,6 +11,8 @@ use holdgate::config::{Complaints, LogFormat, Overrides, Program, load_to_run};
 use holdgate::sample_model;
 use holdgate::sync;
 use holdgate::telemetry::{self, Format};
+#[cfg(feature = "kubernetes")]
+use holdgate::{app::GatewayStart, config::load_gateway};
 use tokio::runtime::{Builder, Runtime};
 
 fn main() -> ExitCode {
@@ -35,6 +37,22 @@ fn main() -> ExitCode {
                         overrides,
                     };
                     finish(&program, app::run(start))
+                }
+                Err(complaints) => complain(&complaints),
+            }
+        }
+        #[cfg(feature = "kubernetes")]
+        Command::Gateway(gateway) => {
+            let files = gateway.files.paths(environment);
+            match load_gateway(&files, &overrides) {
+                Ok(config) => {
+                    let start = GatewayStart {
+                        config,
+                        program: program.clone(),
+                        files,
+                        overrides,
+                    };
+                    finish(&program, app::gateway(start))
                 }
                 Err(complaints) => complain(&complaints),
             }

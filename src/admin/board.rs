@@ -77,7 +77,8 @@ impl Board {
         self.watched.write().remove(id);
     }
 
-    /// These, and no others, were found and are left alone.
+    /// These, and no others, were found and are left alone. Who asks for one may be refused: then it is a
+    /// revision of the registry as well, but none that is told of as one.
     pub fn set_left_alone(&self, mut all: Vec<LeftAlone>) {
         all.sort();
         *self.left_alone.write() = all;
@@ -96,10 +97,16 @@ impl Board {
         &self.registry
     }
 
-    /// Every revision as it is now, by name.
+    /// Every revision as it is now, by name, but for those that are left alone.
     pub(super) fn all(&self) -> Vec<Present> {
-        let all = self.registry.all().into_iter();
-        all.map(|revision| self.look(revision)).collect()
+        let left_alone = self.left_alone.read();
+        let is_left_alone = |id: &RevisionId| left_alone.iter().any(|left| left.name == *id);
+        let mut all = self.registry.all();
+        all.retain(|revision| !is_left_alone(&revision.spec.id));
+        drop(left_alone);
+        all.into_iter()
+            .map(|revision| self.look(revision))
+            .collect()
     }
 
     pub(super) fn left_alone(&self) -> Vec<LeftAlone> {

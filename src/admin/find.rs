@@ -1,5 +1,7 @@
 //! Which revision a person means, and those that are known and left alone.
 
+use std::collections::HashSet;
+
 use super::board::{Board, Present};
 use crate::config::nearest_names;
 use crate::revision::RevisionId;
@@ -30,19 +32,20 @@ impl Board {
     /// The revision of a name: the whole of it, or what stands before its namespace where that is the
     /// name of one only.
     pub(super) fn find(&self, name: &str) -> Found {
-        if let Some(revision) = self.registry().by_name(&RevisionId::new(name)) {
-            return Found::Here(Box::new(self.look(revision)));
-        }
         let left_alone = self.left_alone();
         if let Some(whole) = left_alone.iter().find(|left| left.name.as_str() == name) {
             return Found::LeftAlone(whole.clone());
+        }
+        if let Some(revision) = self.registry().by_name(&RevisionId::new(name)) {
+            return Found::Here(Box::new(self.look(revision)));
         }
         let here = self.registry().all().into_iter();
         let mut names: Vec<RevisionId> = here.map(|revision| revision.spec.id.clone()).collect();
         names.extend(left_alone.into_iter().map(|left| left.name));
         let mut meant: Vec<&str> = names.iter().map(RevisionId::as_str).collect();
         meant.retain(|known| known.rsplit_once('.').is_some_and(|(own, _)| own == name));
-        meant.dedup();
+        let mut known = HashSet::new();
+        meant.retain(|name| known.insert(*name));
         match meant.as_slice() {
             [] => Found::Unclear(unknown(name, &names)),
             [whole] => self.find(whole),

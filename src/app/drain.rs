@@ -7,7 +7,6 @@ use std::time::Duration;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::Instant;
 
-use super::gate::Gate;
 use crate::proxy::connect::Dial;
 use crate::server::Server;
 
@@ -48,14 +47,27 @@ impl Signals {
         }
     }
 
-    async fn end(&mut self) {
+    /// Waits until it is asked to end.
+    pub(super) async fn end(&mut self) {
         while self.next().await != Asked::End {}
     }
 }
 
+/// What ends: the revisions of a gate, whatever their replicas are.
+pub(super) trait Ends {
+    /// Nobody is waited for any longer: who still waits is told so.
+    fn dismiss(&self);
+    /// Steers nothing any longer: what is there may end, nothing comes.
+    fn let_go(&mut self);
+    /// Ends every replica that must not outlive the gate, once vacant or at the deadline.
+    async fn stop(&self, deadline: Instant);
+    /// Ends them now.
+    async fn kill(&self);
+}
+
 /// Ends a gate. Returns an error when answers had to be cut.
 pub(super) async fn drain<D: Dial>(
-    mut gate: Gate,
+    mut gate: impl Ends,
     server: &Server<D>,
     signals: &mut Signals,
     budget: Duration,

@@ -9,6 +9,7 @@ use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::Instant;
 
 use super::devices::Devices;
+use super::drain::Ends;
 use super::running::Running;
 use crate::admin::Board;
 use crate::backend::{Host, Supervisor};
@@ -112,7 +113,7 @@ impl Gate {
         self.board.remove(id);
         if let Some(mut running) = self.running.remove(id) {
             tracing::info!(revision = %id, "it is no longer in the configuration");
-            running.loops.abort_all();
+            running.let_go();
             running.dismiss("the revision was removed");
             let supervisor = running.supervisor.clone();
             let gone = tokio::spawn(async move {
@@ -144,32 +145,6 @@ impl Gate {
         }
     }
 
-    /// Nobody is waited for any longer: who still waits is told so.
-    pub(super) fn dismiss(&self) {
-        for running in self.running.values() {
-            running.dismiss("the gate is going away");
-        }
-    }
-
-    /// Steers nothing any longer: what is there may end, nothing comes.
-    pub(super) fn let_go(&mut self) {
-        for running in self.running.values_mut() {
-            running.loops.abort_all();
-        }
-    }
-
-    /// Ends every model server, once vacant or at the deadline.
-    pub(super) async fn stop(&self, deadline: Instant) {
-        let stop = |supervisor: Supervisor| async move { supervisor.stop(deadline).await };
-        self.every(stop).await;
-    }
-
-    /// Ends every model server now.
-    pub(super) async fn kill(&self) {
-        self.every(|supervisor| async move { supervisor.kill().await })
-            .await;
-    }
-
     async fn every<F>(&self, end: impl Fn(Supervisor) -> F)
     where
         F: Future<Output = ()> + Send + 'static,
@@ -186,6 +161,30 @@ impl Gate {
     }
 }
 
+impl Ends for Gate {
+    fn dismiss(&self) {
+        for running in self.running.values() {
+            running.dismiss("the gate is going away");
+        }
+    }
+
+    fn let_go(&mut self) {
+        for running in self.running.values_mut() {
+            running.let_go();
+        }
+    }
+
+    async fn stop(&self, deadline: Instant) {
+        let stop = |supervisor: Supervisor| async move { supervisor.stop(deadline).await };
+        self.every(stop).await;
+    }
+
+    async fn kill(&self) {
+        self.every(|supervisor| async move { supervisor.kill().await })
+            .await;
+    }
+}
+
 impl Drop for Gate {
     fn drop(&mut self) {
         self.janitor.abort();
@@ -193,7 +192,7 @@ impl Drop for Gate {
 }
 
 /// Closes connections to replicas that nobody used for a while.
-async fn retire_connections(registry: Arc<Registry>) {
+pub(super) async fn retire_connections(registry: Arc<Registry>) {
     let mut every = tokio::time::interval(RETIRE_EVERY);
     loop {
         let now = every.tick().await.into_std();

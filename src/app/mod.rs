@@ -1,14 +1,18 @@
 //! The whole gate put together: who is started with what, in which order it ends, and what a
 //! change of the configuration touches. The only module that knows everybody.
 
+mod circle;
 mod devices;
 mod drain;
 mod gate;
+#[cfg(feature = "kubernetes")]
+mod gateway;
 mod reload;
 mod running;
 mod welcome;
 
-use std::path::PathBuf;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::Context;
@@ -23,6 +27,8 @@ use crate::trace::{Recorder, Recording};
 use devices::Devices;
 use drain::Signals;
 use gate::Gate;
+#[cfg(feature = "kubernetes")]
+pub use gateway::{GatewayStart, gateway};
 
 /// What a gate is started with.
 #[derive(Debug)]
@@ -56,27 +62,12 @@ pub async fn run(start: Start) -> anyhow::Result<()> {
     let registry = Arc::new(Registry::default());
     let board = Arc::new(Board::new(Arc::clone(&registry)));
     let admin_ends = CancellationToken::new();
-    let admin_port = match config.admin {
-        Some(address) => {
-            let listener = server::listen(address)
-                .with_context(|| format!("could not listen on {address} (admin)"))?;
-            let port = listener.local_addr().ok();
-            let served = admin::serve(
-                Arc::clone(&board),
-                listener,
-                Audience::Everybody,
-                admin_ends.clone(),
-            );
-            tokio::spawn(served);
-            port
-        }
-        None => None,
-    };
+    let admin_port = serve_admin(config.admin, &board, Audience::Everybody, &admin_ends)?;
     let exe = std::env::current_exe().context("could not find our own binary")?;
     let keeper = Keeper::open(&config.state, config.listen);
     let notebook = keeper.as_ref().map(|keeper| keeper.notebook().clone());
     reload::tell_warnings(&config);
-    let (recorder, recording) = record(&config)?;
+    let (recorder, recording) = record(config.record.as_deref(), config.record_size)?;
     let mut gate = Gate::new(
         Arc::clone(&registry),
         Arc::clone(&board),
@@ -109,13 +100,30 @@ pub async fn run(start: Start) -> anyhow::Result<()> {
     drained
 }
 
+/// Answers at the admin port, where there is one; says where.
+fn serve_admin(
+    address: Option<SocketAddr>,
+    board: &Arc<Board>,
+    audience: Audience,
+    until: &CancellationToken,
+) -> anyhow::Result<Option<SocketAddr>> {
+    let Some(address) = address else {
+        return Ok(None);
+    };
+    let listener = server::listen(address)
+        .with_context(|| format!("could not listen on {address} (admin)"))?;
+    let port = listener.local_addr().ok();
+    let served = admin::serve(Arc::clone(board), listener, audience, until.clone());
+    tokio::spawn(served);
+    Ok(port)
+}
+
 /// Begins the record that was asked for.
-fn record(config: &Config) -> anyhow::Result<(Recorder, Option<Recording>)> {
-    let Some(path) = &config.record else {
+fn record(path: Option<&Path>, size: u64) -> anyhow::Result<(Recorder, Option<Recording>)> {
+    let Some(path) = path else {
         return Ok((Recorder::default(), None));
     };
-    let (recorder, recording) =
-        Recorder::begin(path, config.record_size).context("could not begin a record")?;
+    let (recorder, recording) = Recorder::begin(path, size).context("could not begin a record")?;
     tracing::info!("recording to {}", path.display());
     Ok((recorder, Some(recording)))
 }

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use clap::error::Error;
 use clap::{Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches};
 
-use crate::config::{About, Shape, gate_flags, logging_flags, revision_flags};
+use crate::config::{About, Shape, gate_flags, gateway_flags, logging_flags, revision_flags};
 
 /// The values that flags were given, by their names.
 type Given = BTreeMap<&'static str, Vec<String>>;
@@ -56,6 +56,10 @@ flags! {
 flags! {
     /// Flags of a gate as a whole.
     GateFlags, gate_flags, |_| "The gate", global: false
+}
+flags! {
+    /// Flags of a gateway in a cluster.
+    GatewayFlags, gateway_flags, |_| "The gateway", global: false
 }
 flags! {
     /// Flags of one revision.

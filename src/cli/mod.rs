@@ -13,7 +13,7 @@ use clap::{Args, Parser, Subcommand};
 
 pub use check::{check, meaning};
 pub use explain::{ExplainArgs, explain};
-pub use flags::{GateFlags, LoggingFlags, RevisionFlags};
+pub use flags::{GateFlags, GatewayFlags, LoggingFlags, RevisionFlags};
 pub use simulate::{Screen, SimulateArgs, simulate};
 
 use crate::config::{Complaint, Complaints, Overrides};
@@ -26,6 +26,7 @@ Examples:
   holdgate run -- my-server --port {port}
   holdgate run --container-concurrency 4 --stop-after-idle 5m -- my-server --port {port}
   holdgate run -f proxy-config/flowers-sample.yaml
+  holdgate gateway --domain models.example.com
   holdgate check -f proxy-config/flowers-sample.yaml
   holdgate explain flowers-sample
   holdgate simulate -f proxy-config/flowers-sample.yaml --load 'step 0..60s 5rps; service 200ms; start 45s'
@@ -42,6 +43,17 @@ Examples:
 
 {port} in an argument and PORT in the environment of COMMAND carry the port it must listen on. With
 files, the flags of one revision mean the one that --name picks, or the only one.";
+
+const GATEWAY_EXAMPLES: &str = "\
+Examples:
+  holdgate gateway
+  holdgate gateway --namespace models --domain models.example.com
+  holdgate gateway -f defaults.yaml --shutdown-delay 10s
+
+In a pod it finds the API server by itself, elsewhere by KUBECONFIG. Its revisions are the workloads
+annotated with holdgate.dev/enabled: \"true\" and the InferenceServices with
+serving.kserve.io/autoscalerClass: external; what files say under defaults holds for all of them.
+Exit codes: 0 ended after SIGTERM, 1 failed or had to cut requests, 2 wrong usage or configuration.";
 
 const EXPLAIN_EXAMPLES: &str = "\
 Examples:
@@ -69,6 +81,10 @@ pub enum Command {
     /// Take requests, and start and stop local model servers for them
     #[command(after_help = RUN_EXAMPLES)]
     Run(Box<RunArgs>),
+    /// Take requests in a cluster, and scale the pods of its workloads for them
+    #[cfg(feature = "kubernetes")]
+    #[command(after_help = GATEWAY_EXAMPLES)]
+    Gateway(Box<GatewayArgs>),
     /// Tell what files mean, or everything that is wrong with them
     Check(FileArgs),
     /// Tell why a revision of a running gate has the replicas it has, and what would change it
@@ -106,6 +122,17 @@ pub struct RunArgs {
     command: Vec<String>,
 }
 
+/// What `gateway` is given.
+#[derive(Args, Clone, Debug)]
+pub struct GatewayArgs {
+    /// Which files.
+    #[command(flatten)]
+    pub files: FileArgs,
+    /// What flags say about it.
+    #[command(flatten)]
+    gateway: GatewayFlags,
+}
+
 impl FileArgs {
     /// The files that were named, or those in `HOLDGATE_FILE`, separated as in `PATH`.
     pub fn paths(&self, environment: impl Fn(&str) -> Option<String>) -> Vec<PathBuf> {
@@ -138,22 +165,32 @@ impl Cli {
     /// other commands know no more of it than how to log.
     pub fn overrides(&self, environment: impl Fn(&str) -> Option<String>) -> Overrides {
         let logged = |flag: &str| self.logging.values(flag);
-        let Command::Run(run) = &self.command else {
-            let known = |name: &str| {
-                let ours = crate::config::logging_flags().any(|about| about.environment() == name);
-                ours.then(|| environment(name)).flatten()
-            };
-            return Overrides::new(logged, known, &[]);
-        };
-        let given = |flag: &str| {
-            let all = [
-                logged(flag),
-                run.gate.values(flag),
-                run.revision.values(flag),
-            ];
-            all.concat()
-        };
-        Overrides::new(given, environment, &run.command)
+        match &self.command {
+            Command::Run(run) => {
+                let given = |flag: &str| {
+                    let all = [
+                        logged(flag),
+                        run.gate.values(flag),
+                        run.revision.values(flag),
+                    ];
+                    all.concat()
+                };
+                Overrides::new(given, environment, &run.command)
+            }
+            #[cfg(feature = "kubernetes")]
+            Command::Gateway(args) => {
+                let given = |flag: &str| [logged(flag), args.gateway.values(flag)].concat();
+                Overrides::new(given, environment, &[])
+            }
+            _ => {
+                let known = |name: &str| {
+                    let mut ours = crate::config::logging_flags();
+                    let is_ours = ours.any(|about| about.environment() == name);
+                    is_ours.then(|| environment(name)).flatten()
+                };
+                Overrides::new(logged, known, &[])
+            }
+        }
     }
 }
 

@@ -6,7 +6,7 @@ use super::gateway::{self, GATEWAY};
 use super::key::{About, Shape, Table};
 use super::keys::{COMMAND, NAME, REVISION, TOP};
 use super::layers::Layer;
-use super::program::{self, LOGGING, PROGRAM, Program};
+use super::program::{self, GATEWAY_PROGRAM, LOGGING, PROGRAM, Program};
 use super::setting::{Setting, Settings};
 use super::tree::{Entry, Node, Value};
 
@@ -35,7 +35,9 @@ pub fn logging_flags() -> impl Iterator<Item = &'static About> {
 
 /// The flags of a gateway in a cluster.
 pub fn gateway_flags() -> impl Iterator<Item = &'static About> {
-    flags_of(GATEWAY).chain(flags_of(PROGRAM))
+    flags_of(GATEWAY)
+        .chain(flags_of(PROGRAM))
+        .chain(flags_of(GATEWAY_PROGRAM))
 }
 
 /// The flags of a gate of local processes as a whole.
@@ -187,7 +189,7 @@ impl Sheet {
             layer
         };
         Self {
-            program: read(&[LOGGING, PROGRAM]),
+            program: read(&[LOGGING, PROGRAM, GATEWAY_PROGRAM]),
             top: read(&[TOP]),
             gateway: read(&[GATEWAY]),
             revision: read(&[REVISION]),

@@ -22,6 +22,8 @@ pub struct Program {
     pub watch_config: bool,
     /// How long running requests may take once the program was asked to stop.
     pub drain_timeout: Duration,
+    /// How long a gateway serves on before that; `None` leaves it to where it runs.
+    pub shutdown_delay: Option<Duration>,
 }
 
 /// How log lines look.
@@ -59,6 +61,16 @@ keys! {
     }
 }
 
+keys! {
+    /// Flags of a running gateway besides.
+    GATEWAY_PROGRAM {
+    SHUTDOWN_DELAY: Duration = "shutdownDelay", --"shutdown-delay" "DURATION" One, "",
+        |n, c| duration(n, c, Duration::ZERO..=LONGEST),
+        "How long it serves on, not ready, before that: until nobody is sent here any more; when not \
+         written, 5s in a pod";
+    }
+}
+
 fn log_format(node: &Node, complaints: &mut Complaints) -> Option<LogFormat> {
     let words = [
         ("auto", LogFormat::Auto),
@@ -77,5 +89,6 @@ pub(super) fn program(written: &[&Layer]) -> Program {
         worker_threads: layers.written(&WORKER_THREADS),
         watch_config: layers.value(&WATCH_CONFIG),
         drain_timeout: layers.value(&DRAIN_TIMEOUT),
+        shutdown_delay: layers.written(&SHUTDOWN_DELAY),
     }
 }

@@ -7,7 +7,7 @@ use super::super::gateway::GATEWAY;
 use super::super::key::AnyKey;
 use super::super::keys::{REVISION, TOP};
 use super::super::pod::POD;
-use super::super::program::{LOGGING, PROGRAM};
+use super::super::program::{GATEWAY_PROGRAM, LOGGING, PROGRAM};
 use super::super::tree::Node;
 use super::super::{Config, Overrides, RevisionConfig};
 use super::{meaning, revision};
@@ -104,7 +104,7 @@ fn a_revision_of_which_nothing_is_said_has_the_promised_defaults() {
 
 #[test]
 fn no_two_keys_share_a_path_a_flag_or_a_variable() {
-    let tables = [TOP, REVISION, POD, LOGGING, PROGRAM];
+    let tables = [TOP, REVISION, POD, LOGGING, PROGRAM, GATEWAY_PROGRAM];
     let of_gateway = GATEWAY.iter().filter(|key| {
         let is_meant = |other: &&&dyn AnyKey| other.about().path == key.about().path;
         !TOP.iter().any(|other| is_meant(&other))

@@ -1,0 +1,261 @@
+//! One revision that was claimed and whose settings were understood: its circle, its pods, and how it
+//! stands. Decides what an obstacle means for requests and for replicas.
+
+use std::sync::Arc;
+
+use tokio::sync::watch;
+
+use super::hosts::Wish;
+use super::seams::{Cluster, Replicas};
+use super::steering::Steering;
+use super::words;
+use crate::admin::Board;
+use crate::app::circle::Circle;
+use crate::backend::kubernetes::{Claim, Obstacle, PodSettings, Tenure};
+use crate::config::{Complaint, Complaints, ReadClaim};
+use crate::ports::{Outage, OutageReason};
+use crate::proxy::Revision;
+use crate::revision::{RevisionId, RevisionSpec};
+use crate::state::Notebook;
+use crate::sync::wall;
+use crate::trace::Tape;
+
+/// One revision that was claimed.
+pub(super) struct Claimed<C: Cluster> {
+    claim: Arc<Claim>,
+    read: ReadClaim,
+    /// What is wrong with the settings as they are now; those before them hold.
+    complaints: Option<Complaints>,
+    circle: Circle,
+    tape: Tape,
+    /// `None` before it was ours for the first time.
+    pods: Option<C::Pods>,
+    /// What this gateway may do with it.
+    tenure: watch::Sender<Tenure>,
+    /// Hosts that it wants, and whose they are.
+    lost: Vec<(String, RevisionId)>,
+    /// Its pods have not heard of its settings as they are.
+    changed: bool,
+}
+
+/// What there is around a revision.
+pub(super) struct Around<'a, C> {
+    pub(super) cluster: &'a Arc<C>,
+    pub(super) board: &'a Board,
+    pub(super) notebook: Option<&'a Notebook>,
+    /// What this gateway may do at all.
+    pub(super) tenure: Tenure,
+}
+
+/// How a revision stands.
+enum Standing {
+    /// Requests go to its pods, and we scale them.
+    Ours,
+    /// Requests go to its pods, and somebody else scales them.
+    Steered,
+    /// Nobody is served, and is told so.
+    Shut(Outage),
+}
+
+impl<C: Cluster> Claimed<C> {
+    /// Nothing is served or scaled yet.
+    pub(super) fn open(claim: Arc<Claim>, read: ReadClaim, tape: Tape, board: &Board) -> Self {
+        let circle = Circle::open(&read.spec, &read.schedule, tape.clone());
+        circle.show(board);
+        Self {
+            claim,
+            read,
+            complaints: None,
+            circle,
+            tape,
+            pods: None,
+            tenure: watch::Sender::default(),
+            lost: Vec::new(),
+            changed: false,
+        }
+    }
+
+    pub(super) fn claim(&self) -> &Claim {
+        &self.claim
+    }
+
+    /// Nothing about it has changed.
+    pub(super) fn is(&self, claim: &Arc<Claim>) -> bool {
+        Arc::ptr_eq(&self.claim, claim) || self.claim == *claim
+    }
+
+    pub(super) const fn complaints(&self) -> Option<&Complaints> {
+        self.complaints.as_ref()
+    }
+
+    pub(super) fn warnings(&self) -> &[Complaint] {
+        &self.read.warnings
+    }
+
+    pub(super) const fn spec(&self) -> &RevisionSpec {
+        &self.read.spec
+    }
+
+    pub(super) fn lost(&self) -> &[(String, RevisionId)] {
+        &self.lost
+    }
+
+    /// Why nobody is served; `None` where somebody is, or is told that its owner wants none of it.
+    pub(super) fn left_alone(&self) -> Option<String> {
+        match self.standing() {
+            Standing::Shut(outage) if outage.reason == OutageReason::Removed => Some(outage.detail),
+            _ => None,
+        }
+    }
+
+    /// What else a person should know of it, each a sentence.
+    pub(super) fn remark(&self, remarks: Vec<String>) {
+        self.circle.remark(remarks);
+    }
+
+    /// Some request is still inside.
+    pub(super) fn is_busy(&self) -> bool {
+        self.circle.throttler().read().running > 0
+    }
+
+    /// The claim as it is now, and its settings; those that cannot be read change nothing.
+    pub(super) fn change(&mut self, claim: Arc<Claim>, read: Result<ReadClaim, Complaints>) {
+        self.claim = claim;
+        self.changed = true;
+        self.complaints = read.as_ref().err().cloned();
+        let Ok(read) = read else { return };
+        if self.read != read {
+            self.circle.change(&read.spec, &read.schedule);
+            self.read = read;
+            tracing::info!(revision = %self.read.spec.id, "its settings have changed");
+        }
+    }
+
+    /// The hosts it wants.
+    pub(super) fn wish(&self) -> Wish<'_> {
+        Wish {
+            revision: &self.read.spec.id,
+            serves: !matches!(self.standing(), Standing::Shut(_)),
+            created: self.claim.created,
+            hosts: &self.read.spec.hosts,
+        }
+    }
+
+    /// These hosts are not its own.
+    pub(super) fn lose(&mut self, lost: Vec<(String, RevisionId)>) {
+        self.lost = lost;
+    }
+
+    /// This revision as the data path sees it.
+    pub(super) fn entry(&self) -> Revision {
+        let mut entry = self.circle.entry();
+        let lost = |host: &String| self.lost.iter().any(|(known, _)| known == host);
+        entry.spec.hosts.retain(|host| !lost(host));
+        entry
+    }
+
+    /// Shows it again.
+    pub(super) fn show(&self, board: &Board) {
+        self.circle.show(board);
+    }
+
+    /// Makes of it what its claim and this gateway's tenure allow.
+    pub(super) fn stand(&mut self, around: &Around<'_, C>) {
+        let standing = self.standing();
+        let steers = around.tenure.steers && matches!(standing, Standing::Ours);
+        let is_shut = matches!(standing, Standing::Shut(_));
+        match &self.pods {
+            Some(pods) if self.changed => pods.set(self.settings(around.notebook)),
+            None if !is_shut => self.begin(around),
+            _ => {}
+        }
+        self.changed = false;
+        self.circle.shut(match standing {
+            Standing::Shut(outage) => Some(outage),
+            Standing::Ours | Standing::Steered => None,
+        });
+        let tenure = Tenure {
+            steers,
+            ..around.tenure
+        };
+        self.tenure
+            .send_if_modified(|now| std::mem::replace(now, tenure) != tenure);
+    }
+
+    /// It is claimed no more: who waits is told, what is inside may finish, nothing is scaled.
+    pub(super) fn part(&self) {
+        self.tenure.send_modify(|tenure| tenure.steers = false);
+        let detail = format!("{} is not here any more", self.read.spec.id);
+        self.circle
+            .shut(Some(outage(OutageReason::Removed, detail)));
+    }
+
+    /// Nobody is served ever again.
+    pub(super) fn dismiss(&self) {
+        self.circle.dismiss("the gate is going away");
+    }
+
+    fn begin(&mut self, around: &Around<'_, C>) {
+        let settings = self.settings(around.notebook);
+        let (id, owner) = (self.read.spec.id.clone(), self.claim.owner.clone());
+        let occupancy = Arc::clone(self.circle.throttler());
+        let tenure = self.tenure.subscribe();
+        let pods = around
+            .cluster
+            .pods(settings, owner.clone(), tenure, occupancy);
+        self.circle.follow(pods.world(), around.board);
+        let steering = Steering {
+            present: around.cluster.present(&id),
+            id,
+            owner,
+            cluster: Arc::clone(around.cluster),
+            reins: self.circle.reins(),
+            pods: pods.clone(),
+            spec: self.circle.scaling(),
+            tenure: self.tenure.subscribe(),
+            notebook: around.notebook.cloned(),
+        };
+        self.circle.spawn(steering.run());
+        self.pods = Some(pods);
+    }
+
+    fn settings(&self, notebook: Option<&Notebook>) -> PodSettings {
+        let spec = &self.read.spec;
+        let recall = |notebook: &Notebook| notebook.recall(&spec.id, wall())?.typical_start;
+        PodSettings {
+            revision: spec.id.clone(),
+            spec: self.read.pod.clone(),
+            stopped: self.claim.obstacle == Some(Obstacle::Stopped),
+            limited: spec.container_concurrency.written() > 0,
+            failed_starts: spec.scaling.failed_starts,
+            max_starting: spec.scaling.max_starting,
+            typical_start: notebook.and_then(recall),
+            stats: Arc::clone(self.circle.stats()),
+            tape: self.tape.clone(),
+        }
+    }
+
+    fn standing(&self) -> Standing {
+        match &self.claim.obstacle {
+            None => Standing::Ours,
+            Some(Obstacle::SteeredBy(_)) => Standing::Steered,
+            Some(obstacle) => {
+                let (_, _, detail) = words::obstacle(obstacle);
+                let reason = if *obstacle == Obstacle::Stopped {
+                    OutageReason::Stopped
+                } else {
+                    OutageReason::Removed
+                };
+                Standing::Shut(outage(reason, detail))
+            }
+        }
+    }
+}
+
+const fn outage(reason: OutageReason, detail: String) -> Outage {
+    Outage {
+        reason,
+        detail,
+        next_attempt: None,
+    }
+}

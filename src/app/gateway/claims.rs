@@ -1,0 +1,242 @@
+//! The revisions of a gateway: what is claimed in the cluster, made what runs here. Level-triggered:
+//! whatever was before, the claims as they are now decide.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::claimed::{Around, Claimed};
+use super::hosts;
+use super::seams::Cluster;
+use super::telling::{self, Telling};
+use super::words::named;
+use tokio::time::Instant;
+
+use crate::admin::{Board, LeftAlone};
+use crate::app::drain::Ends;
+use crate::backend::kubernetes::{Claim, Claims, Entrance, Notice, Tenure};
+use crate::config::{Complaints, ReadClaim};
+use crate::proxy::Registry;
+use crate::revision::RevisionId;
+use crate::state::Notebook;
+use crate::trace::Recorder;
+
+/// What settings mean, by what else is known of a claim.
+pub(super) type Read<'a> = &'a dyn Fn(&Claim) -> Result<ReadClaim, Complaints>;
+
+/// The revisions of a gateway.
+pub(super) struct Gateway<C: Cluster> {
+    cluster: Arc<C>,
+    registry: Arc<Registry>,
+    board: Arc<Board>,
+    recorder: Recorder,
+    /// Where what is remembered is noted; `None` where nothing is.
+    notebook: Option<Notebook>,
+    tenure: Tenure,
+    claimed: BTreeMap<RevisionId, Claimed<C>>,
+    /// Those whose settings were never understood.
+    unread: BTreeMap<RevisionId, (Arc<Claim>, Complaints)>,
+    /// Claimed no more, with requests inside.
+    parting: BTreeMap<RevisionId, Claimed<C>>,
+    /// The routes that lead to this gateway.
+    entrances: Arc<Vec<Entrance>>,
+    telling: Telling,
+}
+
+impl<C: Cluster> Gateway<C> {
+    /// Nothing is claimed yet, and nothing steered.
+    pub(super) fn new(
+        cluster: Arc<C>,
+        (registry, board): (Arc<Registry>, Arc<Board>),
+        recorder: Recorder,
+        notebook: Option<Notebook>,
+    ) -> Self {
+        Self {
+            cluster,
+            registry,
+            board,
+            recorder,
+            notebook,
+            tenure: Tenure::default(),
+            claimed: BTreeMap::new(),
+            unread: BTreeMap::new(),
+            parting: BTreeMap::new(),
+            entrances: Arc::default(),
+            telling: Telling::default(),
+        }
+    }
+
+    /// Makes what runs what is claimed. Settings that did not change since the last time are read
+    /// again only where everything is to be (`anew`).
+    pub(super) fn apply(&mut self, claims: &Claims, read: Read<'_>, anew: bool) {
+        for (id, claim) in claims {
+            self.take(id, claim, read, anew);
+        }
+        let gone = |id: &&RevisionId| !claims.contains_key(*id);
+        let parted: Vec<_> = self.claimed.keys().filter(gone).cloned().collect();
+        let parted = parted.iter().filter_map(|id| self.claimed.remove(id));
+        let parted: Vec<_> = parted.collect();
+        let unread: Vec<_> = self.unread.keys().filter(gone).cloned().collect();
+        for id in unread {
+            self.unread.remove(&id);
+            self.forget(&id);
+        }
+        self.settle_hosts();
+        // Led elsewhere first, ended after: no request finds nothing in between.
+        let entries = self.claimed.values().map(Claimed::entry).collect();
+        self.registry.set(entries);
+        for claimed in parted {
+            self.part(claimed);
+        }
+        self.stand();
+        self.tell();
+    }
+
+    /// These are the routes that lead to this gateway.
+    pub(super) fn enter_by(&mut self, entrances: Arc<Vec<Entrance>>) {
+        self.entrances = entrances;
+        self.tell();
+    }
+
+    /// What this gateway may do has changed.
+    pub(super) fn reign(&mut self, tenure: Tenure) {
+        self.tenure = tenure;
+        self.stand();
+    }
+
+    fn take(&mut self, id: &RevisionId, claim: &Arc<Claim>, read: Read<'_>, anew: bool) {
+        let another = |known: &Claimed<C>| known.claim().owner.uid != claim.owner.uid;
+        if self.claimed.get(id).is_some_and(another)
+            && let Some(old) = self.claimed.remove(id)
+        {
+            self.part(old);
+        }
+        if let Some(claimed) = self.claimed.get_mut(id) {
+            if anew || !claimed.is(claim) {
+                claimed.change(Arc::clone(claim), read(claim));
+            }
+            return;
+        }
+        if let Some((known, _)) = self.unread.get(id)
+            && known == claim
+            && !anew
+        {
+            return;
+        }
+        match read(claim) {
+            Ok(read) => {
+                self.unread.remove(id);
+                let claimed = self.welcome(claim, read);
+                self.claimed.insert(id.clone(), claimed);
+            }
+            Err(complaints) => {
+                let unread = (Arc::clone(claim), complaints);
+                self.unread.insert(id.clone(), unread);
+            }
+        }
+    }
+
+    /// A revision that is new, or comes back while requests are still inside: their slots count.
+    fn welcome(&mut self, claim: &Arc<Claim>, read: ReadClaim) -> Claimed<C> {
+        let id = &read.spec.id;
+        match self.parting.remove(id) {
+            Some(mut back) if back.claim().owner.uid == claim.owner.uid => {
+                back.change(Arc::clone(claim), Ok(read));
+                back.show(&self.board);
+                back
+            }
+            _ => {
+                let tape = self.recorder.tape(id);
+                Claimed::open(Arc::clone(claim), read, tape, &self.board)
+            }
+        }
+    }
+
+    fn part(&mut self, claimed: Claimed<C>) {
+        let id = claimed.spec().id.clone();
+        tracing::info!(revision = %id, "it is not claimed any more");
+        claimed.part();
+        self.forget(&id);
+        self.parting.retain(|_, parting| parting.is_busy());
+        if claimed.is_busy() {
+            self.parting.insert(id, claimed);
+        }
+    }
+
+    fn forget(&mut self, id: &RevisionId) {
+        self.board.remove(id);
+        self.telling.forget(id);
+    }
+
+    fn settle_hosts(&mut self) {
+        let wishes = self.claimed.values().map(Claimed::wish).collect();
+        let mut lost = hosts::settle(wishes);
+        for (id, claimed) in &mut self.claimed {
+            claimed.lose(lost.remove(id).unwrap_or_default());
+        }
+    }
+
+    fn stand(&mut self) {
+        let around = Around {
+            cluster: &self.cluster,
+            board: &self.board,
+            notebook: self.notebook.as_ref(),
+            tenure: self.tenure,
+        };
+        for claimed in self.claimed.values_mut() {
+            claimed.stand(&around);
+        }
+    }
+
+    fn tell(&mut self) {
+        let mut left_alone = Vec::new();
+        for (id, claimed) in &self.claimed {
+            let notices = telling::notices(claimed, &self.entrances);
+            match claimed.left_alone() {
+                Some(why) => left_alone.push(leave(claimed.claim(), why)),
+                None => claimed.remark(words(&notices)),
+            }
+            self.telling.tell(id, notices, &*self.cluster);
+        }
+        for (id, (claim, complaints)) in &self.unread {
+            let notices = telling::of_unread(claim, complaints);
+            left_alone.push(leave(claim, words(&notices).join("; ")));
+            self.telling.tell(id, notices, &*self.cluster);
+        }
+        self.board.set_left_alone(left_alone);
+    }
+}
+
+impl<C: Cluster> Ends for Gateway<C> {
+    fn dismiss(&self) {
+        for claimed in self.claimed.values() {
+            claimed.dismiss();
+        }
+    }
+
+    fn let_go(&mut self) {
+        self.reign(Tenure {
+            steers: false,
+            ..self.tenure
+        });
+    }
+
+    /// Pods outlive every gateway.
+    async fn stop(&self, _deadline: Instant) {}
+
+    async fn kill(&self) {}
+}
+
+fn words(notices: &[Notice]) -> Vec<String> {
+    notices
+        .iter()
+        .map(|notice| notice.message.clone())
+        .collect()
+}
+
+fn leave(claim: &Claim, why: String) -> LeftAlone {
+    LeftAlone {
+        name: claim.revision.clone(),
+        owner: named(&claim.owner),
+        why,
+    }
+}

@@ -1,0 +1,185 @@
+//! Follows what the cluster and the configuration say until the gateway is told to end. What cannot
+//! be read changes nothing and is reported whole.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::watch;
+
+use super::claims::Gateway;
+use super::seams::Cluster;
+use crate::app::drain::{Asked, Signals};
+use crate::backend::kubernetes::{Claim, Claims, Entrance, Tenure};
+use crate::config::{
+    ClaimFacts, ClaimSettings, Complaints, GatewayConfig, Overrides, ReadClaim, Watch,
+    load_gateway, read_claim,
+};
+
+/// How often it is said that the cluster has not answered yet.
+const STILL_NOTHING: Duration = Duration::from_secs(30);
+
+/// What the cluster says.
+pub(super) struct Sources {
+    /// `None` until everything was listed once.
+    pub(super) claims: watch::Receiver<Option<Arc<Claims>>>,
+    /// The routes that lead to this gateway.
+    pub(super) entrances: watch::Receiver<Arc<Vec<Entrance>>>,
+    /// The domain of `KServe`'s routes.
+    pub(super) domain: watch::Receiver<Option<String>>,
+    pub(super) tenure: watch::Receiver<Tenure>,
+}
+
+/// What the configuration says.
+pub(super) struct Written {
+    config: GatewayConfig,
+    files: Vec<PathBuf>,
+    overrides: Overrides,
+    watch: Option<Watch>,
+}
+
+impl Written {
+    /// What was read at the start, to be read again when a file changes (`watched`).
+    pub(super) fn new(
+        config: GatewayConfig,
+        files: Vec<PathBuf>,
+        overrides: Overrides,
+        watched: bool,
+    ) -> Self {
+        tell_warnings(&config);
+        let watch = (watched && !files.is_empty()).then(|| Watch::new(&files));
+        Self {
+            config,
+            files,
+            overrides,
+            watch,
+        }
+    }
+
+    /// Reads what claims say, where this is the domain of `KServe`'s routes.
+    pub(super) fn reader(
+        &self,
+        domain: Option<String>,
+    ) -> impl Fn(&Claim) -> Result<ReadClaim, Complaints> {
+        move |claim| {
+            let settings = ClaimSettings::of(&claim.settings);
+            let facts = ClaimFacts::of(claim, domain.clone());
+            read_claim(&settings, &facts, &self.config)
+        }
+    }
+
+    async fn changed(&mut self) {
+        match &mut self.watch {
+            Some(watch) => watch.changed().await,
+            None => std::future::pending().await,
+        }
+    }
+
+    /// Whether there is something new in it.
+    pub(super) fn read_again(&mut self, why: &str) -> bool {
+        match load_gateway(&self.files, &self.overrides) {
+            Ok(config) => {
+                tracing::info!(why, "reading the configuration again");
+                tell_warnings(&config);
+                self.name_what_needs_a_restart(&config);
+                let changed =
+                    config.domain != self.config.domain || config.defaults != self.config.defaults;
+                self.config.domain = config.domain;
+                self.config.defaults = config.defaults;
+                changed
+            }
+            Err(complaints) => {
+                for complaint in &complaints {
+                    tracing::error!(%complaint, "not understood");
+                }
+                let complaints = complaints.len();
+                tracing::error!(why, complaints, "the configuration stays as it was");
+                false
+            }
+        }
+    }
+
+    fn name_what_needs_a_restart(&self, config: &GatewayConfig) {
+        let old = &self.config;
+        let changed = [
+            ("listen", old.listen != config.listen),
+            ("admin", old.admin != config.admin),
+            (
+                "maxConnections",
+                old.max_connections != config.max_connections,
+            ),
+            ("namespaces", old.namespaces != config.namespaces),
+            ("workloads", old.workloads != config.workloads),
+            ("record", old.record != config.record),
+            ("recordSize", old.record_size != config.record_size),
+        ];
+        for (key, _) in changed.into_iter().filter(|(_, changed)| *changed) {
+            tracing::warn!(key, "a change of this takes effect at the next start");
+        }
+    }
+}
+
+/// Keeps the gateway as the cluster and the configuration want it, until it is told to end. `opens` is
+/// called when everything that is claimed runs for the first time.
+pub(super) async fn until_ended<C: Cluster>(
+    gateway: &mut Gateway<C>,
+    sources: &mut Sources,
+    written: &mut Written,
+    signals: &mut Signals,
+    opens: impl FnOnce(usize),
+) {
+    let mut opens = Some(opens);
+    sources.claims.mark_changed();
+    sources.tenure.mark_changed();
+    sources.entrances.mark_changed();
+    let mut patience = tokio::time::interval(STILL_NOTHING);
+    patience.reset();
+    loop {
+        let anew = tokio::select! {
+            asked = signals.next() => match asked {
+                Asked::End => return,
+                Asked::Reload => written.read_again("SIGHUP"),
+            },
+            () = written.changed() => written.read_again("a file changed"),
+            () = heard(&mut sources.claims) => false,
+            () = heard(&mut sources.domain) => true,
+            () = heard(&mut sources.entrances) => {
+                gateway.enter_by(sources.entrances.borrow().clone());
+                continue;
+            }
+            () = heard(&mut sources.tenure) => {
+                gateway.reign(*sources.tenure.borrow());
+                continue;
+            }
+            _ = patience.tick(), if opens.is_some() => {
+                tracing::warn!("the cluster has not told yet what is there, not ready");
+                continue;
+            }
+        };
+        let Some(claims) = sources.claims.borrow().clone() else {
+            continue;
+        };
+        let domain = sources.domain.borrow().clone();
+        gateway.apply(&claims, &written.reader(domain), anew);
+        if let Some(opens) = opens.take() {
+            opens(claims.len());
+        }
+    }
+}
+
+/// Waits for the next word; who will not say anything any more is not waited for.
+async fn heard<T>(word: &mut watch::Receiver<T>) {
+    match word.changed().await {
+        Ok(()) => {
+            word.borrow_and_update();
+        }
+        Err(_) => std::future::pending().await,
+    }
+}
+
+/// Logs what may not do what its writer thinks.
+fn tell_warnings(config: &GatewayConfig) {
+    for warning in &config.warnings {
+        tracing::warn!(%warning, "may not do what it says");
+    }
+}

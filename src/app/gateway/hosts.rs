@@ -1,0 +1,77 @@
+//! Who keeps a host that several revisions claim: the one whose owner is the older. Decided anew
+//! whenever a claim comes, changes or goes, so that the next one gets it when the first is gone.
+
+use std::collections::{BTreeMap, HashMap};
+use std::time::SystemTime;
+
+use crate::revision::RevisionId;
+
+/// What one revision wants.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Wish<'a> {
+    pub(super) revision: &'a RevisionId,
+    /// Requests go there. Who is only told about never keeps a host from who serves.
+    pub(super) serves: bool,
+    /// When its owner was made.
+    pub(super) created: SystemTime,
+    pub(super) hosts: &'a [String],
+}
+
+/// For each revision the hosts it does not get, and who has them.
+pub(super) type Lost = BTreeMap<RevisionId, Vec<(String, RevisionId)>>;
+
+/// Gives every host to one of those that want it.
+pub(super) fn settle(mut wishes: Vec<Wish<'_>>) -> Lost {
+    wishes.sort_by_key(|wish| (!wish.serves, wish.created, wish.revision));
+    let mut taken: HashMap<&str, &RevisionId> = HashMap::new();
+    let mut lost = Lost::new();
+    for wish in wishes {
+        for host in wish.hosts {
+            let winner = *taken.entry(host).or_insert(wish.revision);
+            if winner != wish.revision {
+                let of = lost.entry(wish.revision.clone()).or_default();
+                of.push((host.clone(), winner.clone()));
+            }
+        }
+    }
+    lost
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, UNIX_EPOCH};
+
+    use super::*;
+
+    fn winner(wishes: &[(&str, bool, u64)]) -> String {
+        let hosts = ["a.example.com".to_owned()];
+        let ids: Vec<_> = wishes.iter().map(|w| RevisionId::new(w.0)).collect();
+        let wish = |(revision, (_, serves, age)): (_, &(&str, bool, u64))| Wish {
+            revision,
+            serves: *serves,
+            created: UNIX_EPOCH + Duration::from_secs(*age),
+            hosts: &hosts,
+        };
+        let lost = settle(ids.iter().zip(wishes).map(wish).collect());
+        let mut kept = ids.iter().filter(|id| !lost.contains_key(*id));
+        let kept = kept.next().expect("one of them keeps it").to_string();
+        let told = lost.values().flatten().all(|(_, by)| by.as_str() == kept);
+        assert!(told, "{lost:?}");
+        kept
+    }
+
+    #[test]
+    fn the_older_keeps_it_whatever_they_are_called() {
+        assert_eq!(winner(&[("a", true, 2), ("b", true, 1)]), "b");
+        assert_eq!(
+            winner(&[("a", true, 1), ("b", true, 2), ("c", true, 3)]),
+            "a"
+        );
+        assert_eq!(winner(&[("b", true, 1), ("a", true, 1)]), "a", "of one age");
+    }
+
+    #[test]
+    fn who_does_not_serve_keeps_it_from_nobody() {
+        assert_eq!(winner(&[("a", false, 1), ("b", true, 2)]), "b");
+    }
+}

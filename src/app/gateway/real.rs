@@ -1,0 +1,93 @@
+//! The cluster behind the API server.
+
+use std::sync::Arc;
+
+use kube::Client;
+use tokio::sync::watch;
+
+use super::seams::{Cluster, Replicas};
+use crate::backend::kubernetes::{
+    Announcer, Catalog, Events, Kind, KubeApi, NetLook, Notice, ObjectRef, PodGauges, PodIdentity,
+    PodSettings, Pods, Present, Scope, Tenure,
+};
+use crate::config::GatewayConfig;
+use crate::ports::World;
+use crate::proxy::Throttler;
+use crate::revision::RevisionId;
+
+/// What the shipped manifests call the Service of a gateway.
+const SERVICE: &str = "holdgate-gateway";
+
+/// The cluster behind the API server.
+pub(super) struct Real {
+    pub(super) client: Client,
+    pub(super) catalog: Catalog,
+    pub(super) api: KubeApi,
+    pub(super) events: Arc<Events>,
+    pub(super) look: NetLook,
+}
+
+/// How much of a cluster a gateway looks at.
+pub(super) fn scope(config: &GatewayConfig, identity: Option<&PodIdentity>) -> Scope {
+    let kinds = config.workloads.iter().map(|workload| Kind {
+        kind: workload.kind.clone(),
+        version: workload.version.clone(),
+        group: workload.group.clone(),
+    });
+    Scope {
+        namespaces: config.namespaces.clone(),
+        kinds: kinds.collect(),
+        own: identity.map(|identity| (identity.namespace.clone(), SERVICE.to_owned())),
+    }
+}
+
+impl Announcer for Real {
+    fn announce(&self, notice: Notice) {
+        self.events.announce(notice);
+    }
+}
+
+impl Cluster for Real {
+    type Pods = Pods;
+    type Gauges = PodGauges<Arc<Events>>;
+
+    fn present(&self, id: &RevisionId) -> watch::Receiver<Present> {
+        self.catalog.present(id)
+    }
+
+    fn pods(
+        &self,
+        settings: PodSettings,
+        owner: ObjectRef,
+        tenure: watch::Receiver<Tenure>,
+        occupancy: Arc<Throttler>,
+    ) -> Pods {
+        let present = self.catalog.present(&settings.revision);
+        let seams = (
+            self.api.clone(),
+            Arc::clone(&self.events),
+            self.look.clone(),
+        );
+        Pods::start(settings, owner, present, tenure, seams, occupancy)
+    }
+
+    fn gauges(&self, id: &RevisionId, owner: &ObjectRef, pods: &Pods) -> Self::Gauges {
+        PodGauges::new(
+            self.client.clone(),
+            owner.clone(),
+            self.catalog.present(id),
+            pods.world(),
+            Arc::clone(&self.events),
+        )
+    }
+}
+
+impl Replicas for Pods {
+    fn world(&self) -> watch::Receiver<World> {
+        Self::world(self)
+    }
+
+    fn set(&self, settings: PodSettings) {
+        Self::set(self, settings);
+    }
+}

@@ -1,0 +1,40 @@
+//! What a gateway needs of a cluster, as a seam: real behind the API server, a few channels in tests,
+//! where the same gateway runs in virtual time.
+
+use std::sync::Arc;
+
+use tokio::sync::watch;
+
+use crate::backend::kubernetes::{Announcer, ObjectRef, PodSettings, Present, Tenure};
+use crate::ports::{Gauges, Scaler, World};
+use crate::proxy::Throttler;
+use crate::revision::RevisionId;
+
+/// What a gateway needs of a cluster.
+pub(super) trait Cluster: Announcer {
+    /// The pods of one revision.
+    type Pods: Replicas;
+    /// What they use and report.
+    type Gauges: Gauges;
+
+    /// What is there of one revision.
+    fn present(&self, id: &RevisionId) -> watch::Receiver<Present>;
+    /// Looks after the pods of one revision, for as long as somebody holds them.
+    fn pods(
+        &self,
+        settings: PodSettings,
+        owner: ObjectRef,
+        tenure: watch::Receiver<Tenure>,
+        occupancy: Arc<Throttler>,
+    ) -> Self::Pods;
+    /// Reads what the pods of one revision use and report.
+    fn gauges(&self, id: &RevisionId, owner: &ObjectRef, pods: &Self::Pods) -> Self::Gauges;
+}
+
+/// The pods of one revision.
+pub(super) trait Replicas: Scaler + Clone {
+    /// What is there.
+    fn world(&self) -> watch::Receiver<World>;
+    /// Takes changed settings.
+    fn set(&self, settings: PodSettings);
+}

@@ -1,0 +1,105 @@
+//! What a person is told of a revision as Events and in reports: what is true of it now. An Event is
+//! sent when something becomes true or reads differently, not again while it stays.
+
+use std::collections::BTreeMap;
+
+use super::claimed::Claimed;
+use super::seams::Cluster;
+use super::words;
+use crate::backend::kubernetes::{Announcer, Claim, Entrance, Gravity, Notice};
+use crate::config::{Complaint, Complaints};
+use crate::revision::RevisionId;
+
+/// What stands and was told, by revision.
+#[derive(Debug, Default)]
+pub(super) struct Telling(BTreeMap<RevisionId, Vec<Notice>>);
+
+impl Telling {
+    /// These are true of a revision now: those that were not before are told.
+    pub(super) fn tell(&mut self, id: &RevisionId, now: Vec<Notice>, to: &impl Announcer) {
+        let before = self.0.remove(id).unwrap_or_default();
+        for notice in now.iter().filter(|notice| !before.contains(notice)) {
+            to.announce(notice.clone());
+        }
+        if !now.is_empty() {
+            self.0.insert(id.clone(), now);
+        }
+    }
+
+    /// It is gone; whatever comes by its name is told anew.
+    pub(super) fn forget(&mut self, id: &RevisionId) {
+        self.0.remove(id);
+    }
+}
+
+/// Everything that is true of a revision and worth telling, the gravest first.
+pub(super) fn notices<C: Cluster>(claimed: &Claimed<C>, entrances: &[Entrance]) -> Vec<Notice> {
+    let claim = claimed.claim();
+    let mut all = Vec::new();
+    if let Some(complaints) = claimed.complaints() {
+        all.push(invalid(claim, complaints, "the last good settings stay"));
+    }
+    all.extend(obstacle(claim));
+    let about = |gravity, reason, message| Notice {
+        about: claim.owner.clone(),
+        gravity,
+        reason,
+        message,
+    };
+    let lost = claimed.lost().iter();
+    all.extend(lost.map(|(host, by)| {
+        let message = words::host_taken(host, by);
+        about(Gravity::Warning, "HostTaken", message)
+    }));
+    let (budget, hosts) = (claimed.spec().queue.cold_timeout, &claimed.spec().hosts);
+    let leads_here = |entrance: &&Entrance| hosts.iter().any(|host| entrance.takes(host));
+    let entrances = entrances.iter().filter(leads_here);
+    let routes = claim.remarks.iter().map(|r| (&r.route, r.timeout));
+    let routes = routes.chain(entrances.map(|entrance| (&entrance.route, entrance.timeout)));
+    let short = routes.filter(|(_, timeout)| *timeout < budget);
+    all.extend(short.map(|(route, timeout)| {
+        let message = words::route_timeout(route, timeout, budget);
+        about(Gravity::Warning, "RouteTimeout", message)
+    }));
+    all.extend(claimed.warnings().iter().map(|warning| {
+        let message = warning.at_its_object();
+        about(Gravity::Warning, "OddSettings", message)
+    }));
+    all
+}
+
+/// What is true of a claim whose settings were never understood.
+pub(super) fn of_unread(claim: &Claim, complaints: &Complaints) -> Vec<Notice> {
+    // What nobody asked us to scale may be written as its owner likes.
+    match obstacle(claim) {
+        Some(obstacle) if !words::is_ours(claim) => vec![obstacle],
+        obstacle => {
+            let then = "it is left alone until they are put right";
+            let invalid = invalid(claim, complaints, then);
+            [Some(invalid), obstacle].into_iter().flatten().collect()
+        }
+    }
+}
+
+fn obstacle(claim: &Claim) -> Option<Notice> {
+    let (gravity, reason, message) = words::obstacle(claim.obstacle.as_ref()?);
+    Some(Notice {
+        about: claim.owner.clone(),
+        gravity,
+        reason,
+        message,
+    })
+}
+
+fn invalid(claim: &Claim, complaints: &Complaints, then: &str) -> Notice {
+    let all: Vec<String> = complaints
+        .into_iter()
+        .map(Complaint::at_its_object)
+        .collect();
+    Notice {
+        about: claim.owner.clone(),
+        gravity: Gravity::Warning,
+        reason: "InvalidSettings",
+        message: format!("{}; {then}", all.join("; ")),
+    }
+}

@@ -1,0 +1,100 @@
+//! The sentences of a gateway: what a person reads in Events, reports and answers.
+
+use std::time::Duration;
+
+use humantime::format_duration;
+
+use crate::backend::kubernetes::{Claim, Gravity, ObjectRef, Obstacle};
+use crate::revision::{RevisionId, Scaling};
+
+/// How bad an obstacle is, its word and what it means.
+pub(super) fn obstacle(obstacle: &Obstacle) -> (Gravity, &'static str, String) {
+    match obstacle {
+        Obstacle::SteeredBy(by) => {
+            let reason = match &*by.kind {
+                "HorizontalPodAutoscaler" => "SteeredByHorizontalPodAutoscaler",
+                "ScaledObject" => "SteeredByScaledObject",
+                "PodAutoscaler" => "SteeredByPodAutoscaler",
+                _ => "SteeredByAnother",
+            };
+            let message = format!(
+                "{} {} scales it, so holdgate does not: requests still pass and the limit holds",
+                by.kind, by.name
+            );
+            (Gravity::Warning, reason, message)
+        }
+        Obstacle::AutoscalerClass(class) => {
+            let message = format!(
+                "not served by holdgate: KServe scales it (autoscaler class {class}, wanted \
+                 serving.kserve.io/autoscalerClass: external)"
+            );
+            (Gravity::Normal, "AutoscalerClass", message)
+        }
+        Obstacle::DeploymentMode(mode) => {
+            let message = format!(
+                "not served by holdgate: it runs in mode {mode} (wanted \
+                 serving.kserve.io/deploymentMode: Standard)"
+            );
+            (Gravity::Normal, "DeploymentMode", message)
+        }
+        Obstacle::Stopped => {
+            let message = "stopped (serving.kserve.io/stop), requests are refused".to_owned();
+            (Gravity::Normal, "Stopped", message)
+        }
+        Obstacle::NameTaken(by) => {
+            let message = format!(
+                "not served by holdgate: {} goes by the same name and is older",
+                named(by)
+            );
+            (Gravity::Warning, "NameTaken", message)
+        }
+    }
+}
+
+/// Its owner wants us to scale it, whatever else keeps us from it.
+pub(super) const fn is_ours(claim: &Claim) -> bool {
+    !matches!(
+        claim.obstacle,
+        Some(Obstacle::AutoscalerClass(_) | Obstacle::DeploymentMode(_))
+    )
+}
+
+pub(super) fn host_taken(host: &str, by: &RevisionId) -> String {
+    format!("host {host} leads to {by}, which is older, and not here")
+}
+
+pub(super) fn route_timeout(route: &ObjectRef, timeout: Duration, budget: Duration) -> String {
+    format!(
+        "{} lets a request take {}, a request may wait {} for a cold start (queue.coldTimeout): \
+         the route gives up first",
+        named(route),
+        format_duration(timeout),
+        format_duration(budget),
+    )
+}
+
+/// That a workload is ours from now on, and what becomes of the replicas it has.
+pub(super) fn managed(replicas: u32, scaling: &Scaling) -> String {
+    let plural = if replicas == 1 { "" } else { "s" };
+    let now = format!("managed by holdgate: {replicas} replica{plural} now");
+    let (least, idle) = (scaling.min_replicas, format_duration(until_zero(scaling)));
+    match (least, replicas) {
+        (0, 0) => format!("{now}, the first request starts one"),
+        (0, _) => format!("{now}, to zero after {idle} without requests"),
+        _ => format!("{now}, never fewer than {least}"),
+    }
+}
+
+/// How long after the last request the last replica goes.
+fn until_zero(scaling: &Scaling) -> Duration {
+    let retention = scaling.scale_to_zero_pod_retention_period.resolve(None);
+    let grace = scaling.scale_to_zero_grace_period.max(retention);
+    scaling
+        .stop_after_idle
+        .unwrap_or(scaling.stable_window + grace)
+}
+
+/// What it is, as a person finds it.
+pub(super) fn named(object: &ObjectRef) -> String {
+    format!("{} {}/{}", object.kind, object.namespace, object.name)
+}
