@@ -12,6 +12,7 @@ pub mod seams;
 // The API server behind the seams.
 pub mod api;
 mod call;
+pub mod release;
 
 #[cfg(test)]
 pub(crate) mod tests_server;

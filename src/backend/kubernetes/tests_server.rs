@@ -47,6 +47,8 @@ pub(crate) struct Asked {
 /// What becomes of a request.
 #[derive(Clone, Debug)]
 pub(crate) enum Fault {
+    /// None: it is served, and the next request meets the next fault.
+    Pass,
     /// Refused with this status and message.
     Refuse(u16, &'static str),
     /// Never answered, and not done.
@@ -94,7 +96,7 @@ impl Server {
         };
         let answer = |server: &Self| server.0.lock().answer(&head.method, &path, &query, &body);
         match fault {
-            None => Ok(answer(self)),
+            None | Some(Fault::Pass) => Ok(answer(self)),
             Some(Fault::Refuse(status, message)) => Ok(refusal(status, message)),
             Some(Fault::Away) => Err("nobody listens".into()),
             Some(Fault::Hang) => std::future::pending().await,
@@ -169,6 +171,10 @@ impl State {
                     return refusal(409, "it exists");
                 }
                 whole(201, &self.store(&path, body.clone()))
+            }
+            (&Method::DELETE, Some(_)) => {
+                self.delete(object);
+                whole(200, &json!({ "kind": "Status", "status": "Success" }))
             }
             (&Method::PUT | &Method::PATCH, Some(known)) => {
                 let same = |key: &str| {
