@@ -1,8 +1,9 @@
 //! One call to the API server: bounded in time, and what it means when it fails.
 
 use std::error::Error;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
+use k8s_openapi::jiff::Timestamp;
 use kube::api::{PatchParams, PostParams};
 
 use super::seams::ApiError;
@@ -49,6 +50,11 @@ pub(super) fn writing() -> PostParams {
         field_manager: Some(MANAGER.to_owned()),
         ..PostParams::default()
     }
+}
+
+/// A time as the API writes it.
+pub(super) fn timestamp(at: SystemTime) -> Timestamp {
+    Timestamp::try_from(at).unwrap_or(Timestamp::UNIX_EPOCH)
 }
 
 impl From<&kube::Error> for Failure {

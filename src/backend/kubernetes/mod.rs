@@ -12,6 +12,10 @@ pub mod seams;
 // The API server behind the seams.
 pub mod api;
 mod call;
+pub mod events;
+pub mod tenure;
+
+// What is left when nobody scales any more.
 pub mod release;
 
 #[cfg(test)]
@@ -19,5 +23,7 @@ pub(crate) mod tests_server;
 
 pub use api::KubeApi;
 pub use claim::{Claim, Claims, Component, Obstacle, Remark, Settings};
+pub use events::Events;
 pub use objects::{ObjectRef, PodView, Present, Workload};
 pub use seams::{Announcer, Api, ApiError, Gravity, Notice, Tenure};
+pub use tenure::{PodIdentity, Reign};

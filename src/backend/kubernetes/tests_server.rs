@@ -4,7 +4,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::convert::Infallible;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use bytes::Bytes;
 use futures_util::stream;
@@ -20,9 +20,21 @@ use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 
 type Answer = Response<UnsyncBoxBody<Bytes, Infallible>>;
 
-/// The server, and what tests ask of it.
+/// The server as one of its clients meets it, and what tests ask of it.
 #[derive(Clone, Default)]
-pub(crate) struct Server(Arc<Mutex<State>>);
+pub(crate) struct Server {
+    state: Arc<Mutex<State>>,
+    link: Arc<Mutex<Link>>,
+}
+
+/// What becomes of the requests of one client.
+#[derive(Default)]
+struct Link {
+    asked: Vec<Asked>,
+    faults: VecDeque<Fault>,
+    always: Option<Fault>,
+    watching: Vec<(String, UnboundedSender<Bytes>)>,
+}
 
 #[derive(Default)]
 struct State {
@@ -30,10 +42,7 @@ struct State {
     version: u64,
     /// What became of every object, as its watchers are told: version, path, line.
     history: Vec<(u64, String, Bytes)>,
-    watching: Vec<(String, UnboundedSender<Bytes>)>,
-    asked: Vec<Asked>,
-    faults: VecDeque<Fault>,
-    always: Option<Fault>,
+    links: Vec<Weak<Mutex<Link>>>,
 }
 
 /// One request.
@@ -78,23 +87,26 @@ impl Server {
         let query = head.uri.query().unwrap_or_default().to_owned();
         let watches = query.contains("watch=true");
         let fault = {
-            let mut state = self.0.lock();
-            let what = format!(
-                "{} {path}",
-                if watches {
-                    "WATCH"
-                } else {
-                    head.method.as_str()
-                }
-            );
-            state.asked.push(Asked {
-                what,
+            let mut link = self.link.lock();
+            let method = if watches {
+                "WATCH"
+            } else {
+                head.method.as_str()
+            };
+            link.asked.push(Asked {
+                what: format!("{method} {path}"),
                 query: query.clone(),
                 body: body.clone(),
             });
-            state.always.clone().or_else(|| state.faults.pop_front())
+            link.always.clone().or_else(|| link.faults.pop_front())
         };
-        let answer = |server: &Self| server.0.lock().answer(&head.method, &path, &query, &body);
+        let answer = |server: &Self| {
+            let mut state = server.state.lock();
+            if watches {
+                return state.watch(&path, &query, &server.link);
+            }
+            state.answer(&head.method, &path, &body)
+        };
         match fault {
             None | Some(Fault::Pass) => Ok(answer(self)),
             Some(Fault::Refuse(status, message)) => Ok(refusal(status, message)),
@@ -107,44 +119,50 @@ impl Server {
         }
     }
 
+    /// The same server for another client, which meets faults of its own.
+    pub(crate) fn link(&self) -> Self {
+        let (state, link) = (Arc::clone(&self.state), Arc::default());
+        Self { state, link }
+    }
+
     /// The next request meets this; several are met in their order.
     pub(crate) fn fail(&self, fault: Fault) {
-        self.0.lock().faults.push_back(fault);
+        self.link.lock().faults.push_back(fault);
     }
 
     /// Every request meets this from now on, and whoever watches hears no more; or none any longer.
     pub(crate) fn fail_always(&self, fault: Option<Fault>) {
-        let mut state = self.0.lock();
+        let mut link = self.link.lock();
         if fault.is_some() {
-            state.watching.clear();
+            link.watching.clear();
         }
-        state.always = fault;
+        link.always = fault;
     }
 
     /// Puts an object there as if somebody else had.
     pub(crate) fn put(&self, path: &str, object: Value) {
-        self.0.lock().store(path, object);
+        self.state.lock().store(path, object);
     }
 
     /// Takes an object away as if somebody else had.
     pub(crate) fn delete(&self, path: &str) {
-        self.0.lock().delete(path);
+        self.state.lock().delete(path);
     }
 
     pub(crate) fn get(&self, path: &str) -> Option<Value> {
-        self.0.lock().objects.get(path).cloned()
+        self.state.lock().objects.get(path).cloned()
     }
 
     /// The objects below a path.
     pub(crate) fn all(&self, path: &str) -> Vec<Value> {
-        let state = self.0.lock();
+        let state = self.state.lock();
         let all = state.objects.iter().filter(|(at, _)| at.starts_with(path));
         all.map(|(_, object)| object.clone()).collect()
     }
 
     /// The requests since the last time this was called.
     pub(crate) fn asked(&self) -> Vec<Asked> {
-        std::mem::take(&mut self.0.lock().asked)
+        std::mem::take(&mut self.link.lock().asked)
     }
 
     /// What was asked since the last time, without queries and bodies.
@@ -154,7 +172,7 @@ impl Server {
 }
 
 impl State {
-    fn answer(&mut self, method: &Method, path: &str, query: &str, body: &Value) -> Answer {
+    fn answer(&mut self, method: &Method, path: &str, body: &Value) -> Answer {
         let (object, scale) = match path.strip_suffix("/scale") {
             Some(object) => (object, true),
             None => (path, false),
@@ -162,7 +180,6 @@ impl State {
         let known = self.objects.get(object).cloned();
         match (method, known) {
             (&Method::GET, Some(known)) => whole(200, &known),
-            (&Method::GET, None) if query.contains("watch=true") => self.watch(path, query),
             (&Method::GET, None) if is_collection(path) => self.list(path),
             (&Method::POST, _) => {
                 let name = body["metadata"]["name"].as_str().expect("a name");
@@ -225,9 +242,13 @@ impl State {
         let line = Bytes::from(format!("{}\n", json!({ "type": what, "object": object })));
         self.history
             .push((self.version, path.to_owned(), line.clone()));
-        let hears = |at: &str| path.starts_with(at);
-        self.watching
-            .retain(|(at, watcher)| !hears(at) || watcher.send(line.clone()).is_ok());
+        self.links.retain(|link| link.strong_count() > 0);
+        for link in self.links.iter().filter_map(Weak::upgrade) {
+            let hears = |at: &str| path.starts_with(at);
+            link.lock()
+                .watching
+                .retain(|(at, watcher)| !hears(at) || watcher.send(line.clone()).is_ok());
+        }
     }
 
     fn list(&self, path: &str) -> Answer {
@@ -239,7 +260,7 @@ impl State {
     }
 
     /// Everything since the version that was seen, and then what comes.
-    fn watch(&mut self, path: &str, query: &str) -> Answer {
+    fn watch(&mut self, path: &str, query: &str, link: &Arc<Mutex<Link>>) -> Answer {
         let since = query
             .split('&')
             .find_map(|part| part.strip_prefix("resourceVersion="));
@@ -250,7 +271,14 @@ impl State {
                 tell.send(line.clone()).expect("it listens");
             }
         }
-        self.watching.push((path.to_owned(), tell));
+        link.lock().watching.push((path.to_owned(), tell));
+        if !self
+            .links
+            .iter()
+            .any(|known| known.as_ptr() == Arc::as_ptr(link))
+        {
+            self.links.push(Arc::downgrade(link));
+        }
         let lines = stream::unfold(told, |mut told| async move {
             let line = told.recv().await?;
             Some((Ok::<_, Infallible>(Frame::data(line)), told))
@@ -291,6 +319,13 @@ fn whole(status: u16, object: &Value) -> Answer {
 }
 
 fn refusal(status: u16, message: &str) -> Answer {
-    let told = json!({ "kind": "Status", "status": "Failure", "code": status, "message": message });
+    let reason = match status {
+        404 => "NotFound",
+        409 => "Conflict",
+        _ => "",
+    };
+    let told = json!({
+        "kind": "Status", "status": "Failure", "code": status, "message": message, "reason": reason,
+    });
     whole(status, &told)
 }
