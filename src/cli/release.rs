@@ -5,6 +5,7 @@ use std::io::{self, Write};
 use std::time::Duration;
 
 use clap::Args;
+use kube::api::GroupVersionKind;
 use kube::{Client, Config};
 
 use crate::backend::kubernetes::release::{Order, Told, What, release as hand_back};
@@ -46,6 +47,14 @@ pub struct ReleaseArgs {
         conflicts_with = "workloads"
     )]
     namespaces: Vec<String>,
+    /// Kind of workload beside deployments and stateful sets, as the gateway is given it
+    #[arg(long = "workload", value_name = "KIND.VERSION.GROUP", value_parser = kind)]
+    #[arg(
+        env = "HOLDGATE_WORKLOAD",
+        hide_env_values = true,
+        value_delimiter = ','
+    )]
+    kinds: Vec<GroupVersionKind>,
     /// The namespace of the gateway
     #[arg(
         long,
@@ -65,6 +74,16 @@ fn namespaced(text: &str) -> Result<(String, String), &'static str> {
             Ok((namespace.to_owned(), name.to_owned()))
         }
         _ => Err("wanted NAMESPACE/NAME"),
+    }
+}
+
+fn kind(text: &str) -> Result<GroupVersionKind, &'static str> {
+    let mut parts = text.splitn(3, '.');
+    match (parts.next(), parts.next(), parts.next()) {
+        (Some(kind), Some(version), group) if !kind.is_empty() && version.starts_with('v') => Ok(
+            GroupVersionKind::gvk(group.unwrap_or_default(), version, kind),
+        ),
+        _ => Err("wanted KIND.VERSION.GROUP such as Rollout.v1alpha1.argoproj.io"),
     }
 }
 
@@ -104,7 +123,7 @@ async fn released(
     let order = Order {
         what,
         namespaces: args.namespaces.clone(),
-        kinds: Vec::new(),
+        kinds: args.kinds.clone(),
         home: args.gateway_namespace.clone(),
     };
     let (mut done, mut failed, mut written) = (0, 0, Ok(()));
@@ -129,4 +148,78 @@ async fn released(
         writeln!(out, "nothing to hand back")?;
     }
     Ok(u8::from(failed > 0))
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+    use clap::error::ErrorKind;
+    use serde_json::json;
+
+    use super::*;
+    use crate::backend::kubernetes::tests_server::Server;
+    use crate::cli::{Cli, Command};
+
+    fn parse(words: &[&str]) -> Result<ReleaseArgs, ErrorKind> {
+        let words = [&["holdgate", "release"], words].concat();
+        match Cli::try_parse_from(words) {
+            Ok(cli) => match cli.command {
+                Command::Release(args) => Ok(args),
+                other => panic!("{other:?} is another command"),
+            },
+            Err(error) => Err(error.kind()),
+        }
+    }
+
+    async fn run(server: &Server, words: &[&str]) -> (u8, String, String) {
+        let args = parse(words).expect("it is understood");
+        let (mut out, mut err) = (Vec::new(), Vec::new());
+        let code = released(&args, server.client(), &mut out, &mut err).await;
+        let text = |bytes| String::from_utf8(bytes).expect("it is text");
+        (code.expect("it can be told"), text(out), text(err))
+    }
+
+    #[test]
+    fn everything_or_something_by_name_is_handed_back_and_never_both() {
+        assert!(parse(&["--all"]).is_ok());
+        assert!(parse(&["models/flowers"]).is_ok());
+        let both = parse(&["--all", "models/flowers"]).unwrap_err();
+        assert_eq!(both, ErrorKind::ArgumentConflict);
+        let neither = parse(&[]).unwrap_err();
+        assert_eq!(neither, ErrorKind::MissingRequiredArgument);
+        for wrong in ["flowers", "/flowers", "models/", "a/b/c"] {
+            let kind = parse(&[wrong]).unwrap_err();
+            assert_eq!(kind, ErrorKind::ValueValidation, "{wrong}");
+        }
+    }
+
+    #[test]
+    fn further_kinds_are_named_as_the_gateway_is_told_of_them() {
+        let args = parse(&["--all", "--workload", "Rollout.v1alpha1.argoproj.io"]);
+        let kinds = args.expect("it is understood").kinds;
+        let kind = GroupVersionKind::gvk("argoproj.io", "v1alpha1", "Rollout");
+        assert_eq!(kinds, [kind]);
+        let wrong = parse(&["--all", "--workload", "Rollout.argoproj.io"]).unwrap_err();
+        assert_eq!(wrong, ErrorKind::ValueValidation);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_was_done_and_what_was_not_are_told_apart() {
+        let server = Server::default();
+        let (code, out, err) = run(&server, &["--all", "--namespace", "models"]).await;
+        assert_eq!((code, &*out, &*err), (0, "nothing to hand back\n", ""));
+        server.put(
+            "/apis/apps/v1/namespaces/models/deployments/idle",
+            json!({
+                "apiVersion": "apps/v1",
+                "kind": "Deployment",
+                "metadata": { "name": "idle", "namespace": "models" },
+                "spec": { "replicas": 0, "selector": { "matchLabels": { "app": "idle" } } },
+            }),
+        );
+        let (code, out, err) = run(&server, &["models/idle", "models/nobody"]).await;
+        assert_eq!(code, 1);
+        assert_eq!(out, "deployment/idle in models: 0 to 1 replicas\n");
+        assert_eq!(err, "models/nobody: there is no workload of this name\n");
+    }
 }

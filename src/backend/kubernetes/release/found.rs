@@ -65,15 +65,23 @@ impl Found {
     pub(super) async fn look(
         client: &Client,
         namespace: Option<&str>,
-        kinds: &[ApiResource],
+        kinds: &[GroupVersionKind],
     ) -> Result<Self, ApiError> {
         let mut found = Self {
             workloads: Vec::new(),
             services: HashMap::new(),
             steered: BTreeMap::new(),
         };
-        let statefulsets = resource("apps", "StatefulSet", "statefulsets");
-        for kind in [deployments(), statefulsets].iter().chain(kinds) {
+        let mut all = vec![
+            deployments(),
+            resource("apps", "StatefulSet", "statefulsets"),
+        ];
+        for kind in kinds {
+            let known = in_time(kube::discovery::pinned_kind(client, kind)).await;
+            let (resource, _) = known.map_err(|failure| failure.error)?;
+            all.push(resource);
+        }
+        for kind in &all {
             let listed = list(client, namespace, kind).await?;
             let workloads = listed.into_iter().map(|object| Workload {
                 resource: kind.clone(),

@@ -8,7 +8,7 @@ use std::fmt::Display;
 use std::time::Duration;
 
 use kube::Client;
-use kube::api::{ApiResource, DynamicObject, ListParams, Patch};
+use kube::api::{ApiResource, DynamicObject, GroupVersionKind, ListParams, Patch};
 use kube::core::PartialObjectMeta;
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
@@ -37,7 +37,7 @@ pub struct Order {
     /// Where they are; empty is everywhere.
     pub namespaces: Vec<String>,
     /// Kinds of workloads beside Deployments and `StatefulSet`s.
-    pub kinds: Vec<ApiResource>,
+    pub kinds: Vec<GroupVersionKind>,
     /// The namespace of the gateway.
     pub home: String,
 }
@@ -285,7 +285,7 @@ fn named(client: &Client, namespace: &str, resource: &ApiResource) -> kube::Api<
 
 /// A kind at version `v1`.
 fn resource(group: &str, kind: &str, plural: &str) -> ApiResource {
-    let kind = kube::api::GroupVersionKind::gvk(group, "v1", kind);
+    let kind = GroupVersionKind::gvk(group, "v1", kind);
     ApiResource::from_gvk_with_plural(&kind, plural)
 }
 
