@@ -37,7 +37,7 @@ pub struct ReleaseArgs {
         required_unless_present = "workloads"
     )]
     all: bool,
-    /// Deployments, StatefulSets or InferenceServices to hand back
+    /// Workloads, or inference services, to hand back
     #[arg(value_name = "NAMESPACE/NAME", value_parser = namespaced)]
     workloads: Vec<(String, String)>,
     /// With --all, only in this namespace; again and again
