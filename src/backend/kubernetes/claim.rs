@@ -44,6 +44,30 @@ pub struct Remark {
     pub timeout: std::time::Duration,
 }
 
+/// A route that leads to the gateway itself, whatever revision its requests are for, and may cut them
+/// short.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entrance {
+    /// Which `HTTPRoute`.
+    pub route: ObjectRef,
+    /// Hosts it is for, `*.` for any label before the rest; none are all.
+    pub hostnames: Vec<String>,
+    /// How long it lets a request take.
+    pub timeout: std::time::Duration,
+}
+
+impl Entrance {
+    /// Whether requests for a host, in lower case and without a port, come this way.
+    #[must_use]
+    pub fn takes(&self, host: &str) -> bool {
+        let takes = |name: &String| match name.strip_prefix('*') {
+            Some(rest) => host.len() > rest.len() && host.ends_with(rest),
+            None => host.eq_ignore_ascii_case(name),
+        };
+        self.hostnames.is_empty() || self.hostnames.iter().any(takes)
+    }
+}
+
 /// Where the settings of a revision stand.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Settings {

@@ -5,9 +5,15 @@
 //! The way of what is seen: watches → `catalog` → one [`Claim`] a revision, and for each its
 //! [`Present`] → the pods' own actor → [`World`](crate::ports::World).
 
+pub mod catalog;
 pub mod claim;
+pub mod client;
+mod inventory;
 pub mod objects;
+mod read;
+pub mod scope;
 pub mod seams;
+mod watch;
 
 // The API server behind the seams.
 pub mod api;
@@ -22,8 +28,10 @@ pub mod release;
 pub(crate) mod tests_server;
 
 pub use api::KubeApi;
-pub use claim::{Claim, Claims, Component, Obstacle, Remark, Settings};
+pub use catalog::Catalog;
+pub use claim::{Claim, Claims, Component, Entrance, Obstacle, Remark, Settings};
 pub use events::Events;
 pub use objects::{ObjectRef, PodView, Present, Workload};
+pub use scope::{Kind, Scope};
 pub use seams::{Announcer, Api, ApiError, Gravity, Notice, Tenure};
 pub use tenure::{PodIdentity, Reign};

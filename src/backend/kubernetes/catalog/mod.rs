@@ -1,0 +1,205 @@
+//! What the gateway sees of a cluster: one task that owns the inventory, and channels from which
+//! everybody reads the present.
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+use kube::Client;
+use parking_lot::Mutex;
+use tokio::sync::{Notify, Semaphore, mpsc, watch};
+use tokio::task::JoinSet;
+use tokio_util::task::AbortOnDropHandle;
+
+use super::claim::{Claims, Entrance};
+use super::inventory::{Changed, Inventory, Source, SourceId, Stale};
+use super::objects::Present;
+use super::scope::Scope;
+use super::watch::{News, Watch, sources};
+use crate::revision::RevisionId;
+
+/// Changes that wait to be taken; a watch that is ahead of that waits itself.
+const WAITING: usize = 256;
+/// Listings under way at once: each holds some megabytes of text for a moment.
+const LISTINGS: usize = 2;
+
+/// What the gateway sees of a cluster, for as long as this is kept.
+pub struct Catalog {
+    listeners: Arc<Listeners>,
+    claims: watch::Receiver<Option<Arc<Claims>>>,
+    entrances: watch::Receiver<Arc<Vec<Entrance>>>,
+    domain: watch::Receiver<Option<String>>,
+    _task: AbortOnDropHandle<()>,
+}
+
+/// Who wants to know what is present of which revision.
+#[derive(Default)]
+struct Listeners {
+    presents: Mutex<HashMap<RevisionId, watch::Sender<Present>>>,
+    came: Notify,
+}
+
+impl Catalog {
+    /// Begins to look.
+    #[must_use]
+    pub fn start(client: Client, scope: Scope) -> Self {
+        let (claims, claims_seen) = watch::channel(None);
+        let (entrances, entrances_seen) = watch::channel(Arc::default());
+        let (domain, domain_seen) = watch::channel(None);
+        let (sender, news) = mpsc::channel(WAITING);
+        let watched = sources(&scope);
+        let own = scope
+            .own
+            .map(|(namespace, name)| (namespace.into(), name.into()));
+        let inventory = Inventory::new(
+            watched
+                .iter()
+                .map(|it| Source {
+                    tells: it.tells,
+                    namespace: it.namespace.clone(),
+                })
+                .collect(),
+            own,
+        );
+        let turns = Arc::new(Semaphore::new(LISTINGS));
+        let mut unsettled = HashSet::new();
+        let mut tasks = JoinSet::new();
+        for (id, watched) in watched.into_iter().enumerate() {
+            let (client, turns, news) = (client.clone(), turns.clone(), sender.clone());
+            unsettled.insert(SourceId(id));
+            tasks.spawn(Watch::new(client, watched, turns, SourceId(id), news).run());
+        }
+        let listeners = Arc::<Listeners>::default();
+        let actor = Actor {
+            unsettled,
+            inventory,
+            listeners: listeners.clone(),
+            claims,
+            entrances,
+            domain,
+            _tasks: tasks,
+        };
+        Self {
+            listeners,
+            claims: claims_seen,
+            entrances: entrances_seen,
+            domain: domain_seen,
+            _task: AbortOnDropHandle::new(tokio::spawn(actor.run(news))),
+        }
+    }
+
+    /// What wants to be a revision; `None` until everything was listed once.
+    #[must_use]
+    pub fn claims(&self) -> watch::Receiver<Option<Arc<Claims>>> {
+        self.claims.clone()
+    }
+
+    /// The routes with a timeout that lead to the gateway's own Service.
+    #[must_use]
+    pub fn entrances(&self) -> watch::Receiver<Arc<Vec<Entrance>>> {
+        self.entrances.clone()
+    }
+
+    /// The domain of hosts in `KServe`'s own settings.
+    #[must_use]
+    pub fn domain(&self) -> watch::Receiver<Option<String>> {
+        self.domain.clone()
+    }
+
+    /// What is there of a revision, before and after its workload is there too. Not fresh until the
+    /// first look.
+    #[must_use]
+    pub fn present(&self, revision: &RevisionId) -> watch::Receiver<Present> {
+        let mut presents = self.listeners.presents.lock();
+        let sender = presents.entry(revision.clone()).or_insert_with(|| {
+            self.listeners.came.notify_one();
+            watch::Sender::new(Present::default())
+        });
+        sender.subscribe()
+    }
+}
+
+/// Owns what is known.
+struct Actor {
+    inventory: Inventory,
+    /// Who has not yet told everything once.
+    unsettled: HashSet<SourceId>,
+    listeners: Arc<Listeners>,
+    claims: watch::Sender<Option<Arc<Claims>>>,
+    entrances: watch::Sender<Arc<Vec<Entrance>>>,
+    domain: watch::Sender<Option<String>>,
+    /// The watches end with it.
+    _tasks: JoinSet<()>,
+}
+
+impl Actor {
+    async fn run(mut self, mut news: mpsc::Receiver<(SourceId, News)>) {
+        let listeners = self.listeners.clone();
+        let mut batch = Vec::with_capacity(WAITING);
+        loop {
+            tokio::select! {
+                taken = news.recv_many(&mut batch, WAITING) => {
+                    if taken == 0 {
+                        return;
+                    }
+                    let was_settled = self.unsettled.is_empty();
+                    for (source, news) in batch.drain(..) {
+                        match news {
+                            News::Change(change) => self.inventory.take(source, change),
+                            News::Settled => {
+                                self.unsettled.remove(&source);
+                            }
+                        }
+                    }
+                    let changed = self.inventory.settle();
+                    let settles = !was_settled && self.unsettled.is_empty();
+                    self.publish(&changed, settles);
+                }
+                () = listeners.came.notified() => self.publish_presents(&Stale::All),
+            }
+        }
+    }
+
+    fn publish(&self, changed: &Changed, settles: bool) {
+        if changed.domain {
+            self.domain.send_replace(self.inventory.domain());
+        }
+        if changed.entrances {
+            self.entrances
+                .send_replace(self.inventory.entrances().clone());
+        }
+        // Before the claims: who hears of one finds its present up to date.
+        self.publish_presents(&changed.presents);
+        if settles || (changed.claims && self.unsettled.is_empty()) {
+            self.claims
+                .send_replace(Some(self.inventory.claims().clone()));
+        }
+    }
+
+    /// Tells who listens, and forgets who does not any more.
+    fn publish_presents(&self, stale: &Stale) {
+        let is_stale = |revision: &RevisionId| match stale {
+            Stale::All => true,
+            Stale::Some(revisions) => revisions.contains(revision),
+        };
+        if matches!(stale, Stale::Some(revisions) if revisions.is_empty()) {
+            return;
+        }
+        self.listeners.presents.lock().retain(|revision, sender| {
+            if sender.is_closed() {
+                return false;
+            }
+            if is_stale(revision) {
+                let present = self.inventory.present(revision);
+                sender.send_if_modified(|known| {
+                    let differs = *known != present;
+                    *known = present;
+                    differs
+                });
+            }
+            true
+        });
+    }
+}

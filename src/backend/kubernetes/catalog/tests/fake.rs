@@ -1,0 +1,313 @@
+//! An API server in memory: lists in pages, watches from a version on, forgets old versions, goes
+//! away and comes back.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use futures_util::stream;
+use http::{Request, Response, StatusCode};
+use http_body_util::combinators::UnsyncBoxBody;
+use http_body_util::{BodyExt, Full, StreamBody};
+use hyper::body::Frame;
+use kube::Client;
+use kube::client::Body;
+use parking_lot::Mutex;
+use serde_json::{Value, json};
+use tokio::sync::mpsc;
+
+pub(super) const PODS: &str = "/api/v1/pods";
+pub(super) const DEPLOYMENTS: &str = "/apis/apps/v1/deployments";
+pub(super) const SERVICES: &str = "/api/v1/services";
+pub(super) const HPAS: &str = "/apis/autoscaling/v2/horizontalpodautoscalers";
+pub(super) const ISVCS: &str = "/apis/serving.kserve.io/v1beta1/inferenceservices";
+pub(super) const MAPS: &str = "/api/v1/configmaps";
+
+type Answer = Response<UnsyncBoxBody<Bytes, io::Error>>;
+
+/// An API server; clones are the same one.
+#[derive(Clone, Default)]
+pub(super) struct Fake(Arc<Mutex<State>>);
+
+#[derive(Default)]
+struct State {
+    version: u64,
+    /// Nothing is told from before this version.
+    oldest: u64,
+    objects: BTreeMap<(String, String, String), Value>,
+    events: Vec<Event>,
+    watchers: Vec<Watcher>,
+    away: bool,
+    unserved: BTreeSet<String>,
+    forbidden: BTreeSet<String>,
+    asked: Vec<String>,
+}
+
+#[derive(Clone)]
+struct Event {
+    version: u64,
+    base: String,
+    namespace: String,
+    line: Bytes,
+}
+
+struct Watcher {
+    base: String,
+    namespace: Option<String>,
+    sender: mpsc::UnboundedSender<Bytes>,
+    deaf: bool,
+}
+
+impl Fake {
+    /// Serves what every cluster has, and no `InferenceServices` and the like.
+    pub(super) fn new() -> Self {
+        let fake = Self::default();
+        fake.0.lock().version = 1;
+        fake
+    }
+
+    pub(super) fn client(&self) -> Client {
+        let fake = self.clone();
+        let service = tower::service_fn(move |request: Request<Body>| {
+            let answer = fake.answer(&request);
+            async move { answer }
+        });
+        Client::new(service, "default")
+    }
+
+    /// Creates or changes an object.
+    pub(super) fn put(&self, base: &str, mut object: Value) {
+        let mut state = self.0.lock();
+        state.version += 1;
+        object["metadata"]["resourceVersion"] = json!(state.version.to_string());
+        let key = key(base, &object);
+        let kind = if state.objects.contains_key(&key) {
+            "MODIFIED"
+        } else {
+            "ADDED"
+        };
+        state.objects.insert(key, object.clone());
+        state.tell(base, kind, &object);
+    }
+
+    pub(super) fn delete(&self, base: &str, name: &str) {
+        let mut state = self.0.lock();
+        state.version += 1;
+        let at = (base.to_owned(), "default".to_owned(), name.to_owned());
+        let mut object = state.objects.remove(&at).expect("it is there");
+        object["metadata"]["resourceVersion"] = json!(state.version.to_string());
+        state.tell(base, "DELETED", &object);
+    }
+
+    /// Ends every watch.
+    pub(super) fn cut(&self) {
+        self.0.lock().watchers.clear();
+    }
+
+    /// Keeps the connections of watches open, and tells nothing on them any more.
+    pub(super) fn fall_silent(&self) {
+        self.0
+            .lock()
+            .watchers
+            .iter_mut()
+            .for_each(|watcher| watcher.deaf = true);
+    }
+
+    /// Nobody answers any more.
+    pub(super) fn leave(&self) {
+        self.0.lock().away = true;
+        self.cut();
+    }
+
+    pub(super) fn come_back(&self) {
+        self.0.lock().away = false;
+    }
+
+    /// Forgets everything but the present.
+    pub(super) fn compact(&self) {
+        let mut state = self.0.lock();
+        state.oldest = state.version;
+        state.events.clear();
+    }
+
+    /// A kind that is not there in every cluster is, or is not any more.
+    pub(super) fn serve(&self, base: &str, served: bool) {
+        let mut state = self.0.lock();
+        if served {
+            state.unserved.remove(base);
+        } else {
+            state.unserved.insert(base.to_owned());
+        }
+    }
+
+    pub(super) fn forbid(&self, base: &str) {
+        self.0.lock().forbidden.insert(base.to_owned());
+    }
+
+    /// What was asked since this was last called: paths and queries.
+    pub(super) fn asked(&self) -> Vec<String> {
+        std::mem::take(&mut self.0.lock().asked)
+    }
+
+    fn answer(&self, request: &Request<Body>) -> Result<Answer, io::Error> {
+        let mut state = self.0.lock();
+        if state.away {
+            return Err(io::ErrorKind::ConnectionRefused.into());
+        }
+        let uri = request.uri();
+        state.asked.push(uri.to_string());
+        let (base, namespace) = parted(uri.path());
+        if state.forbidden.contains(&base) {
+            return Ok(status(403, "you may not"));
+        }
+        let usual = [
+            PODS,
+            DEPLOYMENTS,
+            SERVICES,
+            HPAS,
+            MAPS,
+            "/apis/apps/v1/statefulsets",
+        ];
+        let extra = base == ISVCS;
+        if state.unserved.contains(&base) || !(extra || usual.contains(&base.as_str())) {
+            return Ok(status(
+                404,
+                "the server could not find the requested resource",
+            ));
+        }
+        let query = uri.query().unwrap_or_default();
+        let value = |name: &str| {
+            let mut pairs = query.split('&').filter_map(|pair| pair.split_once('='));
+            pairs
+                .find(|(key, _)| *key == name)
+                .map(|(_, value)| value.to_owned())
+        };
+        if value("watch").as_deref() == Some("true") {
+            let from = value("resourceVersion")
+                .and_then(|it| it.parse().ok())
+                .unwrap_or(0);
+            return Ok(state.watch(base, namespace, from));
+        }
+        let from = value("continue")
+            .and_then(|it| it.parse().ok())
+            .unwrap_or(0);
+        let limit = value("limit")
+            .and_then(|it| it.parse().ok())
+            .unwrap_or(usize::MAX);
+        Ok(state.list(&base, namespace.as_deref(), from, limit))
+    }
+}
+
+impl State {
+    fn tell(&mut self, base: &str, kind: &str, object: &Value) {
+        // As the API server writes it: the type first.
+        let line = format!("{{\"type\":\"{kind}\",\"object\":{object}}}\n");
+        let event = Event {
+            version: self.version,
+            base: base.to_owned(),
+            namespace: object["metadata"]["namespace"]
+                .as_str()
+                .unwrap_or_default()
+                .to_owned(),
+            line: line.into(),
+        };
+        self.watchers.retain(|watcher| {
+            let hears = !watcher.deaf && watcher.wants(&event);
+            !hears || watcher.sender.send(event.line.clone()).is_ok()
+        });
+        self.events.push(event);
+    }
+
+    fn watch(&mut self, base: String, namespace: Option<String>, from: u64) -> Answer {
+        let (sender, receiver) = mpsc::unbounded_channel();
+        let watcher = Watcher {
+            base,
+            namespace,
+            sender,
+            deaf: false,
+        };
+        if from < self.oldest {
+            let expired = json!({"type": "ERROR", "object": {
+                "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure",
+                "message": "too old resource version", "reason": "Expired", "code": 410
+            }});
+            watcher
+                .sender
+                .send(format!("{expired}\n").into())
+                .expect("it is open");
+        } else {
+            let missed = self
+                .events
+                .iter()
+                .filter(|it| it.version > from && watcher.wants(it));
+            for event in missed {
+                watcher.sender.send(event.line.clone()).expect("it is open");
+            }
+            self.watchers.push(watcher);
+        }
+        let lines = stream::unfold(receiver, |mut receiver| async {
+            let line = receiver.recv().await?;
+            Some((Ok(Frame::data(line)), receiver))
+        });
+        Response::new(StreamBody::new(lines).boxed_unsync())
+    }
+
+    fn list(&self, base: &str, namespace: Option<&str>, from: usize, limit: usize) -> Answer {
+        let all = self.objects.iter().filter(|((at, within, _), _)| {
+            at == base && namespace.is_none_or(|namespace| namespace == within)
+        });
+        let all: Vec<&Value> = all.map(|(_, object)| object).collect();
+        let page: Vec<_> = all.iter().skip(from).take(limit).collect();
+        let end = from + page.len();
+        let mut metadata = json!({"resourceVersion": self.version.to_string()});
+        if end < all.len() {
+            metadata["continue"] = json!(end.to_string());
+        }
+        body(
+            StatusCode::OK,
+            &json!({"kind": "List", "metadata": metadata, "items": page}),
+        )
+    }
+}
+
+impl Watcher {
+    fn wants(&self, event: &Event) -> bool {
+        let within = self.namespace.as_ref();
+        self.base == event.base && within.is_none_or(|it| *it == event.namespace)
+    }
+}
+
+/// A path without its namespace, and the namespace.
+fn parted(path: &str) -> (String, Option<String>) {
+    let Some((root, rest)) = path.split_once("/namespaces/") else {
+        return (path.to_owned(), None);
+    };
+    let (namespace, plural) = rest.split_once('/').expect("a kind is named");
+    (format!("{root}/{plural}"), Some(namespace.to_owned()))
+}
+
+fn key(base: &str, object: &Value) -> (String, String, String) {
+    let said = |name: &str| {
+        object["metadata"][name]
+            .as_str()
+            .unwrap_or_default()
+            .to_owned()
+    };
+    (base.to_owned(), said("namespace"), said("name"))
+}
+
+fn status(code: u16, message: &str) -> Answer {
+    let status = json!({
+        "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure",
+        "message": message, "reason": "x", "code": code
+    });
+    body(StatusCode::from_u16(code).expect("it is a status"), &status)
+}
+
+fn body(status: StatusCode, text: &Value) -> Answer {
+    let body = Full::new(Bytes::from(text.to_string())).map_err(|never| match never {});
+    let mut answer = Response::new(body.boxed_unsync());
+    *answer.status_mut() = status;
+    answer
+}

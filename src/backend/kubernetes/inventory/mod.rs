@@ -1,0 +1,281 @@
+//! What a cluster holds, as plain data: takes changes, tells which claims there are and what is
+//! present of each. Level-triggered throughout: the same objects give the same claims, in whatever
+//! order they were heard of.
+
+mod change;
+mod claims;
+pub(super) mod facts;
+mod index;
+mod names;
+mod routes;
+mod space;
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::sync::Arc;
+
+pub(super) use self::change::{Change, Changed, Named, Source, SourceId, Stale, Tells};
+use self::claims::{Stand, Surroundings};
+use self::facts::{Fact, Labels, Platform, Pod, Route};
+use self::routes::Routes;
+use self::space::Space;
+use super::claim::{Claims, Entrance};
+use super::objects::Present;
+use crate::revision::RevisionId;
+
+/// An object within its namespace.
+type Key = (SourceId, Arc<str>);
+
+/// Everything that was heard of.
+pub(super) struct Inventory {
+    sources: Vec<(Source, bool)>,
+    spaces: HashMap<Arc<str>, Space>,
+    routes: Routes,
+    platform: Platform,
+    claims: Arc<Claims>,
+    labels: HashSet<Arc<Labels>>,
+    changed: Changed,
+    /// Every namespace must be looked at again.
+    all_dirty: bool,
+}
+
+impl Inventory {
+    /// Nothing yet, about to be told by these. The gateway's own Service as namespace and name.
+    pub(super) fn new(sources: Vec<Source>, own: Option<(Arc<str>, Arc<str>)>) -> Self {
+        Self {
+            sources: sources.into_iter().map(|source| (source, false)).collect(),
+            spaces: HashMap::new(),
+            routes: Routes::new(own),
+            platform: Platform::default(),
+            claims: Arc::default(),
+            labels: HashSet::new(),
+            changed: Changed::default(),
+            all_dirty: false,
+        }
+    }
+
+    pub(super) fn take(&mut self, source: SourceId, change: Change) {
+        match change {
+            Change::Listed(all) => self.listed(source, all),
+            Change::Put(named) => self.put(source, *named),
+            Change::Gone(namespace, name) => self.gone(&namespace, &(source, name)),
+            Change::Heard(heard) => {
+                if self.sources[source.0].1 != heard {
+                    self.sources[source.0].1 = heard;
+                    self.changed.presents = Stale::All;
+                }
+            }
+        }
+    }
+
+    /// Brings the claims up to date, and tells what has changed since it was last called.
+    pub(super) fn settle(&mut self) -> Changed {
+        let (all, platform, routes) = (self.all_dirty, &self.platform, &self.routes);
+        for (namespace, space) in &mut self.spaces {
+            if space.dirty || all {
+                let around = Surroundings {
+                    namespace,
+                    platform,
+                    routes,
+                };
+                let stands = claims::of(space, &around);
+                replace(&mut self.changed, &mut self.claims, space, stands);
+                space.dirty = false;
+            }
+            for key in std::mem::take(&mut space.stale) {
+                if let (Stale::Some(revisions), Some(revision)) =
+                    (&mut self.changed.presents, space.revisions.get(&key))
+                {
+                    revisions.insert(revision.clone());
+                }
+            }
+        }
+        self.all_dirty = false;
+        self.spaces.retain(|_, space| !space.is_empty());
+        self.changed.entrances |= self.routes.settle();
+        std::mem::take(&mut self.changed)
+    }
+
+    /// What wants to be a revision, as of the last time that it settled.
+    pub(super) fn claims(&self) -> &Arc<Claims> {
+        &self.claims
+    }
+
+    /// The routes that lead to the gateway's own Service.
+    pub(super) fn entrances(&self) -> &Arc<Vec<Entrance>> {
+        self.routes.entrances()
+    }
+
+    /// The domain of hosts, as `KServe`'s settings have it.
+    pub(super) fn domain(&self) -> Option<String> {
+        self.platform.domain.clone()
+    }
+
+    /// What is there of a revision, whether or not it is claimed.
+    pub(super) fn present(&self, revision: &RevisionId) -> Present {
+        // A namespace has no dot in its name.
+        let namespace = revision.as_str().rsplit_once('.').map_or("", |(_, it)| it);
+        let entry = self
+            .spaces
+            .get(namespace)
+            .and_then(|space| space.entry(revision));
+        let hears = |tells: Tells, only: Option<SourceId>| {
+            let mut sources = self.sources.iter().enumerate();
+            sources.all(|(id, (source, heard))| {
+                let covers = source.namespace.as_deref().is_none_or(|it| it == namespace);
+                let asked = source.tells == tells && only.is_none_or(|only| only.0 == id);
+                *heard || !(asked && covers)
+            })
+        };
+        let fresh =
+            hears(Tells::Pods, None) && hears(Tells::Workloads, entry.map(|(source, _)| source));
+        Present {
+            workload: entry.map(|(_, entry)| entry.workload.clone()),
+            pods: entry
+                .map(|(_, entry)| entry.pods.values().cloned().collect())
+                .unwrap_or_default(),
+            fresh,
+        }
+    }
+
+    fn listed(&mut self, source: SourceId, all: Vec<Named>) {
+        let there: HashSet<_> = all
+            .iter()
+            .map(|named| (named.namespace.clone(), named.name.clone()))
+            .collect();
+        let known = self.spaces.iter().flat_map(|(namespace, space)| {
+            space
+                .names_of(source)
+                .map(move |name| (namespace.clone(), name))
+        });
+        let known: Vec<_> = known.chain(self.routes.names_of(source)).collect();
+        for (namespace, name) in known.into_iter().filter(|at| !there.contains(at)) {
+            self.gone(&namespace, &(source, name));
+        }
+        if all.is_empty() {
+            self.forget_platform(source);
+        }
+        for named in all {
+            self.put(source, named);
+        }
+    }
+
+    fn put(
+        &mut self,
+        source: SourceId,
+        Named {
+            namespace,
+            name,
+            fact,
+        }: Named,
+    ) {
+        let key = (source, name);
+        match fact {
+            Fact::Route(route) => self.put_route(namespace, key, route),
+            Fact::Platform(platform) => self.set_platform(platform),
+            Fact::Pod(pod) => {
+                let pod = self.interned(pod);
+                self.spaces.entry(namespace).or_default().put_pod(key, pod);
+            }
+            Fact::Workload(it) => {
+                self.spaces
+                    .entry(namespace)
+                    .or_default()
+                    .put_workload(key, *it);
+            }
+            Fact::Service(it) => self
+                .spaces
+                .entry(namespace)
+                .or_default()
+                .put_service(key, it),
+            Fact::Steerer(it) => self
+                .spaces
+                .entry(namespace)
+                .or_default()
+                .put_steerer(key, it),
+            Fact::InferenceService(it) => {
+                self.spaces
+                    .entry(namespace)
+                    .or_default()
+                    .put_inference_service(key, it);
+            }
+        }
+    }
+
+    fn gone(&mut self, namespace: &Arc<str>, key: &Key) {
+        self.forget_platform(key.0);
+        if self.routes.remove(namespace, key) {
+            self.all_dirty = true;
+        }
+        if let Some(space) = self.spaces.get_mut(namespace) {
+            space.gone(key);
+        }
+    }
+
+    fn put_route(&mut self, namespace: Arc<str>, key: Key, route: Route) {
+        // Rare enough to look at everything again.
+        self.all_dirty |= self.routes.put(namespace, key, route);
+    }
+
+    /// The one object that such a watch tells of is gone.
+    fn forget_platform(&mut self, source: SourceId) {
+        if self.sources[source.0].0.tells == Tells::Platform {
+            self.set_platform(Platform::default());
+        }
+    }
+
+    fn set_platform(&mut self, platform: Platform) {
+        self.changed.domain |= self.platform.domain != platform.domain;
+        self.all_dirty |= self.platform.mode != platform.mode;
+        self.platform = platform;
+    }
+
+    /// The same labels are held once: the pods of one template differ in nothing else.
+    fn interned(&mut self, pod: Pod) -> Pod {
+        if let Some(labels) = self.labels.get(&pod.labels) {
+            return Pod {
+                labels: labels.clone(),
+                ..pod
+            };
+        }
+        if self.labels.len() == self.labels.capacity() {
+            self.labels.retain(|labels| Arc::strong_count(labels) > 1);
+        }
+        self.labels.insert(pod.labels.clone());
+        pod
+    }
+}
+
+/// Puts new claims in the place of the old ones of a namespace, and notes what that changes.
+fn replace(
+    changed: &mut Changed,
+    claims: &mut Arc<Claims>,
+    space: &mut Space,
+    stands: BTreeMap<RevisionId, Stand>,
+) {
+    let mut stale = BTreeSet::new();
+    for revision in space.stands.keys().filter(|it| !stands.contains_key(it)) {
+        Arc::make_mut(claims).remove(revision);
+        stale.insert(revision.clone());
+        changed.claims = true;
+    }
+    for (revision, stand) in &stands {
+        let old = space.stands.get(revision);
+        if old.is_none_or(|old| old.claim != stand.claim) {
+            Arc::make_mut(claims).insert(revision.clone(), stand.claim.clone());
+            changed.claims = true;
+        }
+        if old.is_none_or(|old| old.workload != stand.workload) {
+            stale.insert(revision.clone());
+        }
+    }
+    if let Stale::Some(revisions) = &mut changed.presents {
+        revisions.append(&mut stale);
+    }
+    let revision_of = |(revision, stand): (&RevisionId, &Stand)| {
+        Some((stand.workload.clone()?, revision.clone()))
+    };
+    space.revisions = stands.iter().filter_map(revision_of).collect();
+    space.stands = stands;
+}

@@ -1,0 +1,7 @@
+//! What the inventory promises of claims and presents.
+
+mod claims;
+mod laws;
+mod names;
+mod presents;
+mod support;

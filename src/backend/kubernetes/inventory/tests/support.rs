@@ -1,0 +1,272 @@
+//! A small cluster as facts.
+
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use serde_json::json;
+
+use super::super::facts::{
+    Fact, InferenceService, Labels, Leg, Part, Platform, Pod, Route, Service, Steerer, Word,
+};
+use super::super::{Change, Inventory, Named, Source, SourceId, Tells};
+use crate::backend::kubernetes::claim::{Claim, Component, Obstacle};
+use crate::backend::kubernetes::objects::{
+    LeavingOrder, ObjectRef, PodView, Port, Present, Requirement, Selector, Stage, Template,
+    Workload,
+};
+use crate::revision::RevisionId;
+
+pub(super) const PODS: SourceId = SourceId(0);
+pub(super) const DEPLOYMENTS: SourceId = SourceId(1);
+pub(super) const SETS: SourceId = SourceId(2);
+pub(super) const OTHERS: SourceId = SourceId(3);
+pub(super) const PLATFORM: SourceId = SourceId(4);
+
+/// An inventory that hears everything.
+pub(super) fn inventory() -> Inventory {
+    let tells = [
+        Tells::Pods,
+        Tells::Workloads,
+        Tells::Workloads,
+        Tells::Others,
+        Tells::Platform,
+    ];
+    let sources: Vec<_> = tells
+        .into_iter()
+        .map(|tells| Source {
+            tells,
+            namespace: None,
+        })
+        .collect();
+    let all = sources.len();
+    let own = Some(("holdgate-system".into(), "holdgate-gateway".into()));
+    let mut inventory = Inventory::new(sources, own);
+    for source in 0..all {
+        inventory.take(SourceId(source), Change::Heard(true));
+    }
+    inventory.settle();
+    inventory
+}
+
+pub(super) fn at(api_version: &str, kind: &str, name: &str, uid: &str) -> ObjectRef {
+    ObjectRef {
+        api_version: api_version.into(),
+        kind: kind.into(),
+        namespace: "default".into(),
+        name: name.into(),
+        uid: uid.into(),
+    }
+}
+
+pub(super) fn moment(second: u64) -> SystemTime {
+    SystemTime::UNIX_EPOCH + Duration::from_secs(second)
+}
+
+pub(super) fn labels(pairs: &[(&str, &str)]) -> Labels {
+    pairs
+        .iter()
+        .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+        .collect()
+}
+
+/// `app=NAME` selects, and is on the pods. Not annotated.
+pub(super) fn workload(kind: &str, name: &str) -> Workload {
+    Workload {
+        at: at("apps/v1", kind, name, &format!("{kind}-{name}")),
+        plural: "x".into(),
+        resource_version: "1".into(),
+        created: moment(10),
+        terminating: false,
+        owner: None,
+        labels: Labels::new(),
+        annotations: Labels::new(),
+        replicas: 1,
+        selector: Selector(vec![Requirement::In("app".into(), vec![name.into()])]),
+        template: Template {
+            labels: labels(&[("app", name), ("tier", "model")]),
+            containers: Vec::new(),
+        },
+        leaving: LeavingOrder::DeletionCost,
+        rolling: false,
+    }
+}
+
+/// One that opts in.
+pub(super) fn enabled(kind: &str, name: &str) -> Workload {
+    let annotations = labels(&[("holdgate.dev/enabled", "true")]);
+    Workload {
+        annotations,
+        ..workload(kind, name)
+    }
+}
+
+/// One that `KServe` made for a component.
+pub(super) fn made(name: &str, component: Component, owner: &InferenceService) -> Workload {
+    Workload {
+        owner: Some(owner.at.clone()),
+        labels: labels(&[("component", component.as_str())]),
+        ..workload("Deployment", name)
+    }
+}
+
+/// In Standard mode, with a predictor that somebody else scales.
+pub(super) fn inference_service(name: &str) -> InferenceService {
+    InferenceService {
+        at: at(
+            "serving.kserve.io/v1beta1",
+            "InferenceService",
+            name,
+            &format!("isvc-{name}"),
+        ),
+        created: moment(5),
+        mode: Some("Standard".into()),
+        stopped: false,
+        word: Word::None,
+        parts: vec![Part {
+            component: Component::Predictor,
+            expected: format!("{name}-predictor"),
+            class: Some("external".into()),
+        }],
+        document: Arc::new(json!({"metadata": {"name": name}})),
+    }
+}
+
+pub(super) fn with_class(name: &str, class: Option<&str>, word: Word) -> InferenceService {
+    let mut fact = inference_service(name);
+    fact.parts[0].class = class.map(str::to_owned);
+    InferenceService { word, ..fact }
+}
+
+/// A pod with `app=APP`.
+pub(super) fn pod(name: &str, app: &str, uid: &str, second: u64) -> Named {
+    named(
+        name,
+        Fact::Pod(Pod {
+            labels: Arc::new(labels(&[("app", app), ("pod-template-hash", "7d9")])),
+            view: Arc::new(PodView {
+                uid: uid.into(),
+                name: name.into(),
+                created: moment(second),
+                node: None,
+                ip: None,
+                stage: Stage::Unscheduled(None),
+                ready: false,
+                terminating: false,
+                restarts: 0,
+                deletion_cost: None,
+            }),
+        }),
+    )
+}
+
+pub(super) fn service(name: &str, selector: &[(&str, &str)], owner: Option<&str>) -> Named {
+    named(
+        name,
+        Fact::Service(Service {
+            selector: labels(selector),
+            ports: vec![Port {
+                name: None,
+                number: 80,
+            }],
+            owner: owner.map(Into::into),
+            component: owner.map(|_| "predictor".to_owned()),
+        }),
+    )
+}
+
+pub(super) fn steerer(kind: &str, name: &str, target: &str) -> Named {
+    named(
+        name,
+        Fact::Steerer(Steerer {
+            at: at("autoscaling/v2", kind, name, &format!("{kind}-{name}")),
+            group: Some("apps".into()),
+            kind: "Deployment".into(),
+            name: target.into(),
+        }),
+    )
+}
+
+pub(super) fn route(name: &str, owner: Option<&str>, to: &[(&str, &str, u64)]) -> Named {
+    let leg = |(namespace, service, seconds): &(&str, &str, u64)| Leg {
+        timeout: Duration::from_secs(*seconds),
+        to: vec![((*namespace).into(), (*service).into())],
+    };
+    named(
+        name,
+        Fact::Route(Route {
+            at: at("gateway.networking.k8s.io/v1", "HTTPRoute", name, name),
+            owner: owner.map(Into::into),
+            hostnames: vec!["*.example.com".into()],
+            legs: to.iter().map(leg).collect(),
+        }),
+    )
+}
+
+pub(super) fn platform(domain: &str, mode: &str) -> Named {
+    named(
+        "inferenceservice-config",
+        Fact::Platform(Platform {
+            domain: Some(domain.into()),
+            mode: Some(mode.into()),
+        }),
+    )
+}
+
+pub(super) fn named(name: &str, fact: Fact) -> Named {
+    Named {
+        namespace: "default".into(),
+        name: name.into(),
+        fact,
+    }
+}
+
+/// Everything that is told of one object in the tests.
+pub(super) trait Tell {
+    fn put_workload(&mut self, workload: Workload);
+    fn put_isvc(&mut self, fact: InferenceService);
+    fn lose(&mut self, source: SourceId, name: &str);
+    fn names(&mut self) -> Vec<String>;
+    fn claim(&mut self, name: &str) -> Arc<Claim>;
+    fn obstacle(&mut self, name: &str) -> Option<Obstacle>;
+    fn presence(&mut self, name: &str) -> Present;
+}
+
+impl Tell for Inventory {
+    fn put_workload(&mut self, workload: Workload) {
+        let sets = &*workload.at.kind == "StatefulSet";
+        let name = workload.at.name.clone();
+        let source = if sets { SETS } else { DEPLOYMENTS };
+        self.put(source, named(&name, Fact::Workload(Box::new(workload))));
+    }
+
+    fn put_isvc(&mut self, fact: InferenceService) {
+        let name = fact.at.name.clone();
+        self.put(OTHERS, named(&name, Fact::InferenceService(fact)));
+    }
+
+    fn lose(&mut self, source: SourceId, name: &str) {
+        self.take(source, Change::Gone("default".into(), name.into()));
+    }
+
+    fn names(&mut self) -> Vec<String> {
+        self.settle();
+        self.claims().keys().map(ToString::to_string).collect()
+    }
+
+    fn claim(&mut self, name: &str) -> Arc<Claim> {
+        self.settle();
+        self.claims()
+            .get(&RevisionId::new(name))
+            .expect("it is claimed")
+            .clone()
+    }
+
+    fn obstacle(&mut self, name: &str) -> Option<Obstacle> {
+        self.claim(name).obstacle.clone()
+    }
+
+    fn presence(&mut self, name: &str) -> Present {
+        self.settle();
+        self.present(&RevisionId::new(name))
+    }
+}

@@ -1,0 +1,134 @@
+//! How far a pod has come, and what keeps it, in the words of who keeps it.
+
+use std::net::IpAddr;
+
+use k8s_openapi::api::core::v1::{
+    ContainerState, ContainerStateTerminated, ContainerStatus, PodCondition,
+};
+use serde::Deserialize;
+
+use super::super::objects::{Obstruction, Stage};
+use super::pod::Spec;
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Status {
+    phase: Option<String>,
+    #[serde(rename = "podIP")]
+    pod_ip: Option<String>,
+    conditions: Option<Vec<PodCondition>>,
+    init_container_statuses: Option<Vec<ContainerStatus>>,
+    container_statuses: Option<Vec<ContainerStatus>>,
+}
+
+impl Status {
+    /// Its containers have ended and are not started again.
+    pub(super) fn has_ended(&self) -> bool {
+        matches!(self.phase.as_deref(), Some("Succeeded" | "Failed"))
+    }
+
+    pub(super) fn ip(&self) -> Option<IpAddr> {
+        self.pod_ip.as_ref()?.parse().ok()
+    }
+
+    fn condition(&self, kind: &str) -> Option<&PodCondition> {
+        let mut conditions = self.conditions.iter().flatten();
+        conditions.find(|condition| condition.type_ == kind)
+    }
+
+    fn containers(&self) -> impl Iterator<Item = &ContainerStatus> {
+        self.container_statuses.iter().flatten()
+    }
+}
+
+/// What kubelet says.
+pub(super) fn is_ready(status: &Status) -> bool {
+    status
+        .condition("Ready")
+        .is_some_and(|ready| ready.status == "True")
+}
+
+/// How often the containers that stay have been started again.
+pub(super) fn restarts(status: &Status) -> u32 {
+    let counts = status.containers().map(|container| container.restart_count);
+    counts.map(|count| u32::try_from(count).unwrap_or(0)).sum()
+}
+
+pub(super) fn stage(spec: &Spec, status: &Status) -> Stage {
+    if !spec.is_scheduled() {
+        let scheduled = status.condition("PodScheduled");
+        return Stage::Unscheduled(
+            scheduled
+                .filter(|it| it.status == "False")
+                .and_then(why_not),
+        );
+    }
+    if let Some(kept) = kept_before(spec, status) {
+        return Stage::Waiting(Some(kept));
+    }
+    let runs = |it: &ContainerStatus| it.state.as_ref().is_some_and(|s| s.running.is_some());
+    if status.containers().next().is_some() && status.containers().all(runs) {
+        return Stage::Running;
+    }
+    Stage::Waiting(status.containers().find_map(kept))
+}
+
+fn why_not(condition: &PodCondition) -> Option<Obstruction> {
+    Some(Obstruction {
+        reason: condition.reason.clone()?,
+        message: condition.message.clone().unwrap_or_default(),
+    })
+}
+
+/// What goes before the containers and has not ended: the one that fetches the model among them.
+fn kept_before(spec: &Spec, status: &Status) -> Option<Obstruction> {
+    let before = status.init_container_statuses.iter().flatten();
+    let before = before.filter(|container| !spec.stays(&container.name));
+    before.into_iter().find_map(|container| {
+        let runs = container.state.as_ref()?.running.is_some();
+        if runs {
+            return Some(Obstruction {
+                reason: "PodInitializing".to_owned(),
+                message: format!("init container {} runs", container.name),
+            });
+        }
+        let done = |state: &ContainerState| state.terminated.as_ref().map(|it| it.exit_code == 0);
+        let done = container.state.as_ref().and_then(done) == Some(true);
+        if done { None } else { kept(container) }
+    })
+}
+
+/// What keeps a container from running; nothing where it runs.
+fn kept(container: &ContainerStatus) -> Option<Obstruction> {
+    let state = container.state.as_ref()?;
+    if let Some(waiting) = &state.waiting {
+        let said = waiting.message.clone().unwrap_or_default();
+        let earlier = container.last_state.as_ref();
+        let ended = earlier
+            .and_then(|state| state.terminated.as_ref())
+            .map(ending);
+        return Some(Obstruction {
+            reason: waiting.reason.clone()?,
+            message: match ended {
+                Some(ended) if said.is_empty() => ended,
+                Some(ended) => format!("{said}; {ended}"),
+                None => said,
+            },
+        });
+    }
+    let ended = state.terminated.as_ref()?;
+    Some(Obstruction {
+        reason: ended
+            .reason
+            .clone()
+            .unwrap_or_else(|| "Terminated".to_owned()),
+        message: ending(ended),
+    })
+}
+
+/// How a container ended, for a person.
+fn ending(ended: &ContainerStateTerminated) -> String {
+    let reason = ended.reason.as_deref().filter(|it| *it != "Error");
+    let reason = reason.map_or_else(String::new, |reason| format!(" ({reason})"));
+    format!("it ended with exit code {}{reason}", ended.exit_code)
+}

@@ -1,0 +1,114 @@
+//! What the pods of a workload are made of.
+
+use k8s_openapi::api::core::v1 as core;
+use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
+use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
+use serde::Deserialize;
+
+use super::super::inventory::facts::Labels;
+use super::super::objects::{Container, Port, ReadinessProbe, Template};
+use super::quantity::amount;
+
+/// As much of a pod template as somebody decides by.
+#[derive(Default, Deserialize)]
+pub(super) struct RawTemplate {
+    metadata: Option<RawMeta>,
+    spec: Option<RawSpec>,
+}
+
+#[derive(Deserialize)]
+struct RawMeta {
+    labels: Option<Labels>,
+}
+
+#[derive(Deserialize)]
+struct RawSpec {
+    containers: Option<Vec<RawContainer>>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct RawContainer {
+    name: String,
+    command: Option<Vec<String>>,
+    args: Option<Vec<String>>,
+    ports: Option<Vec<core::ContainerPort>>,
+    readiness_probe: Option<core::Probe>,
+    resources: Option<core::ResourceRequirements>,
+}
+
+impl RawTemplate {
+    pub(super) fn read(self) -> Template {
+        let containers = self.spec.and_then(|spec| spec.containers);
+        Template {
+            labels: self.metadata.and_then(|m| m.labels).unwrap_or_default(),
+            containers: containers.into_iter().flatten().map(container).collect(),
+        }
+    }
+}
+
+fn container(raw: RawContainer) -> Container {
+    let ports: Vec<Port> = raw.ports.into_iter().flatten().filter_map(port).collect();
+    let command = raw.command.into_iter().flatten();
+    let readiness = raw.readiness_probe.map(|probe| readiness(&probe, &ports));
+    let asked = |what: &str| raw.resources.as_ref().and_then(|all| asked_for(all, what));
+    Container {
+        name: raw.name,
+        args: command.chain(raw.args.into_iter().flatten()).collect(),
+        cpu: asked("cpu"),
+        memory: asked("memory").map(whole),
+        ports,
+        readiness,
+    }
+}
+
+fn port(raw: core::ContainerPort) -> Option<Port> {
+    Some(Port {
+        name: raw.name,
+        number: u16::try_from(raw.container_port).ok()?,
+    })
+}
+
+/// What a container asks for, else what it may use: what its share of is counted in percent.
+fn asked_for(resources: &core::ResourceRequirements, what: &str) -> Option<f64> {
+    let of = |amounts: &Option<std::collections::BTreeMap<String, Quantity>>| {
+        amounts.as_ref()?.get(what).and_then(amount)
+    };
+    of(&resources.requests).or_else(|| of(&resources.limits))
+}
+
+#[allow(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "a quantity is not negative, and no machine has 2^64 bytes"
+)]
+fn whole(bytes: f64) -> u64 {
+    bytes as u64
+}
+
+/// What only kubelet can do is told as such, and so is what nobody can resolve.
+fn readiness(probe: &core::Probe, ports: &[Port]) -> ReadinessProbe {
+    if let Some(http) = &probe.http_get {
+        let plain = http.scheme.as_deref().is_none_or(|it| it == "HTTP") && http.host.is_none();
+        return match resolve(&http.port, ports) {
+            Some(port) if plain => ReadinessProbe::Http {
+                path: http.path.clone().unwrap_or_else(|| "/".to_owned()),
+                port,
+            },
+            _ => ReadinessProbe::Kubelet,
+        };
+    }
+    let tcp = probe.tcp_socket.as_ref().filter(|tcp| tcp.host.is_none());
+    tcp.and_then(|tcp| resolve(&tcp.port, ports))
+        .map_or(ReadinessProbe::Kubelet, |port| ReadinessProbe::Tcp { port })
+}
+
+fn resolve(wanted: &IntOrString, ports: &[Port]) -> Option<u16> {
+    match wanted {
+        IntOrString::Int(number) => u16::try_from(*number).ok(),
+        IntOrString::String(name) => {
+            let named = ports.iter().find(|port| port.name.as_ref() == Some(name));
+            named.map(|port| port.number).or_else(|| name.parse().ok())
+        }
+    }
+}

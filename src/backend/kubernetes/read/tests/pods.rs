@@ -1,0 +1,209 @@
+//! Pods: how far they have come, and why they do not go on.
+
+use std::time::{Duration, SystemTime};
+
+use serde_json::{Value, json};
+
+use super::read;
+use crate::backend::kubernetes::inventory::facts::Fact;
+use crate::backend::kubernetes::objects::{Obstruction, PodView, Stage};
+use crate::backend::kubernetes::read::pod;
+
+/// A pod as kubelet leaves it: fetched its model, serves, is ready.
+fn running() -> Value {
+    json!({
+        "metadata": {
+            "name": "flowers-predictor-7d9c5b6f4-x2x7k",
+            "generateName": "flowers-predictor-7d9c5b6f4-",
+            "namespace": "default",
+            "uid": "5a9f0c6e-6a36-4f5e-8f0e-1d1f0a4b7c11",
+            "resourceVersion": "4711",
+            "creationTimestamp": "2026-11-22T07:00:00Z",
+            "labels": {"app": "isvc.flowers-predictor", "pod-template-hash": "7d9c5b6f4"},
+            "annotations": {"controller.kubernetes.io/pod-deletion-cost": "-7"},
+            "ownerReferences": [{
+                "apiVersion": "apps/v1", "kind": "ReplicaSet", "name": "flowers-predictor-7d9c5b6f4",
+                "uid": "a", "controller": true, "blockOwnerDeletion": true
+            }],
+            "managedFields": [{
+                "manager": "kubelet", "operation": "Update", "apiVersion": "v1",
+                "fieldsType": "FieldsV1", "fieldsV1": {"f:status": {}}
+            }]
+        },
+        "spec": {
+            "nodeName": "node-1",
+            "initContainers": [{"name": "storage-initializer", "image": "kserve/storage-initializer"}],
+            "containers": [{"name": "kserve-container", "image": "tensorflow/serving"}]
+        },
+        "status": {
+            "phase": "Running",
+            "hostIP": "10.0.0.1",
+            "podIP": "10.244.1.7",
+            "podIPs": [{"ip": "10.244.1.7"}],
+            "conditions": [
+                {"type": "Initialized", "status": "True"},
+                {"type": "Ready", "status": "True"},
+                {"type": "ContainersReady", "status": "True"},
+                {"type": "PodScheduled", "status": "True"}
+            ],
+            "initContainerStatuses": [{
+                "name": "storage-initializer", "ready": true, "restartCount": 4, "image": "", "imageID": "",
+                "state": {"terminated": {"exitCode": 0, "reason": "Completed"}}
+            }],
+            "containerStatuses": [{
+                "name": "kserve-container", "ready": true, "restartCount": 2, "image": "", "imageID": "",
+                "state": {"running": {"startedAt": "2026-11-22T07:00:05Z"}}
+            }]
+        }
+    })
+}
+
+fn view(object: &Value) -> PodView {
+    match read(pod, "v1", "Pod", object) {
+        Some(Fact::Pod(pod)) => (*pod.view).clone(),
+        other => panic!("it is no pod: {other:?}"),
+    }
+}
+
+fn kept(reason: &str, message: &str) -> Option<Obstruction> {
+    Some(Obstruction {
+        reason: reason.to_owned(),
+        message: message.to_owned(),
+    })
+}
+
+/// A running pod with one value changed.
+fn with(pointer: &str, value: Value) -> Value {
+    let mut object = running();
+    *object.pointer_mut(pointer).expect("there is such a field") = value;
+    object
+}
+
+#[test]
+fn a_serving_pod_is_kept_with_what_somebody_decides_by() {
+    let view = view(&running());
+    assert_eq!(
+        view,
+        PodView {
+            uid: "5a9f0c6e-6a36-4f5e-8f0e-1d1f0a4b7c11".into(),
+            name: "flowers-predictor-7d9c5b6f4-x2x7k".into(),
+            created: SystemTime::UNIX_EPOCH + Duration::from_secs(1_795_330_800),
+            node: Some("node-1".into()),
+            ip: Some([10, 244, 1, 7].into()),
+            stage: Stage::Running,
+            ready: true,
+            terminating: false,
+            restarts: 2,
+            deletion_cost: Some(-7),
+        }
+    );
+}
+
+#[test]
+fn a_pod_that_is_being_deleted_says_so() {
+    let mut object = running();
+    object["metadata"]["deletionTimestamp"] = json!("2026-11-22T07:10:00Z");
+    object["metadata"]["deletionGracePeriodSeconds"] = json!(30);
+    assert!(view(&object).terminating);
+}
+
+#[test]
+fn a_pod_that_was_not_scheduled_says_why() {
+    let mut object = with("/spec/nodeName", Value::Null);
+    object["status"] = json!({"phase": "Pending", "conditions": [{
+        "type": "PodScheduled", "status": "False", "reason": "Unschedulable",
+        "message": "0/2 nodes are available: 2 Insufficient nvidia.com/gpu."
+    }]});
+    let unscheduled = view(&object);
+    let why = kept(
+        "Unschedulable",
+        "0/2 nodes are available: 2 Insufficient nvidia.com/gpu.",
+    );
+    assert_eq!(unscheduled.stage, Stage::Unscheduled(why));
+    assert_eq!((unscheduled.node, unscheduled.ip), (None, None));
+    object["status"] = json!({"phase": "Pending"});
+    assert_eq!(view(&object).stage, Stage::Unscheduled(None));
+}
+
+#[test]
+fn a_pod_on_its_way_says_what_keeps_it() {
+    let waiting =
+        |reason: &str, message: &str| json!({"waiting": {"reason": reason, "message": message}});
+    let last = json!({"terminated": {"exitCode": 137, "reason": "OOMKilled"}});
+    let container = "/status/containerStatuses/0/state";
+    let init = "/status/initContainerStatuses/0/state";
+    let mut crashing = with(container, waiting("CrashLoopBackOff", "back-off 10s"));
+    crashing["status"]["containerStatuses"][0]["lastState"] = last;
+    let mut fetching = with(
+        init,
+        json!({"running": {"startedAt": "2026-11-22T07:00:01Z"}}),
+    );
+    fetching["status"]["containerStatuses"][0]["state"] =
+        json!({"waiting": {"reason": "PodInitializing"}});
+    let mut nothing = running();
+    nothing["status"] = json!({"phase": "Pending"});
+    let cases = [
+        (
+            with(container, waiting("ContainerCreating", "")),
+            kept("ContainerCreating", ""),
+        ),
+        (
+            with(
+                container,
+                waiting("ImagePullBackOff", "Back-off pulling image \"x\""),
+            ),
+            kept("ImagePullBackOff", "Back-off pulling image \"x\""),
+        ),
+        (
+            crashing,
+            kept(
+                "CrashLoopBackOff",
+                "back-off 10s; it ended with exit code 137 (OOMKilled)",
+            ),
+        ),
+        (
+            fetching,
+            kept("PodInitializing", "init container storage-initializer runs"),
+        ),
+        (
+            with(init, waiting("CrashLoopBackOff", "back-off 20s")),
+            kept("CrashLoopBackOff", "back-off 20s"),
+        ),
+        (
+            with(
+                init,
+                json!({"terminated": {"exitCode": 1, "reason": "Error"}}),
+            ),
+            kept("Error", "it ended with exit code 1"),
+        ),
+        (
+            with(
+                container,
+                json!({"terminated": {"exitCode": 3, "reason": "Error"}}),
+            ),
+            kept("Error", "it ended with exit code 3"),
+        ),
+        (nothing, None),
+    ];
+    for (object, want) in cases {
+        assert_eq!(view(&object).stage, Stage::Waiting(want), "{object}");
+    }
+}
+
+#[test]
+fn a_sidecar_that_stays_is_no_step_on_the_way() {
+    let mut object = running();
+    object["spec"]["initContainers"][0]["restartPolicy"] = json!("Always");
+    object["status"]["initContainerStatuses"][0]["state"] = json!({"running": {}});
+    assert_eq!(view(&object).stage, Stage::Running);
+}
+
+#[test]
+fn a_pod_that_has_ended_is_none() {
+    for phase in ["Succeeded", "Failed"] {
+        assert_eq!(
+            read(pod, "v1", "Pod", &with("/status/phase", json!(phase))),
+            None
+        );
+    }
+}

@@ -1,0 +1,193 @@
+//! Watches: what the API server tells of one kind of object, from the first listing on. A watch that
+//! breaks goes on where it was; where that is too long ago everything is listed again.
+//!
+//! `kube`'s own watcher does the same, but does not tell when a broken watch works again: it says
+//! nothing until something happens. Whoever must not act on what is old has to know.
+
+mod calls;
+mod follow;
+mod sources;
+mod teller;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use kube::Client;
+use tokio::sync::{Semaphore, mpsc};
+use tokio::time::sleep;
+
+use self::calls::{Trouble, find, list};
+use self::teller::{Deaf, LONGEST_PAUSE, Teller};
+use super::inventory::{Change, Named, SourceId, Tells};
+use super::read::{KindOf, Reader};
+
+pub(super) use sources::sources;
+pub(super) use teller::News;
+
+/// What is watched.
+#[derive(Clone, Debug)]
+pub(super) struct Watched {
+    pub(super) kind: KindOf,
+    /// The only namespace; `None` is all of them.
+    pub(super) namespace: Option<Arc<str>>,
+    /// A selector by fields.
+    pub(super) fields: Option<String>,
+    pub(super) read: Reader,
+    pub(super) tells: Tells,
+    pub(super) need: Need,
+}
+
+/// What becomes of the gateway without it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Need {
+    /// Nothing can be told without it.
+    Needed,
+    /// It may not be there, or not be allowed.
+    Optional,
+    /// The same, but a person has asked for it; what the API calls it is not known.
+    Named,
+}
+
+/// How soon a kind of object is looked for again that was not there.
+const ABSENT: Duration = Duration::from_secs(15);
+/// How soon it is asked again for what is not allowed and can be done without.
+const FORBIDDEN: Duration = Duration::from_secs(60);
+/// How often something must be so before it is believed: of a kind that was there and is gone, or of
+/// an answer that makes no sense.
+const CONVINCING: u32 = 3;
+
+/// One watch.
+pub(super) struct Watch {
+    client: Client,
+    watched: Watched,
+    /// Few list at a time: a listing is the largest thing in memory.
+    turns: Arc<Semaphore>,
+    teller: Teller,
+    /// Something was listed once.
+    listed: bool,
+    /// In a row.
+    failures: u32,
+}
+
+impl Watch {
+    pub(super) fn new(
+        client: Client,
+        watched: Watched,
+        turns: Arc<Semaphore>,
+        id: SourceId,
+        news: mpsc::Sender<(SourceId, News)>,
+    ) -> Self {
+        Self {
+            client,
+            watched,
+            turns,
+            teller: Teller::new(id, news),
+            listed: false,
+            failures: 0,
+        }
+    }
+
+    /// Tells what happens until nobody listens.
+    pub(super) async fn run(mut self) {
+        while self.turn().await.is_ok() {}
+    }
+
+    /// Lists everything and follows it for as long as possible.
+    async fn turn(&mut self) -> Result<(), Deaf> {
+        match self.list().await {
+            Ok((all, version)) => {
+                self.failures = 0;
+                self.listed = true;
+                self.teller.is_content();
+                self.teller.tell(Change::Listed(all)).await?;
+                self.teller.hears().await?;
+                self.teller.settle().await?;
+                self.follow(version).await
+            }
+            Err(trouble) => {
+                self.failures = self.failures.saturating_add(1);
+                let wait = self.bear(trouble).await?;
+                sleep(wait).await;
+                Ok(())
+            }
+        }
+    }
+
+    async fn list(&mut self) -> Result<(Vec<Named>, String), Trouble> {
+        if self.watched.need == Need::Named {
+            self.watched.kind = find(&self.client, &self.watched.kind).await?;
+        }
+        let _turn = self.turns.acquire().await;
+        list(&self.client, &self.watched).await
+    }
+
+    /// Says what is wrong, once; how long to wait before it is tried again.
+    async fn bear(&mut self, trouble: Trouble) -> Result<Duration, Deaf> {
+        let optional = self.watched.need != Need::Needed;
+        match trouble {
+            Trouble::Absent if optional => {
+                self.bear_absence().await?;
+                Ok(ABSENT)
+            }
+            Trouble::Forbidden(message) => {
+                self.complain(&message);
+                self.teller.misses().await?;
+                if !optional {
+                    return Ok(LONGEST_PAUSE);
+                }
+                self.teller.settle().await?;
+                Ok(FORBIDDEN)
+            }
+            trouble => {
+                // Nobody has to be told that it is away by every one of them.
+                if !matches!(trouble, Trouble::Unreachable(_) | Trouble::Expired) {
+                    self.complain(&trouble.to_string());
+                }
+                self.teller.misses().await?;
+                let answered = !matches!(trouble, Trouble::Unreachable(_));
+                if optional && answered && self.failures >= CONVINCING {
+                    self.teller.settle().await?;
+                }
+                Ok(self.teller.pause())
+            }
+        }
+    }
+
+    /// Without the kind there are no objects of it. Where there were some, one answer is not believed:
+    /// an API server that has just been started may not know all kinds yet.
+    async fn bear_absence(&mut self) -> Result<(), Deaf> {
+        if self.watched.need == Need::Named {
+            self.complain("the cluster has no such kind with a scale subresource yet");
+        }
+        if self.listed && self.failures < CONVINCING {
+            return self.teller.misses().await;
+        }
+        self.teller.tell(Change::Listed(Vec::new())).await?;
+        self.teller.hears().await?;
+        self.teller.settle().await
+    }
+
+    fn complain(&mut self, message: &str) {
+        if !self.teller.may_complain() {
+            return;
+        }
+        let kind = &*self.watched.kind.kind;
+        let api = &*self.watched.kind.api_version;
+        let namespace = self
+            .watched
+            .namespace
+            .as_deref()
+            .unwrap_or("every namespace");
+        if self.watched.need == Need::Needed {
+            tracing::error!(kind, api, namespace, message, "cannot watch what is needed");
+        } else {
+            tracing::warn!(
+                kind,
+                api,
+                namespace,
+                message,
+                "cannot watch, and go on without"
+            );
+        }
+    }
+}

@@ -1,0 +1,168 @@
+//! Everything that is watched, for how much of a cluster is looked at.
+
+use std::sync::Arc;
+
+use super::{Need, Watched};
+use crate::backend::kubernetes::inventory::Tells;
+use crate::backend::kubernetes::read::{
+    KindOf, Reader, by_autoscaler, by_scaled_object, inference_service, platform, pod, route,
+    service, workload,
+};
+use crate::backend::kubernetes::scope::Scope;
+
+type Row = (
+    &'static str,
+    &'static str,
+    &'static str,
+    Reader,
+    Tells,
+    Need,
+);
+
+/// What is watched in every cluster, in this order.
+const KINDS: [Row; 10] = [
+    ("v1", "Pod", "pods", pod, Tells::Pods, Need::Needed),
+    (
+        "apps/v1",
+        "Deployment",
+        "deployments",
+        workload,
+        Tells::Workloads,
+        Need::Needed,
+    ),
+    (
+        "apps/v1",
+        "StatefulSet",
+        "statefulsets",
+        workload,
+        Tells::Workloads,
+        Need::Needed,
+    ),
+    (
+        "v1",
+        "Service",
+        "services",
+        service,
+        Tells::Others,
+        Need::Needed,
+    ),
+    (
+        "autoscaling/v2",
+        "HorizontalPodAutoscaler",
+        "horizontalpodautoscalers",
+        by_autoscaler,
+        Tells::Others,
+        Need::Needed,
+    ),
+    (
+        "serving.kserve.io/v1beta1",
+        "InferenceService",
+        "inferenceservices",
+        inference_service,
+        Tells::Others,
+        Need::Optional,
+    ),
+    (
+        "serving.kubeflow.org/v1beta1",
+        "InferenceService",
+        "inferenceservices",
+        inference_service,
+        Tells::Others,
+        Need::Optional,
+    ),
+    (
+        "keda.sh/v1alpha1",
+        "ScaledObject",
+        "scaledobjects",
+        by_scaled_object,
+        Tells::Others,
+        Need::Optional,
+    ),
+    (
+        "autoscaling.internal.knative.dev/v1alpha1",
+        "PodAutoscaler",
+        "podautoscalers",
+        by_autoscaler,
+        Tells::Others,
+        Need::Optional,
+    ),
+    (
+        "gateway.networking.k8s.io/v1",
+        "HTTPRoute",
+        "httproutes",
+        route,
+        Tells::Others,
+        Need::Optional,
+    ),
+];
+
+/// Pods that have ended are not even sent.
+const NOT_ENDED: &str = "status.phase!=Succeeded,status.phase!=Failed";
+/// Where `KServe` is installed.
+const PLATFORM: &str = "kserve";
+const ITS_SETTINGS: &str = "metadata.name=inferenceservice-config";
+
+/// Every watch. With a list of namespaces nothing is asked of the cluster as a whole, and nothing of
+/// a namespace that is not in it.
+pub(in super::super) fn sources(scope: &Scope) -> Vec<Watched> {
+    let kinds = KINDS
+        .iter()
+        .map(|(api_version, kind, plural, read, tells, need)| Watched {
+            kind: KindOf {
+                api_version: (*api_version).into(),
+                kind: (*kind).into(),
+                plural: (*plural).into(),
+            },
+            namespace: None,
+            fields: (*tells == Tells::Pods).then(|| NOT_ENDED.to_owned()),
+            read: *read,
+            tells: *tells,
+            need: *need,
+        });
+    let named = scope.kinds.iter().map(|kind| Watched {
+        kind: KindOf {
+            api_version: kind.api_version().into(),
+            kind: kind.kind.as_str().into(),
+            plural: format!("{}s", kind.kind.to_lowercase()).into(),
+        },
+        namespace: None,
+        fields: None,
+        read: workload,
+        tells: Tells::Workloads,
+        need: Need::Named,
+    });
+    let everywhere: Vec<Watched> = kinds.chain(named).collect();
+    let mut sources = if scope.namespaces.is_empty() {
+        everywhere
+    } else {
+        let within = |namespace: &String| {
+            let namespace: Arc<str> = namespace.as_str().into();
+            let within = everywhere.iter().cloned();
+            within.map(move |it| Watched {
+                namespace: Some(namespace.clone()),
+                ..it
+            })
+        };
+        scope.namespaces.iter().flat_map(within).collect()
+    };
+    let sees_platform =
+        scope.namespaces.is_empty() || scope.namespaces.iter().any(|it| it == PLATFORM);
+    sources.extend(sees_platform.then(settings));
+    sources
+}
+
+/// What `KServe` is told itself.
+fn settings() -> Watched {
+    Watched {
+        kind: KindOf {
+            api_version: "v1".into(),
+            kind: "ConfigMap".into(),
+            plural: "configmaps".into(),
+        },
+        namespace: Some(PLATFORM.into()),
+        fields: Some(ITS_SETTINGS.to_owned()),
+        read: platform,
+        tells: Tells::Platform,
+        need: Need::Optional,
+    }
+}
