@@ -2,12 +2,12 @@
 //! decided in `backend`.
 
 use std::io::{self, Write};
-use std::time::Duration;
 
 use clap::Args;
-use kube::api::GroupVersionKind;
-use kube::{Client, Config};
+use kube::Client;
 
+use crate::backend::kubernetes::Kind;
+use crate::backend::kubernetes::client::connect;
 use crate::backend::kubernetes::release::{Order, Told, What, release as hand_back};
 
 /// What `release --help` shows at its end.
@@ -23,9 +23,6 @@ no replica gets minReplicas, and one at least; deletion costs of ours are taken 
 changes nothing. The cluster is the one this runs in, else the one of the kubeconfig.
 
 Exit codes: 0 fine, 1 something could not be handed back.";
-
-/// An API server answers within this, or is away.
-const PATIENCE: Duration = Duration::from_secs(10);
 
 /// What `release` is given.
 #[derive(Args, Clone, Debug)]
@@ -48,13 +45,13 @@ pub struct ReleaseArgs {
     )]
     namespaces: Vec<String>,
     /// Kind of workload beside deployments and stateful sets, as the gateway is given it
-    #[arg(long = "workload", value_name = "KIND.VERSION.GROUP", value_parser = kind)]
+    #[arg(long = "workload", value_name = "KIND.VERSION.GROUP")]
     #[arg(
         env = "HOLDGATE_WORKLOAD",
         hide_env_values = true,
         value_delimiter = ','
     )]
-    kinds: Vec<GroupVersionKind>,
+    kinds: Vec<Kind>,
     /// The namespace of the gateway
     #[arg(
         long,
@@ -77,16 +74,6 @@ fn namespaced(text: &str) -> Result<(String, String), &'static str> {
     }
 }
 
-fn kind(text: &str) -> Result<GroupVersionKind, &'static str> {
-    let mut parts = text.splitn(3, '.');
-    match (parts.next(), parts.next(), parts.next()) {
-        (Some(kind), Some(version), group) if !kind.is_empty() && version.starts_with('v') => Ok(
-            GroupVersionKind::gvk(group.unwrap_or_default(), version, kind),
-        ),
-        _ => Err("wanted KIND.VERSION.GROUP such as Rollout.v1alpha1.argoproj.io"),
-    }
-}
-
 /// Hands back, and tells about each thing on `out`, about failures on `err`. Returns the exit code.
 ///
 /// # Errors
@@ -98,15 +85,8 @@ pub async fn release(
 ) -> io::Result<u8> {
     match connect().await {
         Ok(client) => released(args, client, out, err).await,
-        Err(error) => writeln!(err, "no cluster: {error}").map(|()| 1),
+        Err(error) => writeln!(err, "{error}").map(|()| 1),
     }
-}
-
-async fn connect() -> anyhow::Result<Client> {
-    let mut config = Config::infer().await?;
-    config.connect_timeout = Some(PATIENCE);
-    config.read_timeout = Some(PATIENCE);
-    Ok(Client::try_from(config)?)
 }
 
 async fn released(
@@ -197,8 +177,8 @@ mod tests {
     fn further_kinds_are_named_as_the_gateway_is_told_of_them() {
         let args = parse(&["--all", "--workload", "Rollout.v1alpha1.argoproj.io"]);
         let kinds = args.expect("it is understood").kinds;
-        let kind = GroupVersionKind::gvk("argoproj.io", "v1alpha1", "Rollout");
-        assert_eq!(kinds, [kind]);
+        assert_eq!(kinds[0].api_version(), "argoproj.io/v1alpha1");
+        assert_eq!(kinds[0].kind, "Rollout");
         let wrong = parse(&["--all", "--workload", "Rollout.argoproj.io"]).unwrap_err();
         assert_eq!(wrong, ErrorKind::ValueValidation);
     }

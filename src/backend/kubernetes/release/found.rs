@@ -11,6 +11,7 @@ use serde_json::Value;
 
 use super::super::api::DELETION_COST;
 use super::super::call::{MANAGER, in_time};
+use super::super::scope::Kind;
 use super::super::seams::ApiError;
 use super::{PAGE, deployments, resource};
 
@@ -65,7 +66,7 @@ impl Found {
     pub(super) async fn look(
         client: &Client,
         namespace: Option<&str>,
-        kinds: &[GroupVersionKind],
+        kinds: &[Kind],
     ) -> Result<Self, ApiError> {
         let mut found = Self {
             workloads: Vec::new(),
@@ -77,7 +78,8 @@ impl Found {
             resource("apps", "StatefulSet", "statefulsets"),
         ];
         for kind in kinds {
-            let known = in_time(kube::discovery::pinned_kind(client, kind)).await;
+            let kind = GroupVersionKind::gvk(&kind.group, &kind.version, &kind.kind);
+            let known = in_time(kube::discovery::pinned_kind(client, &kind)).await;
             let (resource, _) = known.map_err(|failure| failure.error)?;
             all.push(resource);
         }

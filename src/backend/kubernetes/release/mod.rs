@@ -16,6 +16,7 @@ use tokio::time::{Instant, sleep};
 use self::found::{Found, is_marked_by_us};
 use super::api::DELETION_COST;
 use super::call::{in_time, patching};
+use super::scope::Kind;
 use super::seams::ApiError;
 
 /// What a gateway is called, as Deployment and as lease.
@@ -37,7 +38,7 @@ pub struct Order {
     /// Where they are; empty is everywhere.
     pub namespaces: Vec<String>,
     /// Kinds of workloads beside Deployments and `StatefulSet`s.
-    pub kinds: Vec<GroupVersionKind>,
+    pub kinds: Vec<Kind>,
     /// The namespace of the gateway.
     pub home: String,
 }
