@@ -73,25 +73,9 @@ impl Found {
             services: HashMap::new(),
             steered: BTreeMap::new(),
         };
-        let mut all = vec![
-            deployments(),
-            resource("apps", "StatefulSet", "statefulsets"),
-        ];
-        for kind in kinds {
-            let kind = GroupVersionKind::gvk(&kind.group, &kind.version, &kind.kind);
-            let known = in_time(kube::discovery::pinned_kind(client, &kind)).await;
-            let (resource, _) = known.map_err(|failure| failure.error)?;
-            all.push(resource);
-        }
-        for kind in &all {
-            let listed = list(client, namespace, kind).await?;
-            let workloads = listed.into_iter().map(|object| Workload {
-                resource: kind.clone(),
-                namespace: object.metadata.namespace.clone().unwrap_or_default(),
-                name: object.metadata.name.clone().unwrap_or_default(),
-                resource_version: object.metadata.resource_version.clone(),
-                object,
-            });
+        for kind in workload_kinds(client, kinds).await? {
+            let listed = list(client, namespace, &kind).await?;
+            let workloads = listed.into_iter().map(|it| Workload::new(kind.clone(), it));
             found.workloads.extend(workloads);
         }
         for group in INFERENCE_SERVICE_GROUPS {
@@ -204,6 +188,17 @@ impl Found {
 }
 
 impl Workload {
+    fn new(resource: ApiResource, object: DynamicObject) -> Self {
+        let meta = &object.metadata;
+        Self {
+            resource,
+            namespace: meta.namespace.clone().unwrap_or_default(),
+            name: meta.name.clone().unwrap_or_default(),
+            resource_version: meta.resource_version.clone(),
+            object,
+        }
+    }
+
     pub(super) fn replicas(&self) -> u64 {
         // The API server fills in what is not written.
         self.object.data["spec"]["replicas"].as_u64().unwrap_or(1)
@@ -252,6 +247,21 @@ fn annotation<'a>(of: &'a ObjectMeta, key: &str) -> Option<&'a str> {
 fn kind(group: &str, version: &str, kind: &str, plural: &str) -> ApiResource {
     let kind = GroupVersionKind::gvk(group, version, kind);
     ApiResource::from_gvk_with_plural(&kind, plural)
+}
+
+/// Which kinds of workloads there may be, those that a person has named as the cluster calls them.
+async fn workload_kinds(client: &Client, named: &[Kind]) -> Result<Vec<ApiResource>, ApiError> {
+    let mut all = vec![
+        deployments(),
+        resource("apps", "StatefulSet", "statefulsets"),
+    ];
+    for kind in named {
+        let kind = GroupVersionKind::gvk(&kind.group, &kind.version, &kind.kind);
+        let known = in_time(kube::discovery::pinned_kind(client, &kind)).await;
+        let (resource, _) = known.map_err(|failure| failure.error)?;
+        all.push(resource);
+    }
+    Ok(all)
 }
 
 /// All objects of a kind; none where the cluster does not know the kind.

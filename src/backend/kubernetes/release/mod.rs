@@ -3,30 +3,22 @@
 //! What is ours to hand back is found in `found`.
 
 mod found;
+mod gateway;
 
 use std::fmt::Display;
-use std::time::Duration;
 
 use kube::Client;
 use kube::api::{ApiResource, DynamicObject, GroupVersionKind, ListParams, Patch};
 use kube::core::PartialObjectMeta;
 use serde_json::{Value, json};
-use tokio::time::{Instant, sleep};
 
 use self::found::{Found, is_marked_by_us};
+use self::gateway::gateway_in;
 use super::api::DELETION_COST;
 use super::call::{in_time, patching};
 use super::scope::Kind;
 use super::seams::ApiError;
 
-/// What a gateway is called, as Deployment and as lease.
-const GATEWAY: &str = "holdgate-gateway";
-/// Where it keeps what it has learned.
-const STATE: &str = "holdgate-state";
-const GATEWAY_PODS: &str = "app.kubernetes.io/name=holdgate,app.kubernetes.io/component=gateway";
-/// Beyond its own grace period, a pod of the gateway is gone after this, or something is wrong.
-const SPARE: Duration = Duration::from_secs(30);
-const A_WHILE: Duration = Duration::from_millis(500);
 /// Objects in one answer: a cluster has more of them than fit into memory at ease.
 const PAGE: u32 = 500;
 
@@ -107,89 +99,39 @@ impl Release<'_> {
             }
             self.unmark(namespace, &ListParams::default()).await;
         }
-        self.remove(STATE, "", "ConfigMap", "configmaps").await;
-        self.remove(GATEWAY, "coordination.k8s.io", "Lease", "leases")
-            .await;
+        self.remove_what_it_kept().await;
     }
 
     async fn these(&mut self, names: &[(String, String)]) {
-        let gateway = named(&self.client, &self.order.home, &deployments());
-        let runs = match in_time(gateway.get_scale(GATEWAY)).await {
-            Ok(scale) => scale.spec.and_then(|spec| spec.replicas).unwrap_or(0) > 0,
-            Err(failure) if failure.error == ApiError::Gone => false,
-            Err(failure) => {
-                return self.failed(gateway_in(&self.order.home), failure.error);
-            }
+        let runs = match self.gateways().await {
+            Ok(replicas) => replicas > 0,
+            Err(error) => return self.failed(gateway_in(&self.order.home), error),
         };
         for (namespace, name) in names {
+            match Found::look(&self.client, Some(namespace), &self.order.kinds).await {
+                Ok(found) => self.those_named(&found, namespace, name, runs).await,
+                Err(error) => self.failed(format!("{namespace}/{name}"), error),
+            }
+        }
+    }
+
+    async fn those_named(&mut self, found: &Found, namespace: &str, name: &str, runs: bool) {
+        let mut workloads = found.named(name).peekable();
+        if workloads.peek().is_none() {
             let wanted = format!("{namespace}/{name}");
-            let found = Found::look(&self.client, Some(namespace), &self.order.kinds).await;
-            let found = match found {
-                Ok(found) => found,
-                Err(error) => {
-                    self.failed(wanted, error);
-                    continue;
-                }
-            };
-            let mut workloads = found.named(name).peekable();
-            if workloads.peek().is_none() {
-                self.failed(&wanted, "there is no workload of this name");
-            }
-            for workload in workloads {
-                if let Some(how) = found.how_to_opt_out(workload).filter(|_| runs) {
-                    self.failed(
-                        workload,
-                        format!("still the running gateway's own; first {how}"),
-                    );
-                    continue;
-                }
-                self.bring_up(&found, workload).await;
-                match workload.pods() {
-                    Some(pods) => self.unmark(Some(namespace), &pods).await,
-                    None => self.failed(workload, "it does not say which pods are its own"),
-                }
-            }
+            self.failed(wanted, "there is no workload of this name");
         }
-    }
-
-    /// Whether no gateway runs any more.
-    async fn stop_the_gateway(&mut self) -> bool {
-        let stopped = self.scale_the_gateway_down().await;
-        if let Err(error) = &stopped {
-            self.failed(gateway_in(&self.order.home), error);
-        }
-        stopped.is_ok()
-    }
-
-    async fn scale_the_gateway_down(&mut self) -> Result<(), String> {
-        let gateway = named(&self.client, &self.order.home, &deployments());
-        let scale = match in_time(gateway.get_scale(GATEWAY)).await {
-            Ok(scale) => scale,
-            Err(failure) if failure.error == ApiError::Gone => return Ok(()),
-            Err(failure) => return Err(failure.error.to_string()),
-        };
-        let replicas = scale.spec.and_then(|spec| spec.replicas).unwrap_or(0);
-        if replicas > 0 {
-            let patch = Patch::Merge(json!({ "spec": { "replicas": 0 } }));
-            let patched = in_time(gateway.patch_scale(GATEWAY, &patching(), &patch)).await;
-            patched.map_err(|failure| failure.error.to_string())?;
-            let gateway = gateway_in(&self.order.home);
-            self.done(format!("{gateway}: {replicas} to 0 replicas"));
-        }
-        let pods = named(&self.client, &self.order.home, &pods());
-        let (begun, only) = (Instant::now(), ListParams::default().labels(GATEWAY_PODS));
-        loop {
-            let left = in_time(pods.list_metadata(&only)).await;
-            let left = left.map_err(|failure| failure.error.to_string())?.items;
-            let grace = |pod: &PartialObjectMeta<_>| pod.metadata.deletion_grace_period_seconds;
-            let Some(longest) = left.iter().map(grace).max() else {
-                return Ok(());
-            };
-            let grace = u64::try_from(longest.unwrap_or(0)).unwrap_or(0);
-            if begun.elapsed() > Duration::from_secs(grace) + SPARE {
-                return Err("its pods do not go".to_owned());
+        for workload in workloads {
+            if let Some(how) = found.how_to_opt_out(workload).filter(|_| runs) {
+                let why = format!("still the running gateway's own; first {how}");
+                self.failed(workload, why);
+                continue;
             }
-            sleep(A_WHILE).await;
+            self.bring_up(found, workload).await;
+            match workload.pods() {
+                Some(pods) => self.unmark(Some(namespace), &pods).await,
+                None => self.failed(workload, "it does not say which pods are its own"),
+            }
         }
     }
 
@@ -253,20 +195,6 @@ impl Release<'_> {
             Err(failure) => self.failed(told, failure.error),
         }
     }
-
-    async fn remove(&mut self, name: &str, group: &str, kind: &str, plural: &str) {
-        let api = named(
-            &self.client,
-            &self.order.home,
-            &resource(group, kind, plural),
-        );
-        let told = format!("{}/{name} in {}", kind.to_lowercase(), self.order.home);
-        match in_time(api.delete(name, &kube::api::DeleteParams::default())).await {
-            Ok(_) => self.done(format!("{told}: removed")),
-            Err(failure) if failure.error == ApiError::Gone => {}
-            Err(failure) => self.failed(told, failure.error),
-        }
-    }
 }
 
 fn place(namespace: Option<&str>) -> String {
@@ -274,10 +202,6 @@ fn place(namespace: Option<&str>) -> String {
         || "all namespaces".to_owned(),
         |name| format!("namespace {name}"),
     )
-}
-
-fn gateway_in(home: &str) -> String {
-    format!("deployment/{GATEWAY} in {home}")
 }
 
 fn named(client: &Client, namespace: &str, resource: &ApiResource) -> kube::Api<DynamicObject> {
