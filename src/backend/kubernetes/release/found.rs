@@ -258,7 +258,10 @@ async fn workload_kinds(client: &Client, named: &[Kind]) -> Result<Vec<ApiResour
     for kind in named {
         let kind = GroupVersionKind::gvk(&kind.group, &kind.version, &kind.kind);
         let known = in_time(kube::discovery::pinned_kind(client, &kind)).await;
-        let (resource, _) = known.map_err(|failure| failure.error)?;
+        let (resource, _) = known.map_err(|failure| match failure.error {
+            ApiError::Gone => ApiError::Refused(format!("there is no kind {}", kind.kind)),
+            error => error,
+        })?;
         all.push(resource);
     }
     Ok(all)
