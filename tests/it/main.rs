@@ -6,6 +6,7 @@ mod deploy;
 mod explain;
 mod gate;
 mod guides;
+mod pods;
 mod process;
 mod scenes;
 mod simulate;

@@ -2,8 +2,7 @@
 
 use serde_json::json;
 
-use super::super::super::key::Shape;
-use super::super::super::keys::{COMMAND, NAME, REVISION};
+use super::super::super::keys::REVISION;
 use super::super::super::{Complaint, Complaints};
 use super::*;
 
@@ -143,6 +142,24 @@ fn everything_wrong_with_an_object_is_told_at_once_and_of_this_component_only() 
 }
 
 #[test]
+fn what_is_wrong_inside_an_annotation_is_named_by_its_place_there() {
+    let metrics = "[{ metric: cpu }, { metric: rps, target: -1 }]";
+    let hours = "- cron: '0 8 * * *'\n  timeZone: UTC\n  for: 1h\n  minReplicas: none\n";
+    let told = complaints(annotated(&json!({
+        "holdgate.dev/autoscaling-metrics": metrics,
+        "holdgate.dev/schedule": hours,
+    })));
+    let at = |place: &str| format!("metadata.annotations.holdgate.dev/{place}");
+    assert_eq!(
+        told,
+        [
+            at("autoscaling-metrics[1].target: wanted a number, 0.01 or more, not -1"),
+            at("schedule[0].minReplicas: wanted a whole number, 1 or more, not none"),
+        ]
+    );
+}
+
+#[test]
 fn a_complaint_names_the_object_where_it_is_told_elsewhere() {
     let object = workload(&json!({ "autoscaling.knative.dev/target": "abc" }));
     let settings = ClaimSettings::Workload(&object);
@@ -188,48 +205,6 @@ fn what_is_for_local_processes_is_named_and_passed_over_in_a_cluster() {
         told[0].ends_with(", holdgate.dev/readiness-path is"),
         "{told:?}"
     );
-}
-
-#[test]
-fn every_key_of_a_revision_but_those_is_an_annotation_of_a_workload() {
-    let others = |path: &str| {
-        path == NAME.about.path || path == COMMAND.about.path || path.starts_with("process.")
-    };
-    for about in REVISION
-        .iter()
-        .map(|key| key.about())
-        .filter(|about| !others(about.path))
-    {
-        let name = about.path.replace('.', "-");
-        let name: String = name
-            .chars()
-            .map(|c| {
-                if c.is_ascii_uppercase() {
-                    format!("-{}", c.to_ascii_lowercase())
-                } else {
-                    c.to_string()
-                }
-            })
-            .collect();
-        let value = match (about.path, about.default, about.shape) {
-            ("schedule", ..) => "[{ cron: '0 8 * * *', timeZone: UTC, for: 1h, minReplicas: 1 }]",
-            ("autoscaling.metrics", ..) => "[{ metric: cpu }]",
-            (_, "", Shape::List) => "a",
-            ("stopAfterIdle", ..) => "5m",
-            (_, "", _) => "1",
-            (_, default, _) => default,
-        };
-        let read = annotated(&json!({ format!("holdgate.dev/{name}"): value }));
-        let read = read.unwrap_or_else(|told| panic!("{told}"));
-        assert_eq!(read.warnings, [], "{name}");
-        let no_value = if about.shape == Shape::List {
-            "a b"
-        } else {
-            "\n"
-        };
-        let wrong = annotated(&json!({ format!("holdgate.dev/{name}"): no_value }));
-        assert!(wrong.is_err(), "{name} is read");
-    }
 }
 
 #[test]
