@@ -27,7 +27,8 @@ class Api:
 
     def __init__(self):
         words = ["kubectl", "proxy", "--port=0", "--reject-paths=^$"]
-        self.proxy = subprocess.Popen(words, stdout=subprocess.PIPE, text=True)
+        self.proxy = subprocess.Popen(words, stdout=subprocess.PIPE, text=True,
+                                      stderr=subprocess.DEVNULL)
         atexit.register(self.proxy.kill)
         self.port = int(re.search(r":(\d+)\s*$", self.proxy.stdout.readline())[1])
         self.local = threading.local()

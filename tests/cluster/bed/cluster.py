@@ -112,8 +112,8 @@ class Cluster:
                     "--leader-elect=false", "--bind-address", "127.0.0.1")
         self.start("kube-controller-manager", *own("kcm"), "--use-service-account-credentials",
                    "--service-account-private-key-file", "pki/sa.key", "--root-ca-file", "pki/ca.crt",
-                   "--horizontal-pod-autoscaler-sync-period", "5s")
-        self.start("kube-scheduler", *own("scheduler"))
+                   "--horizontal-pod-autoscaler-sync-period", "5s", "--kube-api-qps", "300", "--kube-api-burst", "600")
+        self.start("kube-scheduler", *own("scheduler"), "--kube-api-qps", "300", "--kube-api-burst", "600")
         self.kubectl("create", "clusterrolebinding", "node-proxier", "--clusterrole=system:node-proxier",
                      "--user=system:kube-proxy")
         self.start("kube-proxy", "--kubeconfig", "kube-proxy.kubeconfig", "--proxy-mode", "nftables",

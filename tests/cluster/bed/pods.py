@@ -11,7 +11,7 @@ class Pods:
 
     def __init__(self, api, namespace, direct):
         self.api, self.namespace, self.direct = api, namespace, direct
-        self.present, self.gone, self.history, self.stats = {}, {}, [], {}
+        self.present, self.gone, self.lives, self.stats = {}, {}, {}, {}
         self.lock, self.closed = threading.Lock(), threading.Event()
         for work in (self.listen, self.look):
             threading.Thread(target=work, daemon=True).start()
@@ -21,7 +21,7 @@ class Pods:
         self.closed.set()
 
     def listen(self):
-        """Keeps what is there, and how many of each workload there were when."""
+        """Keeps what is there, and from when to when each was there and not on its way out."""
         for change, pod in self.api.watch("Pod", self.namespace, self.closed):
             if self.closed.is_set():
                 return
@@ -32,12 +32,15 @@ class Pods:
                     self.gone[uid] = pod
                 else:
                     self.present[uid] = pod
-                self.history.append((time.time(), [facts(pod) for pod in self.present.values()]))
+                life = self.lives.setdefault(uid, [pod["metadata"]["name"], time.time(), None])
+                if change == "DELETED" or pod["metadata"].get("deletionTimestamp"):
+                    life[2] = life[2] or time.time()
 
     def look(self):
-        """Keeps asking every model server; what one that has ended saw last is kept."""
+        """Keeps asking every model server; what one that has ended saw last is kept. Hundreds of pods are
+        nobody's model servers."""
         while not self.closed.wait(0.5):
-            for pod in self.of():
+            for pod in self.of()[:100]:
                 if pod["status"].get("podIP") and not pod["metadata"].get("deletionTimestamp"):
                     self.ask(pod)
 
@@ -73,30 +76,26 @@ class Pods:
         """How many of them kubelet calls ready."""
         return sum(is_ready(pod) for pod in self.of(workload))
 
+    def counts(self, workload, since):
+        """How many of a workload there were, from a moment on, at each change."""
+        with self.lock:
+            lives = [life[1:] for life in self.lives.values() if life[0].startswith(workload)]
+        moments = sorted({since, *(when for life in lives for when in life if when and when > since)})
+        return [sum(begun <= now and not (ended and ended <= now) for begun, ended in lives) for now in moments]
+
     def most(self, workload="", since=0.0):
         """How many there were at once, at most."""
-        return max((count_of(seen, workload) for when, seen in self.history if when >= since), default=0)
+        return max(self.counts(workload, since))
 
     def least(self, workload="", since=0.0):
         """How few there were."""
-        counts = [count_of(seen, workload) for when, seen in self.history if when >= since]
-        return min([*counts, self.count(workload)])
+        return min(self.counts(workload, since))
 
     def busiest(self, workload=""):
         """The most requests that any model server had at once, by its own count."""
         pods = {**self.gone, **self.present}
         return max((seen["max_concurrency"] for uid, seen in self.stats.items()
                     if uid in pods and belongs(pods[uid], workload)), default=0)
-
-
-def facts(pod):
-    """What history keeps of a pod."""
-    return pod["metadata"]["name"], bool(pod["metadata"].get("deletionTimestamp"))
-
-
-def count_of(seen, workload):
-    """How many of a workload were there and not on their way out."""
-    return sum(name.startswith(workload) and not leaving for name, leaving in seen)
 
 
 def belongs(pod, workload):

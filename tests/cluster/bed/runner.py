@@ -35,7 +35,7 @@ class Play:
     """One run of several scenes."""
 
     def __init__(self, api, gateway, cluster, image, kept):
-        self.given = (api, gateway, cluster, image)
+        self.given = (api, gateway, cluster, image, pathlib.Path(kept))
         self.gateway, self.cluster, self.kept = gateway, cluster, pathlib.Path(kept)
         self.failed, self.left_out = [], []
 

@@ -37,9 +37,9 @@ def scene(number, sentence, *, alone=False, machine=False, last=0):
 class Stage:
     """A namespace of its own, the cluster's API, the gateway, and a place for what was seen."""
 
-    def __init__(self, number, api, gateway, cluster, image):
+    def __init__(self, number, api, gateway, cluster, image, kept):
         self.number, self.api, self.gateway, self.cluster, self.image = number, api, gateway, cluster, image
-        self.figures, self.doubts, self.begun, self.watched = [], [], time.time(), {}
+        self.kept, self.figures, self.begun, self.watched = kept, [], time.time(), {}
         self.namespace = self.new_namespace(f"scene-{number}")
 
     def new_namespace(self, name):
@@ -62,6 +62,11 @@ class Stage:
     def figure(self, text):
         """Something seen that a person may want to read."""
         self.figures.append(text)
+
+    def keep(self, name, text):
+        """Something longer, as a file."""
+        self.kept.mkdir(parents=True, exist_ok=True)
+        (self.kept / name).write_text(text)
 
     def shown(self, fact, what):
         """Goes on if it holds."""
