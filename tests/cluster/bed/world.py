@@ -135,11 +135,12 @@ def child_of(pid):
 
 
 def started(pid):
-    """When a process was started: numbers come back, these do not."""
+    """When a process was started: numbers come back, these do not. `None` of one that has ended."""
     try:
-        return pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
+        state, *facts = pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     except (FileNotFoundError, ProcessLookupError):
         return None
+    return None if state == "Z" else facts[18]
 
 
 def until(seconds, holds, what):
