@@ -11,7 +11,7 @@ import shutil
 import subprocess
 
 from . import image, node
-from .pki import API, API_NAMES, Authority
+from .pki import API_NAMES, Authority
 from .world import World, until
 
 HERE = pathlib.Path(__file__).resolve().parent.parent
@@ -128,7 +128,7 @@ class Cluster:
         self.start("metrics-server", "--kubeconfig", own, "--authentication-kubeconfig", own,
                    "--authorization-kubeconfig", own, "--secure-port", "4443", "--cert-dir", "metrics-cert",
                    "--kubelet-insecure-tls", "--kubelet-preferred-address-types", "InternalIP",
-                   "--metric-resolution", "10s")
+                   "--metric-resolution", "10s", "--kubelet-request-timeout", "5s")
         self.kubectl("apply", "-f", HERE / "manifests" / "metrics-server.yaml")
 
     def start_kserve(self, model_server):
@@ -165,6 +165,3 @@ def wanting():
     if not os.path.exists("/usr/lib/cni/ptp"):
         missing.add("containernetworking-plugins")
     return sorted(missing)
-
-
-__all__ = ["API", "Cluster", "wanting"]

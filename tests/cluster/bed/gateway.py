@@ -27,6 +27,10 @@ class Gateway:
             self.given = (self.api.get("Service", NAMESPACE, NAME)["spec"]["clusterIP"], 80)
         return self.given
 
+    def moved(self):
+        """It was installed anew: it has another address."""
+        self.given, self.admin = None, None
+
     def pods(self):
         """Those that are not on their way out, the newest last."""
         pods = self.api.get("Pod", NAMESPACE, labelSelector="app.kubernetes.io/component=gateway")

@@ -77,11 +77,12 @@ def environment(settings):
 
 
 def deployment(stage, name, *, replicas=0, annotations=None, env=None, resources=None, kind="Deployment",
-               namespace=None, managed=True, windows=True, period=1, **spec):
+               namespace=None, managed=True, period=1, image=None, **spec):
     """Applies a plain workload of the model, and the Service that leads to it."""
     namespace = namespace or stage.namespace
-    marks = ({"holdgate.dev/enabled": "true"} if managed else {}) | (WINDOWS if windows else {}) | (annotations or {})
-    container = {"name": "model", "image": stage.image, "env": environment(env), "resources": resources or SMALL,
+    marks = ({"holdgate.dev/enabled": "true"} if managed else {}) | WINDOWS | (annotations or {})
+    container = {"name": "model", "image": image or stage.image, "env": environment(env),
+                 "resources": resources or SMALL,
                  "args": ["sample-model", "--host", "0.0.0.0", "--port", "8080", "--model", "flowers-sample"],
                  "ports": [{"containerPort": 8080}],
                  "readinessProbe": {"httpGet": {"path": "/v1/models/flowers-sample", "port": 8080},

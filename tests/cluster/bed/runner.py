@@ -37,15 +37,15 @@ class Play:
     def __init__(self, api, gateway, cluster, image, kept):
         self.given = (api, gateway, cluster, image, pathlib.Path(kept))
         self.gateway, self.cluster, self.kept = gateway, cluster, pathlib.Path(kept)
-        self.failed, self.left_out = [], []
+        self.failed, self.whole = [], False
 
     def all(self, scenes):
         """Plays them. Whether all were shown."""
         begun = time.time()
+        self.whole = len(scenes) == len(SCENES)
         able = [scene for scene in scenes if self.cluster or not scene.machine]
         for scene in scenes:
             if scene not in able:
-                self.left_out.append(scene)
                 print(f"left out {scene.number:<4} {scene.sentence}: it wants a cluster of ours", flush=True)
         with concurrent.futures.ThreadPoolExecutor(max_workers=SIDE_BY_SIDE) as pool:
             list(pool.map(self.one, [scene for scene in able if not scene.alone]))
@@ -61,7 +61,7 @@ class Play:
         """Plays one of them, and prints its line."""
         stage, problem, begun = None, None, time.time()
         try:
-            stage = Stage(scene.number, *self.given)
+            stage = Stage(scene.number, *self.given, self.whole)
             scene.play(stage)
         except NotShown as error:
             problem = str(error)
@@ -83,7 +83,7 @@ class Play:
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "problem").write_text(problem)
         since = f"{int(time.time() - stage.begun) + 5}s"
-        (folder / "gateway.log").write_text(self.gateway.log(since) if self.gateway else "")
+        (folder / "gateway.log").write_text(self.gateway.log(since))
         for namespace in stage.watched:
             for name, words in {"events": ["get", "events", "--sort-by=.lastTimestamp"],
                                 "pods": ["get", "pods", "-o", "wide"], "pods.yaml": ["get", "pods", "-o", "yaml"],

@@ -37,8 +37,9 @@ def scene(number, sentence, *, alone=False, machine=False, last=0):
 class Stage:
     """A namespace of its own, the cluster's API, the gateway, and a place for what was seen."""
 
-    def __init__(self, number, api, gateway, cluster, image, kept):
+    def __init__(self, number, api, gateway, cluster, image, kept, whole):
         self.number, self.api, self.gateway, self.cluster, self.image = number, api, gateway, cluster, image
+        self.whole = whole      # every scene is played in this run
         self.kept, self.figures, self.begun, self.watched = kept, [], time.time(), {}
         self.namespace = self.new_namespace(f"scene-{number}")
 

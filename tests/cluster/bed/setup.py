@@ -10,12 +10,10 @@ import subprocess
 import sys
 import tempfile
 
-from . import image
 from .cluster import HERE, Cluster, wanting
 from .world import World
 
 ROOT = HERE.parents[1]
-TARGET = "x86_64-unknown-linux-gnu"
 FOLDERS = pathlib.Path(tempfile.gettempdir())
 STAYS = FOLDERS / "holdgate-cluster"
 
@@ -51,16 +49,14 @@ def prepare():
 
 
 def archive():
-    """The image as a file: the one named by HOLDGATE_IMAGE, else packed around the program built now."""
+    """The image as a file: the one named by HOLDGATE_IMAGE, else built now, as it is shipped but for the
+    slowest optimizations."""
     if given := os.environ.get("HOLDGATE_IMAGE"):
         return pathlib.Path(given).resolve()
     say("the image")
-    flags = dict(os.environ, RUSTFLAGS="-C target-feature=+crt-static")
-    subprocess.run(["cargo", "build", "--release", "--quiet", "--target", TARGET], cwd=ROOT, check=True, env=flags)
-    target = pathlib.Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target"))
-    packed = target / "holdgate.tar"
-    image.pack(image_name(), packed, target / TARGET / "release" / "holdgate", ["/holdgate"])
-    return packed
+    built = ROOT / "target" / "cluster-image.tar"
+    subprocess.run([ROOT / "deploy" / "image", "release", built], check=True, stdout=sys.stderr)
+    return built
 
 
 def install(cluster, deploy):
@@ -106,5 +102,6 @@ def sweep():
 
 def keep_logs(cluster, folder):
     """What the cluster's own programs wrote."""
-    shutil.copytree(cluster.world.logs, folder / "log", dirs_exist_ok=True)
+    shutil.rmtree(folder / "log", ignore_errors=True)
+    shutil.copytree(cluster.world.logs, folder / "log")
     say(f"the cluster's logs are in {folder / 'log'}")

@@ -3,11 +3,11 @@
 import time
 import urllib.request
 
-from bed.models import deployment, guide, guides, server_of
+from bed.models import guide, guides, server_of
 from bed.requests import in_background
 from bed.scene import scene
 
-from .guides_load import CAPPED, OLD_SOFT, SOFT, asked_for, at_zero, warm
+from .guides_load import CAPPED, OLD_SOFT, SOFT, asked_for, warm
 
 TRANSFORMER, TORCH_FIVE = 10, 14
 
@@ -160,15 +160,3 @@ def untouched(stage):
     stage.shown(through.body == direct, "the body is the model server's, byte by byte")
     added = {name for name in through.headers if name.startswith("x-holdgate")}
     stage.shown(not added, f"a warm answer carries nothing of ours but Server-Timing, not {added}")
-
-
-@scene("s2", "a plain Deployment with a bad setting is told so, and the last good one stays")
-def bad_setting(stage):
-    """Annotations are read by us alone: nobody refuses them when they are applied."""
-    model = deployment(stage, "careful", annotations={"holdgate.dev/container-concurrency": "3"})
-    stage.gateway.until_known(model.revision)
-    stage.api.annotate("Deployment", stage.namespace, model.name, **{"holdgate.dev/container-concurrency": "-3"})
-    told = stage.until_event(["container-concurrency"], about=model.name)
-    stage.figure(f"{told[0]}: {told[1]}")
-    stage.shown(stage.gateway.revision(model.revision)["containerConcurrency"] == 3, "the last good value stays")
-    at_zero(stage, model)

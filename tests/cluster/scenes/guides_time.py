@@ -2,7 +2,7 @@
 
 import time
 
-from bed.models import deployment, guide
+from bed.models import guide
 from bed.requests import in_background
 from bed.scene import scene
 
@@ -131,18 +131,3 @@ def between(stage):
     stage.until(40, lambda: stage.pods.count() == 1, "one pod to be left")
     time.sleep(4)
     stage.shown(stage.pods.count() == 1, "one stays")
-
-
-@scene("s1", "a StatefulSet goes up and down by its ordinals, the highest first")
-def ordinals(stage):
-    """Whoever is busy there is not the choice of the gateway; whoever goes has finished."""
-    model = deployment(stage, "ordered", kind="StatefulSet", env={"service_time": "200ms"},
-                       annotations={"holdgate.dev/scale-target": "1"}, podManagementPolicy="Parallel")
-    stage.gateway.until_known(model.revision)
-    with stage.load(model.host, 3) as load:
-        stage.until(40, lambda: stage.pods.ready() == 3, "3 ready pods")
-    stage.all_fine(load.answers)
-    with stage.load(model.host, 1) as load:
-        stage.until(40, lambda: stage.pods.count() == 1, "one pod")
-        stage.shown(stage.pods.of()[0]["metadata"]["name"] == "ordered-0", "the lowest ordinal stays")
-    stage.all_fine(load.answers)

@@ -1,7 +1,11 @@
-"""What stands in for KServe does as KServe was seen to do; the other scenes rest on it."""
+"""What the other scenes rest on: KServe's stand-in does as KServe was seen to do, and the cluster is one."""
 
-from bed.models import guide
-from bed.scene import scene
+import socket
+import struct
+
+from bed.api import ApiError
+from bed.models import deployment, guide
+from bed.scene import NotShown, scene
 
 DEPLOYMENT, SERVICE = "Deployment", "Service"
 SOFT_TARGET = 4     # which of the guides' manifests
@@ -69,3 +73,39 @@ def stops(stage):
     stage.shown(made(stage, model)["metadata"]["uid"] != before, "it is another Deployment")
     stage.api.delete(*me)
     stage.until(5, lambda: not any(stage.api.find(kind, *at) for kind in (DEPLOYMENT, SERVICE)), "all to be gone")
+
+
+@scene("k4", "the cluster resolves names and measures pods", machine=True)
+def names_and_figures(stage):
+    """CoreDNS, and metrics-server behind metrics.k8s.io."""
+    model = deployment(stage, "measured", replicas=1, managed=False)
+    stage.until(30, lambda: stage.pods.ready() == 1, "a ready pod")
+    address = stage.api.get(SERVICE, stage.namespace, model.name)["spec"]["clusterIP"]
+    name = f"{model.name}.{model.namespace}.svc.cluster.local"
+    stage.until(5, lambda: resolved(name) == address, f"{name} to be {address}")
+    place = f"/apis/metrics.k8s.io/v1beta1/namespaces/{stage.namespace}/pods"
+    figures = stage.until(90, lambda: measured(stage, place), "figures")
+    stage.figure(f"{figures[0]['containers'][0]['usage']}")
+
+
+def resolved(name):
+    """What the cluster's DNS makes of a name."""
+    parts = b"".join(bytes([len(part)]) + part.encode() for part in name.split("."))
+    question = struct.pack(">6H", 1, 0x100, 1, 0, 0, 0) + parts + struct.pack(">BHH", 0, 1, 1)
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asking:
+        asking.settimeout(2)
+        asking.sendto(question, ("10.77.0.1", 53))
+        answer = asking.recv(512)
+    if struct.unpack(">H", answer[6:8])[0] == 0:
+        raise NotShown(f"nobody knows {name}")
+    return socket.inet_ntoa(answer[-4:])
+
+
+def measured(stage, place):
+    """What metrics-server knows; nothing before its first round."""
+    try:
+        return stage.api.request("GET", place)["items"]
+    except ApiError as error:
+        if error.status not in (404, 503):
+            raise
+        return None

@@ -5,19 +5,24 @@ import datetime
 import json
 import time
 
+from bed import setup
 from bed.models import deployment
 from bed.requests import in_background, percentile
 from bed.scene import scene
 
 from .guides_load import at_zero
+from .install import deploy
 
 REVISIONS, PODS_EACH, COLD = 500, 4, 20
 
 
 @scene("7", "500 revisions and 2,000 pods: an idle gateway stays small, and asks for a pod within milliseconds",
-       alone=True, machine=True)
+       machine=True, last=5)
 def size(stage):
-    """The pods are written by the scene; they all have the address of one real model server."""
+    """The pods are written by the scene; they all have the address of one real model server. The last of all
+    scenes, as taking so many pods away takes minutes; so it comes after the uninstalls."""
+    setup.install(stage.cluster, deploy())
+    stage.gateway.moved()
     real = deployment(stage, "real", replicas=1, annotations={"autoscaling.knative.dev/min-scale": "1"})
     address = stage.until(30, lambda: stage.pods.ready() == 1 and stage.pods.of()[0]["status"]["podIP"], "a real pod")
     empty = footprint(stage)
