@@ -46,12 +46,14 @@ class Gateway:
         through a port that kubectl forwards, again when the pod has changed."""
         with self.lock:
             try:
-                return self.fetch(path)
+                if self.admin:
+                    return self.fetch(path)
             except urllib.error.HTTPError:
                 raise
-            except (OSError, TypeError):
-                self.open_forward()
-                return self.fetch(path)
+            except OSError:
+                pass
+            self.open_forward()
+            return self.fetch(path)
 
     def fetch(self, path):
         """One attempt."""

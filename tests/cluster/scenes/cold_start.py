@@ -17,8 +17,8 @@ DEFAULT_PROBE = 10
 @scene("2", "hey -c 5 at target 1 from zero: 5 pods, 5 slow answers, all 200, and Events that tell it")
 def story(stage):
     """With kubectl and hey as a person uses them; what they print goes to target/cluster/story."""
-    model = deployment(stage, "flowers-sample", annotations={"autoscaling.knative.dev/target": "1"},
-                       env={"load_time": "2s"})
+    model = deployment(stage, "flowers-sample", env={"load_time": "2s", "service_time": "100ms"},
+                       annotations={"autoscaling.knative.dev/target": "1", "autoscaling.knative.dev/window": "20s"})
     at_zero(stage, model)
     address, port = stage.gateway.address
     command = ["hey", "-z", "12s", "-c", "5", "-m", "POST", "-d", '{"instances": [1]}', "-host", model.host,
@@ -28,7 +28,7 @@ def story(stage):
     get_pods = ["kubectl", "get", "pods", "-n", stage.namespace]
     during = subprocess.run(get_pods, capture_output=True, text=True, check=True).stdout
     said = running.result().stdout
-    at_zero(stage, model)
+    at_zero(stage, model, seconds=120)
     stage.until(20, lambda: not stage.pods.present, "the last pod to be gone")
     after = subprocess.run(get_pods, capture_output=True, text=True, check=True)
     events = stage.events(about=model.name)

@@ -18,8 +18,9 @@ def at_zero(stage, model, seconds=60):
 
 
 def asked_for(stage, model):
-    """How many replicas its Deployment asks for."""
-    return stage.api.get("Deployment", model.namespace, model.workload)["spec"]["replicas"]
+    """How many replicas its Deployment asks for; `None` before there is one."""
+    found = stage.api.find("Deployment", model.namespace, model.workload)
+    return found and found["spec"]["replicas"]
 
 
 def warm(stage, model, pods):
@@ -39,7 +40,7 @@ def soft_target(stage):
     stage.all_fine(answers)
     stage.shown(answers.slow(0.9) == 5, f"{answers.slow(0.9)} answers were slow, not 5")
     stage.shown(stage.pods.most() == 5, f"there were {stage.pods.most()} pods, not 5")
-    stage.shown(answers.percentile(50) < 0.06, f"half took more than {answers.percentile(50):.3f} s")
+    stage.shown(answers.percentile(50) < 0.1, f"half took more than {answers.percentile(50):.3f} s")
 
 
 @scene("g2", "a target is soft: one pod that may not have company takes all five at once")
@@ -109,7 +110,7 @@ def hard_limit_when_pods_go(stage):
 @scene("g11", "fifty clients, target 5: 10 pods")
 def target_five(stage):
     """The guide's torchserve; it gives no number, arithmetic does."""
-    _, model = guide(stage, TORCH_FIVE, minReplicas=0, env={"service_time": "200ms"})
+    _, model = guide(stage, TORCH_FIVE, minReplicas=0, env={"service_time": "500ms"})
     at_zero(stage, model)
     begun = time.time()
     answers = stage.hey(model, "-z", "12s")

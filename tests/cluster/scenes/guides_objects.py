@@ -59,7 +59,7 @@ def guide_with(stage, name, resources, **component):
 
 def metric_of(stage, model):
     """By what it is scaled."""
-    return stage.gateway.revision(model.revision)["scaling"]["metric"]
+    return stage.until(20, lambda: decided(stage, model), f"the gateway to decide about {model.name}")["metric"]
 
 
 def use(stage, model, what):
@@ -139,12 +139,18 @@ def generations(stage):
     models = [guide(stage, index, name=f"m{index}")[1] for index in (0, 4, 5)]
     seen = []
     for model in models:
-        report = stage.gateway.until_known(model.revision)
+        report = stage.until(30, lambda: decided(stage, model), f"the gateway to decide about {model.name}")
         seen.append((report["minReplicas"], report["maxReplicas"], report["containerConcurrency"],
-                     report["scaling"]["metric"], report["scaling"]["target"]))
+                     report["metric"], report["target"]))
     stage.shown(len(set(seen)) == 1, f"they differ: {seen}")
     for model in models:
         warm(stage, model, 1)
+
+
+def decided(stage, model):
+    """Its report, once its number of pods has been thought about."""
+    report = stage.gateway.revision(model.revision)
+    return report if report and report.get("metric") else None
 
 
 @scene("g24", "a V1 path to a server that speaks V2 goes through as it is")

@@ -28,7 +28,7 @@ def panic(stage):
         with stage.load(model.host, 9) as step:
             stage.until(6, lambda: panics(stage, model), "panic")
             panicked = time.time() - begun
-            stage.until(12, lambda: stage.pods.count() >= 10, "10 pods")
+            stage.until(30, lambda: stage.pods.count() >= 10, "10 pods")
             grown = time.time() - begun
             stage.throughout(3, lambda: not panics(stage, model) or stage.pods.count() >= 10, "no pod goes in panic")
     stage.all_fine(calm.answers + step.answers)
@@ -43,7 +43,7 @@ def panic_ends(stage):
     with stage.load(model.host, 8):
         stage.until(8, lambda: panics(stage, model), "panic")
         # The threshold is about pods there are and on their way: it is not crossed once all are.
-        stage.until(12, lambda: stage.pods.ready() >= 8, "8 ready pods")
+        stage.until(30, lambda: stage.pods.ready() >= 8, "8 ready pods")
         last = time.time()
         stage.until(12, lambda: not panics(stage, model), "the end of panic")
         lasted = time.time() - last
@@ -126,7 +126,8 @@ def between(stage):
     answers = stage.hey(model, "-z", "10s", "-c", "5")
     stage.figure(f"{answers.summary()}; {stage.pods.most()} pods")
     stage.all_fine(answers)
-    stage.shown(answers.slow(1) == 0, f"{answers.slow(1)} took more than a second")
+    # A pod takes two seconds to come: who takes less did not wait for one.
+    stage.shown(answers.slow(2) == 0, f"{answers.slow(2)} took as long as a pod takes to come")
     stage.shown(4 <= stage.pods.most() <= 6, f"there were {stage.pods.most()} pods, not 4 to 6")
     stage.until(40, lambda: stage.pods.count() == 1, "one pod to be left")
     time.sleep(4)
