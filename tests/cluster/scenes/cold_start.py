@@ -74,7 +74,8 @@ def added(stage):
     slices.closed.set()
     ours, theirs = [own for own, _, _ in known], [other for _, other, _ in known]
     stage.figure(f"{COLD_STARTS} cold starts: p50 {percentile(ours, 50):.1f} ms, p99 {percentile(ours, 99):.1f} ms, "
-                 f"aims 10 and 20; request to answer {percentile([whole for *_, whole in known], 50):.2f} s with a load of 1 s")
+                 f"aims 10 and 20; request to answer {percentile([whole for *_, whole in known], 50):.2f} s "
+                 "with a load of 1 s")
     stage.figure(f"never seen before: p50 {percentile([own for own, *_ in fresh], 50):.1f} ms")
     stage.figure(f"waiting for the EndpointSlice: p50 {percentile(theirs, 50):.0f} ms with a probe every second, "
                  f"{max(other for _, other, _ in slow):.0f} ms with one every {DEFAULT_PROBE} s")
