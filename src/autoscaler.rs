@@ -17,7 +17,7 @@ use crate::ports::{Missing, ReplicaState, Scaler, World};
 use crate::revision::{RevisionId, ScaleMetric};
 use crate::stats::Stats;
 use crate::sync::now;
-use crate::throttler::{Sample, Throttler};
+use crate::throttler::{Kept, Sample, Throttler};
 use crate::trace::{Decided, Event, Recalled};
 
 /// What was last read of the replicas themselves. Every value counts for one measurement.
@@ -87,7 +87,7 @@ pub struct PodAutoscaler<C, S> {
 
 impl<C, S> PodAutoscaler<C, S>
 where
-    C: Default + Send + Sync + 'static,
+    C: Kept + Send + Sync + 'static,
     S: Scaler,
 {
     /// Runs until dropped.

@@ -111,6 +111,13 @@ impl OutageReason {
             Self::Draining => "draining",
         }
     }
+
+    /// Nobody is let in while it lasts, also where replicas still serve: the others matter only while
+    /// none does.
+    #[must_use]
+    pub const fn shuts_out(self) -> bool {
+        matches!(self, Self::Stopped | Self::Removed)
+    }
 }
 
 impl World {
@@ -185,6 +192,11 @@ pub trait Occupancy: Send + Sync + 'static {
     /// Replicas that hold requests they did not answer within any budget, each told once: their
     /// slots come back only when they end.
     fn stuck(&self) -> Vec<ReplicaId>;
+    /// Replicas in service that could not be reached just now and get no request until they can be:
+    /// who knows how to look at one should do so at once.
+    fn suspects(&self) -> Vec<ReplicaId> {
+        Vec::new()
+    }
     /// No request occupies this replica (or it is unknown).
     fn is_vacant(&self, replica: ReplicaId) -> bool;
     /// Replicas in service that no request occupies, each with when the last one left it; `None`
@@ -195,7 +207,7 @@ pub trait Occupancy: Send + Sync + 'static {
     fn tell_idle(&self, tell: bool);
     /// Requests wait in line.
     fn is_waited_for(&self) -> bool;
-    /// Changes whenever a retired replica has become vacant, one is found to be stuck, or a line
-    /// begins while no replica serves.
+    /// Changes whenever a replica that was retired or drains has become vacant, one is found to be
+    /// stuck, one could not be reached, or a line begins while no replica serves.
     fn vacancies(&self) -> watch::Receiver<u64>;
 }

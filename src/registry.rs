@@ -2,6 +2,7 @@
 //!
 //! `DashMap` lives here only. A reload replaces whole entries; a request keeps the entry it found.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use dashmap::DashMap;
@@ -28,6 +29,8 @@ pub struct Registry<C> {
     by_host: DashMap<String, Arc<Revision<C>>>,
     by_model: DashMap<String, Arc<Revision<C>>>,
     lone: parking_lot::RwLock<Option<Arc<Revision<C>>>>,
+    /// Nobody is the lone one, and no model leads anywhere.
+    exact: bool,
     /// What is counted for requests that no revision takes.
     pub unrouted: Stats,
 }
@@ -39,47 +42,63 @@ impl<C> Default for Registry<C> {
             by_host: DashMap::new(),
             by_model: DashMap::new(),
             lone: parking_lot::RwLock::new(None),
+            exact: false,
             unrouted: Stats::new(),
         }
     }
 }
 
 impl<C> Registry<C> {
+    /// No revision takes what is not its own, however few there are: for many tenants, whose models may
+    /// share a name. Only hosts lead anywhere.
+    #[must_use]
+    pub fn exact() -> Self {
+        Self {
+            exact: true,
+            ..Self::default()
+        }
+    }
+
     /// Adds a revision, or puts it in the place of the one of the same name.
     pub fn insert(&self, revision: Revision<C>) {
-        self.place(&Arc::new(revision));
-        self.settle_lone();
+        self.change(vec![revision], &[]);
     }
 
-    /// Makes these the revisions there are. What a request finds changes from one of them to
-    /// another, never to nothing in between; requests that already found one go on with it.
+    /// Takes a revision away. Requests that already found it go on with it.
+    pub fn remove(&self, id: &RevisionId) {
+        self.change(Vec::new(), std::slice::from_ref(id));
+    }
+
+    /// Makes these the revisions there are.
     pub fn set(&self, revisions: Vec<Revision<C>>) {
-        let stays: Vec<RevisionId> = revisions.iter().map(|r| r.spec.id.clone()).collect();
-        for revision in revisions {
-            self.place(&Arc::new(revision));
-        }
-        let all = self.all();
-        for gone in all.iter().filter(|r| !stays.contains(&r.spec.id)) {
-            self.by_name.remove(&gone.spec.id);
-            self.forget(gone, |_| false, |_| false);
-        }
-        self.settle_lone();
+        let stays: HashSet<RevisionId> = revisions.iter().map(|r| r.spec.id.clone()).collect();
+        let mut gone: Vec<RevisionId> = self.by_name.iter().map(|e| e.key().clone()).collect();
+        gone.retain(|id| !stays.contains(id));
+        self.change(revisions, &gone);
     }
 
-    fn place(&self, revision: &Arc<Revision<C>>) {
-        let old = self
-            .by_name
-            .insert(revision.spec.id.clone(), Arc::clone(revision));
-        for host in &revision.spec.hosts {
-            self.by_host.insert(host.clone(), Arc::clone(revision));
+    /// Puts some revisions in the place of those of the same names, takes others away and touches none
+    /// but these. What a request finds changes from one revision to another, never to nothing in
+    /// between, also where a host moves among these; requests that already found one go on with it.
+    pub fn change(&self, revisions: Vec<Revision<C>>, gone: &[RevisionId]) {
+        let mut old = Vec::new();
+        for revision in revisions {
+            let revision = Arc::new(revision);
+            let (id, spec) = (revision.spec.id.clone(), &revision.spec);
+            for host in &spec.hosts {
+                self.by_host.insert(host.clone(), Arc::clone(&revision));
+            }
+            for model in spec.models.iter().filter(|_| !self.exact) {
+                self.by_model.insert(model.clone(), Arc::clone(&revision));
+            }
+            old.extend(self.by_name.insert(id, revision));
         }
-        for model in &revision.spec.models {
-            self.by_model.insert(model.clone(), Arc::clone(revision));
-        }
-        if let Some(old) = old {
-            let keeps_host = |host: &String| revision.spec.hosts.contains(host);
-            let keeps_model = |model: &String| revision.spec.models.contains(model);
-            self.forget(&old, keeps_host, keeps_model);
+        let gone = gone.iter().filter_map(|id| self.by_name.remove(id));
+        old.extend(gone.map(|(_, revision)| revision));
+        self.settle_lone();
+        // Last: what leads elsewhere by now does not lead to them any more.
+        for old in &old {
+            self.forget(old);
         }
     }
 
@@ -104,6 +123,9 @@ impl<C> Registry<C> {
     /// The only revision there is, if there is only one: it takes every other host.
     #[must_use]
     pub fn lone(&self) -> Option<Arc<Revision<C>>> {
+        if self.exact {
+            return None;
+        }
         self.lone.read().clone()
     }
 
@@ -119,29 +141,22 @@ impl<C> Registry<C> {
         all
     }
 
-    /// Drops the names that lead to `old`, but for those the successor kept.
-    fn forget(
-        &self,
-        old: &Arc<Revision<C>>,
-        keeps_host: impl Fn(&String) -> bool,
-        keeps_model: impl Fn(&String) -> bool,
-    ) {
-        for host in old.spec.hosts.iter().filter(|host| !keeps_host(host)) {
-            self.by_host
-                .remove_if(host, |_, found| Arc::ptr_eq(found, old));
+    /// Drops the names that still lead to `old`.
+    fn forget(&self, old: &Arc<Revision<C>>) {
+        let leads_to_it = |found: &Arc<Revision<C>>| Arc::ptr_eq(found, old);
+        for host in &old.spec.hosts {
+            self.by_host.remove_if(host, |_, found| leads_to_it(found));
         }
-        for model in old.spec.models.iter().filter(|model| !keeps_model(model)) {
+        for model in &old.spec.models {
             self.by_model
-                .remove_if(model, |_, found| Arc::ptr_eq(found, old));
+                .remove_if(model, |_, found| leads_to_it(found));
         }
     }
 
     fn settle_lone(&self) {
-        let all = self.all();
-        *self.lone.write() = match all.as_slice() {
-            [only] => Some(Arc::clone(only)),
-            _ => None,
-        };
+        let lone = !self.exact && self.by_name.len() == 1;
+        let only = lone.then(|| self.by_name.iter().next().map(|entry| Arc::clone(&entry)));
+        *self.lone.write() = only.flatten();
     }
 }
 
@@ -210,5 +225,74 @@ mod tests {
         assert_eq!(name(registry.by_host("only-a")), None);
         assert_eq!(name(registry.lone()).as_deref(), Some("b"));
         assert_eq!(registry.all().len(), 1);
+    }
+
+    #[test]
+    fn one_revision_changes_and_the_others_are_not_touched() {
+        let registry = Registry::default();
+        registry.set(vec![
+            revision("a", &["h", "a"], &["m"]),
+            revision("b", &["b"], &[]),
+            revision("c", &["c"], &[]),
+        ]);
+        let untouched = registry.by_host("c").expect("it is there");
+        registry.insert(revision("b", &["b", "b2"], &["n"]));
+        assert_eq!(name(registry.by_host("b2")).as_deref(), Some("b"));
+        assert_eq!(name(registry.by_model("n")).as_deref(), Some("b"));
+        registry.remove(&RevisionId::new("a"));
+        for gone in ["h", "a"] {
+            assert_eq!(name(registry.by_host(gone)), None);
+        }
+        assert_eq!(name(registry.by_model("m")), None);
+        assert_eq!(name(registry.lone()), None, "two are left");
+        let same = registry.by_host("c").expect("it is there");
+        assert!(Arc::ptr_eq(&untouched, &same));
+        registry.remove(&RevisionId::new("b"));
+        assert_eq!(name(registry.lone()).as_deref(), Some("c"));
+        registry.remove(&RevisionId::new("c"));
+        assert_eq!(name(registry.lone()), None);
+    }
+
+    #[test]
+    fn a_host_that_moves_always_leads_somewhere() {
+        use std::sync::atomic::{AtomicBool, Ordering};
+        for registry in [Registry::default(), Registry::exact()] {
+            registry.set(vec![
+                revision("a", &["h"], &[]),
+                revision("b", &[], &[]),
+                revision("c", &[], &[]),
+            ]);
+            let moves = AtomicBool::new(true);
+            std::thread::scope(|scope| {
+                let looks = || {
+                    while moves.load(Ordering::Relaxed) {
+                        assert!(registry.by_host("h").is_some(), "it leads nowhere");
+                    }
+                };
+                let looking = scope.spawn(looks);
+                for _ in 0..2_000 {
+                    // From the one to the other, and from one that goes to one that comes.
+                    let to_b = vec![revision("a", &[], &[]), revision("b", &["h"], &[])];
+                    registry.change(to_b, &[]);
+                    let to_c = vec![revision("c", &["h"], &[])];
+                    registry.change(to_c, &[RevisionId::new("b")]);
+                    registry.set(vec![revision("a", &["h"], &[]), revision("c", &[], &[])]);
+                }
+                moves.store(false, Ordering::Relaxed);
+                looking.join().expect("it always led somewhere");
+            });
+        }
+    }
+
+    #[test]
+    fn an_exact_registry_has_no_lone_revision_and_knows_no_models() {
+        let registry = Registry::exact();
+        registry.insert(revision("a.ns", &["a.ns"], &["m"]));
+        assert_eq!(name(registry.lone()), None);
+        assert_eq!(name(registry.by_model("m")), None);
+        assert_eq!(name(registry.by_host("a.ns")).as_deref(), Some("a.ns"));
+        registry.set(vec![revision("b.ns", &["b.ns"], &[])]);
+        assert_eq!(name(registry.lone()), None);
+        assert_eq!(name(registry.by_host("a.ns")), None);
     }
 }

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use parking_lot::RwLock;
 use tokio::sync::watch;
 
+use super::find::LeftAlone;
 use crate::admission::Reading;
 use crate::autoscale::{Ahead, Averages, Spec};
 use crate::autoscaler::{Gauged, around};
@@ -32,6 +33,7 @@ const MOST_VISITS: usize = 5;
 pub struct Board {
     registry: Arc<Registry>,
     watched: RwLock<BTreeMap<RevisionId, Watched>>,
+    left_alone: RwLock<Vec<LeftAlone>>,
     ready: AtomicBool,
 }
 
@@ -48,6 +50,9 @@ pub struct Watched {
     pub gauged: watch::Receiver<Gauged>,
     /// At which hours there is a floor.
     pub schedule: watch::Receiver<Schedule>,
+    /// What else a person should know of it, each a sentence: settings that were not understood, a
+    /// route that cuts requests short.
+    pub remarks: watch::Receiver<Vec<String>>,
 }
 
 impl Board {
@@ -57,6 +62,7 @@ impl Board {
         Self {
             registry,
             watched: RwLock::default(),
+            left_alone: RwLock::default(),
             ready: AtomicBool::new(false),
         }
     }
@@ -69,6 +75,12 @@ impl Board {
     /// Watches a revision no longer.
     pub fn remove(&self, id: &RevisionId) {
         self.watched.write().remove(id);
+    }
+
+    /// These, and no others, were found and are left alone.
+    pub fn set_left_alone(&self, mut all: Vec<LeftAlone>) {
+        all.sort();
+        *self.left_alone.write() = all;
     }
 
     /// Whether requests should be sent here: not before it listens, not while it drains.
@@ -84,28 +96,17 @@ impl Board {
         &self.registry
     }
 
-    /// The names of all revisions.
-    pub(super) fn names(&self) -> Vec<RevisionId> {
-        let all = self.registry.all();
-        all.iter()
-            .map(|revision| revision.spec.id.clone())
-            .collect()
-    }
-
     /// Every revision as it is now, by name.
     pub(super) fn all(&self) -> Vec<Present> {
         let all = self.registry.all().into_iter();
         all.map(|revision| self.look(revision)).collect()
     }
 
-    /// One revision as it is now.
-    pub(super) fn present(&self, id: &RevisionId) -> Option<Present> {
-        self.registry
-            .by_name(id)
-            .map(|revision| self.look(revision))
+    pub(super) fn left_alone(&self) -> Vec<LeftAlone> {
+        self.left_alone.read().clone()
     }
 
-    fn look(&self, revision: Arc<Revision>) -> Present {
+    pub(super) fn look(&self, revision: Arc<Revision>) -> Present {
         // Cloned, so that nobody who comes or goes waits for a report.
         let watched = self.watched.read().get(&revision.spec.id).cloned();
         let steered = watched.map(|watched| Steered {
@@ -113,6 +114,7 @@ impl Board {
             world: watched.world.borrow().clone(),
             gauged: watched.gauged.borrow().clone(),
             schedule: watched.schedule.borrow().clone(),
+            remarks: watched.remarks.borrow().clone(),
             last: watched.decisions.last(),
             decisions: watched.decisions,
         });
@@ -155,6 +157,7 @@ pub(super) struct Steered {
     pub(super) world: World,
     pub(super) gauged: Gauged,
     pub(super) schedule: Schedule,
+    pub(super) remarks: Vec<String>,
     pub(super) last: Option<Entry>,
     pub(super) decisions: Arc<Decisions>,
 }
@@ -223,12 +226,15 @@ impl Present {
             world,
             last,
             decisions,
+            remarks,
             ..
         } = steered;
         let scheduled = last.as_ref().and_then(|last| last.decision.seen.scheduled);
         let around = around(&world, &self.sample, scheduled);
         let steering = decisions.steering();
         let in_flight = self.sample.in_flight;
+        let mut on_their_way = world.replicas;
+        on_their_way.retain(|view| view.state.is_on_its_way());
         let ahead = steering.map(|steering| Ahead::of(&steering, &around, in_flight, self.now));
         Some(Situation {
             now: self.now,
@@ -243,6 +249,8 @@ impl Present {
             diagnosis: world.diagnosis,
             unread,
             hours_until,
+            remarks,
+            on_their_way,
         })
     }
 }

@@ -3,11 +3,14 @@
 
 mod board;
 mod families;
+mod find;
+mod guard;
 mod metrics;
 pub mod report;
 #[cfg(test)]
 mod tests;
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -24,11 +27,12 @@ use tokio_util::sync::CancellationToken;
 use tower_http::set_header::SetResponseHeaderLayer;
 use tower_http::timeout::TimeoutLayer;
 
-use crate::config::nearest_names;
-use crate::revision::RevisionId;
+use find::Found;
 use metrics::Metrics;
 
 pub use board::{Board, Watched};
+pub use find::LeftAlone;
+pub use guard::Audience;
 
 /// The longest an answer may take to begin.
 const TIMEOUT: Duration = Duration::from_secs(10);
@@ -36,10 +40,16 @@ const TIMEOUT: Duration = Duration::from_secs(10);
 const LAST_ANSWERS: Duration = Duration::from_secs(1);
 
 /// Answers on `listener` until it is told to end.
-pub async fn serve(board: Arc<Board>, listener: TcpListener, until: CancellationToken) {
+pub async fn serve(
+    board: Arc<Board>,
+    listener: TcpListener,
+    audience: Audience,
+    until: CancellationToken,
+) {
     let end = until.clone();
-    let answering =
-        axum::serve(listener, router(board)).with_graceful_shutdown(end.cancelled_owned());
+    let service = guard::guarded(router(board), audience);
+    let service = service.into_make_service_with_connect_info::<SocketAddr>();
+    let answering = axum::serve(listener, service).with_graceful_shutdown(end.cancelled_owned());
     let overdue = async {
         until.cancelled().await;
         tokio::time::sleep(LAST_ANSWERS).await;
@@ -71,8 +81,8 @@ pub fn router(board: Arc<Board>) -> Router {
         .route("/readyz", show(readiness))
         .route("/metrics", show(scrape))
         .route("/revisions", show(revisions))
-        .route("/revisions/{name}", show_one(report::revision))
-        .route("/revisions/{name}/decisions", show_one(report::decisions))
+        .route("/revisions/{name}", show_one(revision))
+        .route("/revisions/{name}/decisions", show_one(decisions))
         .route("/revisions/{name}/explain", get(explain))
         .route("/queue", show(queue))
         .fallback(async |uri: Uri| {
@@ -98,20 +108,35 @@ fn show(answer: fn(&Desk) -> Response) -> MethodRouter<Arc<Desk>> {
     get(async move |State(desk): State<Arc<Desk>>| answer(&desk))
 }
 
-/// What there is to say about the revision named in the path.
-fn show_one<T>(report: fn(&board::Present) -> T) -> MethodRouter<Arc<Desk>>
-where
-    T: serde::Serialize + 'static,
-{
+/// What there is to say about what goes by the name in the path.
+fn show_one(answer: fn(Found) -> Response) -> MethodRouter<Arc<Desk>> {
     get(
-        async move |State(desk): State<Arc<Desk>>, Path(name): Path<String>| match desk
-            .board
-            .present(&RevisionId::new(name.as_str()))
-        {
-            Some(present) => Json(report(&present)).into_response(),
-            None => unknown(&desk, &name),
+        async move |State(desk): State<Arc<Desk>>, Path(name): Path<String>| {
+            answer(desk.board.find(&name))
         },
     )
+}
+
+fn revision(found: Found) -> Response {
+    match found {
+        Found::Here(present) => Json(report::revision(&present)).into_response(),
+        Found::LeftAlone(left) => Json(report::left_alone(&left)).into_response(),
+        Found::Unclear(why) => problem(StatusCode::NOT_FOUND, &why),
+    }
+}
+
+fn decisions(found: Found) -> Response {
+    match found {
+        Found::Here(present) => Json(report::decisions(&present)).into_response(),
+        Found::LeftAlone(left) => {
+            let detail = format!(
+                "nothing decides on the replicas of {}: {}",
+                left.name, left.why
+            );
+            problem(StatusCode::NOT_FOUND, &detail)
+        }
+        Found::Unclear(why) => problem(StatusCode::NOT_FOUND, &why),
+    }
 }
 
 /// Why a revision has the replicas it has: in words, or as JSON for who accepts that.
@@ -120,10 +145,12 @@ async fn explain(
     Path(name): Path<String>,
     headers: HeaderMap,
 ) -> Response {
-    let Some(present) = desk.board.present(&RevisionId::new(name.as_str())) else {
-        return unknown(&desk, &name);
+    let explained = match desk.board.find(&name) {
+        Found::Here(present) => report::explained(*present, Zoned::now()),
+        Found::LeftAlone(left) => Some(report::explained_left_alone(&left)),
+        Found::Unclear(why) => return problem(StatusCode::NOT_FOUND, &why),
     };
-    let Some(explained) = report::explained(present, Zoned::now()) else {
+    let Some(explained) = explained else {
         let detail = format!("nothing decides on the replicas of {name:?}");
         return problem(StatusCode::NOT_FOUND, &detail);
     };
@@ -133,17 +160,6 @@ async fn explain(
     } else {
         explained.explanation.to_string().into_response()
     }
-}
-
-fn unknown(desk: &Desk, name: &str) -> Response {
-    let names = desk.board.names();
-    let known = nearest_names(name, names.iter().map(RevisionId::as_str));
-    let known = match known.as_slice() {
-        [] => "there is none".to_owned(),
-        names => format!("known: {}", names.join(", ")),
-    };
-    let detail = format!("no revision is named {name:?}; {known}");
-    problem(StatusCode::NOT_FOUND, &detail)
 }
 
 fn readiness(desk: &Desk) -> Response {
@@ -160,7 +176,10 @@ fn scrape(desk: &Desk) -> Response {
 
 fn revisions(desk: &Desk) -> Response {
     let all = desk.board.all();
-    let reports: Vec<_> = all.iter().map(report::revision).collect();
+    let here = all.iter().map(report::revision).map(report::Listed::from);
+    let left_alone = desk.board.left_alone();
+    let left_alone = left_alone.iter().map(report::left_alone);
+    let reports: Vec<_> = here.chain(left_alone.map(report::Listed::from)).collect();
     Json(reports).into_response()
 }
 

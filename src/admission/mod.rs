@@ -112,7 +112,7 @@ impl<R: Clone> Admission<R> {
         let slots = &mut self.replicas[index];
         slots.give_back(now);
         let vacant = slots.in_flight == 0;
-        let vacated = vacant && slots.retired;
+        let vacated = vacant && (slots.retired || slots.draining);
         if vacant && !slots.present {
             self.replicas.swap_remove(index);
             return Left {
@@ -131,27 +131,18 @@ impl<R: Clone> Admission<R> {
     }
 
     /// A replica could not be reached: it gets nothing more until it is restored, and the request
-    /// goes elsewhere or back to its own place in line. Bounds do not apply: it was accepted. Also
-    /// whether the replica, being retired, is vacant now.
-    pub fn rebuff(
-        &mut self,
-        ticket: Ticket,
-        seat: Seat,
-        bytes: u64,
-        now: Instant,
-    ) -> (Verdict, bool) {
+    /// goes elsewhere or back to its own place in line. Bounds do not apply: it was accepted.
+    pub fn rebuff(&mut self, ticket: Ticket, seat: Seat, bytes: u64, now: Instant) -> Verdict {
         if let Some(index) = self.find(seat) {
             self.replicas[index].suspect = true;
         }
         // Nobody takes the slot: what cannot be reached is never free.
-        let Left { vacated, .. } = self.vacate(seat, now);
-        let verdict = if let Some(seat) = self.take_slot() {
-            Verdict::Admitted(ticket, seat)
-        } else {
-            self.line.join(ticket, bytes, now);
-            Verdict::Queued(ticket)
-        };
-        (verdict, vacated)
+        let _ = self.vacate(seat, now);
+        if let Some(seat) = self.take_slot() {
+            return Verdict::Admitted(ticket, seat);
+        }
+        self.line.join(ticket, bytes, now);
+        Verdict::Queued(ticket)
     }
 
     /// A replica that could not be reached can be again.
@@ -178,25 +169,6 @@ impl<R: Clone> Admission<R> {
             self.meter.leave(now);
         }
         tickets
-    }
-
-    /// The replicas that exist and are ready. One that is missing takes nothing more, but keeps
-    /// its count until what it holds has ended, and finds it again when it comes back.
-    pub fn set_replicas(&mut self, ready: &[(ReplicaId, R)]) -> Vec<Grant> {
-        for slots in &mut self.replicas {
-            slots.present = false;
-        }
-        for (id, kept) in ready {
-            if let Some(slots) = self.replicas.iter_mut().find(|s| s.id == *id) {
-                slots.present = true;
-            } else {
-                let mut slots = Slots::new(*id, kept.clone());
-                slots.retired = self.retired_early.contains(id);
-                self.replicas.push(slots);
-            }
-        }
-        self.replicas.retain(|s| s.present || s.in_flight > 0);
-        self.seat_waiting()
     }
 
     /// Changes the bounds in place. A lower limit interrupts nobody.

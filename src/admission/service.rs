@@ -12,10 +12,31 @@ use crate::revision::ReplicaId;
 const MOST_RETIRED_EARLY: usize = 64;
 
 impl<R: Clone> Admission<R> {
+    /// The replicas that exist and are ready. One that is missing takes nothing more, but keeps
+    /// its count until what it holds has ended, and finds it again when it comes back.
+    pub fn set_replicas(&mut self, ready: &[(ReplicaId, R)]) -> Vec<Grant> {
+        for slots in &mut self.replicas {
+            // One that comes back was looked at anew.
+            slots.suspect &= slots.present;
+            slots.present = false;
+        }
+        for (id, kept) in ready {
+            if let Some(slots) = self.replicas.iter_mut().find(|s| s.id == *id) {
+                slots.present = true;
+            } else {
+                let mut slots = Slots::new(*id, kept.clone());
+                slots.retired = self.retired_early.contains(id);
+                self.replicas.push(slots);
+            }
+        }
+        self.replicas.retain(|s| s.present || s.in_flight > 0);
+        self.seat_waiting()
+    }
+
     /// Takes up to `count` replicas out of service: idle ones first, then the least busy, the
     /// newest first among equals.
     pub fn retire(&mut self, count: usize) -> Vec<ReplicaId> {
-        let mut serving: Vec<usize> = self.indices(|s| s.present && !s.retired);
+        let mut serving: Vec<usize> = self.indices(Slots::is_in_service);
         serving.sort_by_key(|&i| {
             (
                 self.replicas[i].in_flight,
@@ -65,10 +86,33 @@ impl<R: Clone> Admission<R> {
         (revived, self.seat_waiting())
     }
 
+    /// Which of the replicas are going away: they take nothing more. Returns those that it made a
+    /// difference to, each with how it is now.
+    pub fn set_draining(&mut self, draining: impl Fn(ReplicaId) -> bool) -> Vec<(ReplicaId, bool)> {
+        let mut changed = Vec::new();
+        for slots in &mut self.replicas {
+            let drains = draining(slots.id);
+            if slots.draining != drains {
+                slots.draining = drains;
+                // It was looked at anew.
+                slots.suspect &= drains;
+                let served = slots.present && !slots.retired;
+                changed.extend(served.then_some((slots.id, drains)));
+            }
+        }
+        changed
+    }
+
+    /// Replicas in service that could not be reached.
+    pub fn suspects(&self) -> impl Iterator<Item = ReplicaId> {
+        let suspects = |s: &&Slots<R>| s.is_in_service() && s.suspect;
+        self.replicas.iter().filter(suspects).map(|s| s.id)
+    }
+
     /// Replicas that are there to take requests, those that cannot be reached just now included.
     #[must_use]
     pub fn in_service(&self) -> usize {
-        self.indices(|s| s.present && !s.retired).len()
+        self.indices(Slots::is_in_service).len()
     }
 
     /// Whether a replica holds nothing (an unknown one holds nothing).

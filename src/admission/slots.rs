@@ -21,6 +21,8 @@ pub struct Slots<R> {
     pub present: bool,
     /// Taken out of service: finishes what it has.
     pub retired: bool,
+    /// The world says that it is going away: finishes what it has.
+    pub draining: bool,
     /// Could not be reached; probed until it can.
     pub suspect: bool,
     /// To fall idle: takes a request only where no other can.
@@ -37,16 +39,23 @@ impl<R> Slots<R> {
             vacant_since: None,
             present: true,
             retired: false,
+            draining: false,
             suspect: false,
             resting: false,
             kept,
         }
     }
 
+    /// Whether it is there to take requests, though it may not be reached just now.
+    #[must_use]
+    pub fn is_in_service(&self) -> bool {
+        self.present && !self.retired && !self.draining
+    }
+
     /// Whether it takes requests at all.
     #[must_use]
     pub fn serves(&self) -> bool {
-        self.present && !self.retired && !self.suspect
+        self.is_in_service() && !self.suspect
     }
 
     /// Whether it takes one more.
@@ -70,6 +79,7 @@ impl<R> Slots<R> {
             vacant_since: self.vacant_since,
             present: self.present,
             retired: self.retired,
+            draining: self.draining,
             suspect: self.suspect,
             resting: self.resting,
             kept: (),

@@ -51,7 +51,7 @@ pub struct Grant {
 pub struct Left {
     /// The head of the line, if it took the slot.
     pub grant: Option<Grant>,
-    /// The replica is retired and now holds nothing.
+    /// The replica was retired or drains, and now holds nothing.
     pub vacated: bool,
     /// The replica is in service and now holds nothing.
     pub idled: bool,

@@ -14,7 +14,7 @@ use std::sync::Arc;
 use anyhow::Context;
 use tokio_util::sync::CancellationToken;
 
-use crate::admin::{self, Board};
+use crate::admin::{self, Audience, Board};
 use crate::config::{Config, Overrides, Program};
 use crate::proxy::{Proxy, Registry, TcpDial};
 use crate::server::{self, Server};
@@ -61,7 +61,12 @@ pub async fn run(start: Start) -> anyhow::Result<()> {
             let listener = server::listen(address)
                 .with_context(|| format!("could not listen on {address} (admin)"))?;
             let port = listener.local_addr().ok();
-            let served = admin::serve(Arc::clone(&board), listener, admin_ends.clone());
+            let served = admin::serve(
+                Arc::clone(&board),
+                listener,
+                Audience::Everybody,
+                admin_ends.clone(),
+            );
             tokio::spawn(served);
             port
         }

@@ -110,6 +110,7 @@ impl Running {
                 spec,
                 gauged: read,
                 schedule: schedule.subscribe(),
+                remarks: watch::channel(Vec::new()).1,
             },
         );
         Self {

@@ -9,7 +9,7 @@ use super::file::{self, Files, Section};
 use super::key::Key;
 use super::keys as k;
 use super::layers::{Layer, Layers};
-use super::manifest::Component;
+use super::manifest::Subject;
 use super::overrides::Overrides;
 use super::revision::{Commands, Draft};
 use super::tree::{Node, Value};
@@ -69,6 +69,9 @@ fn settle(
     commands: Commands,
     mut complaints: Complaints,
 ) -> Result<Config, Complaints> {
+    overrides
+        .only_for_a_gateway()
+        .for_each(|misplaced| complaints.push(misplaced));
     let target = if written.revisions.is_empty() && overrides.command().is_some() {
         written.revisions.push(from_command(overrides));
         Some(0)
@@ -118,12 +121,7 @@ fn draft<'a>(
     is_target: bool,
 ) -> Draft<'a> {
     let mut layers = vec![&written.cluster];
-    layers.extend(
-        section
-            .component
-            .as_ref()
-            .map(|component| &component.defaults),
-    );
+    layers.extend(section.subject.as_ref().map(|subject| &subject.defaults));
     layers.push(&written.defaults);
     layers.extend(&section.layers);
     if is_target {
@@ -133,7 +131,7 @@ fn draft<'a>(
     Draft {
         at: &section.at,
         layers: Layers::new(layers),
-        component: section.component.as_ref(),
+        subject: section.subject.as_ref(),
     }
 }
 
@@ -156,7 +154,7 @@ fn from_command(overrides: &Overrides) -> Section {
             value: Value::Nothing,
         },
         layers: vec![layer],
-        component: None,
+        subject: None,
     }
 }
 
@@ -182,7 +180,7 @@ fn target(
         }
         return picked;
     }
-    let helps = |section: &Section| section.component.as_ref().is_some_and(Component::helps);
+    let helps = |section: &Section| section.subject.as_ref().is_some_and(Subject::helps);
     let mut leading = (0..).zip(revisions).filter(|(_, section)| !helps(section));
     let lone = leading.next().filter(|_| leading.next().is_none());
     if lone.is_none()
@@ -214,7 +212,7 @@ fn check_between(drafts: &[Draft], complaints: &mut Complaints) {
         let items = |key: &Key<Vec<String>>| draft.layers.node(key).map_or(&[][..], Node::items);
         let before = complaints.len();
         names.claim(i, draft.layers.node(&k::NAME), complaints);
-        if draft.component.is_some() && complaints.len() > before {
+        if draft.subject.is_some() && complaints.len() > before {
             // A manifest that is there twice: its hosts and models come of the name that was told.
             continue;
         }

@@ -25,10 +25,12 @@ pub enum Origin {
     Environment(String),
     /// The command line as a whole, or the command after `--`.
     CommandLine,
+    /// An object of a cluster: its kind, namespace and name.
+    Object(Arc<str>),
 }
 
 impl Origin {
-    /// Files first and from top to bottom, then the environment, then flags.
+    /// Files first and from top to bottom, then the environment, then flags, then objects.
     fn rank(&self) -> (u8, &str, usize, usize) {
         match self {
             Self::File { file, line, column } => (0, text_of(file), *line, *column),
@@ -36,6 +38,7 @@ impl Origin {
             Self::Environment(name) => (1, name, 0, 0),
             Self::Flag(name) => (2, name, 0, 0),
             Self::CommandLine => (3, "", 0, 0),
+            Self::Object(name) => (4, name, 0, 0),
         }
     }
 }
@@ -53,6 +56,7 @@ impl fmt::Display for Origin {
             Self::WholeFile(file) => write!(f, "{}", file.display()),
             Self::Flag(name) | Self::Environment(name) => f.write_str(name),
             Self::CommandLine => f.write_str("command line"),
+            Self::Object(name) => f.write_str(name),
         }
     }
 }
@@ -66,6 +70,19 @@ pub struct Complaint {
     pub path: String,
     /// What was wanted, lower case and without a full stop.
     pub message: String,
+}
+
+impl Complaint {
+    /// As it is told at the object that it is about, where nobody needs to hear which that is. What
+    /// stands elsewhere still says where.
+    #[must_use]
+    pub fn at_its_object(&self) -> String {
+        match &self.origin {
+            Origin::Object(_) if self.path.is_empty() => OneLine(&self.message).to_string(),
+            Origin::Object(_) => format!("{}: {}", OneLine(&self.path), OneLine(&self.message)),
+            _ => self.to_string(),
+        }
+    }
 }
 
 impl fmt::Display for Complaint {

@@ -8,9 +8,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::complaint::{Complaint, Complaints, Origin};
+use super::gateway;
 use super::keys::{DEFAULTS, HOSTS, MODELS, NAME, REVISION, REVISIONS, TOP};
 use super::layers::{Layer, Layers};
-use super::manifest::{self, Component, Manifest};
+use super::manifest::{self, Manifest, Subject};
 use super::tree::{Node, Value};
 use super::yaml;
 
@@ -23,7 +24,7 @@ pub(super) struct Files {
     pub(super) defaults: Layer,
     pub(super) revisions: Vec<Section>,
     /// Read when all files are: the `ConfigMap` may stand behind them.
-    services: Vec<Node>,
+    manifests: Vec<Manifest>,
     /// Kept until all files are read: the complaint, should none of them have a revision.
     pub(super) no_revisions: Option<Complaint>,
 }
@@ -35,7 +36,7 @@ pub(super) struct Section {
     /// What was written about it, the lowest layer first.
     pub(super) layers: Vec<Layer>,
     /// What only a manifest says.
-    pub(super) component: Option<Component>,
+    pub(super) subject: Option<Subject>,
 }
 
 impl Section {
@@ -73,30 +74,49 @@ fn join(files: impl IntoIterator<Item = Option<Vec<Node>>>, complaints: &mut Com
             None => every_file_is_read = false,
         }
     }
-    all.add_services(complaints);
+    all.add_manifests(complaints);
     if !all.revisions.is_empty() || !every_file_is_read {
         all.no_revisions = None;
     }
     all
 }
 
-fn text(file: &Arc<Path>, complaints: &mut Complaints) -> Option<String> {
+/// What holds for every revision that does not say otherwise.
+pub(super) fn defaults(written: &Node, complaints: &mut Complaints) -> Layer {
+    let layer = Layer::read(written, REVISION, complaints);
+    for path in [NAME.about.path, HOSTS.about.path, MODELS.about.path] {
+        if let Some(node) = layer.get(path) {
+            complaints.push(node.complaint("cannot be a default, every revision has its own"));
+        }
+    }
+    layer
+}
+
+pub(super) fn text(file: &Arc<Path>, complaints: &mut Complaints) -> Option<String> {
     let complain =
         |error| complaints.push(whole(file, format!("could not be read: {}", plain(&error))));
     fs::read_to_string(file).map_err(complain).ok()
 }
 
-/// The documents of a file: one of ours, or any number of manifests.
+/// The documents of a file that has at least one.
 fn documents(file: &Arc<Path>, text: &str, complaints: &mut Complaints) -> Option<Vec<Node>> {
-    let mut documents = yaml::parse(file, text, complaints)?;
-    if documents.len() > 1 {
-        // Between two separators there may be only comments.
-        documents.retain(|document| document.value != Value::Nothing);
-    }
+    let documents = any_documents(file, text, complaints)?;
     if documents.is_empty() {
         complaints.push(whole(file, "is empty, wanted revisions"));
         return None;
     }
+    Some(documents)
+}
+
+/// The documents of a file: one of ours, or any number of manifests.
+pub(super) fn any_documents(
+    file: &Arc<Path>,
+    text: &str,
+    complaints: &mut Complaints,
+) -> Option<Vec<Node>> {
+    let mut documents = yaml::parse(file, text, complaints)?;
+    // Between two separators there may be only comments, and so in a whole file.
+    documents.retain(|document| document.value != Value::Nothing);
     let ours = |document: &Node| !manifest::is_manifest(document);
     if let [_, second, ..] = documents.as_slice()
         && documents.iter().any(ours)
@@ -146,50 +166,47 @@ impl Files {
     fn add_manifest(&mut self, document: &Node, complaints: &mut Complaints) {
         let before = complaints.len();
         let read = manifest::read(document, complaints);
-        let is_service = |one: &Manifest| matches!(one, Manifest::InferenceService(_));
+        let scales = |one: &Manifest| !matches!(one, Manifest::ConfigAutoscaler(_));
         // What is wrong with one that is there is said, not that none is.
-        if complaints.len() == before && !read.iter().any(is_service) {
+        if complaints.len() == before && !read.iter().any(scales) {
             self.no_revisions.get_or_insert_with(|| {
-                document.complaint("wanted at least one revision or InferenceService")
+                document.complaint(
+                    "wanted at least one revision, InferenceService or workload with \
+                     holdgate.dev/enabled: \"true\"",
+                )
             });
         }
         for manifest in read {
             match manifest {
-                Manifest::InferenceService(service) => self.services.push(service),
                 Manifest::ConfigAutoscaler(layer) => self.cluster.join(layer, complaints),
+                later => self.manifests.push(later),
             }
         }
     }
 
-    /// Puts what files of ours say of a component on top of its manifest, and takes the others as
+    /// Puts what files of ours say of what a manifest describes on top of it, and takes the others as
     /// they are.
-    fn add_services(&mut self, complaints: &mut Complaints) {
-        for service in std::mem::take(&mut self.services) {
-            let components = manifest::components(&service, &self.cluster, complaints);
-            for mut component in components {
-                let name = component.name();
-                let same = |section: &Section| {
-                    section.component.is_none() && name.is_some() && section.name() == name
+    fn add_manifests(&mut self, complaints: &mut Complaints) {
+        for manifest in std::mem::take(&mut self.manifests) {
+            for mut section in manifest.sections(&self.cluster, complaints) {
+                let name = section.name();
+                let same = |ours: &Section| {
+                    ours.subject.is_none() && name.is_some() && ours.name() == name
                 };
                 if let Some(place) = self.revisions.iter().position(same) {
-                    component.layers.extend(self.revisions.remove(place).layers);
+                    section.layers.extend(self.revisions.remove(place).layers);
                 }
-                self.revisions.push(component);
+                self.revisions.push(section);
             }
         }
     }
 
     fn add_ours(&mut self, root: &Node, complaints: &mut Complaints) {
+        let root = &gateway::without_its_keys(root, complaints);
         let mut top = Layer::read(root, TOP, complaints);
-        if let Some(defaults) = top.take(DEFAULTS.about.path) {
-            let layer = Layer::read(&defaults, REVISION, complaints);
-            for path in [NAME.about.path, HOSTS.about.path, MODELS.about.path] {
-                if let Some(node) = layer.get(path) {
-                    complaints
-                        .push(node.complaint("cannot be a default, every revision has its own"));
-                }
-            }
-            self.defaults.join(layer, complaints);
+        if let Some(written) = top.take(DEFAULTS.about.path) {
+            self.defaults
+                .join(defaults(&written, complaints), complaints);
         }
         let revisions = top.take(REVISIONS.about.path);
         let said_none = |node: &Node| match &node.value {
@@ -220,7 +237,7 @@ impl Files {
                 self.revisions.push(Section {
                     at: item.clone(),
                     layers: vec![layer],
-                    component: None,
+                    subject: None,
                 });
             }
         }

@@ -1,7 +1,7 @@
 //! What a revision is steered by: its main metric, further ones, and what one replica should carry
 //! of each. Decides which of them a target means what for, and which need one.
 
-use super::complaint::Complaints;
+use super::complaint::{Complaints, Origin};
 use super::key::{About, Key, Shape, Table, keys};
 use super::keys as k;
 use super::layers::{Layer, Layers};
@@ -209,7 +209,13 @@ pub(super) fn rules(layers: &Layers<'_>, complaints: &mut Complaints) {
     if layers.node(&k::RESOURCES_MEMORY).is_some() {
         return;
     }
-    let no_size = "such as 2GiB; without process.resources.memory nobody can guess it";
+    let in_a_cluster = |node: &Node| matches!(node.origin, Origin::Object(_));
+    let share_of = if written.or(list).is_some_and(in_a_cluster) {
+        "a request of memory"
+    } else {
+        k::RESOURCES_MEMORY.about.path
+    };
+    let no_size = format!("such as 2GiB; without {share_of} nobody can guess it");
     if let Some(node) = written.filter(|_| main == ScaleMetric::Memory && target.is_none()) {
         complaints.push(node.complaint(format!("wanted a scaleTarget as well, {no_size}")));
     }

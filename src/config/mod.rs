@@ -1,10 +1,13 @@
-//! What people write: files, flags and environment names, read into the settings of a gate. All
-//! complaints come at once, each with where it was written and what was wanted. Text ends here:
+//! What people write: files, flags and environment names, read into the settings of a gate, and the
+//! objects of a cluster, read into those of one revision. All complaints come at once, each with where it was written and what was wanted. Text ends here:
 //! nothing behind this module reads a string again.
 
 mod check;
+mod claim;
 mod complaint;
 mod file;
+mod gateway;
+mod json;
 mod key;
 mod keys;
 mod knative;
@@ -13,6 +16,7 @@ mod manifest;
 mod metrics;
 mod nearest;
 mod overrides;
+mod pod;
 mod program;
 mod revision;
 mod rules;
@@ -31,10 +35,13 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 pub use check::{load, load_text, load_to_run};
+pub use claim::{ClaimFacts, ClaimSettings, ReadClaim, read_claim};
 pub use complaint::{Complaint, Complaints, Origin};
+pub use gateway::{Defaults, GatewayConfig, WorkloadKind, load_gateway};
 pub use key::{About, Shape};
+pub use manifest::Role;
 pub(crate) use nearest::nearest_names;
-pub use overrides::{Overrides, gate_flags, logging_flags, revision_flags};
+pub use overrides::{Overrides, gate_flags, gateway_flags, logging_flags, revision_flags};
 pub use program::{LogFormat, Program};
 pub use setting::Setting;
 pub(crate) use value::{brief, parse_bytes};

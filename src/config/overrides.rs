@@ -2,6 +2,7 @@
 //! messages as files do; a complaint names the flag or the variable instead of a line.
 
 use super::complaint::{Complaint, Complaints, Origin};
+use super::gateway::{self, GATEWAY};
 use super::key::{About, Shape, Table};
 use super::keys::{COMMAND, NAME, REVISION, TOP};
 use super::layers::Layer;
@@ -18,11 +19,12 @@ pub struct Overrides {
     complaints: Complaints,
 }
 
-/// What one of the two says about the program, the whole file and one revision.
+/// What one of the two says about the program, the whole file, a gateway and one revision.
 #[derive(Clone, Debug, Default, PartialEq)]
 struct Sheet {
     program: Layer,
     top: Layer,
+    gateway: Layer,
     revision: Layer,
 }
 
@@ -31,7 +33,12 @@ pub fn logging_flags() -> impl Iterator<Item = &'static About> {
     flags_of(LOGGING)
 }
 
-/// The flags of a gate as a whole.
+/// The flags of a gateway in a cluster.
+pub fn gateway_flags() -> impl Iterator<Item = &'static About> {
+    flags_of(GATEWAY).chain(flags_of(PROGRAM))
+}
+
+/// The flags of a gate of local processes as a whole.
 pub fn gate_flags() -> impl Iterator<Item = &'static About> {
     flags_of(TOP).chain(flags_of(PROGRAM))
 }
@@ -105,6 +112,26 @@ impl Overrides {
         [&self.environment.top, &self.flags.top, self.settings.top()]
     }
 
+    /// What is said about a gateway, the environment first.
+    pub(super) fn gateway(&self) -> [&Layer; 2] {
+        [&self.environment.gateway, &self.flags.gateway]
+    }
+
+    /// What is said that only a gateway is told.
+    pub(super) fn only_for_a_gateway(&self) -> impl Iterator<Item = Complaint> {
+        let is_shared = |path: &str| TOP.iter().any(|key| key.about().path == path);
+        let said = self.gateway().into_iter().flat_map(Layer::iter);
+        let only = said.filter(move |(path, _)| !is_shared(path));
+        only.map(|(_, node)| node.complaint(gateway::NOT_FOR_PROCESSES))
+    }
+
+    /// What is said that a gateway is never told.
+    pub(super) fn not_for_a_gateway(&self) -> impl Iterator<Item = Complaint> {
+        let sheets = [&self.environment, &self.flags].into_iter();
+        let said = sheets.flat_map(|sheet| sheet.top.iter().chain(sheet.revision.iter()));
+        said.filter_map(|(path, node)| gateway::misplaced(path, node))
+    }
+
     /// What is set for revisions by name or for all of them.
     pub(super) fn settings(&self) -> &Settings {
         &self.settings
@@ -162,6 +189,7 @@ impl Sheet {
         Self {
             program: read(&[LOGGING, PROGRAM]),
             top: read(&[TOP]),
+            gateway: read(&[GATEWAY]),
             revision: read(&[REVISION]),
         }
     }

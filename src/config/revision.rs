@@ -9,7 +9,7 @@ use super::key::Key;
 use super::keys as k;
 use super::knative;
 use super::layers::Layers;
-use super::manifest::Component;
+use super::manifest::Subject;
 use super::metrics;
 use super::tree::Node;
 use crate::backend::{ProcessSpec, Readiness, Resources};
@@ -24,7 +24,7 @@ pub(super) struct Draft<'a> {
     pub(super) at: &'a Node,
     pub(super) layers: Layers<'a>,
     /// What a manifest says of it besides.
-    pub(super) component: Option<&'a Component>,
+    pub(super) subject: Option<&'a Subject>,
 }
 
 /// Whether a component of a manifest, which says nothing of local processes, needs a command.
@@ -46,9 +46,9 @@ impl Draft<'_> {
     ) -> Option<RevisionConfig> {
         self.rules(complaints);
         let name = self.needed(&k::NAME, "a name", complaints);
-        let command = if let Some(component) = self.component {
+        let command = if let Some(subject) = self.subject {
             if commands == Commands::Needed && self.layers.node(&k::COMMAND).is_none() {
-                complaints.push(self.at.complaint(component.wanted_command()));
+                complaints.push(self.at.complaint(subject.wanted_command()));
             }
             self.layers.written(&k::COMMAND)
         } else {
@@ -69,7 +69,8 @@ impl Draft<'_> {
         self.layers.written(key)
     }
 
-    fn spec(&self, id: RevisionId) -> RevisionSpec {
+    /// What is so of it whatever world its replicas live in.
+    pub(super) fn spec(&self, id: RevisionId) -> RevisionSpec {
         let layers = &self.layers;
         RevisionSpec {
             id,
@@ -128,7 +129,7 @@ impl Draft<'_> {
         let written = layers.node(&k::MAX_REPLICAS).is_some();
         let max = match layers.value(&k::MAX_REPLICAS) {
             max if written => Some(max).filter(|max| *max > 0),
-            _ if self.component.is_some() => None,
+            _ if self.subject.is_some() => None,
             max => Some(
                 max.max(layers.value(&k::MIN_REPLICAS))
                     .max(layers.value(&k::ACTIVATION_SCALE))
@@ -167,7 +168,7 @@ impl Draft<'_> {
             .unwrap_or_else(|| self.layers.value(&k::TARGET_UTILIZATION))
     }
 
-    fn schedule(&self) -> Schedule {
+    pub(super) fn schedule(&self) -> Schedule {
         self.layers.written(&k::SCHEDULE).unwrap_or_default()
     }
 

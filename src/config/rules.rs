@@ -4,6 +4,7 @@
 use super::complaint::Complaints;
 use super::key::Key;
 use super::keys as k;
+use super::manifest::Subject;
 use super::metrics;
 use super::revision::Draft;
 use super::schedule::numbers;
@@ -72,11 +73,11 @@ impl Draft<'_> {
         }
     }
 
-    /// A revision begins with none only where that is allowed: everywhere but in manifests, whose
-    /// clusters have to say so.
+    /// A revision begins with none only where that is allowed: everywhere but in the manifests of
+    /// `KServe`, whose clusters have to say so.
     fn rule_of_no_start(&self, complaints: &mut Complaints) {
         let allowed = self.layers.written(&k::ALLOW_ZERO_INITIAL_SCALE);
-        let allowed = allowed.unwrap_or(self.component.is_none());
+        let allowed = allowed.unwrap_or(self.subject.is_none_or(Subject::may_begin_with_none));
         if self.layers.written(&k::INITIAL_SCALE) == Some(0)
             && !allowed
             && let Some(node) = self.layers.node(&k::INITIAL_SCALE)

@@ -124,6 +124,32 @@ impl Node {
         self
     }
 
+    /// What a text says that stands as a whole in one place: this value and all in it, below that
+    /// place.
+    pub(super) fn inside(mut self, place: &Self) -> Self {
+        let between = match self.path.as_str() {
+            path if path.is_empty() || path.starts_with('[') => "",
+            _ => ".",
+        };
+        self.path = format!("{}{between}{}", place.path, self.path);
+        self.origin.clone_from(&place.origin);
+        self.value = match self.value {
+            Value::List(items) => {
+                Value::List(items.into_iter().map(|item| item.inside(place)).collect())
+            }
+            Value::Map(entries) => {
+                let moved = |entry: Entry| Entry {
+                    key: entry.key,
+                    origin: place.origin.clone(),
+                    node: entry.node.inside(place),
+                };
+                Value::Map(entries.into_iter().map(moved).collect())
+            }
+            scalar => scalar,
+        };
+        self
+    }
+
     /// Another text where this one was written.
     pub(super) fn saying(&self, text: &str) -> Self {
         Self {

@@ -1,20 +1,27 @@
 //! Everything behind the sentence, line by line.
 
 use super::sentence::{end, unread};
-use super::words::{lasting, replicas, visit};
+use super::words::{coming, lasting, replicas, visit};
 use super::{Detail, Situation, Wall, ahead};
 use crate::autoscale::{Amount, Bound, Decision, Measure, MetricReading, Mode, Short};
+
+/// How many replicas on their way are told one by one.
+const MOST_TOLD: usize = 5;
 
 pub(super) fn details(of: &Situation, wall: &Wall) -> Vec<Detail> {
     let mut details = Vec::new();
     let mut say = |about, lines: Vec<String>| {
         details.extend(lines.into_iter().map(|text| Detail { about, text }));
     };
+    say("remarks", of.remarks.clone());
     let decision = of.entry.as_ref().map(|entry| &entry.decision);
     if let Some(decision) = decision {
         say("measured", measured(decision));
     }
-    say("replicas", vec![there(of)]);
+    say(
+        "replicas",
+        std::iter::once(there(of)).chain(on_their_way(of)).collect(),
+    );
     if let Some(decision) = decision {
         say("mode", vec![mode(decision, wall)]);
         say("decided", decided(of, decision, wall));
@@ -54,10 +61,23 @@ fn there(of: &Situation) -> String {
         Some(start) => format!("; a start takes {}", lasting(start)),
         None => String::new(),
     };
-    format!(
-        "{} ready, {} starting, {} busy{start}",
-        around.ready, around.starting, around.busy
-    )
+    let starting = around.starting.saturating_sub(of.pending());
+    let pending = match of.pending() {
+        0 => String::new(),
+        n => format!("{n} pending, "),
+    };
+    let (ready, busy) = (around.ready, around.busy);
+    format!("{ready} ready, {starting} starting, {pending}{busy} busy{start}")
+}
+
+/// What those wait for that are not there yet, as far as there is something to say.
+fn on_their_way(of: &Situation) -> Vec<String> {
+    let told = of.on_their_way.iter().filter(|view| view.detail.is_some());
+    let mut lines: Vec<String> = told.map(|view| coming(view, of.now)).collect();
+    let more = lines.len().saturating_sub(MOST_TOLD);
+    lines.truncate(MOST_TOLD);
+    lines.extend((more > 0).then(|| format!("and {more} more")));
+    lines
 }
 
 fn mode(decision: &Decision, wall: &Wall) -> String {

@@ -16,6 +16,7 @@ use serde::Serialize;
 use crate::autoscale::{Ahead, Around, Bound, Clamp, Spec};
 use crate::decisions::Entry;
 use crate::guests::Visit;
+use crate::ports::{ReplicaState, ReplicaView};
 
 pub use wall::Wall;
 
@@ -46,6 +47,10 @@ pub struct Situation {
     pub unread: Vec<(String, String)>,
     /// When the schedule next asks for another number; `None` when it does not soon.
     pub hours_until: Option<Instant>,
+    /// What else a person should know of it, each a sentence.
+    pub remarks: Vec<String>,
+    /// Replicas that are not ready yet, oldest first.
+    pub on_their_way: Vec<ReplicaView>,
 }
 
 /// Why a revision has the replicas it has.
@@ -60,7 +65,8 @@ pub struct Explanation {
 /// One line of what is behind it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Detail {
-    /// What it is about: `measured`, `replicas`, `mode`, `decided`, `here`, `trouble` or `ahead`.
+    /// What it is about: `remarks`, `measured`, `replicas`, `mode`, `decided`, `here`, `trouble` or
+    /// `ahead`; `owner` where it is left alone.
     pub about: &'static str,
     /// What there is to say.
     pub text: String,
@@ -85,6 +91,12 @@ impl Situation {
 
     fn present(&self) -> u32 {
         self.around.ready.saturating_add(self.around.starting)
+    }
+
+    /// Replicas that have no machine yet.
+    fn pending(&self) -> u32 {
+        let pending = |view: &&ReplicaView| view.state == ReplicaState::Pending;
+        u32::try_from(self.on_their_way.iter().filter(pending).count()).unwrap_or(u32::MAX)
     }
 
     /// Until when something holds, if nothing else happens.

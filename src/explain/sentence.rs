@@ -1,10 +1,11 @@
 //! The sentence: what there is, what asks for it, what had the last word, and what comes next.
 
 use super::ahead::floor;
-use super::words::{lasting, replicas, visit};
+use super::words::{coming, lasting, replicas, visit};
 use super::{Situation, Wall};
 use crate::autoscale::{Bound, Decision, MetricReading, Short, Shortage};
 use crate::guests::Stage;
+use crate::ports::{ReplicaState, ReplicaView};
 
 pub(super) fn sentence(of: &Situation, wall: &Wall) -> String {
     let parts = if of.is_at_zero() && of.around.idle_since.is_some() {
@@ -51,6 +52,7 @@ fn reasons(of: &Situation, wall: &Wall) -> Vec<String> {
         held(of, decision, wall).filter(|_| kept.is_none() || decision.bound_by() != Bound::Busy),
         kept,
         trouble(of),
+        pending(of),
         next(of, decision, wall),
     ];
     parts.into_iter().flatten().collect()
@@ -142,6 +144,14 @@ fn trouble(of: &Situation) -> Option<String> {
     let last = of.entry.as_ref().and_then(|e| e.decision.clamps.last());
     let said = last.is_some_and(|clamp| clamp.by == Bound::NoData);
     outage.or_else(|| of.unread.first().filter(|_| !said).map(unread))
+}
+
+/// What the first waits for that has no machine yet.
+fn pending(of: &Situation) -> Option<String> {
+    let pending = |view: &&ReplicaView| view.state == ReplicaState::Pending;
+    let mut waiting = of.on_their_way.iter().filter(pending);
+    let first = waiting.find(|view| view.detail.is_some())?;
+    Some(coming(first, of.now))
 }
 
 /// Why a metric has no value.

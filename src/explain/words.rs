@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use crate::guests::{Stage, Visit};
+use crate::ports::ReplicaView;
 
 /// A number of replicas: "1 replica", "3 replicas".
 pub(super) fn replicas(n: u32) -> String {
@@ -62,6 +63,19 @@ pub(super) fn visit(visit: &Visit, now: Instant) -> String {
             format!("replica {replica} still works for a client that left {ago} ago ({name})")
         }
     }
+}
+
+/// A replica that is not ready yet, and what it waits for: "flowers-7d9f4-x2x pending for 34 s: no
+/// node has a free GPU".
+pub(super) fn coming(view: &ReplicaView, now: Instant) -> String {
+    let name = match &view.name {
+        Some(name) => name.to_string(),
+        None => format!("replica {}", view.id),
+    };
+    let length = lasting(now.saturating_duration_since(view.since));
+    let detail = view.detail.as_deref().map(|detail| format!(": {detail}"));
+    let detail = detail.unwrap_or_default();
+    format!("{name} {} for {length}{detail}", view.state.as_str())
 }
 
 #[cfg(test)]

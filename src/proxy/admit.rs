@@ -14,7 +14,8 @@ use super::headers::{self, Waited};
 use super::route::Routed;
 use super::upload::Upload;
 use super::wait::{Rebuff, Wait};
-use super::{Arrival, Client, Permit, Revision};
+use super::{Arrival, Client, Permit, Revision, now};
+use crate::admission::deadline;
 use crate::guests::Guest;
 
 /// A request on its way, whatever it waits for. On the heap, so that it is moved from step to step
@@ -31,8 +32,6 @@ pub(super) struct Errand {
     pub(super) guest: Guest,
     /// When it arrived.
     pub(super) arrived: Instant,
-    /// Replicas that could not be reached for it.
-    rebuffs: u32,
 }
 
 /// A request with a slot.
@@ -62,9 +61,6 @@ pub(super) enum Entry<'a> {
     Later(Pin<Box<dyn Future<Output = Result<Admitted, Refusal>> + Send + 'a>>),
 }
 
-/// Most replicas tried for one request.
-const MOST_REBUFFS: u32 = 3;
-
 /// Asks for a slot for a request that has just arrived.
 pub(super) fn admit(routed: Routed, client: &Client, now: Instant) -> Result<Entry<'_>, Refusal> {
     let Routed { revision, request } = routed;
@@ -87,12 +83,18 @@ pub(super) fn admit(routed: Routed, client: &Client, now: Instant) -> Result<Ent
         waited: Waited::default(),
         guest,
         arrived: now,
-        rebuffs: 0,
     });
     errand.enter(arrival, bytes, client, None)
 }
 
 impl Errand {
+    /// It has tried for longer than it may wait for a slot and then for a connection.
+    fn is_late(&self) -> bool {
+        let spec = &self.revision.spec;
+        let (now, warm_since) = (now(), self.revision.throttler.outlook().warm_since);
+        now > deadline(&spec.queue, self.arrived, warm_since, now) + spec.timeouts.connect
+    }
+
     /// Takes what the throttler had for it.
     fn enter(
         self: Box<Self>,
@@ -123,10 +125,9 @@ impl Admitted {
     /// The replica of this slot could not be reached.
     #[must_use]
     pub(super) fn rebuffed(self, cause: io::Error) -> Unreachable {
-        let Self { permit, mut errand } = self;
+        let Self { permit, errand } = self;
         let replica = permit.replica().id;
         let arrival = permit.rebuffed(errand.request.body().held_bytes());
-        errand.rebuffs += 1;
         errand.guest.waits();
         Unreachable {
             arrival,
@@ -137,8 +138,8 @@ impl Admitted {
     }
 }
 
-/// Asks for another slot for a request whose replica could not be reached. It keeps its place in
-/// the order of arrival.
+/// Asks for another slot for a request whose replica could not be reached, however many it has tried:
+/// each is tried once until it can be reached again. It keeps its place in the order of arrival.
 pub(super) fn admit_elsewhere(failed: Unreachable, client: &Client) -> Result<Entry<'_>, Refusal> {
     let Unreachable {
         mut arrival,
@@ -146,7 +147,7 @@ pub(super) fn admit_elsewhere(failed: Unreachable, client: &Client) -> Result<En
         replica,
         cause,
     } = failed;
-    if errand.rebuffs >= MOST_REBUFFS {
+    if errand.is_late() {
         let refusal = Refusal::ConnectFailed(cause);
         arrival.ends(refusal.fate());
         return Err(refusal);

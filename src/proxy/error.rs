@@ -94,7 +94,10 @@ impl Refusal {
             Self::BodyMalformed => (400, "body_malformed"),
             Self::QueueTimeout { .. } => (504, "queue_timeout"),
             Self::ColdStartTimeout { .. } => (504, "cold_start_timeout"),
-            Self::Outage(outage) => (503, outage.reason.as_str()),
+            Self::Outage(outage) => match outage.reason {
+                OutageReason::Removed => (404, outage.reason.as_str()),
+                reason => (503, reason.as_str()),
+            },
             Self::ConnectFailed(_) => (502, "connect_failed"),
             Self::UpstreamReset(_) => (502, "upstream_reset"),
             Self::UpstreamTimeout(_) => (504, "upstream_timeout"),
@@ -124,6 +127,8 @@ impl Refusal {
             Self::QueueFull { estimate, .. }
             | Self::QueueTimeout { estimate, .. }
             | Self::ColdStartTimeout { estimate, .. } => Some(estimate.unwrap_or_default()),
+            // What its owner has ended does not come back by waiting.
+            Self::Outage(outage) if outage.reason.shuts_out() => None,
             Self::Outage(outage) => match outage.next_attempt {
                 Some(at) => Some(at.saturating_duration_since(now)),
                 None => (outage.reason == OutageReason::Draining).then_some(Duration::ZERO),

@@ -2,13 +2,16 @@
 
 use std::sync::Arc;
 
-use http::header::HOST;
+use http::header::{HOST, HeaderName};
 use http::uri::Authority;
-use http::{Method, Request};
+use http::{HeaderMap, Method, Request};
 use hyper::body::Incoming;
 
 use super::error::Refusal;
 use super::{Registry, Revision};
+
+static ISVC_NAME: HeaderName = HeaderName::from_static("kserve-isvc-name");
+static ISVC_NAMESPACE: HeaderName = HeaderName::from_static("kserve-isvc-namespace");
 
 /// A request with its revision.
 #[derive(Debug)]
@@ -20,7 +23,7 @@ pub(super) struct Routed {
 }
 
 /// Finds the revision: the only one there is takes everything; of several, the one of the exact
-/// host, then the one of the model in the path.
+/// host, then the one that `KServe`'s routes name, then the one of the model in the path.
 pub(super) fn route(registry: &Registry, request: Request<Incoming>) -> Result<Routed, Refusal> {
     // A tunnel has no path to be routed by, and we make none.
     let tunnel = request.method() == Method::CONNECT;
@@ -28,6 +31,7 @@ pub(super) fn route(registry: &Registry, request: Request<Incoming>) -> Result<R
     let found = lone.or_else(|| {
         host(&request)
             .and_then(|host| by_host(registry, host))
+            .or_else(|| by_headers(registry, request.headers()))
             .or_else(|| by_model(registry, model(request.uri().path())?))
     });
     match found {
@@ -69,6 +73,13 @@ fn by_host(registry: &Registry, host: &str) -> Option<Arc<Revision>> {
         return registry.by_host(&host.to_ascii_lowercase());
     }
     registry.by_host(host)
+}
+
+/// What `KServe` has an `HTTPRoute` add, whatever the host is: both, or they say nothing.
+fn by_headers(registry: &Registry, headers: &HeaderMap) -> Option<Arc<Revision>> {
+    let word = |name: &HeaderName| headers.get(name)?.to_str().ok();
+    let (name, namespace) = (word(&ISVC_NAME)?, word(&ISVC_NAMESPACE)?);
+    registry.by_host(&format!("{name}.{namespace}").to_ascii_lowercase())
 }
 
 /// The model in `/v1/models/M…` or `/v2/models/M…`: the segment, as it stands.

@@ -37,6 +37,7 @@ enum Event {
     Due,
 }
 
+/// The replica that could not be reached before the wait, and why.
 pub(super) type Rebuff = Option<(crate::revision::ReplicaId, io::Error)>;
 
 impl Wait {
@@ -56,7 +57,7 @@ impl Wait {
                 since: self.errand.arrived,
                 outcome: WaitOutcome::Cancelled,
             };
-            let turn = self.turn(client, rebuff, now()).await;
+            let turn = self.turn(client, rebuff).await;
             tab.outcome = match &turn {
                 Ok(_) => WaitOutcome::Admitted,
                 Err(Refusal::ClientClosed) => WaitOutcome::Cancelled,
@@ -73,13 +74,8 @@ impl Wait {
         }
     }
 
-    async fn turn(
-        &mut self,
-        client: &Client,
-        mut rebuff: Rebuff,
-        began: Instant,
-    ) -> Result<Permit, Refusal> {
-        let mut timer = pin!(sleep_until(self.deadline(&rebuff, began).into()));
+    async fn turn(&mut self, client: &Client, rebuff: Rebuff) -> Result<Permit, Refusal> {
+        let mut timer = pin!(sleep_until(self.deadline().into()));
         let mut hang_up = pin!(client.hung_up());
         let mut reading = true;
         loop {
@@ -99,14 +95,9 @@ impl Wait {
                 Event::Body(Err(Cut::Malformed(_))) => return Err(Refusal::BodyMalformed),
                 Event::Body(Err(_)) | Event::HangUp => return Err(Refusal::ClientClosed),
                 Event::Due => {
-                    if let Some((replica, cause)) = rebuff.take()
-                        && self.errand.revision.throttler.lists(replica)
-                    {
-                        return Err(Refusal::ConnectFailed(cause));
-                    }
-                    let deadline = self.deadline(&None, began);
+                    let deadline = self.deadline();
                     if deadline <= now() {
-                        return Err(self.waited_too_long());
+                        return Err(self.waited_too_long(rebuff));
                     }
                     timer.as_mut().reset(deadline.into());
                 }
@@ -147,17 +138,21 @@ impl Wait {
     }
 
     /// When the wait ends at the latest, as things stand.
-    fn deadline(&self, rebuff: &Rebuff, began: Instant) -> Instant {
+    fn deadline(&self) -> Instant {
         let revision = &self.errand.revision;
-        if rebuff.is_some() {
-            return began + revision.spec.timeouts.connect;
-        }
         let warm_since = revision.throttler.outlook().warm_since;
         deadline(&revision.spec.queue, self.errand.arrived, warm_since, now())
     }
 
-    fn waited_too_long(&self) -> Refusal {
-        let outlook = self.errand.revision.throttler.outlook();
+    fn waited_too_long(&self, rebuff: Rebuff) -> Refusal {
+        let throttler = &self.errand.revision.throttler;
+        if let Some((replica, cause)) = rebuff
+            && throttler.lists(replica)
+            && throttler.read().serving == 0
+        {
+            return Refusal::ConnectFailed(cause);
+        }
+        let outlook = throttler.outlook();
         let queue = &self.errand.revision.spec.queue;
         match outlook.warm_since {
             Some(_) => Refusal::QueueTimeout {

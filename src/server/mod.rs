@@ -4,6 +4,8 @@
 //! what comes. Ends when told to, after the exchanges in flight have ended.
 
 mod stream;
+#[cfg(test)]
+mod tests;
 
 use std::convert::Infallible;
 use std::io;
@@ -13,6 +15,7 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
 
 use http::Request;
+use http::header::{CONNECTION, HeaderValue};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -39,6 +42,8 @@ pub struct Server<D> {
     proxy: Arc<Proxy<D>>,
     connections: Arc<Semaphore>,
     tasks: TaskTracker,
+    /// Every answer is the last on its connection.
+    winding_down: Arc<AtomicBool>,
     drain: CancellationToken,
 }
 
@@ -48,6 +53,7 @@ impl<D> Clone for Server<D> {
             proxy: Arc::clone(&self.proxy),
             connections: Arc::clone(&self.connections),
             tasks: self.tasks.clone(),
+            winding_down: Arc::clone(&self.winding_down),
             drain: self.drain.clone(),
         }
     }
@@ -60,6 +66,7 @@ impl<D: Dial> Server<D> {
             proxy,
             connections: Arc::new(Semaphore::new(connections)),
             tasks: TaskTracker::new(),
+            winding_down: Arc::default(),
             drain: CancellationToken::new(),
         }
     }
@@ -115,11 +122,16 @@ impl<D: Dial> Server<D> {
         I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         let (proxy, client) = (&self.proxy, &client);
+        let winding_down = &*self.winding_down;
         let (begun, answering) = (&Notify::new(), &AtomicBool::new(false));
         let service = service_fn(move |request: Request<Incoming>| async move {
             answering.store(true, Relaxed);
             begun.notify_waiters();
-            let response = proxy.serve(client, request).await;
+            let mut response = proxy.serve(client, request).await;
+            if winding_down.load(Relaxed) {
+                let close = HeaderValue::from_static("close");
+                response.headers_mut().insert(CONNECTION, close);
+            }
             answering.store(false, Relaxed);
             Ok::<_, Infallible>(response)
         });
@@ -153,6 +165,12 @@ impl<D: Dial> Server<D> {
         if let Err(error) = ended {
             tracing::trace!(%error, "a client connection broke off");
         }
+    }
+
+    /// From now on every answer is the last on its connection, so that clients connect anew, elsewhere
+    /// once they have learned to. Accepts and serves as before: who has not learned it yet is answered.
+    pub fn wind_down(&self) {
+        self.winding_down.store(true, Relaxed);
     }
 
     /// Stops accepting and ends kept connections; resolves when every exchange has ended.
@@ -195,67 +213,4 @@ pub fn listen(address: SocketAddr) -> io::Result<TcpListener> {
 async fn back_off(error: &io::Error) {
     tracing::warn!(%error, "could not accept a connection");
     tokio::time::sleep(Duration::from_millis(50)).await;
-}
-
-#[cfg(test)]
-mod tests {
-    use std::io::{Read, Write};
-    use std::net::TcpStream;
-
-    use super::*;
-    use crate::proxy::{Registry, TcpDial};
-
-    /// A server without revisions that accepts.
-    fn listening() -> (Server<TcpDial>, SocketAddr) {
-        let listener = listen(([127, 0, 0, 1], 0).into()).expect("a free port");
-        let address = listener.local_addr().expect("it is bound");
-        let registry = Arc::new(Registry::default());
-        let server = Server::new(Arc::new(Proxy::new(registry, TcpDial)), 16);
-        let accepting = server.clone();
-        tokio::spawn(async move { accepting.accept(listener).await });
-        (server, address)
-    }
-
-    #[tokio::test]
-    async fn who_has_connected_before_the_drain_is_answered() {
-        let (server, address) = listening();
-        tokio::task::yield_now().await;
-        // Without giving the server a chance to see them.
-        let clients: Vec<_> = (0..4)
-            .map(|_| {
-                let mut client = TcpStream::connect(address).expect("the kernel takes it");
-                let request = b"GET / HTTP/1.1\r\nhost: a\r\n\r\n";
-                client.write_all(request).expect("sent");
-                client
-            })
-            .collect();
-
-        server.drained().await;
-
-        for mut client in clients {
-            let mut answer = String::new();
-            client.read_to_string(&mut answer).expect("a whole answer");
-            assert!(answer.starts_with("HTTP/1.1 404 "), "{answer}");
-        }
-        TcpStream::connect(address).expect_err("nobody is let in any more");
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_client_that_does_not_send_the_rest_is_waited_for_only_so_long() {
-        use tokio::io::{AsyncReadExt, AsyncWriteExt};
-        let (server, address) = listening();
-        let client = tokio::net::TcpStream::connect(address).await;
-        let mut client = client.expect("it listens");
-        let request = b"POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 100000\r\n\r\nsome";
-        client.write_all(request).await.expect("sent");
-        let mut answer = String::new();
-        client
-            .read_to_string(&mut answer)
-            .await
-            .expect("a whole answer");
-        assert!(answer.starts_with("HTTP/1.1 404 "), "{answer}");
-
-        let drained = tokio::time::timeout(Duration::from_secs(3), server.drained());
-        drained.await.expect("it is let go");
-    }
 }

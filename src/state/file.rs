@@ -1,43 +1,21 @@
 //! The file itself: read once, written whole and put in its place in one step, and set aside when
 //! it is not ours to understand.
 
-use std::collections::BTreeMap;
 use std::fs::{self, DirBuilder, OpenOptions};
 use std::io::{self, ErrorKind, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use serde::{Deserialize, Serialize};
-
-use super::page::Page;
-
-/// What the file says it is.
-const KIND: &str = "holdgate-state";
-
-/// Grows when what is written means something else.
-const VERSION: u32 = 1;
+use super::shelf::Shelf;
+use super::written::{self, Pages, understood};
 
 /// A larger file is not one of ours.
 const LARGEST: u64 = 64 << 20;
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct File {
     path: PathBuf,
-}
-
-#[derive(Deserialize)]
-struct Head {
-    kind: String,
-    version: u32,
-}
-
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Written {
-    kind: String,
-    version: u32,
-    revisions: BTreeMap<String, Page>,
 }
 
 impl File {
@@ -50,18 +28,18 @@ impl File {
     }
 
     /// What it says; nothing if it is not there. One that cannot be understood gets another name.
-    pub(super) fn read(&self, now: SystemTime) -> BTreeMap<String, Page> {
+    pub(super) fn read(&self, now: SystemTime) -> Pages {
         let file = self.path.display();
         match self.text() {
             Ok(text) => understood(&text).unwrap_or_else(|why| {
                 let aside = self.set_aside(now);
                 tracing::warn!(%file, why, aside, "what was remembered cannot be understood");
-                BTreeMap::new()
+                Pages::new()
             }),
-            Err(error) if error.kind() == ErrorKind::NotFound => BTreeMap::new(),
+            Err(error) if error.kind() == ErrorKind::NotFound => Pages::new(),
             Err(error) => {
                 tracing::warn!(%file, %error, "what was remembered cannot be read");
-                BTreeMap::new()
+                Pages::new()
             }
         }
     }
@@ -86,7 +64,7 @@ impl File {
 
     /// Writes it whole under another name first. Not flushed to the disk: it is the end of a
     /// process that it has to survive, and after the end of the machine it would be too old.
-    pub(super) fn write(&self, revisions: &BTreeMap<String, Page>) -> io::Result<()> {
+    fn write_whole(&self, pages: &Pages) -> io::Result<()> {
         if let Some(dir) = self.path.parent() {
             let mut builder = DirBuilder::new();
             builder.recursive(true).mode(0o700).create(dir)?;
@@ -95,24 +73,28 @@ impl File {
         new.push(".new");
         let mut options = OpenOptions::new();
         options.write(true).create(true).truncate(true).mode(0o600);
-        let text = serde_json::to_vec(&Written {
-            kind: KIND.to_owned(),
-            version: VERSION,
-            revisions: revisions.clone(),
-        })?;
-        options.open(&new)?.write_all(&text)?;
+        let text = written::text(pages)?;
+        options.open(&new)?.write_all(text.as_bytes())?;
         fs::rename(new, &self.path)
     }
 }
 
-fn understood(text: &[u8]) -> Result<BTreeMap<String, Page>, String> {
-    let head: Head = serde_json::from_slice(text).map_err(|error| error.to_string())?;
-    if head.kind != KIND || head.version != VERSION {
-        return Err(format!("it is {} {}", head.kind, head.version));
+impl Shelf for File {
+    const PACE: Duration = Duration::ZERO;
+
+    fn name(&self) -> String {
+        self.path.display().to_string()
     }
-    let written: Written = serde_json::from_slice(text).map_err(|error| error.to_string())?;
-    let is_sound = written.revisions.values().all(Page::is_sound);
-    is_sound
-        .then_some(written.revisions)
-        .ok_or_else(|| "it holds what cannot have been measured".to_owned())
+
+    /// Nobody else writes to it.
+    async fn found(&mut self) -> Pages {
+        std::future::pending().await
+    }
+
+    async fn write(&mut self, pages: Pages) -> Result<(), String> {
+        let file = self.clone();
+        let written = tokio::task::spawn_blocking(move || file.write_whole(&pages)).await;
+        let written = written.unwrap_or_else(|error| Err(io::Error::other(error)));
+        written.map_err(|error| error.to_string())
+    }
 }

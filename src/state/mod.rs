@@ -1,13 +1,15 @@
 //! What outlives a restart: keeps what every revision's steering remembers in one small file per
-//! gate, and gives it back at the next start. Decides when it is written: at once when a number
-//! changes or panic begins, else rarely. What is remembered is decided in
+//! gate, or in a `ConfigMap` where the gates of a cluster follow each other, and gives it back at the
+//! next start. Decides when it is written: at once when a number changes or panic begins, else rarely. What is remembered is decided in
 //! [`autoscale`](crate::autoscale).
 
+#[cfg(feature = "kubernetes")]
+mod config_map;
 mod file;
 mod page;
+mod shelf;
+mod written;
 
-use std::collections::BTreeMap;
-use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -21,6 +23,8 @@ use tokio_util::sync::CancellationToken;
 
 use self::file::File;
 use self::page::Page;
+use self::shelf::Shelf;
+use self::written::Pages;
 use crate::autoscale::Memory;
 use crate::ports::World;
 use crate::revision::RevisionId;
@@ -92,7 +96,29 @@ impl Keeper {
     pub fn open(place: &Place, listen: SocketAddr) -> Option<Self> {
         let file = place.file(listen)?;
         tracing::debug!(file = %file.path().display(), "remembers what it has learned");
-        let mut pages = file.read(wall());
+        let pages = file.read(wall());
+        Some(Self::begin(pages, file))
+    }
+
+    /// Reads what the gateway before this one left in the `ConfigMap` `holdgate-state` of a namespace, and
+    /// writes down from now on while this one steers; a gateway that comes to steer reads again. Waits
+    /// for the API server no longer than one call may take: where it is away, there is nothing to read
+    /// yet.
+    #[cfg(feature = "kubernetes")]
+    pub async fn in_cluster(
+        client: kube::Client,
+        namespace: &str,
+        tenure: watch::Receiver<crate::backend::kubernetes::Tenure>,
+    ) -> Self {
+        let mut map = config_map::Map::new(client, namespace, tenure);
+        let pages = map.open().await.unwrap_or_else(|error| {
+            tracing::warn!(%error, "what was remembered cannot be read");
+            Pages::new()
+        });
+        Self::begin(pages, map)
+    }
+
+    fn begin(mut pages: Pages, shelf: impl Shelf) -> Self {
         pages.retain(|_, page| page.age(wall()) < STRANGERS);
         let notebook = Notebook(Arc::new(Shared {
             pages: Mutex::new(pages),
@@ -100,12 +126,12 @@ impl Keeper {
             urgent: Notify::new(),
         }));
         let end = CancellationToken::new();
-        let task = tokio::spawn(write_on(notebook.clone(), file, end.clone()));
-        Some(Self {
+        let task = tokio::spawn(write_on(notebook.clone(), shelf, end.clone()));
+        Self {
             notebook,
             end,
             task,
-        })
+        }
     }
 
     /// Where revisions note what they remember.
@@ -129,7 +155,7 @@ pub struct Notebook(Arc<Shared>);
 
 #[derive(Debug)]
 struct Shared {
-    pages: Mutex<BTreeMap<String, Page>>,
+    pages: Mutex<Pages>,
     /// Something is to be written when there is time.
     changed: Notify,
     /// Something is to be written now.
@@ -184,49 +210,45 @@ impl Notebook {
     }
 }
 
-async fn write_on(notebook: Notebook, file: File, end: CancellationToken) {
-    let mut writer = Writer {
-        file: Arc::new(file),
-        failing: false,
-    };
+async fn write_on<S: Shelf>(notebook: Notebook, mut shelf: S, end: CancellationToken) {
+    let mut failing = false;
     let mut next = Instant::now() + WRITE_EVERY;
+    let mut soonest = Instant::now();
     loop {
         let rarely = async {
             notebook.0.changed.notified().await;
             sleep_until(next).await;
         };
+        let soon = async {
+            notebook.0.urgent.notified().await;
+            sleep_until(soonest).await;
+        };
         let ends = tokio::select! {
             () = end.cancelled() => true,
-            () = notebook.0.urgent.notified() => false,
+            () = soon => false,
             () = rarely => false,
+            pages = shelf.found() => {
+                // What runs here goes on from what it knows, and notes it again within seconds.
+                notebook.0.pages.lock().extend(pages);
+                notebook.0.urgent.notify_one();
+                continue;
+            }
         };
         let pages = notebook.0.pages.lock().clone();
-        writer.write(pages).await;
+        let written = shelf.write(pages).await;
+        if let Err(error) = &written
+            && !failing
+        {
+            // Said once, until it could be again.
+            let place = shelf.name();
+            tracing::warn!(%place, %error, "what is remembered cannot be written, a restart will forget it");
+        }
+        failing = written.is_err();
         next = Instant::now() + WRITE_EVERY;
+        soonest = Instant::now() + S::PACE;
         if ends {
             return;
         }
-    }
-}
-
-struct Writer {
-    file: Arc<File>,
-    failing: bool,
-}
-
-impl Writer {
-    /// That it cannot be written is said once, until it could be again.
-    async fn write(&mut self, pages: BTreeMap<String, Page>) {
-        let file = Arc::clone(&self.file);
-        let written = tokio::task::spawn_blocking(move || file.write(&pages)).await;
-        let written = written.unwrap_or_else(|error| Err(io::Error::other(error)));
-        if let Err(error) = &written
-            && !self.failing
-        {
-            let file = self.file.path().display();
-            tracing::warn!(%file, %error, "what is remembered cannot be written, a restart will forget it");
-        }
-        self.failing = written.is_err();
     }
 }
 

@@ -1,6 +1,7 @@
 //! What is found again, and what becomes of a file that is not ours.
 
 use std::fs;
+use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 

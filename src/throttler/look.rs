@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Outlook, Replica, Sample, Throttler, now};
+use super::{Kept, Outlook, Replica, Sample, Throttler, now};
 use crate::admission::Reading;
 use crate::admission::meter::Report;
 
@@ -14,7 +14,7 @@ const NOTHING: Report = Report {
     requests: 0,
 };
 
-impl<C: Default> Throttler<C> {
+impl<C: Kept> Throttler<C> {
     /// What was measured since the last sample; the next one begins here.
     pub fn sample(&self) -> Sample {
         let mut state = self.state.lock();

@@ -11,11 +11,14 @@ mod notes;
 mod occupancy;
 mod permit;
 mod place;
+mod replica;
 mod state;
 #[cfg(all(test, not(model_check)))]
 mod tests;
 #[cfg(all(test, not(model_check)))]
 mod tests_idle;
+#[cfg(all(test, not(model_check)))]
+mod tests_leaving;
 #[cfg(test)]
 mod tests_support;
 
@@ -30,7 +33,7 @@ use crate::admission::meter::Report;
 use crate::admission::{Admission, Left, Seat, Ticket, Verdict};
 use crate::guests::Guests;
 use crate::ports::{Outage, World};
-use crate::revision::{ContainerConcurrency, Endpoint, QueueLimits, ReplicaId};
+use crate::revision::{ContainerConcurrency, QueueLimits, ReplicaId};
 use crate::sync::{Mutex, now};
 use crate::trace::{Event, Fate, Tape};
 
@@ -39,21 +42,11 @@ use state::{State, Turn};
 
 pub use permit::Permit;
 pub use place::Place;
-
-/// A replica as a permit's holder sees it.
-#[derive(Debug)]
-pub struct Replica<C> {
-    /// Which one.
-    pub id: ReplicaId,
-    /// Where it listens.
-    pub endpoint: Endpoint,
-    /// What the data path keeps for it: its connections.
-    pub connections: C,
-}
+pub use replica::{Kept, Replica};
 
 /// What becomes of an arriving request.
 #[derive(Debug)]
-pub enum Arrival<C: Default> {
+pub enum Arrival<C: Kept> {
     /// It has a slot.
     Admitted(Permit<C>),
     /// It has a place in line.
@@ -64,7 +57,7 @@ pub enum Arrival<C: Default> {
     Outage(Arc<Outage>),
 }
 
-impl<C: Default> Arrival<C> {
+impl<C: Kept> Arrival<C> {
     /// How the request will have ended, should what it was given be dropped.
     pub fn ends(&mut self, fate: Fate) {
         match self {
@@ -110,7 +103,7 @@ pub struct Sample {
     pub busy: u32,
 }
 
-impl<C: Default> Throttler<C> {
+impl<C: Kept> Throttler<C> {
     /// No replicas, nobody waiting.
     #[must_use]
     pub fn new(limit: ContainerConcurrency, bounds: QueueLimits) -> Arc<Self> {
@@ -194,12 +187,14 @@ impl<C: Default> Throttler<C> {
             Some(_) => Vec::new(),
             None => state.replicas_of(world),
         };
+        state.note_leaving(world, now);
         state.note_replicas(&replicas, now);
         let grants = state.admission.set_replicas(&replicas);
         state.note_warmth(now);
         let mut wakers = state.grant(grants, now);
         let outage = state.closed.clone().or_else(|| world.outage.clone());
-        state.outage = outage.filter(|_| state.admission.serving() == 0);
+        let nobody_serves = state.admission.serving() == 0;
+        state.outage = outage.filter(|outage| nobody_serves || outage.reason.shuts_out());
         if let Some(outage) = state.outage.clone() {
             wakers.extend(state.dismiss(&outage, now));
         }

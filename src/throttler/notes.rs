@@ -5,10 +5,10 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::state::State;
-use super::{Replica, Sample, Throttler};
+use super::{Kept, Replica, Sample, Throttler};
 use crate::admission::meter::Report;
 use crate::admission::{Seat, Ticket, Verdict};
-use crate::ports::Outage;
+use crate::ports::{Outage, ReplicaState, World};
 use crate::revision::ReplicaId;
 use crate::trace::{Event, Fate, Reason, Step, Tape};
 
@@ -20,7 +20,7 @@ impl<C> Throttler<C> {
     }
 }
 
-impl<C: Default> State<C> {
+impl<C: Kept> State<C> {
     pub(super) fn note_arrival(&self, verdict: Verdict, announced: u64, now: Instant) {
         self.tape.note(now, || match verdict {
             Verdict::Admitted(ticket, seat) => Event::Admitted {
@@ -61,6 +61,27 @@ impl<C: Default> State<C> {
     pub(super) fn note_step(&self, replica: ReplicaId, step: Step, now: Instant) {
         let id = replica.0;
         self.tape.note(now, || Event::Replica { id, step });
+    }
+
+    /// Which of those that were there are going away, and are told so.
+    pub(super) fn note_leaving(&mut self, world: &World, now: Instant) {
+        if self.closed.is_some() {
+            return;
+        }
+        let state = |id| {
+            let mut views = world.replicas.iter();
+            views.find(|view| view.id == id).map(|view| view.state)
+        };
+        for replica in self.admission.every_kept() {
+            let serves = state(replica.id) == Some(ReplicaState::Ready);
+            replica.connections.leaves(!serves);
+        }
+        let drains = |id| state(id).is_none_or(|state| state == ReplicaState::Draining);
+        let changed = self.admission.set_draining(drains);
+        for (replica, drains) in changed.into_iter().filter(|(id, _)| state(*id).is_some()) {
+            let step = if drains { Step::Retired } else { Step::Listed };
+            self.note_step(replica, step, now);
+        }
     }
 
     /// Who is there that was not, and the other way round.

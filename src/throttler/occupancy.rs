@@ -5,12 +5,12 @@ use std::time::Instant;
 
 use tokio::sync::watch;
 
-use super::{Guard, Throttler, now, wake};
+use super::{Guard, Kept, Throttler, now, wake};
 use crate::ports::Occupancy;
 use crate::revision::ReplicaId;
 use crate::trace::Step;
 
-impl<C: Default> Throttler<C> {
+impl<C: Kept> Throttler<C> {
     /// A replica did not answer within any budget: it takes nothing more, and its backend is told.
     pub fn report_stuck(&self, replica: ReplicaId) {
         let now = now();
@@ -39,7 +39,7 @@ impl<C: Default> Throttler<C> {
     }
 }
 
-impl<C: Default + Send + Sync + 'static> Occupancy for Throttler<C> {
+impl<C: Kept + Send + Sync + 'static> Occupancy for Throttler<C> {
     fn retire(&self, count: usize) -> Vec<ReplicaId> {
         let now = now();
         let mut state = self.state.lock();
@@ -86,6 +86,10 @@ impl<C: Default + Send + Sync + 'static> Occupancy for Throttler<C> {
 
     fn stuck(&self) -> Vec<ReplicaId> {
         std::mem::take(&mut self.state.lock().stuck)
+    }
+
+    fn suspects(&self) -> Vec<ReplicaId> {
+        self.state.lock().admission.suspects().collect()
     }
 
     fn is_vacant(&self, replica: ReplicaId) -> bool {

@@ -5,13 +5,13 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::notes::over;
-use super::{Arrival, Replica, Throttler, now};
+use super::{Arrival, Kept, Replica, Throttler, now};
 use crate::admission::{Seat, Ticket, Verdict};
 use crate::trace::{Event, Fate};
 
 /// The right to occupy one slot at one replica. Dropping it gives the slot to whoever is next.
 /// Not `Clone`: two holders would both believe the slot is theirs.
-pub struct Permit<C: Default> {
+pub struct Permit<C: Kept> {
     throttler: Arc<Throttler<C>>,
     replica: Arc<Replica<C>>,
     ticket: Ticket,
@@ -33,7 +33,7 @@ enum Held {
     Returned,
 }
 
-impl<C: Default> Permit<C> {
+impl<C: Kept> Permit<C> {
     pub(super) fn new(
         throttler: Arc<Throttler<C>>,
         replica: Arc<Replica<C>>,
@@ -94,7 +94,7 @@ impl<C: Default> Permit<C> {
         let now = now();
         self.held = Held::Returned;
         let mut state = self.throttler.state.lock();
-        let (verdict, vacated) = state.admission.rebuff(self.ticket, self.seat, bytes, now);
+        let verdict = state.admission.rebuff(self.ticket, self.seat, bytes, now);
         let ticket = self.ticket.number();
         state.tape.note(now, || Event::Rebuffed { ticket });
         state.note_warmth(now);
@@ -109,9 +109,7 @@ impl<C: Default> Permit<C> {
             Verdict::Refused => unreachable!("a request that was accepted is not refused"),
         };
         drop(state);
-        if vacated {
-            self.throttler.stir();
-        }
+        self.throttler.stir();
         arrival
     }
 
@@ -122,7 +120,7 @@ impl<C: Default> Permit<C> {
     }
 }
 
-impl<C: Default> Drop for Permit<C> {
+impl<C: Kept> Drop for Permit<C> {
     fn drop(&mut self) {
         match self.held {
             Held::Used => {
@@ -142,7 +140,7 @@ impl<C: Default> Drop for Permit<C> {
     }
 }
 
-impl<C: Default> fmt::Debug for Permit<C> {
+impl<C: Kept> fmt::Debug for Permit<C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Permit({})", self.replica.id)
     }

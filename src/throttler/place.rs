@@ -5,7 +5,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use super::{Permit, Throttler, Turn, now};
+use super::{Kept, Permit, Throttler, Turn, now};
 use crate::admission::Ticket;
 use crate::ports::Outage;
 use crate::trace::{Event, Fate};
@@ -13,14 +13,14 @@ use crate::trace::{Event, Fate};
 /// A place in line. Resolves when it is this request's turn, or when no replica can come. Dropping
 /// it leaves the line at once; a slot granted but not picked up goes to the next.
 #[must_use = "a place that is dropped is given up"]
-pub struct Place<C: Default> {
+pub struct Place<C: Kept> {
     throttler: Arc<Throttler<C>>,
     ticket: Ticket,
     left: bool,
     fate: Fate,
 }
 
-impl<C: Default> Place<C> {
+impl<C: Kept> Place<C> {
     pub(super) fn new(throttler: Arc<Throttler<C>>, ticket: Ticket) -> Self {
         Self {
             throttler,
@@ -54,7 +54,7 @@ impl<C: Default> Place<C> {
     }
 }
 
-impl<C: Default> Future for Place<C> {
+impl<C: Kept> Future for Place<C> {
     type Output = Result<Permit<C>, Arc<Outage>>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
@@ -91,7 +91,7 @@ impl<C: Default> Future for Place<C> {
     }
 }
 
-impl<C: Default> Drop for Place<C> {
+impl<C: Kept> Drop for Place<C> {
     fn drop(&mut self) {
         if self.left {
             return;
@@ -114,7 +114,7 @@ impl<C: Default> Drop for Place<C> {
     }
 }
 
-impl<C: Default> fmt::Debug for Place<C> {
+impl<C: Kept> fmt::Debug for Place<C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Place({:?})", self.ticket)
     }

@@ -6,7 +6,7 @@ use std::task::Waker;
 use std::time::{Duration, Instant};
 
 use super::notes::refused;
-use super::{Replica, Sample};
+use super::{Kept, Replica, Sample};
 use crate::admission::meter::Report;
 use crate::admission::{Admission, Grant, Seat, Ticket, warm_since};
 use crate::ports::{Outage, ReplicaState, ReplicaView, World};
@@ -43,7 +43,7 @@ pub(super) enum Turn {
     Dismissed(Arc<Outage>),
 }
 
-impl<C: Default> State<C> {
+impl<C: Kept> State<C> {
     pub(super) fn replica(&self, seat: Seat) -> Arc<Replica<C>> {
         Arc::clone(
             self.admission

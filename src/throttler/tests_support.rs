@@ -7,15 +7,18 @@ use super::Throttler;
 use crate::ports::{ReplicaState, ReplicaView, World};
 use crate::revision::{ContainerConcurrency, Endpoint, QueueLimits, ReplicaId};
 
-pub(super) fn throttler(limit: u32) -> Arc<Throttler<()>> {
-    let bounds = QueueLimits {
+pub(super) const fn bounds() -> QueueLimits {
+    QueueLimits {
         max_requests: 100,
         max_bytes: 1000,
         timeout: Duration::from_secs(60),
         cold_timeout: Duration::from_secs(600),
         read_ahead: 1000,
-    };
-    Throttler::new(ContainerConcurrency::new(limit), bounds)
+    }
+}
+
+pub(super) fn throttler(limit: u32) -> Arc<Throttler<()>> {
+    Throttler::new(ContainerConcurrency::new(limit), bounds())
 }
 
 /// A world in which these replicas are ready.

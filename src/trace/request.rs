@@ -101,10 +101,14 @@ pub enum Reason {
     BodyTooLarge,
     /// Its body was none.
     BodyMalformed,
+    /// The revision's owner wanted none.
+    Stopped,
+    /// The revision was gone.
+    NoRoute,
 }
 
 impl Reason {
-    const WORDS: [(&'static str, Self); 10] = [
+    const WORDS: [(&'static str, Self); 12] = [
         ("queue_full", Self::QueueFull),
         ("queue_timeout", Self::QueueTimeout),
         ("cold_start_timeout", Self::ColdStartTimeout),
@@ -115,6 +119,8 @@ impl Reason {
         ("upstream_timeout", Self::UpstreamTimeout),
         ("body_too_large", Self::BodyTooLarge),
         ("body_malformed", Self::BodyMalformed),
+        ("stopped", Self::Stopped),
+        ("no_route", Self::NoRoute),
     ];
 
     /// By its word in refusals and metrics.

@@ -5,6 +5,7 @@ mod clock;
 mod explain;
 mod gate;
 mod guides;
+mod pods;
 mod process;
 mod scenes;
 mod simulate;

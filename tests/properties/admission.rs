@@ -15,6 +15,7 @@ fn event() -> impl Strategy<Value = Event> {
         1 => any::<usize>().prop_map(Event::Rebuff),
         1 => (0..5u64).prop_map(Event::Restore),
         2 => any::<u8>().prop_map(Event::Present),
+        1 => any::<u8>().prop_map(Event::Drain),
         1 => (0..3usize).prop_map(Event::Retire),
         1 => (0..5u64).prop_map(Event::RetireOne),
         1 => (0..5u64).prop_map(Event::RetireIdle),

@@ -19,6 +19,8 @@ pub(crate) enum Event {
     Rebuff(usize),
     Restore(u64),
     Present(u8),
+    /// These of those that are there are going away, the others are not.
+    Drain(u8),
     Retire(usize),
     RetireOne(u64),
     RetireIdle(u64),
@@ -120,7 +122,9 @@ impl Ledger {
 
     fn is_retired(&self, replica: ReplicaId) -> bool {
         let replicas = self.admission.read().replicas;
-        replicas.iter().any(|s| s.id == replica && s.retired)
+        replicas
+            .iter()
+            .any(|s| s.id == replica && (s.retired || s.draining))
     }
 
     fn left(&mut self, replica: ReplicaId, was_retired: bool, left: Left) {
@@ -171,11 +175,7 @@ impl Ledger {
             self.running.push((ticket, seat, abandoned));
             return;
         }
-        let retired = self.is_retired(seat.replica);
-        let (verdict, vacated) = self.admission.rebuff(ticket, seat, 3, self.now);
-        let want = self.is_vacated(seat.replica, retired);
-        assert_eq!(vacated, want, "it is told who may end");
-        match verdict {
+        match self.admission.rebuff(ticket, seat, 3, self.now) {
             Verdict::Admitted(ticket, seat) => {
                 assert!(self.waiting.is_empty(), "a free slot beside a line");
                 self.seated(ticket, seat);
@@ -237,6 +237,14 @@ impl Ledger {
                 let grants = self.admission.set_replicas(&present);
                 self.granted(grants);
             }
+            Event::Drain(mask) => {
+                let drains = |id: ReplicaId| mask & (1 << id.0) != 0;
+                self.admission.set_draining(drains);
+                let there = self.admission.read().replicas.into_iter();
+                let there: Vec<_> = there.filter(|s| s.present).map(|s| (s.id, ())).collect();
+                let grants = self.admission.set_replicas(&there);
+                self.granted(grants);
+            }
             Event::Retire(count) => self.retire(count),
             Event::RetireOne(id) => self.admission.retire_one(ReplicaId(id)),
             Event::RetireIdle(id) => self.retire_idle(ReplicaId(id)),
@@ -262,10 +270,7 @@ impl Ledger {
     fn retire(&mut self, count: usize) {
         let idle = |ledger: &Self| {
             let reading = ledger.admission.read();
-            let idle = reading
-                .replicas
-                .into_iter()
-                .filter(|s| s.present && !s.retired);
+            let idle = reading.replicas.into_iter().filter(Slots::is_in_service);
             idle.filter(|s| s.in_flight == 0).count()
         };
         let (before, retired) = (idle(self), self.admission.retire(count));

@@ -5,7 +5,8 @@ use serde::Serialize;
 
 use super::decision::{Decision, decision};
 use super::{Present, Visit, visit};
-use crate::explain::{Explanation, Wall, explain};
+use crate::admin::find::LeftAlone;
+use crate::explain::{Detail, Explanation, Wall, explain};
 
 /// Why a revision has the replicas it has.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -41,4 +42,23 @@ pub(in super::super) fn explained(present: Present, shows: Zoned) -> Option<Expl
         decision: situation.entry.map(|entry| decision(&entry, now)),
         oldest_requests: situation.visits.iter().map(|one| visit(one, now)).collect(),
     })
+}
+
+/// Why a revision is not scaled here.
+pub(in super::super) fn explained_left_alone(left: &LeftAlone) -> Explained {
+    let owner = Detail {
+        about: "owner",
+        text: left.owner.clone(),
+    };
+    Explained {
+        revision: left.name.to_string(),
+        explanation: Explanation {
+            sentence: format!("left alone: {}", left.why),
+            details: vec![owner],
+        },
+        desired: None,
+        to_zero_seconds: None,
+        decision: None,
+        oldest_requests: Vec::new(),
+    }
 }

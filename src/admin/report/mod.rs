@@ -3,6 +3,7 @@
 
 mod decision;
 mod explained;
+mod left_alone;
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -17,7 +18,9 @@ use crate::ports::{Missing, Outage, ReplicaView};
 pub(super) use decision::decisions;
 pub use decision::{Clamp, Decision, Panicking, Reading, Wishes};
 pub use explained::Explained;
-pub(super) use explained::explained;
+pub(super) use explained::{explained, explained_left_alone};
+pub(super) use left_alone::left_alone;
+pub use left_alone::{LeftAlone, Listed};
 
 /// A revision as it is now.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -52,6 +55,9 @@ pub struct Revision {
     /// What seems to be wrong with a start that takes long.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub diagnosis: Option<String>,
+    /// What else a person should know, each a sentence.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub remarks: Vec<String>,
     /// Measured time from start to ready; `null` before the first.
     pub typical_start_ms: Option<f64>,
     /// Measured time a request occupies a slot; `null` before the first.
@@ -166,7 +172,8 @@ pub struct OutageReport {
 /// A revision as it is now.
 pub(super) fn revision(present: &Present) -> Revision {
     let spec = &present.revision.spec;
-    let world = present.steered.as_ref().map(|steered| &steered.world);
+    let steered = present.steered.as_ref();
+    let world = steered.map(|steered| &steered.world);
     let replicas = world.map_or_else(Vec::new, |world| {
         let views = world.replicas.iter();
         views.map(|view| replica(present, view)).collect()
@@ -191,6 +198,7 @@ pub(super) fn revision(present: &Present) -> Revision {
             .and_then(|world| world.outage.as_deref())
             .map(|found| outage(found, present.now)),
         diagnosis: world.and_then(|world| world.diagnosis.clone()),
+        remarks: steered.map_or_else(Vec::new, |steered| steered.remarks.clone()),
         typical_start_ms: world.and_then(|world| world.typical_start).map(millis),
         typical_service_ms: present.reading.typical_service.map(millis),
     }

@@ -100,6 +100,7 @@ async fn metrics_tell_what_is_counted_and_what_is_there() {
         r#"holdgate_replicas{revision="flowers",state="ready"} 1.0"#,
         r#"holdgate_replicas{revision="flowers",state="starting"} 1.0"#,
         r#"holdgate_replicas{revision="flowers",state="draining"} 0.0"#,
+        r#"holdgate_replicas{revision="flowers",state="pending"} 0.0"#,
         r#"holdgate_autoscaler_stable{revision="flowers",metric="concurrency"} 2.0"#,
         r#"holdgate_autoscaler_target{revision="flowers",metric="concurrency"} 1.0"#,
         r#"holdgate_panic_mode{revision="flowers"} 0.0"#,

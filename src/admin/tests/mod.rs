@@ -2,6 +2,7 @@
 
 mod explained;
 mod metrics;
+mod pods;
 mod several;
 
 use std::sync::Arc;
@@ -90,6 +91,7 @@ struct Scene {
     board: Arc<Board>,
     router: Router,
     world: watch::Sender<World>,
+    remarks: watch::Sender<Vec<String>>,
     /// One that is served, one that waits.
     requests: Vec<Arrival<Connections>>,
     /// The one that is served.
@@ -123,6 +125,7 @@ impl Scene {
         guest.sent(ReplicaId(1), now());
         let (world, stats) = (watch::Sender::new(world), Arc::new(Stats::new()));
         let gauged = watch::Sender::new(Gauged::default());
+        let remarks = watch::Sender::default();
         let scaling = Spec::new(spec.scaling.clone(), spec.container_concurrency);
         let watched = Watched {
             world: world.subscribe(),
@@ -130,6 +133,7 @@ impl Scene {
             spec: watch::Sender::new(scaling).subscribe(),
             gauged: gauged.subscribe(),
             schedule: watch::channel(Schedule::default()).1,
+            remarks: remarks.subscribe(),
         };
         let autoscaler = PodAutoscaler {
             lasting: Lasting::nothing(),
@@ -157,6 +161,7 @@ impl Scene {
             router: router(board.clone()),
             board,
             world,
+            remarks,
             requests: requests.into(),
             _guest: guest,
         }

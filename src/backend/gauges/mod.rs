@@ -4,7 +4,7 @@
 
 mod cpu;
 mod exposition;
-mod scrape;
+pub(super) mod scrape;
 mod usage;
 
 use std::collections::HashMap;

@@ -25,11 +25,11 @@ const MOST_BYTES: usize = 4 << 20;
 
 /// Every page that was asked for, by its path: one for each replica, or why it is not here.
 #[derive(Debug)]
-pub(super) struct Pages(Vec<(String, Result<String, String>)>);
+pub(in crate::backend) struct Pages(Vec<(String, Result<String, String>)>);
 
 impl Pages {
     /// Begins to ask all replicas for every page that one of these metrics stands on.
-    pub(super) fn get(
+    pub(in crate::backend) fn get(
         endpoints: &[Endpoint],
         metrics: &[ScaleMetric],
     ) -> impl Future<Output = Self> + Send + use<> {
@@ -51,7 +51,7 @@ impl Pages {
     }
 
     /// The sum of one metric over all replicas.
-    pub(super) fn sum(&self, scrape: &Scrape) -> Result<f64, Missing> {
+    pub(in crate::backend) fn sum(&self, scrape: &Scrape) -> Result<f64, Missing> {
         let pages = self.0.iter().filter(|(path, _)| *path == scrape.path);
         let values = pages.map(|(path, page)| {
             let page = page.as_ref().map_err(String::clone)?;

@@ -9,6 +9,21 @@ pub mod claim;
 pub mod objects;
 pub mod seams;
 
+// The API server behind the seams.
+pub mod api;
+mod call;
+pub mod config_map;
+pub mod events;
+pub mod metrics;
+pub mod tenure;
+
+#[cfg(test)]
+pub(crate) mod tests_server;
+
+pub use api::KubeApi;
 pub use claim::{Claim, Claims, Component, Obstacle, Remark, Settings};
+pub use events::Events;
+pub use metrics::PodGauges;
 pub use objects::{ObjectRef, PodView, Present, Workload};
 pub use seams::{Announcer, Api, ApiError, Gravity, Notice, Tenure};
+pub use tenure::{PodIdentity, Reign};

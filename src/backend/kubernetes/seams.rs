@@ -54,7 +54,7 @@ pub trait Announcer: Send + Sync + 'static {
 }
 
 /// Something that people should know.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Notice {
     /// Whom it is about.
     pub about: ObjectRef,

@@ -1,30 +1,38 @@
 //! The annotations of a component: those of its service with its own on top, as layers. Decides whose
-//! they are; what Knative's mean is in `knative`.
+//! they are; what Knative's mean is in `knative`, what ours do in `ours`.
 
-use crate::config::complaint::{Complaint, Complaints};
-use crate::config::key::{AnyKey, Shape};
-use crate::config::keys::{NAME, REVISION};
+use super::ours;
+use super::site::Site;
+use crate::config::complaint::Complaints;
 use crate::config::knative::{self, Class, Word, said};
 use crate::config::layers::Layer;
 use crate::config::nearest::{or_the_nearest, similar};
-use crate::config::overrides::{node_of, split};
 use crate::config::tree::{Entry, Node};
 
 const KNATIVE: &str = "autoscaling.knative.dev/";
-const OURS: &str = "holdgate.dev/";
-
-/// What a cluster's webhook and controller read, which set nothing.
-const OF_CLUSTER: [&str; 2] = ["enabled", "inject"];
 
 /// The annotations that hold for a component, each name once.
 pub(super) struct Annotations<'a>(Vec<&'a Entry>);
 
 impl<'a> Annotations<'a> {
-    /// Those of the service, and those of the component, which win.
-    pub(super) fn of(service: Option<&'a Node>, component: Option<&'a Node>) -> Self {
+    /// Those of a workload.
+    pub(super) fn of_workload(written: Option<&'a Node>) -> Self {
+        Self::of(written, None, true)
+    }
+
+    /// Those of the service, and those of the component, which win. What of the service's leads to
+    /// one revision leads to its entry.
+    pub(super) fn of(
+        service: Option<&'a Node>,
+        component: Option<&'a Node>,
+        is_entry: bool,
+    ) -> Self {
         let entries = |node: Option<&'a Node>| node.map(Node::entries).unwrap_or_default();
         let own = entries(component);
-        let hidden = |entry: &&Entry| own.iter().any(|other| other.key == entry.key);
+        let hidden = |entry: &&Entry| {
+            let is_own = own.iter().any(|other| other.key == entry.key);
+            is_own || (!is_entry && ours::leads(&entry.key))
+        };
         let shared = entries(service).iter().filter(|entry| !hidden(entry));
         Self(shared.chain(own).collect())
     }
@@ -86,68 +94,8 @@ impl<'a> Annotations<'a> {
         }
     }
 
-    /// What ours say: any key of a revision, its path in kebab case.
-    pub(super) fn ours(&self, complaints: &mut Complaints) -> Layer {
-        let mut layer = Layer::default();
-        for entry in &self.0 {
-            let name = entry.key.strip_prefix(OURS);
-            let Some(name) = name.filter(|name| !OF_CLUSTER.contains(name)) else {
-                continue;
-            };
-            match key_of(name) {
-                Some(key) => set(key, &entry.node, &mut layer, complaints),
-                None => complaints.push(unknown(name, entry)),
-            }
-        }
-        layer
+    /// What ours say.
+    pub(super) fn ours(&self, site: Site<'_>, complaints: &mut Complaints) -> Layer {
+        ours::read(self.0.iter().copied(), site, complaints)
     }
-}
-
-/// The key that an annotation of ours sets: one that takes a line of text, but not the name, which
-/// the manifest gives.
-fn key_of(name: &str) -> Option<&'static dyn AnyKey> {
-    let settable = |key: &&dyn AnyKey| {
-        let about = key.about();
-        about.shape != Shape::NoFlag && about.path != NAME.about.path && kebab(about.path) == name
-    };
-    REVISION.iter().copied().find(settable)
-}
-
-fn set(key: &'static dyn AnyKey, node: &Node, layer: &mut Layer, complaints: &mut Complaints) {
-    let said = said(node, complaints);
-    let Some(text) = said.text() else {
-        complaints.push(node.wanted("some text"));
-        return;
-    };
-    let values = split(key.about(), text);
-    match node_of(key.about().shape, &said.origin, &values) {
-        Ok(value) => layer.set(key, value.at_path(&node.path), complaints),
-        Err(complaint) => complaints.push(complaint),
-    }
-}
-
-fn unknown(name: &str, entry: &Entry) -> Complaint {
-    let known: Vec<String> = REVISION.iter().map(|key| kebab(key.about().path)).collect();
-    let known = known
-        .iter()
-        .map(String::as_str)
-        .filter(|known| key_of(known).is_some());
-    let nearest = similar(name, known).map(|near| format!("{OURS}{near}"));
-    entry.complaint(or_the_nearest("unknown annotation", nearest.as_deref()))
-}
-
-/// `queue.maxRequests` as `queue-max-requests`.
-fn kebab(path: &str) -> String {
-    let mut kebab = String::with_capacity(path.len() + 8);
-    for c in path.chars() {
-        match c {
-            '.' => kebab.push('-'),
-            c if c.is_ascii_uppercase() => {
-                kebab.push('-');
-                kebab.push(c.to_ascii_lowercase());
-            }
-            c => kebab.push(c),
-        }
-    }
-    kebab
 }

@@ -2,8 +2,11 @@
 
 use super::annotations::Annotations;
 use super::fields::{self, FIELDS, MODEL_SERVERS};
-use super::hosts::Service;
+use super::hosts::{self, Service};
+use super::model;
 use super::resources::{self, Kind};
+use super::site::Site;
+use super::subject::{Subject, What};
 use crate::config::complaint::Complaints;
 use crate::config::file::Section;
 use crate::config::keys as k;
@@ -15,19 +18,29 @@ const MAIN_CONTAINERS: [&str; 2] = ["kserve-container", "kfserving-container"];
 
 /// Who of `KServe`'s scales a component in a cluster.
 const AUTOSCALER_CLASS: &str = "serving.kserve.io/autoscalerClass";
+const EXTERNAL: &str = "external";
+const CLASSES: [&str; 4] = ["hpa", EXTERNAL, "keda", "none"];
+
+/// Whether it is to be there at all.
+const STOP: &str = "serving.kserve.io/stop";
 
 /// What a component does for its service.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Role {
+pub enum Role {
+    /// It answers.
     Predictor,
+    /// It stands before the predictor.
     Transformer,
+    /// It explains the predictor's answers.
     Explainer,
 }
 
 impl Role {
     pub(super) const ALL: [Self; 3] = [Self::Predictor, Self::Transformer, Self::Explainer];
 
-    pub(super) const fn as_str(self) -> &'static str {
+    /// The word in manifests.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
         match self {
             Self::Predictor => "predictor",
             Self::Transformer => "transformer",
@@ -40,77 +53,55 @@ impl Role {
     }
 }
 
-/// What only a manifest says of a revision.
-pub(in crate::config) struct Component {
-    role: Role,
-    name: String,
-    /// Below the defaults of files: what `KServe` writes for what its manifests leave out, over what
-    /// a cluster says of all.
-    pub(in crate::config) defaults: Layer,
-}
-
-impl Component {
-    /// It stands before or beside a predictor: flags and the command are not meant for it.
-    pub(in crate::config) fn helps(&self) -> bool {
-        self.role != Role::Predictor
-    }
-
-    /// Where its command is looked for.
-    pub(in crate::config) fn wanted_command(&self) -> String {
-        let name = &self.name;
-        let file = format!("a file with a revision {name} and its process.command");
-        match self.role {
-            Role::Predictor => format!("no command to run it, wanted -- COMMAND, or {file}"),
-            _ => format!("no command to run it, wanted {file}"),
-        }
-    }
-}
-
 /// One component as it was written.
 pub(super) struct Part<'a> {
     pub(super) role: Role,
     pub(super) node: &'a Node,
     pub(super) annotations: Annotations<'a>,
+    /// The service's own name leads to it.
+    pub(super) is_entry: bool,
     /// The autoscaler class of the cluster.
     pub(super) of_cluster: Option<String>,
+    pub(super) site: Site<'a>,
 }
 
-impl Part<'_> {
-    pub(super) fn section(
-        &self,
-        service: &Service,
-        is_entry: bool,
-        complaints: &mut Complaints,
-    ) -> Section {
+impl<'a> Part<'a> {
+    pub(super) fn section(&self, service: &Service, complaints: &mut Complaints) -> Section {
         self.look_at_class(complaints);
-        let resources = resources::of(self.container(complaints), complaints);
+        self.look_at_stop(complaints);
+        let written = resources::of_component(self.container(complaints), complaints);
+        let resources = self.site.resources(written);
         let class = self.of_cluster.clone();
         let mut knative = self.annotations.knative(class, complaints);
-        let ours = self.annotations.ours(complaints);
+        let mut ours = self.annotations.ours(self.site, complaints);
         let mut fields = self.fields(complaints);
         self.name_dropped(&knative, &fields, complaints);
         let kind = Kind::of(self.node, complaints);
         let metric = Layers::new(vec![&knative, &ours, &fields]).written(&k::SCALE_METRIC);
         if let Some(metric) = metric {
+            resources::look_at_percentage(&fields, &metric, kind, complaints);
             resources::convert(&mut fields, &metric, kind, resources);
             let kind = Kind::of_annotation(&metric);
             resources::convert(&mut knative, &metric, kind, resources);
         }
-        let mut named = self.name(service, is_entry, complaints);
+        let mut named = self.name(service, &mut ours, complaints);
         resources::write(&mut named, self.node, resources);
         if let Some(metrics) = resources::metrics(self.node, resources, complaints) {
             named.set(&k::METRICS, metrics, complaints);
         }
         let name = named.get(k::NAME.about.path).map(Node::found);
-        let component = Component {
-            role: self.role,
+        let args = self.site.facts().map(|facts| facts.args.as_slice());
+        let subject = Subject {
+            what: What::Component(self.role),
             name: name.unwrap_or_default(),
             defaults: self.defaults(),
+            model: model::of(self, &service.name, args.unwrap_or_default()),
+            port: fields::port_before(self.node),
         };
         Section {
             at: self.node.clone(),
             layers: vec![named, knative, ours, fields],
-            component: Some(component),
+            subject: Some(subject),
         }
     }
 
@@ -131,21 +122,26 @@ impl Part<'_> {
             match field {
                 _ if entry.node.value == Value::Nothing => {}
                 Some(field) => field.set(&entry.node, &mut layer, complaints),
-                None => fields::name_what_is_not_read(entry, complaints),
+                None => fields::name_what_is_not_read(entry, self.site, complaints),
             }
         }
         layer
     }
 
-    /// The layer of what it is called. What its annotations say of hosts and models wins.
-    fn name(&self, service: &Service, is_entry: bool, complaints: &mut Complaints) -> Layer {
+    /// The layer of what it is called. What its annotations say of models wins; in a cluster, where
+    /// many have services of one name, nothing but those leads to a model.
+    fn name(&self, service: &Service, ours: &mut Layer, complaints: &mut Complaints) -> Layer {
         let own = self.node.given("name").and_then(Node::text);
         let name = service.component(self.role, own.filter(|_| self.role == Role::Predictor));
         let mut layer = Layer::default();
-        let hosts = service.hosts(&name.found(), self.role, is_entry);
-        layer.set(&k::NAME, name, complaints);
+        let (at, namespace) = (&service.at, &service.namespace);
+        let hosts = service.hosts(&name.found(), self.role, self.is_entry, self.site);
+        let hosts = hosts::all(hosts, at, namespace, ours, self.site);
         layer.set(&k::HOSTS, hosts, complaints);
-        layer.set(&k::MODELS, service.models(is_entry), complaints);
+        if self.site.is_here() {
+            layer.set(&k::NAME, name, complaints);
+            layer.set(&k::MODELS, service.models(self.is_entry), complaints);
+        }
         layer
     }
 
@@ -153,14 +149,21 @@ impl Part<'_> {
         let Some((node, class)) = self.annotations.text(AUTOSCALER_CLASS) else {
             return;
         };
-        match class {
-            "external" => {}
-            "hpa" | "keda" | "none" => {
-                let message =
-                    "in a cluster KServe scales this itself, external leaves it to Holdgate";
-                complaints.warn(node.complaint(message));
-            }
-            _ => complaints.push(node.wanted("hpa or external or keda or none")),
+        if !CLASSES.contains(&class) {
+            complaints.push(node.wanted(&CLASSES.join(" or ")));
+        } else if class != EXTERNAL && self.site.is_here() {
+            let message = "in a cluster KServe scales this itself, external leaves it to Holdgate";
+            complaints.warn(node.complaint(message));
+        }
+    }
+
+    /// Whoever starts a manifest by hand wants it to run.
+    fn look_at_stop(&self, complaints: &mut Complaints) {
+        let stop = self.annotations.text(STOP);
+        let stopped = stop.filter(|(_, text)| text.eq_ignore_ascii_case("true"));
+        if let Some((node, _)) = stopped.filter(|_| self.site.is_here()) {
+            let message = "in a cluster it is stopped by this and answers 503, here it runs";
+            complaints.warn(node.complaint(message));
         }
     }
 
@@ -178,8 +181,18 @@ impl Part<'_> {
         }
     }
 
+    fn containers(&self) -> &'a [Node] {
+        let containers = self.node.given("containers");
+        containers.map(Node::items).unwrap_or_default()
+    }
+
+    /// Of the containers that are written out, the model server.
+    pub(super) fn main_container(&self) -> Option<&'a Node> {
+        main(self.containers())
+    }
+
     /// The container whose resources count. A component has exactly one implementation.
-    fn container(&self, complaints: &mut Complaints) -> Option<&Node> {
+    fn container(&self, complaints: &mut Complaints) -> Option<&'a Node> {
         let servers = MODEL_SERVERS
             .iter()
             .filter_map(|field| self.node.given(field));
@@ -192,16 +205,8 @@ impl Part<'_> {
                 complaints.push(name.complaint("KServe names this container itself"));
             }
         }
-        let containers = self
-            .node
-            .given("containers")
-            .map(Node::items)
-            .unwrap_or_default();
-        let is_main = |node: &&Node| {
-            let name = node.given("name").and_then(Node::text);
-            name.is_some_and(|name| MAIN_CONTAINERS.contains(&name))
-        };
-        servers.extend(containers.iter().filter(is_main));
+        let containers = self.containers();
+        servers.extend(containers.iter().filter(|node| is_main(node)));
         match servers[..] {
             [one] => Some(one),
             [] if !containers.is_empty() => containers.first(),
@@ -220,4 +225,20 @@ impl Part<'_> {
             }
         }
     }
+}
+
+fn is_main(container: &Node) -> bool {
+    let name = container.given("name").and_then(Node::text);
+    name.is_some_and(is_model_server)
+}
+
+/// Whether a container of this name is the model server, wherever it stands.
+pub(in crate::config) fn is_model_server(name: &str) -> bool {
+    MAIN_CONTAINERS.contains(&name)
+}
+
+/// The model server among containers.
+pub(super) fn main(containers: &[Node]) -> Option<&Node> {
+    let called = containers.iter().find(|node| is_main(node));
+    called.or_else(|| containers.first())
 }

@@ -1,5 +1,6 @@
 //! The fields of a component: what they set here, and which are known to say nothing about it.
 
+use super::site::Site;
 use crate::config::complaint::Complaints;
 use crate::config::keys as k;
 use crate::config::knative::Word;
@@ -113,11 +114,25 @@ const OF_PODS: [&str; 40] = [
     "resourceClaims",
 ];
 
+/// What `KServe` puts into a pod before its model server, and the port that it listens on there.
+const BEFORE_THE_SERVER: [&str; 2] = ["logger", "batcher"];
+const AGENT: u16 = 9081;
+
+/// The port of what stands before the model server of a component, if anything does.
+pub(super) fn port_before(component: &Node) -> Option<u16> {
+    let is_there = |field: &&&str| component.given(field).is_some();
+    let before = BEFORE_THE_SERVER.iter().find(is_there);
+    before.map(|_| AGENT)
+}
+
 /// Warns about a field that nobody knows, or that does nothing here.
-pub(super) fn name_what_is_not_read(entry: &Entry, complaints: &mut Complaints) {
+pub(super) fn name_what_is_not_read(entry: &Entry, site: Site<'_>, complaints: &mut Complaints) {
     let field = entry.key.as_str();
     if field == "logger" {
         look_at_mode(entry, complaints);
+    }
+    if BEFORE_THE_SERVER.contains(&field) && !site.is_here() {
+        return;
     }
     if NOT_READ.contains(&field) {
         complaints.warn(entry.complaint("is not read here"));

@@ -2,18 +2,19 @@
 //! components have in a cluster.
 
 use super::component::Role;
+use super::site::Site;
 use crate::config::complaint::Complaints;
+use crate::config::keys as k;
+use crate::config::layers::{Layer, Layers};
+use crate::config::pod;
 use crate::config::tree::{Node, Value};
-
-/// The domain of routes where nobody set another, as `KServe` and Knative have it.
-const DOMAIN: &str = "example.com";
 
 /// What an `InferenceService` is called.
 pub(super) struct Service {
     /// Where its name was written.
-    at: Node,
-    name: String,
-    namespace: String,
+    pub(super) at: Node,
+    pub(super) name: String,
+    pub(super) namespace: String,
 }
 
 impl Service {
@@ -47,38 +48,82 @@ impl Service {
     }
 
     /// The hosts of a component. Those of the service itself lead to its entry.
-    pub(super) fn hosts(&self, component: &str, role: Role, is_entry: bool) -> Node {
-        let Self {
-            name, namespace, ..
-        } = self;
-        let names = [Some(component), is_entry.then_some(name)];
+    pub(super) fn hosts(
+        &self,
+        component: &str,
+        role: Role,
+        is_entry: bool,
+        site: Site<'_>,
+    ) -> Vec<Node> {
+        let (namespace, domain) = (self.namespace.as_str(), site.domain());
+        // Objects from before 0.16 are called otherwise.
+        let workload = site.facts().and_then(|facts| facts.workload(namespace));
+        let names = [
+            Some(component),
+            is_entry.then_some(self.name.as_str()),
+            workload,
+        ];
         let forms = |name: &str| {
-            [
-                format!("{name}.{namespace}.{DOMAIN}"),
-                format!("{name}-{namespace}.{DOMAIN}"),
-                format!("{name}.{namespace}"),
-                format!("{name}.{namespace}.svc"),
-                format!("{name}.{namespace}.svc.cluster.local"),
-            ]
+            let routed = routed(name, namespace, domain);
+            routed.into_iter().chain(inside(name, namespace))
         };
-        let old = format!("{name}-{}-default.{namespace}.{DOMAIN}", role.as_str());
-        let hosts = names.into_iter().flatten().flat_map(forms);
-        let hosts = hosts.chain([old]);
-        self.list(hosts.map(|host| self.at.saying(&host)).collect())
+        let old = format!(
+            "{}-{}-default.{namespace}.{domain}",
+            self.name,
+            role.as_str()
+        );
+        let hosts = names.into_iter().flatten().flat_map(forms).chain([old]);
+        hosts.map(|host| self.at.saying(&host)).collect()
     }
 
     /// The models of a component: its service's name, where it is the entry.
     pub(super) fn models(&self, is_entry: bool) -> Node {
         let model = is_entry.then(|| self.at.saying(&self.name));
-        self.list(model.into_iter().collect())
+        list(&self.at, model.into_iter().collect())
     }
+}
 
-    fn list(&self, items: Vec<Node>) -> Node {
-        Node {
-            value: Value::List(items),
-            ..self.at.clone()
-        }
+/// A list that somebody might have written in this place.
+fn list(at: &Node, items: Vec<Node>) -> Node {
+    Node {
+        value: Value::List(items),
+        ..at.clone()
     }
+}
+
+/// The names that routes give.
+pub(super) fn routed(name: &str, namespace: &str, domain: &str) -> [String; 2] {
+    [
+        format!("{name}.{namespace}.{domain}"),
+        format!("{name}-{namespace}.{domain}"),
+    ]
+}
+
+/// The names that a Service has inside its cluster.
+fn inside(service: &str, namespace: &str) -> [String; 3] {
+    ["", ".svc", ".svc.cluster.local"].map(|end| format!("{service}.{namespace}{end}"))
+}
+
+/// All hosts that lead to a revision: those it has of itself, those of the Services that lead to its
+/// pods, and those that somebody wrote, which are taken out of the layer.
+pub(super) fn all(
+    own: Vec<Node>,
+    at: &Node,
+    namespace: &str,
+    ours: &mut Layer,
+    site: Site<'_>,
+) -> Node {
+    let chosen = Layers::new(vec![ours]).written(&pod::SERVICE);
+    let seen = || site.facts().map(|facts| facts.services.clone());
+    let chosen = chosen.filter(|services| !services.is_empty());
+    let services = chosen.or_else(seen).unwrap_or_default();
+    let of_services = services.iter().flat_map(|name| inside(name, namespace));
+    let mut hosts = own;
+    hosts.extend(of_services.map(|host| at.saying(&host)));
+    if let Some(written) = ours.take(k::HOSTS.about.path) {
+        hosts.extend(written.items().iter().cloned());
+    }
+    list(at, hosts)
 }
 
 fn is_name(name: &str) -> bool {

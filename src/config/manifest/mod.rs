@@ -1,14 +1,24 @@
-//! Kubernetes manifests: which of them are read, and what an `InferenceService` means as revisions.
-//! What `KServe` refuses is refused, what would do nothing here is warned about. How a component is
-//! run as a process is said elsewhere.
+//! Kubernetes manifests: which of them are read, and what an `InferenceService` or an annotated
+//! workload means as revisions. What `KServe` refuses is refused, what would do nothing here is warned
+//! about. How a component is run as a process is said elsewhere.
 
 mod annotations;
 mod component;
 mod fields;
 mod hosts;
+mod model;
+mod ours;
 mod resources;
+mod site;
+mod subject;
+mod workload;
 
-pub(super) use component::Component;
+pub use component::Role;
+#[cfg(feature = "kubernetes")]
+pub(super) use component::is_model_server;
+pub(super) use ours::is_of_processes;
+pub(super) use site::{DOMAIN, Site};
+pub(super) use subject::Subject;
 
 use super::complaint::Complaints;
 use super::file::Section;
@@ -16,7 +26,7 @@ use super::knative::{self, CLUSTER_CLASS};
 use super::layers::{Layer, Layers};
 use super::tree::{Node, Value};
 use annotations::Annotations;
-use component::{Part, Role};
+use component::Part;
 use hosts::Service;
 
 /// The groups whose `InferenceService` is read, the present and the first one.
@@ -26,8 +36,29 @@ const GROUPS: [&str; 2] = ["serving.kserve.io/v1beta1", "serving.kubeflow.org/v1
 pub(super) enum Manifest {
     /// Not looked into yet.
     InferenceService(Node),
+    /// The same: a workload that is ours to scale.
+    Workload(Node),
     /// What it says of every revision.
     ConfigAutoscaler(Layer),
+}
+
+impl Manifest {
+    /// The revisions that it describes, as processes on this machine. `cluster` says what a
+    /// `ConfigMap` said.
+    pub(super) fn sections(&self, cluster: &Layer, complaints: &mut Complaints) -> Vec<Section> {
+        match self {
+            Self::InferenceService(service) => {
+                let read = |role| component(service, role, cluster, Site::Here, complaints);
+                let sections: Vec<Option<Section>> = Role::ALL.into_iter().map(read).collect();
+                sections.into_iter().flatten().collect()
+            }
+            Self::Workload(document) => {
+                let section = workload(document, cluster, Site::Here, complaints);
+                section.into_iter().collect()
+            }
+            Self::ConfigAutoscaler(_) => Vec::new(),
+        }
+    }
 }
 
 /// Whether a document is a manifest and no file of ours.
@@ -64,11 +95,16 @@ pub(super) fn read(document: &Node, complaints: &mut Complaints) -> Vec<Manifest
                 .flat_map(|item| read(item, complaints))
                 .collect()
         }
+        _ if workload::is_enabled(document, complaints) => {
+            vec![Manifest::Workload(document.clone())]
+        }
         (kind, name) => {
             let what = [kind, name.unwrap_or_default()].join(" ");
             let message = format!(
-                "{} is not read, only InferenceService and ConfigMap config-autoscaler are",
-                what.trim()
+                "{} is not read, only InferenceService, workloads with {}: \"true\" and ConfigMap \
+                 config-autoscaler are",
+                what.trim(),
+                workload::ENABLED
             );
             complaints.warn(document.complaint(message));
             Vec::new()
@@ -98,43 +134,51 @@ fn a_map<'a>(node: &'a Node, complaints: &mut Complaints) -> Option<&'a Node> {
     None
 }
 
-/// The components of an `InferenceService` as revisions. `cluster` says what a `ConfigMap` said.
-pub(super) fn components(
+/// One component as a revision, if the service has it. `cluster` says what a `ConfigMap` said.
+pub(super) fn component(
     service: &Node,
+    role: Role,
     cluster: &Layer,
+    site: Site<'_>,
     complaints: &mut Complaints,
-) -> Vec<Section> {
-    let Some(named) = Service::read(service, complaints) else {
-        return Vec::new();
-    };
-    let Some(spec) = spec(service, complaints) else {
-        return Vec::new();
-    };
-    let of_cluster = Layers::new(vec![cluster]).written(&CLUSTER_CLASS);
-    let annotations = service
-        .given("metadata")
-        .and_then(|metadata| metadata.given("annotations"))
-        .and_then(|annotations| a_map(annotations, complaints));
-    let parts = Role::ALL.into_iter().filter_map(|role| {
-        let node = spec.given(role.as_str())?;
-        let own = node.given("annotations");
-        let own = own.and_then(|own| a_map(own, complaints));
-        Some(Part {
-            role,
-            node,
-            annotations: Annotations::of(annotations, own),
-            of_cluster: of_cluster.clone(),
-        })
-    });
-    let parts: Vec<Part> = parts.collect();
+) -> Option<Section> {
+    let named = Service::read(service, complaints)?;
+    let spec = spec(service, complaints)?;
+    let node = spec.given(role.as_str())?;
+    let own = node.given("annotations");
+    let own = own.and_then(|own| a_map(own, complaints));
+    let shared = workload::annotations(service);
+    let shared = shared.and_then(|shared| a_map(shared, complaints));
     let entry = match spec.given(Role::Transformer.as_str()) {
         Some(_) => Role::Transformer,
         None => Role::Predictor,
     };
-    parts
-        .iter()
-        .map(|part| part.section(&named, part.role == entry, complaints))
-        .collect()
+    let part = Part {
+        role,
+        node,
+        annotations: Annotations::of(shared, own, role == entry),
+        is_entry: role == entry,
+        of_cluster: class(cluster),
+        site,
+    };
+    Some(part.section(&named, complaints))
+}
+
+/// A workload that is ours to scale as a revision.
+pub(super) fn workload(
+    document: &Node,
+    cluster: &Layer,
+    site: Site<'_>,
+    complaints: &mut Complaints,
+) -> Option<Section> {
+    let annotations = workload::annotations(document);
+    annotations.and_then(|annotations| a_map(annotations, complaints));
+    workload::section(document, class(cluster), site, complaints)
+}
+
+/// Who scales the revisions of a cluster that do not say.
+fn class(cluster: &Layer) -> Option<String> {
+    Layers::new(vec![cluster]).written(&CLUSTER_CLASS)
 }
 
 /// The spec, if it has a predictor.

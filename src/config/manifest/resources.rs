@@ -74,6 +74,15 @@ fn percent(cores: f64, resources: Resources) -> f64 {
 }
 
 /// What a container may use: what it requests, else its limit, else what `KServe` writes for it.
+pub(super) fn of_component(container: Option<&Node>, complaints: &mut Complaints) -> Resources {
+    let written = of(container, complaints);
+    Resources {
+        cpu: Some(written.cpu.unwrap_or(CORES)),
+        memory: Some(written.memory.unwrap_or(MEMORY)),
+    }
+}
+
+/// What is written of what a container may use: what it requests, else its limit.
 pub(super) fn of(container: Option<&Node>, complaints: &mut Complaints) -> Resources {
     let resources = container.and_then(|container| container.given("resources"));
     let said = |name: &str| {
@@ -81,11 +90,9 @@ pub(super) fn of(container: Option<&Node>, complaints: &mut Complaints) -> Resou
         let mut lists = lists.filter_map(|list| resources?.given(list)?.given(name));
         lists.next()
     };
-    let cpu = said("cpu").and_then(|node| cores(node, complaints));
-    let memory = said("memory").and_then(|node| bytes(node, complaints));
     Resources {
-        cpu: Some(cpu.unwrap_or(CORES)),
-        memory: Some(memory.unwrap_or(MEMORY)),
+        cpu: said("cpu").and_then(|node| cores(node, complaints)),
+        memory: said("memory").and_then(|node| bytes(node, complaints)),
     }
 }
 
@@ -99,6 +106,25 @@ pub(super) fn write(layer: &mut Layer, at: &Node, resources: Resources) {
     if let Some(memory) = resources.memory {
         let memory = at.saying(&memory.to_string());
         layer.set(&k::RESOURCES_MEMORY, memory, &mut told);
+    }
+}
+
+/// A field's target is a percentage of what was requested; `KServe` leaves more than all of it to
+/// whoever scales.
+pub(super) fn look_at_percentage(
+    fields: &Layer,
+    metric: &ScaleMetric,
+    kind: Kind,
+    complaints: &mut Complaints,
+) {
+    let is_percentage = kind == Kind::Utilization && !metric.counts_requests();
+    let target = Layers::new(vec![fields]).written(&k::SCALE_TARGET);
+    if is_percentage
+        && target.is_some_and(|target| target > 100.0)
+        && let Some(node) = fields.get(k::SCALE_TARGET.about.path)
+    {
+        let metric = metric.as_str();
+        complaints.push(node.wanted(&format!("a percentage from 1 to 100, as of {metric}")));
     }
 }
 

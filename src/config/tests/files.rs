@@ -1,18 +1,16 @@
-//! What files mean, and that the files we ship say what they promise.
+//! What files mean.
 
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::time::Duration;
 
-use super::super::complaint::Complaints;
+use super::super::gateway::GATEWAY;
 use super::super::key::AnyKey;
 use super::super::keys::{REVISION, TOP};
+use super::super::pod::POD;
 use super::super::program::{LOGGING, PROGRAM};
 use super::super::tree::Node;
-use super::super::yaml;
-use super::super::{Config, Overrides, RevisionConfig, load};
-use super::{complaints, meaning, revision};
+use super::super::{Config, Overrides, RevisionConfig};
+use super::{meaning, revision};
 use crate::backend::{ProcessSpec, Readiness, Resources};
 use crate::revision::{
     Aggregation, ContainerConcurrency, OnDisconnect, OverloadStatus, QueueLimits, RevisionId,
@@ -20,29 +18,6 @@ use crate::revision::{
 };
 use crate::schedule::Schedule;
 use crate::state::Place;
-
-fn shipped(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("proxy-config")
-        .join(name)
-}
-
-fn parsed(text: &str) -> Node {
-    let mut complaints = Complaints::default();
-    let roots = yaml::parse(
-        &Arc::from(Path::new("reference.yaml")),
-        text,
-        &mut complaints,
-    );
-    assert_eq!(complaints, Complaints::default());
-    let root = roots.and_then(|mut roots| roots.pop());
-    root.expect("the text has content")
-}
-
-fn at<'a>(root: &'a Node, path: &str) -> Option<&'a Node> {
-    path.split('.')
-        .try_fold(root, |node, key| node.entry(key).map(|entry| &entry.node))
-}
 
 fn all_defaults() -> Config {
     let seconds = Duration::from_secs;
@@ -128,78 +103,17 @@ fn a_revision_of_which_nothing_is_said_has_the_promised_defaults() {
 }
 
 #[test]
-fn every_shipped_file_is_sound() {
-    let mut names = BTreeSet::new();
-    for entry in std::fs::read_dir(shipped("")).expect("the folder") {
-        let path = entry.expect("an entry").path();
-        let read = load(std::slice::from_ref(&path), &Overrides::default());
-        assert!(read.is_ok(), "{}", read.expect_err("it is not sound"));
-        names.insert(
-            path.file_name()
-                .map(|name| name.to_string_lossy().into_owned()),
-        );
-    }
-    assert!(
-        names.contains(&Some("flowers-sample.yaml".to_owned())),
-        "found {names:?}"
-    );
-}
-
-/// Keys without a default stand behind a bare `#`, and prose behind `# `.
-#[test]
-fn the_reference_has_every_key_and_shows_its_default() {
-    let text = std::fs::read_to_string(shipped("reference.yaml")).expect("the reference");
-    let bare = |line: &str| {
-        let rest = line.trim_start().strip_prefix('#');
-        rest.is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_alphabetic()))
-    };
-    let uncomment = |line: &str| {
-        if bare(line) {
-            line.replacen('#', "", 1)
-        } else {
-            line.to_owned()
-        }
-    };
-    let with_examples: Vec<String> = text.lines().map(uncomment).collect();
-    let with_examples = with_examples.join("\n");
-    assert_eq!(complaints(&with_examples), [""; 0]);
-    let (shown, told) = (parsed(&text), parsed(&with_examples));
-    let revision_of =
-        |root: &Node| at(root, "revisions").and_then(|node| node.items().first().cloned());
-    let (shown_revision, told_revision) = (
-        revision_of(&shown).expect("a revision"),
-        revision_of(&told).expect("a revision"),
-    );
-    for (table, shown, told) in [
-        (TOP, &shown, &told),
-        (REVISION, &shown_revision, &told_revision),
-    ] {
-        for key in table {
-            let about = key.about();
-            assert!(
-                at(told, about.path).is_some(),
-                "{} is not in the reference",
-                about.path
-            );
-            if !about.default.is_empty() {
-                let node = at(shown, about.path).expect("a key with a default is shown");
-                assert!(
-                    key.is_default(node),
-                    "{} is not {}",
-                    about.path,
-                    node.found()
-                );
-            }
-        }
-    }
-}
-
-#[test]
 fn no_two_keys_share_a_path_a_flag_or_a_variable() {
-    let tables = [TOP, REVISION, LOGGING, PROGRAM];
+    let tables = [TOP, REVISION, POD, LOGGING, PROGRAM];
+    let of_gateway = GATEWAY.iter().filter(|key| {
+        let is_meant = |other: &&&dyn AnyKey| other.about().path == key.about().path;
+        !TOP.iter().any(|other| is_meant(&other))
+    });
     let keys: Vec<&dyn AnyKey> = tables
         .iter()
-        .flat_map(|table| table.iter().copied())
+        .flat_map(|table| table.iter())
+        .chain(of_gateway)
+        .copied()
         .collect();
     let mut seen = BTreeSet::new();
     for about in keys.iter().map(|key| key.about()) {

@@ -1,13 +1,16 @@
 //! What is promised about files, flags and environment names.
 
+mod cluster;
 mod complaints;
 mod files;
+mod gateway;
 mod hours;
 mod layers;
 mod manifests;
 mod metrics;
 mod rules;
 mod settings;
+mod shipped;
 mod values;
 
 use std::path::PathBuf;

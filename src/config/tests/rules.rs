@@ -172,7 +172,9 @@ fn what_is_no_file_of_ours_is_refused_as_a_whole() {
     let manifest = "apiVersion: v1\nkind: Secret\nmetadata: { name: a }\n";
     assert_eq!(
         complaints(manifest),
-        ["a.yaml:1:1: wanted at least one revision or InferenceService"]
+        [
+            "a.yaml:1:1: wanted at least one revision, InferenceService or workload with holdgate.dev/enabled: \"true\""
+        ]
     );
     assert_eq!(
         complaints("- a\n"),

@@ -20,7 +20,7 @@ fuzz_target!(|bytes: &[u8]| {
 /// One byte says what happens, the other to whom or how much.
 fn event(what: u8, which: u8) -> Event {
     let (id, index) = (u64::from(which % 5), usize::from(which));
-    match what % 15 {
+    match what % 16 {
         0 => Event::Arrive(u64::from(which % 40)),
         1 => Event::HoldMore(index % 12, u64::from(which / 12)),
         2 => Event::Leave(index),
@@ -35,6 +35,7 @@ fn event(what: u8, which: u8) -> Event {
         11 => Event::Limit(u32::from(which % 6)),
         12 => Event::RetireIdle(id),
         13 => Event::Rest(u32::from(which % 7)),
+        14 => Event::Drain(which),
         _ => Event::Dismiss,
     }
 }

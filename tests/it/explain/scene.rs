@@ -188,6 +188,8 @@ impl Scene {
             diagnosis: None,
             unread: self.unread.clone(),
             hours_until: self.hours_until.map(|second| self.at(second)),
+            remarks: Vec::new(),
+            on_their_way: Vec::new(),
         };
         explain(&situation, &wall)
     }

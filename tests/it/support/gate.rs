@@ -173,6 +173,7 @@ impl Gate {
             world: supervisor.world(),
             gauged: gauged.subscribe(),
             schedule: watch::channel(Schedule::default()).1,
+            remarks: watch::channel(Vec::new()).1,
             decisions,
             spec: scaling.clone(),
         };

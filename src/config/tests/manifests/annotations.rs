@@ -136,11 +136,20 @@ fn every_key_of_a_revision_is_an_annotation_of_ours() {
         assert!(seen.insert(name));
     }
     assert!(seen.contains("autoscaling-stable-window") && seen.contains("queue-max-requests"));
-    let spec = &meaning(&annotated(
-        "holdgate.dev/hosts: \"a.example, b.example\"",
-        "",
-    ))
-    .revisions[0]
-        .spec;
-    assert_eq!(spec.hosts, ["a.example", "b.example"]);
+    let hosts = |annotations: &str| {
+        meaning(&annotated(annotations, "")).revisions[0]
+            .spec
+            .hosts
+            .clone()
+    };
+    let also = hosts("holdgate.dev/hosts: \"a.example, b.example\"");
+    let usual = hosts("");
+    assert_eq!(
+        also,
+        [
+            usual.as_slice(),
+            &["a.example".to_owned(), "b.example".to_owned()]
+        ]
+        .concat()
+    );
 }

@@ -4,12 +4,13 @@ mod annotations;
 mod cluster;
 mod told;
 mod units;
+mod workloads;
 
 use super::super::{Complaint, Config, Overrides, RevisionConfig, load_text, load_to_run};
 use super::{Written, meaning, overrides};
 use crate::revision::{ScaleMetric, Scaling};
 
-const GUIDES: &str = include_str!("../../../../tests/manifests/guides.yaml");
+pub(super) const GUIDES: &str = include_str!("../../../../tests/manifests/guides.yaml");
 
 /// A manifest of the present group with these further lines of its predictor.
 fn service(predictor: &str) -> String {

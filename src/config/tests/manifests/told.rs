@@ -39,7 +39,7 @@ spec:
             "a.yaml:7:37: metadata.annotations.autoscaling.knative.dev/target: wanted a number, 0.01 or more, not 0",
             "a.yaml:8:37: metadata.annotations.autoscaling.knative.dev/window: wanted a duration from 6s to 1h, not 5s",
             "a.yaml:9:5: metadata.annotations.holdgate.dev/queue-max-request: unknown annotation, the nearest known one is holdgate.dev/queue-max-requests",
-            "a.yaml:10:5: metadata.annotations.holdgate.dev/process-command: unknown annotation",
+            "a.yaml:10:5: metadata.annotations.holdgate.dev/process-command: is no annotation, the command stands behind --",
             "a.yaml:13:18: spec.predictor.minReplicas: wanted at most maxReplicas (3), not 4",
             "a.yaml:15:18: spec.predictor.scaleTarget: wanted a whole number, 1 or more, not \"1\"",
             "a.yaml:16:18: spec.predictor.scaleMetric: wanted concurrency or rps or cpu or memory, not latency",
@@ -120,7 +120,7 @@ metadata: { name: key }
             "a.yaml:14:18: spec.predictor.scaleMetric: qps is understood as rps, which is what KServe's API takes",
             "a.yaml:15:5: spec.predictor.containerConcurency: unknown field, it is not read, the nearest known one is containerConcurrency",
             "a.yaml:16:5: spec.predictor.logger: is not read here",
-            "a.yaml:20:1: Secret key is not read, only InferenceService and ConfigMap config-autoscaler are",
+            "a.yaml:20:1: Secret key is not read, only InferenceService, workloads with holdgate.dev/enabled: \"true\" and ConfigMap config-autoscaler are",
         ]
     );
     let scaling = scaling(text);
@@ -175,11 +175,11 @@ fn what_is_not_read_is_told_beside_what_is_missing() {
     assert_eq!(
         told.collect::<Vec<_>>(),
         [
-            "a.yaml:1:1: Deployment m is not read, only InferenceService and ConfigMap config-autoscaler are"
+            "a.yaml:1:1: Deployment m is not read, only InferenceService, workloads with holdgate.dev/enabled: \"true\" and ConfigMap config-autoscaler are"
         ]
     );
     assert_eq!(
         complaints.to_string(),
-        "a.yaml:1:1: wanted at least one revision or InferenceService"
+        "a.yaml:1:1: wanted at least one revision, InferenceService or workload with holdgate.dev/enabled: \"true\""
     );
 }

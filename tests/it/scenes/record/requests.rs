@@ -112,7 +112,7 @@ async fn every_way_in_which_a_request_can_end_is_recorded() {
     });
     let nowhere = nowhere.await;
     assert_eq!(nowhere.fate, Fate::Refused(Reason::ConnectFailed));
-    assert_eq!(nowhere.rebuffs, 3);
+    assert_eq!(nowhere.rebuffs, 4, "each is tried once");
 
     let hopeless = ended(revision(0, 0..=1), async |gate| {
         gate.machine.next([Start::CrashAfter(ms(100)); 9]);

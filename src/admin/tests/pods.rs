@@ -1,0 +1,172 @@
+//! What is told where replicas are pods: who waits for a machine, what is wrong with settings, and
+//! what is left alone.
+
+use http::StatusCode;
+use serde_json::json;
+
+use super::{SECOND, Scene, now, replica, spec};
+use crate::admin::LeftAlone;
+use crate::ports::{ReplicaState, ReplicaView};
+use crate::revision::RevisionId;
+
+/// The same revision as a gateway calls it.
+async fn flowers() -> Scene {
+    let mut spec = spec();
+    spec.id = RevisionId::new("flowers.shop");
+    Scene::steered_by(spec).await
+}
+
+fn pod(id: u64, state: ReplicaState, detail: Option<&str>) -> ReplicaView {
+    ReplicaView {
+        name: Some(format!("flowers-7d9f4-{id}").into()),
+        endpoint: None,
+        detail: detail.map(Into::into),
+        since: now()
+            .checked_sub(34 * SECOND)
+            .expect("a clock that began before"),
+        ..replica(id, state)
+    }
+}
+
+/// One is ready, one pulls its image, two have no node.
+async fn pending() -> Scene {
+    let scene = flowers().await;
+    scene.world.send_modify(|world| {
+        world.replicas.truncate(1);
+        let no_node = Some("0/3 nodes are available: 3 Insufficient nvidia.com/gpu");
+        world.replicas.extend([
+            pod(2, ReplicaState::Starting, Some("pulling its image")),
+            pod(3, ReplicaState::Pending, no_node),
+            pod(4, ReplicaState::Pending, no_node),
+        ]);
+    });
+    scene
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_pod_is_told_by_its_name_with_what_it_waits_for() {
+    let scene = pending().await;
+
+    let told = scene.json("/revisions/flowers.shop").await;
+
+    let want = json!({
+        "id": 3, "name": "flowers-7d9f4-3", "endpoint": null, "state": "pending", "inFlight": 0,
+        "slots": 1, "sinceSeconds": 34.0, "suspect": false,
+        "detail": "0/3 nodes are available: 3 Insufficient nvidia.com/gpu",
+    });
+    assert_eq!(told["replicas"][2], want);
+    let text = scene.metrics().await;
+    for (state, n) in [
+        ("ready", 1),
+        ("starting", 1),
+        ("pending", 2),
+        ("draining", 0),
+    ] {
+        let line = format!(r#"holdgate_replicas{{revision="flowers.shop",state="{state}"}} {n}.0"#);
+        assert!(text.contains(&line), "{line}\n{text}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_explanation_says_what_pods_wait_for() {
+    let scene = pending().await;
+
+    let (_, _, told) = scene.get("/revisions/flowers.shop/explain").await;
+
+    let first = told.lines().next().unwrap();
+    let no_node = "flowers-7d9f4-3 pending for 34 s: \
+                   0/3 nodes are available: 3 Insufficient nvidia.com/gpu";
+    assert!(first.contains(no_node), "{told}");
+    for line in [
+        "1 ready, 1 starting, 2 pending, 1 busy",
+        "flowers-7d9f4-2 starting for 34 s: pulling its image",
+        no_node,
+    ] {
+        assert!(
+            told.lines().any(|told| told.contains(line)),
+            "{line}\n{told}"
+        );
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn remarks_are_told_and_explained_before_anything_else() {
+    let scene = flowers().await;
+    let remark = "scaleTarget: \"abc\" is no number; the last good value stays";
+    scene.remarks.send_replace(vec![remark.to_owned()]);
+
+    let told = scene.json("/revisions").await;
+    assert_eq!(told[0]["remarks"], json!([remark]));
+    let (_, _, told) = scene.get("/revisions/flowers.shop/explain").await;
+    let second = told.lines().nth(1).unwrap();
+    assert_eq!(second, format!("  remarks   {remark}"));
+
+    scene.remarks.send_replace(Vec::new());
+    let told = scene.json("/revisions").await;
+    assert!(told[0].get("remarks").is_none(), "{told}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_left_alone_is_listed_with_the_reason() {
+    let scene = flowers().await;
+    let left = |name, why: &str| LeftAlone {
+        name: RevisionId::new(name),
+        owner: "Deployment shop/roses".to_owned(),
+        why: why.to_owned(),
+    };
+    let why = "the HorizontalPodAutoscaler roses steers it";
+    let all = vec![left("roses.shop", why), left("asters.shop", "as written")];
+    scene.board.set_left_alone(all);
+
+    let want = json!({
+        "name": "roses.shop", "owner": "Deployment shop/roses", "leftAlone": why,
+    });
+    let told = scene.json("/revisions").await;
+    assert_eq!(told[0]["name"], "flowers.shop");
+    assert_eq!(told[1]["name"], "asters.shop");
+    assert_eq!(told[2], want);
+    assert_eq!(scene.json("/revisions/roses").await, want);
+    let (status, _, told) = scene.get("/revisions/roses.shop/explain").await;
+    assert_eq!(status, StatusCode::OK);
+    let said = format!("left alone: {why}\n  owner     Deployment shop/roses\n");
+    assert_eq!(told, said);
+    let (status, _, told) = scene.get("/revisions/roses.shop/decisions").await;
+    assert_eq!(status, StatusCode::NOT_FOUND);
+    assert!(told.contains(why), "{told}");
+
+    scene.board.set_left_alone(Vec::new());
+    assert_eq!(
+        scene.get("/revisions/roses.shop").await.0,
+        StatusCode::NOT_FOUND
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_name_without_its_namespace_is_enough_where_one_fits() {
+    let scene = flowers().await;
+    assert_eq!(
+        scene.json("/revisions/flowers").await["name"],
+        "flowers.shop"
+    );
+    let (status, _, told) = scene.get("/revisions/flowers/explain").await;
+    assert_eq!(status, StatusCode::OK, "{told}");
+    assert_eq!(
+        scene.get("/revisions/flower").await.0,
+        StatusCode::NOT_FOUND
+    );
+
+    // Another of that name, though nobody scales it.
+    scene.board.set_left_alone(vec![LeftAlone {
+        name: RevisionId::new("flowers.garden"),
+        owner: "Deployment garden/flowers".to_owned(),
+        why: "as written".to_owned(),
+    }]);
+    let (status, _, told) = scene.get("/revisions/flowers/explain").await;
+    assert_eq!(status, StatusCode::NOT_FOUND);
+    let said = "several revisions are named \\\"flowers\\\": flowers.shop, flowers.garden";
+    assert!(told.contains(said), "{told}");
+    assert_eq!(
+        scene.json("/revisions/flowers.shop").await["name"],
+        "flowers.shop"
+    );
+}

@@ -1,0 +1,135 @@
+//! Who steers while several gateways of one installation run, as they do while one is replaced by the
+//! next: a lease says whose numbers of replicas count, and the installation's own pods say whether
+//! anybody else answers requests. What follows from it is decided elsewhere.
+
+mod identity;
+mod lease;
+mod others;
+
+use std::time::Instant;
+
+use kube::Client;
+use tokio::sync::watch;
+use tokio::time::sleep_until;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::AbortOnDropHandle;
+
+pub use self::identity::PodIdentity;
+use self::lease::Candidate;
+use self::others::Others;
+use super::seams::Tenure;
+use crate::sync::now;
+
+/// What this gateway may do, as long as this is kept. Dropped, the lease runs out by itself.
+#[derive(Debug)]
+pub struct Reign {
+    tenure: watch::Receiver<Tenure>,
+    end: CancellationToken,
+    /// Nothing is held, and nothing is sought any more.
+    released: watch::Receiver<bool>,
+    _tasks: Vec<AbortOnDropHandle<()>>,
+}
+
+impl Reign {
+    /// Seeks the lease from now on, and watches the other pods of the installation. Without an identity
+    /// there is neither: a gateway on somebody's own machine steers, and thinks itself alone. Must be
+    /// called inside a tokio runtime.
+    #[must_use]
+    pub fn start(client: &Client, identity: Option<PodIdentity>) -> Self {
+        let end = CancellationToken::new();
+        let Some(identity) = identity else {
+            tracing::info!("not in a pod: steers without a lease, and looks for no other gateway");
+            let all = Tenure {
+                steers: true,
+                alone: true,
+            };
+            return Self {
+                tenure: watch::Sender::new(all).subscribe(),
+                end,
+                released: watch::Sender::new(true).subscribe(),
+                _tasks: Vec::new(),
+            };
+        };
+        let (until, others) = (watch::Sender::new(None), watch::Sender::new(None));
+        let (tell, tenure) = watch::channel(Tenure::default());
+        let (release, released) = watch::channel(false);
+        let combining = combine(until.clone(), others.subscribe(), tell);
+        let watching = others::follow(client.clone(), identity.clone(), others);
+        let candidate = Candidate::new(client.clone(), &identity, until);
+        let seeking = candidate.run(end.clone(), tenure.clone(), release);
+        let tasks = [
+            tokio::spawn(combining),
+            tokio::spawn(watching),
+            tokio::spawn(seeking),
+        ];
+        Self {
+            tenure,
+            end,
+            released,
+            _tasks: tasks.map(AbortOnDropHandle::new).into(),
+        }
+    }
+
+    /// What this gateway may do, now and whenever it changes.
+    #[must_use]
+    pub fn tenure(&self) -> watch::Receiver<Tenure> {
+        self.tenure.clone()
+    }
+
+    /// Steers no more, and gives the lease back so that the next gateway takes it at once. Returns when
+    /// that is done, or cannot be: within seconds.
+    pub async fn abdicate(&self) {
+        self.end.cancel();
+        // The task has gone, which cannot be, or it is done: either way nothing is held any more.
+        let _ = self.released.clone().wait_for(|released| *released).await;
+    }
+}
+
+/// Puts together what the lease and the pods say, and lets time pass over both. Goes on when the lease
+/// has been given back: while this gateway finishes what it has, it must know of the others.
+async fn combine(
+    held: watch::Sender<Option<Instant>>,
+    mut others: watch::Receiver<Option<Others>>,
+    tell: watch::Sender<Tenure>,
+) {
+    let mut until = held.subscribe();
+    loop {
+        let (held, seen, now) = (
+            *until.borrow_and_update(),
+            *others.borrow_and_update(),
+            now(),
+        );
+        let tenure = Tenure {
+            steers: held.is_some_and(|until| until > now),
+            alone: seen.is_some_and(|others| others.leave_us_alone(now)),
+        };
+        tell.send_if_modified(|known| {
+            let changed = *known != tenure;
+            if changed {
+                let Tenure { steers, alone } = tenure;
+                tracing::info!(steers, alone, "what this gateway may do has changed");
+            }
+            *known = tenure;
+            changed
+        });
+        let moments = [held, seen.and_then(|others| others.gone_by)];
+        let next = moments.into_iter().flatten().filter(|at| *at > now).min();
+        let turn = async {
+            match next {
+                Some(at) => sleep_until(at.into()).await,
+                None => std::future::pending().await,
+            }
+        };
+        let changed = tokio::select! {
+            changed = until.changed() => changed,
+            changed = others.changed() => changed,
+            () = turn => Ok(()),
+        };
+        if changed.is_err() {
+            return;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

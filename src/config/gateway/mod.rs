@@ -1,0 +1,221 @@
+//! What a gateway in a cluster is told by files, flags and environment. Its revisions stand in the
+//! cluster: here is only what holds for all of them. What one of them says is read in `claim`.
+
+mod keys;
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::complaint::{Complaint, Complaints};
+use super::file;
+use super::key::Table;
+use super::keys::{DEFAULTS, MAX_CONNECTIONS, RECORD, RECORD_SIZE, REVISION, REVISIONS, TOP};
+use super::layers::{Layer, Layers};
+use super::manifest::{self, Manifest, is_of_processes};
+use super::overrides::Overrides;
+use super::tree::{Entry, Node, Value};
+pub(super) use keys::GATEWAY;
+
+const IN_THE_CLUSTER: &str = "a gateway finds its revisions in the cluster: annotate the workload with \
+     holdgate.dev/enabled: \"true\" and its settings, or apply an InferenceService";
+
+/// The settings of a gateway.
+#[derive(Clone, Debug, PartialEq)]
+pub struct GatewayConfig {
+    /// Where requests come in.
+    pub listen: SocketAddr,
+    /// Where health, metrics and reports are asked for; `None` is nowhere.
+    pub admin: Option<SocketAddr>,
+    /// Most client connections at once.
+    pub max_connections: usize,
+    /// Where what happens is written down; `None` is nowhere.
+    pub record: Option<PathBuf>,
+    /// Most bytes of one file of that.
+    pub record_size: u64,
+    /// The domain of the hosts that lead to revisions; `None` takes `KServe`'s.
+    pub domain: Option<String>,
+    /// The namespaces that are looked into; none is all.
+    pub namespaces: Vec<String>,
+    /// The kinds of workloads beside `Deployment` and `StatefulSet`, each once.
+    pub workloads: Vec<WorkloadKind>,
+    /// What holds for every revision that does not say otherwise.
+    pub defaults: Defaults,
+    /// What may not do what its writer thinks, but stops nobody.
+    pub warnings: Vec<Complaint>,
+}
+
+/// A kind of object that has a scale subresource.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct WorkloadKind {
+    /// Its group, `argoproj.io`; empty for the core one.
+    pub group: String,
+    /// Its version, `v1alpha1`.
+    pub version: String,
+    /// The kind, `Rollout`.
+    pub kind: String,
+}
+
+/// What holds for every revision that does not say otherwise.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Defaults {
+    /// What a cluster's `ConfigMap` says.
+    pub(super) cluster: Layer,
+    /// What the gateway's own files say.
+    pub(super) files: Layer,
+}
+
+/// Reads files and what flags and environment say on top of them. Without any, the defaults hold.
+///
+/// # Errors
+/// Everything that is wrong, all at once.
+pub fn load_gateway(files: &[PathBuf], overrides: &Overrides) -> Result<GatewayConfig, Complaints> {
+    let mut complaints = overrides.complaints().clone();
+    let mut written = Written::default();
+    for path in files {
+        let path: Arc<Path> = Arc::from(path.as_path());
+        let text = file::text(&path, &mut complaints);
+        let documents = text.and_then(|text| file::any_documents(&path, &text, &mut complaints));
+        for document in documents.unwrap_or_default() {
+            written.add(&document, &mut complaints);
+        }
+    }
+    overrides
+        .not_for_a_gateway()
+        .for_each(|misplaced| complaints.push(misplaced));
+    let [environment, flags] = overrides.gateway();
+    let layers = Layers::new(vec![&written.top, environment, flags]);
+    let mut config = settle(&layers);
+    config.defaults = written.defaults;
+    config.warnings = complaints.warnings();
+    complaints.unless_any(Some(config))
+}
+
+fn settle(top: &Layers<'_>) -> GatewayConfig {
+    let mut workloads: Vec<WorkloadKind> = Vec::new();
+    for kind in top.written(&keys::WORKLOADS).unwrap_or_default() {
+        if !kind.is_always_there() && !workloads.contains(&kind) {
+            workloads.push(kind);
+        }
+    }
+    let mut namespaces = top.written(&keys::NAMESPACES).unwrap_or_default();
+    namespaces.sort();
+    namespaces.dedup();
+    GatewayConfig {
+        listen: top.value(&keys::LISTEN),
+        admin: top.value(&keys::ADMIN),
+        max_connections: top.value(&MAX_CONNECTIONS),
+        record: top.written(&RECORD),
+        record_size: top.value(&RECORD_SIZE),
+        domain: top.written(&keys::DOMAIN),
+        namespaces,
+        workloads,
+        defaults: Defaults::default(),
+        warnings: Vec::new(),
+    }
+}
+
+impl WorkloadKind {
+    fn is_always_there(&self) -> bool {
+        self.group == "apps" && matches!(self.kind.as_str(), "Deployment" | "StatefulSet")
+    }
+}
+
+/// What all files say together.
+#[derive(Default)]
+struct Written {
+    top: Layer,
+    defaults: Defaults,
+}
+
+impl Written {
+    fn add(&mut self, document: &Node, complaints: &mut Complaints) {
+        if !manifest::is_manifest(document) {
+            self.add_ours(document, complaints);
+            return;
+        }
+        for manifest in manifest::read(document, complaints) {
+            match manifest {
+                Manifest::ConfigAutoscaler(layer) => {
+                    self.defaults.cluster.join(layer, complaints);
+                }
+                Manifest::InferenceService(node) | Manifest::Workload(node) => {
+                    let message =
+                        "is read where it is in the cluster: kubectl apply -f takes it there";
+                    complaints.push(node.complaint(message));
+                }
+            }
+        }
+    }
+
+    fn add_ours(&mut self, root: &Node, complaints: &mut Complaints) {
+        let root = without(root, TOP, GATEWAY, not_for_a_gateway, complaints);
+        let mut top = Layer::read(&root, GATEWAY, complaints);
+        if let Some(defaults) = top.take(DEFAULTS.about.path) {
+            let layer = file::defaults(&defaults, complaints);
+            for (_, node) in layer.iter().filter(|(path, _)| is_of_processes(path)) {
+                let message =
+                    "is for the local processes of holdgate run, pods say this themselves";
+                complaints.push(node.complaint(message));
+            }
+            self.defaults.files.join(layer, complaints);
+        }
+        self.top.join(top, complaints);
+    }
+}
+
+/// Complains about what only a gateway is told, and leaves it out.
+pub(super) fn without_its_keys(root: &Node, complaints: &mut Complaints) -> Node {
+    without(
+        root,
+        GATEWAY,
+        TOP,
+        |_| NOT_FOR_PROCESSES.to_owned(),
+        complaints,
+    )
+}
+
+pub(super) const NOT_FOR_PROCESSES: &str = "is for holdgate gateway, not for local processes";
+
+fn not_for_a_gateway(path: &str) -> String {
+    if path == REVISIONS.about.path {
+        return IN_THE_CLUSTER.to_owned();
+    }
+    "is for the local processes of holdgate run, not for a gateway".to_owned()
+}
+
+/// What is wrong with a flag or variable of others beside a gateway.
+pub(super) fn misplaced(path: &'static str, node: &Node) -> Option<Complaint> {
+    let is_in = |table: Table| table.iter().any(|key| key.about().path == path);
+    if is_in(REVISION) {
+        let message = format!(
+            "is about one revision and a gateway has many: write {path} under defaults in a file, or \
+             annotate the workload"
+        );
+        return Some(node.complaint(message));
+    }
+    (!is_in(GATEWAY)).then(|| node.complaint(not_for_a_gateway(path)))
+}
+
+/// A file without the keys that only others have, which are complained about.
+fn without(
+    root: &Node,
+    others: Table,
+    own: Table,
+    message: fn(&str) -> String,
+    complaints: &mut Complaints,
+) -> Node {
+    let is_in = |table: Table, name: &str| table.iter().any(|key| key.about().path == name);
+    let mut kept: Vec<Entry> = Vec::new();
+    for entry in root.entries() {
+        if is_in(others, &entry.key) && !is_in(own, &entry.key) {
+            complaints.push(entry.complaint(message(&entry.key)));
+        } else {
+            kept.push(entry.clone());
+        }
+    }
+    Node {
+        value: Value::Map(kept),
+        ..root.clone()
+    }
+}

@@ -1,0 +1,181 @@
+//! Pages in a `ConfigMap` of the gateway's own namespace. Written by the gateway that steers alone, which
+//! first reads what the one before it has left.
+
+use std::time::Duration;
+
+use kube::Client;
+use tokio::sync::watch;
+use tokio::time::sleep;
+
+use super::shelf::Shelf;
+use super::written::{self, Pages, understood};
+use crate::backend::kubernetes::config_map::Document;
+use crate::backend::kubernetes::{ApiError, Tenure};
+
+/// What it is called, and the key in it.
+const NAME: &str = "holdgate-state";
+const KEY: &str = "pages.json";
+
+/// Most bytes of all pages: the API server takes 1 MiB, the rest is for what stands around them.
+const MOST_BYTES: usize = 900 << 10;
+
+/// How soon it is read again when that failed.
+const AGAIN: Duration = Duration::from_secs(2);
+
+#[derive(Debug)]
+pub(super) struct Map {
+    document: Document,
+    tenure: watch::Receiver<Tenure>,
+    /// Somebody else may have written since it was read.
+    stale: bool,
+    /// Which version of it the notebook has heard of.
+    known: Option<String>,
+}
+
+impl Map {
+    pub(super) fn new(client: Client, namespace: &str, tenure: watch::Receiver<Tenure>) -> Self {
+        Self {
+            document: Document::new(client, namespace, NAME, KEY),
+            tenure,
+            stale: true,
+            known: None,
+        }
+    }
+
+    /// What was left there, at the beginning.
+    pub(super) async fn open(&mut self) -> Result<Pages, ApiError> {
+        let stale = !self.steers();
+        let pages = self.read().await?;
+        self.stale = stale;
+        self.known = self.version();
+        Ok(pages)
+    }
+
+    fn version(&self) -> Option<String> {
+        self.document.version().map(str::to_owned)
+    }
+
+    /// What it says; nothing if it is not there, or cannot be understood.
+    async fn read(&mut self) -> Result<Pages, ApiError> {
+        let text = self.document.read().await?.unwrap_or_default();
+        if text.is_empty() {
+            return Ok(Pages::new());
+        }
+        Ok(understood(text.as_bytes()).unwrap_or_else(|why| {
+            tracing::warn!(
+                config_map = NAME,
+                why,
+                "what was remembered cannot be understood"
+            );
+            Pages::new()
+        }))
+    }
+
+    fn steers(&mut self) -> bool {
+        self.tenure.borrow_and_update().steers
+    }
+}
+
+impl Shelf for Map {
+    const PACE: Duration = Duration::from_secs(1);
+
+    fn name(&self) -> String {
+        format!("ConfigMap {NAME}")
+    }
+
+    async fn found(&mut self) -> Pages {
+        loop {
+            let steers = self.steers();
+            self.stale |= !steers;
+            if !steers || !self.stale {
+                if self.tenure.changed().await.is_err() {
+                    std::future::pending::<()>().await;
+                }
+                continue;
+            }
+            match self.read().await {
+                Ok(pages) => {
+                    self.stale = false;
+                    let version = self.version();
+                    // Otherwise nobody has been here but us.
+                    if std::mem::replace(&mut self.known, version) != self.version() {
+                        return pages;
+                    }
+                }
+                Err(error) => {
+                    tracing::debug!(%error, "what is remembered cannot be read");
+                    sleep(AGAIN).await;
+                }
+            }
+        }
+    }
+
+    async fn write(&mut self, pages: Pages) -> Result<(), String> {
+        let steers = self.steers();
+        self.stale |= !steers;
+        if !steers {
+            return Ok(());
+        }
+        match self.put(&pages).await {
+            // Somebody has written or deleted it: once more, with what is there now.
+            Err(ApiError::Conflict | ApiError::Gone) => {
+                self.stale = true;
+                self.put(&pages).await
+            }
+            written => written,
+        }
+        .map_err(|error| error.to_string())
+    }
+}
+
+impl Map {
+    /// Writes pages over those that are known. Those that are not stay beside them.
+    async fn put(&mut self, pages: &Pages) -> Result<(), ApiError> {
+        let mut all = Pages::new();
+        if self.stale {
+            all = self.read().await?;
+        }
+        let rounded = pages
+            .iter()
+            .map(|(name, page)| (name.clone(), page.rounded()));
+        all.extend(rounded);
+        let text = fitting(all, MOST_BYTES).map_err(|e| ApiError::Refused(e.to_string()))?;
+        self.document.write(text).await?;
+        if !self.stale {
+            self.known = self.version();
+        }
+        Ok(())
+    }
+}
+
+/// The text of as many pages as fit. Those that nobody has noted for the longest time go first, of
+/// revisions at rest before others: they would find little.
+fn fitting(mut pages: Pages, most: usize) -> serde_json::Result<String> {
+    let text = written::text(&pages)?;
+    let Some(mut over) = text.len().checked_sub(most + 1) else {
+        return Ok(text);
+    };
+    let mut order: Vec<_> = pages
+        .iter()
+        .map(|(name, page)| (page.worth(), name.clone()))
+        .collect();
+    order.sort();
+    for (_, name) in order {
+        if let Some(page) = pages.remove(&name) {
+            let gone = serde_json::to_string(&page)?.len() + name.len() + 4;
+            let Some(still) = over.checked_sub(gone) else {
+                break;
+            };
+            over = still;
+        }
+    }
+    let fitting = pages.len();
+    tracing::debug!(
+        fitting,
+        "not all of what is remembered fits into its ConfigMap"
+    );
+    written::text(&pages)
+}
+
+#[cfg(test)]
+mod tests;
