@@ -78,6 +78,12 @@ fn main() -> ExitCode {
             &mut stdout(),
             &mut stderr(),
         )),
+        #[cfg(feature = "kubernetes")]
+        Command::Release(args) => understood(&overrides, || {
+            told(runtime(&program).and_then(|runtime| {
+                runtime.block_on(cli::release(&args, &mut stdout(), &mut stderr()))
+            }))
+        }),
         Command::SampleModel(args) => {
             understood(&overrides, || finish(&program, sample_model::run(args)))
         }

@@ -4,6 +4,8 @@
 mod check;
 mod explain;
 mod flags;
+#[cfg(feature = "kubernetes")]
+mod release;
 mod simulate;
 
 use std::io::{self, Write};
@@ -14,6 +16,8 @@ use clap::{Args, Parser, Subcommand};
 pub use check::{check, meaning};
 pub use explain::{ExplainArgs, explain};
 pub use flags::{GateFlags, GatewayFlags, LoggingFlags, RevisionFlags};
+#[cfg(feature = "kubernetes")]
+pub use release::{ReleaseArgs, release};
 pub use simulate::{Screen, SimulateArgs, simulate};
 
 use crate::config::{Complaint, Complaints, Overrides};
@@ -93,6 +97,10 @@ pub enum Command {
     /// What would come of a load, with these settings or those
     #[command(after_help = simulate::EXAMPLES, after_long_help = simulate::long_help())]
     Simulate(Box<SimulateArgs>),
+    /// Hand workloads back before nobody scales them any more
+    #[cfg(feature = "kubernetes")]
+    #[command(after_help = release::EXAMPLES)]
+    Release(ReleaseArgs),
     /// A stand-in model server for trying things out; counts what it sees on /stats
     SampleModel(sample_model::Args),
 }

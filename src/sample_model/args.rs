@@ -21,6 +21,7 @@ pub struct Args {
     /// Port to listen on; 0 takes a free one. Also taken from PORT
     #[arg(
         long,
+        alias = "http_port",
         env = "HOLDGATE_SAMPLE_MODEL_PORT",
         required_unless_present = "given_port"
     )]
@@ -37,6 +38,7 @@ pub struct Args {
     /// Model to answer for; any other gets 404
     #[arg(
         long,
+        alias = "model_name",
         env = "HOLDGATE_SAMPLE_MODEL_MODEL",
         value_name = "NAME",
         default_value = "flowers-sample"
@@ -110,6 +112,14 @@ pub struct Args {
     /// Listen on some free port instead, as a server does that does not know --port
     #[arg(long, env = "HOLDGATE_SAMPLE_MODEL_IGNORE_PORT")]
     pub ignore_port: bool,
+
+    /// What `KServe` tells every transformer: where its predictor is. There is nothing to ask it.
+    #[arg(long = "predictor_host", hide = true)]
+    pub predictor_host: Option<String>,
+
+    /// What `KServe` makes of a transformer's hard limit. This server has as many as it needs.
+    #[arg(long, hide = true)]
+    pub workers: Option<u32>,
 }
 
 impl Args {

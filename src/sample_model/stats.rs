@@ -1,11 +1,14 @@
 //! What the server has seen: requests, how many it worked on at once, in which order they came.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU16, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use parking_lot::Mutex;
 use serde::Serialize;
 use tokio::time::Instant;
+
+use crate::sync::wall;
 
 /// Most sequence numbers remembered.
 const MOST_REMEMBERED: usize = 100_000;
@@ -18,11 +21,13 @@ pub(super) struct Stats {
     max_concurrency: AtomicU64,
     port: AtomicU16,
     ready: Mutex<Instant>,
+    listening: OnceLock<SystemTime>,
+    first_request: OnceLock<SystemTime>,
     sequence: Mutex<Vec<u64>>,
 }
 
 /// What `/stats` says.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Seen {
     /// Inference requests whose head has arrived.
     pub requests: u64,
@@ -37,6 +42,11 @@ pub struct Seen {
     pub port: u16,
     /// Milliseconds since the port opened.
     pub since_ready_ms: u64,
+    /// When the port opened, by the clock on the wall, in milliseconds since 1970.
+    pub listening_at_ms: Option<f64>,
+    /// When the head of the first inference request was here, by the same clock: together they tell
+    /// what a gate adds to a cold start.
+    pub first_request_at_ms: Option<f64>,
     /// The `x-sample-sequence` of the first 100,000 requests that carried one, in order of
     /// arrival. Only where it was asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -51,6 +61,8 @@ impl Stats {
             max_concurrency: AtomicU64::new(0),
             port: AtomicU16::new(0),
             ready: Mutex::new(Instant::now()),
+            listening: OnceLock::new(),
+            first_request: OnceLock::new(),
             sequence: Mutex::new(Vec::new()),
         }
     }
@@ -59,10 +71,12 @@ impl Stats {
     pub(super) fn opened(&self, port: u16) {
         self.port.store(port, Ordering::Relaxed);
         *self.ready.lock() = Instant::now();
+        self.listening.get_or_init(wall);
     }
 
     /// A request's head is here. Which one it is, counted from 1.
     pub(super) fn arrived(&self, sequence: Option<u64>) -> u64 {
+        self.first_request.get_or_init(wall);
         if let Some(sequence) = sequence {
             let mut seen = self.sequence.lock();
             if seen.len() < MOST_REMEMBERED {
@@ -87,6 +101,8 @@ impl Stats {
             pid: std::process::id(),
             port: self.port.load(Ordering::Relaxed),
             since_ready_ms: self.since_ready_ms(),
+            listening_at_ms: self.listening.get().copied().map(on_the_wall_ms),
+            first_request_at_ms: self.first_request.get().copied().map(on_the_wall_ms),
             sequence: with_sequence.then(|| self.sequence.lock().clone()),
         }
     }
@@ -94,6 +110,11 @@ impl Stats {
     fn since_ready_ms(&self) -> u64 {
         u64::try_from(self.ready.lock().elapsed().as_millis()).unwrap_or(u64::MAX)
     }
+}
+
+fn on_the_wall_ms(time: SystemTime) -> f64 {
+    let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
+    since.as_secs_f64() * 1000.0
 }
 
 /// A request at work. Dropped before the last byte of its answer is sent: whoever sees that byte

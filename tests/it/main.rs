@@ -2,6 +2,7 @@
 
 mod autoscale;
 mod clock;
+mod deploy;
 mod explain;
 mod gate;
 mod guides;

@@ -12,7 +12,7 @@ use super::seams::ApiError;
 pub(super) const LONGEST: Duration = Duration::from_secs(3);
 
 /// Who writes, in the managed fields of what is written.
-const MANAGER: &str = "holdgate";
+pub(super) const MANAGER: &str = "holdgate";
 
 /// A call that failed.
 #[derive(Clone, Debug, PartialEq, Eq)]

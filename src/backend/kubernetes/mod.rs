@@ -26,6 +26,9 @@ pub mod events;
 pub mod metrics;
 pub mod tenure;
 
+// What is left when nobody scales any more.
+pub mod release;
+
 #[cfg(test)]
 pub(crate) mod tests_server;
 

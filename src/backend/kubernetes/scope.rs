@@ -16,7 +16,7 @@ pub struct Scope {
 }
 
 /// A kind of workload: `Rollout.v1alpha1.argoproj.io`.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Kind {
     /// `Rollout`.
     pub kind: String,

@@ -56,6 +56,8 @@ pub(crate) struct Asked {
 /// What becomes of a request.
 #[derive(Clone, Debug)]
 pub(crate) enum Fault {
+    /// None: it is served, and the next request meets the next fault.
+    Pass,
     /// Refused with this status and message.
     Refuse(u16, &'static str),
     /// Never answered, and not done.
@@ -106,7 +108,7 @@ impl Server {
             state.answer(&head.method, &path, &body)
         };
         match fault {
-            None => Ok(answer(self)),
+            None | Some(Fault::Pass) => Ok(answer(self)),
             Some(Fault::Refuse(status, message)) => Ok(refusal(status, message)),
             Some(Fault::Away) => Err("nobody listens".into()),
             Some(Fault::Hang) => std::future::pending().await,
@@ -186,6 +188,10 @@ impl State {
                     return refusal(409, "it exists");
                 }
                 whole(201, &self.store(&path, body.clone()))
+            }
+            (&Method::DELETE, Some(_)) => {
+                self.delete(object);
+                whole(200, &json!({ "kind": "Status", "status": "Success" }))
             }
             (&Method::PUT | &Method::PATCH, Some(known)) => {
                 let same = |key: &str| {

@@ -10,7 +10,7 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, advance, sleep};
 
 use super::super::{Args, SampleModel, load_and_serve, run};
-use super::{MS, PREDICT, args, model, reply, request, settle};
+use super::{MS, PREDICT, args, ask, model, reply, request, settle};
 
 struct Running {
     address: SocketAddr,
@@ -68,6 +68,36 @@ async fn stopping_finishes_what_has_begun_and_takes_nothing_new() {
     TcpStream::connect(running.address)
         .await
         .expect_err("nobody listens");
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_first_request_is_dated_by_the_clock_that_dates_the_port() {
+    let model = model(&[]);
+    assert_eq!(model.seen().listening_at_ms, None);
+    let running = start(&model).await;
+    settle().await;
+    advance(1234 * MS).await;
+    ask(&model, "GET /v1/models/flowers-sample", "").await;
+    assert_eq!(model.seen().first_request_at_ms, None, "a probe is none");
+    for _ in 0..2 {
+        ask(&model, PREDICT, "{}").await;
+        let seen = model.seen();
+        let first = seen.first_request_at_ms.expect("it was here");
+        let waited = first - seen.listening_at_ms.expect("the port is open");
+        assert!((1234.0..1334.0).contains(&waited), "{waited} ms");
+        advance(1000 * MS).await;
+    }
+    running.stop.send(()).expect("it runs");
+    running.ended.await.expect("no panic").expect("a clean end");
+}
+
+#[test]
+fn what_kserve_writes_into_arguments_is_understood() {
+    let theirs = ["--model_name", "mnist", "--http_port", "8080"];
+    let added = ["--predictor_host", "p.ns", "--workers", "2"];
+    let words = ["sample-model"].into_iter().chain(theirs).chain(added);
+    let args = Args::try_parse_from(words).expect("they are known");
+    assert_eq!((args.model.as_str(), args.wanted_port()), ("mnist", 8080));
 }
 
 #[tokio::test]

@@ -119,12 +119,10 @@ fn spawn(
 ) -> JoinSet<()> {
     let turns = Arc::new(Semaphore::new(LISTINGS));
     let each = iter::repeat_n((client, turns, news), watched.len());
-    let watches = watched.into_iter().enumerate().zip(each);
-    watches
-        .map(|((id, watched), (client, turns, news))| {
-            Watch::new(client, watched, turns, SourceId(id), news).run()
-        })
-        .collect()
+    let run = |((id, watched), (client, turns, news))| {
+        Watch::new(client, watched, turns, SourceId(id), news).run()
+    };
+    watched.into_iter().enumerate().zip(each).map(run).collect()
 }
 
 /// Owns what is known.

@@ -6,6 +6,7 @@ mod change;
 mod claims;
 pub(super) mod facts;
 mod index;
+mod look;
 mod names;
 mod routes;
 mod space;

@@ -1,5 +1,6 @@
 //! Everything that is watched, for how much of a cluster is looked at.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::{Need, Watched};
@@ -8,7 +9,7 @@ use crate::backend::kubernetes::read::{
     KindOf, Reader, by_autoscaler, by_scaled_object, inference_service, platform, pod, route,
     service, workload,
 };
-use crate::backend::kubernetes::scope::Scope;
+use crate::backend::kubernetes::scope::{Kind, Scope};
 
 type Row = (
     &'static str,
@@ -119,7 +120,12 @@ pub(in super::super) fn sources(scope: &Scope) -> Vec<Watched> {
             tells: *tells,
             need: *need,
         });
-    let named = scope.kinds.iter().map(|kind| Watched {
+    let known = |kind: &Kind| {
+        let is_it = |row: &Row| row.0 == kind.api_version() && row.1 == kind.kind;
+        KINDS.iter().any(is_it)
+    };
+    let others: BTreeSet<&Kind> = scope.kinds.iter().filter(|kind| !known(kind)).collect();
+    let named = others.into_iter().map(|kind| Watched {
         kind: KindOf {
             api_version: kind.api_version().into(),
             kind: kind.kind.as_str().into(),

@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::stream;
@@ -16,6 +17,7 @@ use kube::client::Body;
 use parking_lot::Mutex;
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
+use tokio::time::sleep;
 
 pub(super) const PODS: &str = "/api/v1/pods";
 pub(super) const DEPLOYMENTS: &str = "/apis/apps/v1/deployments";
@@ -23,6 +25,11 @@ pub(super) const SERVICES: &str = "/api/v1/services";
 pub(super) const HPAS: &str = "/apis/autoscaling/v2/horizontalpodautoscalers";
 pub(super) const ISVCS: &str = "/apis/serving.kserve.io/v1beta1/inferenceservices";
 pub(super) const MAPS: &str = "/api/v1/configmaps";
+
+pub(super) const ROLLOUTS: &str = "/apis/argoproj.io/v1alpha1/rollouts";
+
+/// A watch is accepted before it tells anything.
+const HEADERS_FIRST: Duration = Duration::from_millis(100);
 
 type Answer = Response<UnsyncBoxBody<Bytes, io::Error>>;
 
@@ -169,7 +176,10 @@ impl Fake {
             MAPS,
             "/apis/apps/v1/statefulsets",
         ];
-        let extra = base == ISVCS;
+        let extra = base == ISVCS || base == ROLLOUTS;
+        if ROLLOUTS.strip_suffix("/rollouts") == Some(&base) && !state.unserved.contains(ROLLOUTS) {
+            return Ok(body(StatusCode::OK, &rollouts()));
+        }
         if state.unserved.contains(&base) || !(extra || usual.contains(&base.as_str())) {
             return Ok(status(
                 404,
@@ -246,9 +256,12 @@ impl State {
             }
             self.watchers.push(watcher);
         }
-        let lines = stream::unfold(receiver, |mut receiver| async {
+        let lines = stream::unfold((receiver, true), |(mut receiver, first)| async move {
+            if first {
+                sleep(HEADERS_FIRST).await;
+            }
             let line = receiver.recv().await?;
-            Some((Ok(Frame::data(line)), receiver))
+            Some((Ok(Frame::data(line)), (receiver, false)))
         });
         Response::new(StreamBody::new(lines).boxed_unsync())
     }
@@ -276,6 +289,19 @@ impl Watcher {
         let within = self.namespace.as_ref();
         self.base == event.base && within.is_none_or(|it| *it == event.namespace)
     }
+}
+
+/// What of a group there is.
+fn rollouts() -> Value {
+    let resource = |name: &str, kind: &str| json!({"name": name, "singularName": "", "namespaced": true, "kind": kind, "verbs": ["get"]});
+    json!({
+        "kind": "APIResourceList", "apiVersion": "v1", "groupVersion": "argoproj.io/v1alpha1",
+        "resources": [
+            resource("rollouts", "Rollout"),
+            resource("rollouts/scale", "Scale"),
+            resource("experiments", "Experiment")
+        ]
+    })
 }
 
 /// A path without its namespace, and the namespace.

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep, timeout};
 
-use self::fake::{DEPLOYMENTS, Fake, HPAS, ISVCS, MAPS, PODS, SERVICES};
+use self::fake::{DEPLOYMENTS, Fake, HPAS, ISVCS, MAPS, PODS, ROLLOUTS, SERVICES};
 use super::{Catalog, Claims, Present, Scope};
 use crate::backend::kubernetes::claim::Obstacle;
 use crate::revision::RevisionId;
@@ -176,6 +176,9 @@ async fn while_the_api_server_is_away_nothing_is_fresh_and_nothing_is_lost() {
     fake.leave();
     until(&mut present, |it| !it.fresh).await;
     fake.delete(PODS, "b");
+    let mut scaled = deployment("flowers");
+    scaled["spec"]["replicas"] = json!(5);
+    fake.put(DEPLOYMENTS, scaled);
     sleep(Duration::from_secs(110)).await;
     assert_eq!(pods(&present.borrow()), ["a", "b"]);
     assert!(present.borrow().workload.is_some());
@@ -184,6 +187,11 @@ async fn while_the_api_server_is_away_nothing_is_fresh_and_nothing_is_lost() {
     fake.come_back();
     let now = until(&mut present, |it| it.fresh).await;
     assert_eq!(pods(&now), ["a"], "it is fresh only once it has caught up");
+    assert_eq!(
+        now.workload.map(|it| it.replicas),
+        Some(5),
+        "both of them have"
+    );
     assert!(
         back.elapsed() < Duration::from_secs(9),
         "{:?}",
@@ -223,6 +231,34 @@ async fn a_kind_that_seems_gone_for_a_moment_takes_nothing_with_it() {
     names(&catalog, &["ext-predictor.default"]).await;
     sleep(Duration::from_secs(40)).await;
     names(&catalog, &[]).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_kind_that_a_person_names_is_found_when_it_is_there() {
+    let fake = Fake::new();
+    fake.serve(ROLLOUTS, false);
+    let named = [
+        "Rollout.v1alpha1.argoproj.io",
+        "Deployment.v1.apps",
+        "Rollout.v1alpha1.argoproj.io",
+    ];
+    let kinds = named.map(|it| it.parse().expect("it is a kind")).to_vec();
+    let catalog = Catalog::start(
+        fake.client(),
+        Scope {
+            kinds,
+            ..Scope::default()
+        },
+    );
+    names(&catalog, &[]).await;
+    fake.serve(ROLLOUTS, true);
+    fake.put(ROLLOUTS, deployment("flowers"));
+    fake.put(DEPLOYMENTS, deployment("roses"));
+    names(&catalog, &[FLOWERS, "roses.default"]).await;
+    sleep(Duration::from_secs(20)).await;
+    names(&catalog, &[FLOWERS, "roses.default"]).await;
+    let claims = catalog.claims().borrow().clone().expect("they are there");
+    assert_eq!(&*claims[&RevisionId::new(FLOWERS)].owner.kind, "Rollout");
 }
 
 #[tokio::test(start_paused = true)]
@@ -333,13 +369,13 @@ async fn only_changes_are_told_and_nobody_is_told_who_has_left() {
     stranger["metadata"]["labels"] = json!({"app": "else"});
     fake.put(PODS, stranger);
     sleep(Duration::from_secs(1)).await;
-    assert!(!present.has_changed().expect("the catalog lives"));
     let (again, other) = (
         catalog.present(&RevisionId::new(FLOWERS)),
         catalog.present(&RevisionId::new("x.y")),
     );
     sleep(Duration::from_secs(1)).await;
     assert!(other.borrow().fresh && other.borrow().workload.is_none());
+    assert!(!present.has_changed().expect("the catalog lives"));
     assert_eq!(catalog.listeners.presents.lock().len(), 2);
     drop((present, again, other));
     fake.leave();

@@ -205,6 +205,20 @@ fn a_deployment_of_an_inference_service_is_no_claim_of_its_own() {
 }
 
 #[test]
+fn what_a_workload_made_is_no_claim_beside_it() {
+    let mut inventory = inventory();
+    let flowers = enabled("Deployment", "flowers");
+    let owner = Some(flowers.at.clone());
+    inventory.put_workload(Workload {
+        owner,
+        ..enabled("ReplicaSet", "flowers-7d9")
+    });
+    assert_eq!(inventory.names(), ["flowers-7d9.default"]);
+    inventory.put_workload(flowers);
+    assert_eq!(inventory.names(), ["flowers.default"]);
+}
+
+#[test]
 fn who_else_steers_it_is_named_until_he_leaves() {
     let mut inventory = inventory();
     inventory.put_workload(enabled("Deployment", "flowers"));

@@ -1,0 +1,95 @@
+"""Plays scenes side by side where they do not disturb each other, and tells what became of each."""
+
+import concurrent.futures
+import importlib
+import pathlib
+import subprocess
+import sys
+import time
+import traceback
+
+from .scene import SCENES, NotShown, Stage
+
+HERE = pathlib.Path(__file__).resolve().parent.parent
+SIDE_BY_SIDE = 4
+
+
+def chosen(numbers):
+    """The scenes of these numbers, all of them if none is given; `g` and `5` mean also g1 and 5b."""
+    for file in sorted((HERE / "scenes").glob("*.py")):
+        importlib.import_module(f"scenes.{file.stem}")
+    order = {number: place for place, number in enumerate(scene.number for scene in SCENES)}
+    unknown = [number for number in numbers if not any(is_meant(scene, [number]) for scene in SCENES)]
+    if unknown:
+        sys.exit(f"no such scene: {', '.join(unknown)}; there are {', '.join(order)}")
+    meant = [scene for scene in SCENES if not numbers or is_meant(scene, numbers)]
+    return sorted(meant, key=lambda scene: (scene.last, scene.alone, order[scene.number]))
+
+
+def is_meant(scene, numbers):
+    """By its number, or the letters before it: `g` are all of the guides."""
+    return any(number in (scene.number, scene.number.rstrip("0123456789")) for number in numbers)
+
+
+class Play:
+    """One run of several scenes."""
+
+    def __init__(self, api, gateway, cluster, image, kept):
+        self.given = (api, gateway, cluster, image, pathlib.Path(kept))
+        self.gateway, self.cluster, self.kept = gateway, cluster, pathlib.Path(kept)
+        self.failed, self.whole = [], False
+
+    def all(self, scenes):
+        """Plays them. Whether all were shown."""
+        begun = time.time()
+        self.whole = len(scenes) == len(SCENES)
+        able = [scene for scene in scenes if self.cluster or not scene.machine]
+        for scene in scenes:
+            if scene not in able:
+                print(f"left out {scene.number:<4} {scene.sentence}: it wants a cluster of ours", flush=True)
+        with concurrent.futures.ThreadPoolExecutor(max_workers=SIDE_BY_SIDE) as pool:
+            list(pool.map(self.one, [scene for scene in able if not scene.alone]))
+        for scene in able:
+            if scene.alone:
+                self.one(scene)
+        shown = len(able) - len(self.failed)
+        print(f"{shown} of {len(able)} scenes shown in {time.time() - begun:.0f} s"
+              + (f"; not shown: {', '.join(self.failed)}" if self.failed else ""), flush=True)
+        return not self.failed
+
+    def one(self, scene):
+        """Plays one of them, and prints its line."""
+        stage, problem, begun = None, None, time.time()
+        try:
+            stage = Stage(scene.number, *self.given, self.whole)
+            scene.play(stage)
+        except NotShown as error:
+            problem = str(error)
+        except Exception:  # a scene that breaks is not shown either
+            problem = traceback.format_exc().strip()
+        figures = "; ".join(stage.figures) if stage else ""
+        line = f"{'NO ' if problem else 'yes'} {scene.number:<4} {scene.sentence} ({time.time() - begun:.0f} s)"
+        print(line + (f": {figures}" if figures else "") + (f"\n        {problem}" if problem else ""), flush=True)
+        if problem:
+            self.failed.append(scene.number)
+            if stage:
+                self.keep(scene, stage, problem)
+        if stage:
+            stage.close()
+
+    def keep(self, scene, stage, problem):
+        """What somebody wants to read who looks for the reason."""
+        folder = self.kept / scene.number
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "problem").write_text(problem)
+        since = f"{int(time.time() - stage.begun) + 5}s"
+        (folder / "gateway.log").write_text(self.gateway.log(since))
+        for namespace in stage.watched:
+            for name, words in {"events": ["get", "events", "--sort-by=.lastTimestamp"],
+                                "pods": ["get", "pods", "-o", "wide"], "pods.yaml": ["get", "pods", "-o", "yaml"],
+                                "workloads.yaml": ["get", "isvc,deploy,sts,svc", "-o", "yaml"]}.items():
+                ran = subprocess.run(["kubectl", "-n", namespace, *words], capture_output=True, text=True, check=False)
+                (folder / f"{namespace}-{name}").write_text(ran.stdout + ran.stderr)
+        revisions = [line for line in (folder / "gateway.log").read_text().splitlines() if stage.namespace in line]
+        print("        " + "\n        ".join(["the gateway's log:", *revisions[-15:],
+                                             f"more of it is in {folder}"]), flush=True)
