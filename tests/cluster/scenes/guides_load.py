@@ -30,7 +30,7 @@ def warm(stage, model, pods):
                 f"{pods} ready pods")
 
 
-@scene("g1", "five clients, target 1, from zero: 5 pods, 5 slow answers, all good")
+@scene("g1", "five clients, target 1, from zero: 5 pods, 5 slow answers, all good", alone=True)
 def soft_target(stage):
     """`hey -z 30s -c 5` in the guide: 4126 x 200, 5 of them about 10.1 s, the others under 1.03 s."""
     _, model = guide(stage, SOFT, minReplicas=0)
@@ -38,7 +38,7 @@ def soft_target(stage):
     answers = stage.hey(model, "-z", "10s", "-c", "5")
     stage.figure(answers.summary() + f"; {stage.pods.most()} pods")
     stage.all_fine(answers)
-    stage.shown(answers.slow(0.9) == 5, f"{answers.slow(0.9)} answers were slow, not 5")
+    stage.shown(answers.slow(1.2) == 5, f"{answers.slow(1.2)} answers were slow, not 5")
     stage.shown(stage.pods.most() == 5, f"there were {stage.pods.most()} pods, not 5")
     stage.shown(answers.percentile(50) < 0.1, f"half took more than {answers.percentile(50):.3f} s")
 
@@ -55,7 +55,8 @@ def soft_is_soft(stage):
     stage.figure(f"{stage.pods.busiest()} at once in one pod")
 
 
-@scene("g3", "fifty clients from zero: the first fifty wait and are answered; 48 a second of 200 ms settle at 10 pods")
+@scene("g3", "fifty clients from zero: the first fifty wait and are answered; 48 a second of 200 ms settle at 10 pods",
+       alone=True)
 def rates(stage):
     """`hey -z 30s -q 50` in the guide, whose rate is one worker's; then what the guide says of it, honestly."""
     _, model = guide(stage, OLD_SOFT, minReplicas=0, maxReplicas=12, env={"service_time": "200ms"})

@@ -3,7 +3,7 @@
 import time
 
 from bed.models import guide
-from bed.requests import in_background
+from bed.requests import Answers, in_background
 from bed.scene import scene
 
 from .guides_load import CAPPED, OLD_SOFT, SOFT, at_zero, warm
@@ -31,7 +31,7 @@ def panic(stage):
             stage.until(30, lambda: stage.pods.count() >= 10, "10 pods")
             grown = time.time() - begun
             stage.throughout(3, lambda: not panics(stage, model) or stage.pods.count() >= 10, "no pod goes in panic")
-    stage.all_fine(calm.answers + step.answers)
+    stage.all_fine(Answers([*calm.answers, *step.answers]))
     stage.figure(f"panic after {panicked:.1f} s, 10 pods after {grown:.1f} s")
 
 

@@ -85,6 +85,12 @@ def rolled_out(stage):
     kubectl(stage, "-n", NAMESPACE, "rollout", "status", f"deploy/{NAME}", "--timeout=120s")
 
 
+def without(stage):
+    """Nothing of it is installed: what the scene before this one left, if any was played."""
+    for folder in (deploy() / "kustomize" / "single", deploy() / "kustomize" / "namespaced"):
+        kubectl(stage, "delete", "-k", folder, "--ignore-not-found", "--wait=true", "--timeout=90s")
+
+
 def two_models(stage):
     """One with requests, and one at zero."""
     busy = deployment(stage, "busy", annotations={"holdgate.dev/container-concurrency": "2"},
@@ -129,7 +135,7 @@ def kustomize(stage):
     stage.gateway.moved()
     busy, idle = two_models(stage)
     setting = json.dumps({"spec": {"template": {"spec": {"containers": [
-        {"name": "gateway", "env": [{"name": "HOLDGATE_LOG_LEVEL", "value": "debug"}]}]}}}})
+        {"name": "gateway", "env": [{"name": "HOLDGATE_LOG_LEVEL", "value": "info,hyper=warn"}]}]}}}})
     upgraded_under_load(stage, busy, lambda: kubectl(stage, "-n", NAMESPACE, "patch", "deploy", NAME, "-p", setting))
     at_zero(stage, idle)
     single = deploy() / "kustomize" / "single"
@@ -144,6 +150,7 @@ def kustomize(stage):
 @scene("8n", "one namespace only: works without any ClusterRole, and sees no other namespace", machine=True, last=3)
 def namespaced(stage):
     """Installed where the cluster-wide one was before."""
+    without(stage)
     since = (stage.cluster.folder / "audit.log").stat().st_size
     kubectl(stage, "apply", "-k", deploy() / "kustomize" / "namespaced")
     rolled_out(stage)
@@ -181,13 +188,13 @@ def helm(stage, *words):
 @scene("9h", "Helm: an upgrade under load loses nothing, the uninstall hands everything back", machine=True, last=4)
 def by_helm(stage):
     """Its hook is the Job that the other uninstall applies first."""
-    stage.until(60, lambda: not stage.api.find("Namespace", None, NAMESPACE), "the namespace before it to be gone")
+    without(stage)
     chart, own = deploy() / "helm" / "holdgate", ["--namespace", NAMESPACE, "--wait", "--timeout", "120s"]
     helm(stage, "install", "holdgate", chart, "--create-namespace", *own)
     stage.gateway.moved()
     busy, idle = two_models(stage)
     upgraded_under_load(stage, busy, lambda: helm(stage, "upgrade", "holdgate", chart, *own, "--set",
-                                                 "extraArgs={--log-level=debug}"))
+                                                 "extraArgs={--log-level=info}"))
     at_zero(stage, idle)
     helm(stage, "uninstall", "holdgate", *own)
     handed_back(stage, busy, idle)
