@@ -88,6 +88,9 @@ pub struct Tenure {
     /// It holds the lease: it and nobody else changes numbers of replicas.
     pub steers: bool,
     /// No other gateway answers requests. Otherwise a replica that is idle for us may be busy for the
-    /// other, so that nothing is taken away, and a replica with a hard limit gets nothing from us.
+    /// other, so that nothing is taken away.
     pub alone: bool,
+    /// No older gateway answers requests. Otherwise a replica with a hard limit gets nothing from us:
+    /// until the older one has ended it is full with what that one sends.
+    pub eldest: bool,
 }

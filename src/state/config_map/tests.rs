@@ -37,6 +37,7 @@ impl Gateway {
         let tenure = watch::Sender::new(Tenure {
             steers,
             alone: true,
+            eldest: true,
         });
         let told = tenure.subscribe();
         let keeper = Keeper::in_cluster(server.client(), "holdgate-system", told).await;

@@ -37,12 +37,14 @@ type Place = crate::throttler::Place<Connections>;
 const HOLDS: Tenure = Tenure {
     steers: true,
     alone: true,
+    eldest: true,
 };
 
 /// Somebody else holds it.
 const WAITS: Tenure = Tenure {
     steers: false,
     alone: false,
+    eldest: false,
 };
 
 const fn secs(n: u64) -> Duration {

@@ -42,6 +42,7 @@ impl Reign {
             let all = Tenure {
                 steers: true,
                 alone: true,
+                eldest: true,
             };
             return Self {
                 tenure: watch::Sender::new(all).subscribe(),
@@ -101,18 +102,32 @@ async fn combine(
         );
         let tenure = Tenure {
             steers: held.is_some_and(|until| until > now),
-            alone: seen.is_some_and(|others| others.leave_us_alone(now)),
+            alone: seen.is_some_and(|others| others.all.have_ended(now)),
+            eldest: seen.is_some_and(|others| others.older.have_ended(now)),
         };
         tell.send_if_modified(|known| {
             let changed = *known != tenure;
             if changed {
-                let Tenure { steers, alone } = tenure;
-                tracing::info!(steers, alone, "what this gateway may do has changed");
+                let Tenure {
+                    steers,
+                    alone,
+                    eldest,
+                } = tenure;
+                tracing::info!(
+                    steers,
+                    alone,
+                    eldest,
+                    "what this gateway may do has changed"
+                );
             }
             *known = tenure;
             changed
         });
-        let moments = [held, seen.and_then(|others| others.gone_by)];
+        let moments = [
+            held,
+            seen.and_then(|others| others.all.gone_by),
+            seen.and_then(|others| others.older.gone_by),
+        ];
         let next = moments.into_iter().flatten().filter(|at| *at > now).min();
         let turn = async {
             match next {

@@ -17,13 +17,30 @@ use crate::sync::{now, wall};
 /// A pod may answer so long after it should have been gone: kubelet takes its time to kill it.
 const AFTER_ITS_TIME: Duration = Duration::from_secs(5);
 
-/// All others together.
+/// The others, as far as they answer requests.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Others {
+    /// Every one.
+    pub(super) all: Group,
+    /// Those that were made before us.
+    pub(super) older: Group,
+}
+
+/// Several of them together.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Group {
     /// One of them is ready for requests.
     serving: bool,
     /// Those that end have ended by then; `None` where none does.
     pub(super) gone_by: Option<Instant>,
+}
+
+/// One pod of the installation, us among them.
+#[derive(Clone, Copy, Debug)]
+struct Gateway {
+    created: SystemTime,
+    /// `None` while it does nothing for requests.
+    doing: Option<Doing>,
 }
 
 /// What one of them does.
@@ -35,19 +52,40 @@ enum Doing {
 }
 
 impl Others {
-    pub(super) fn leave_us_alone(self, now: Instant) -> bool {
-        !self.serving && self.gone_by.is_none_or(|by| by <= now)
+    /// Of two made in the same second the one with the smaller UID is the older. As long as we have not
+    /// seen ourselves, everybody may be.
+    fn of(all: &HashMap<String, Gateway>, own: &str) -> Self {
+        let us = all.get(own).map(|us| (us.created, own));
+        let others = || all.iter().filter(|(uid, _)| *uid != own);
+        let older = |uid: &str, gateway: &Gateway| us.is_none_or(|us| (gateway.created, uid) < us);
+        Self {
+            all: Group::of(others().filter_map(|(_, gateway)| gateway.doing)),
+            older: Group::of(
+                others()
+                    .filter(|(uid, gateway)| older(uid, gateway))
+                    .filter_map(|(_, gateway)| gateway.doing),
+            ),
+        }
+    }
+}
+
+impl Group {
+    fn of(all: impl Iterator<Item = Doing>) -> Self {
+        all.fold(Self::default(), |group, doing| match doing {
+            Doing::Serving => Self {
+                serving: true,
+                ..group
+            },
+            Doing::Leaving(by) => Self {
+                gone_by: group.gone_by.max(Some(by)),
+                ..group
+            },
+        })
     }
 
-    fn of(all: &HashMap<String, Doing>) -> Self {
-        let ends = all.values().filter_map(|doing| match doing {
-            Doing::Serving => None,
-            Doing::Leaving(by) => Some(*by),
-        });
-        Self {
-            serving: all.values().any(|doing| *doing == Doing::Serving),
-            gone_by: ends.max(),
-        }
+    /// None of them answers requests any more.
+    pub(super) fn have_ended(self, now: Instant) -> bool {
+        !self.serving && self.gone_by.is_none_or(|by| by <= now)
     }
 }
 
@@ -65,11 +103,13 @@ pub(super) async fn follow(client: Client, own: PodIdentity, tell: watch::Sender
                 continue;
             }
             Ok(Some(Event::InitApply(pod))) => {
-                note(&mut listed, &own, &pod);
+                listed.insert(uid(&pod), gateway(&pod));
                 continue;
             }
             Ok(Some(Event::InitDone)) => all = std::mem::take(&mut listed),
-            Ok(Some(Event::Apply(pod))) => note(&mut all, &own, &pod),
+            Ok(Some(Event::Apply(pod))) => {
+                all.insert(uid(&pod), gateway(&pod));
+            }
             Ok(Some(Event::Delete(pod))) => {
                 all.remove(&uid(&pod));
             }
@@ -79,17 +119,17 @@ pub(super) async fn follow(client: Client, own: PodIdentity, tell: watch::Sender
             }
             Ok(None) => return,
         }
-        let seen = Some(Others::of(&all));
+        let seen = Some(Others::of(&all, &own.uid));
         tell.send_if_modified(|known| std::mem::replace(known, seen) != seen);
     }
 }
 
-fn note(all: &mut HashMap<String, Doing>, own: &PodIdentity, pod: &Pod) {
-    let uid = uid(pod);
-    match doing(pod).filter(|_| uid != own.uid) {
-        Some(doing) => all.insert(uid, doing),
-        None => all.remove(&uid),
-    };
+fn gateway(pod: &Pod) -> Gateway {
+    let created = pod.metadata.creation_timestamp.as_ref();
+    Gateway {
+        created: created.map_or(SystemTime::UNIX_EPOCH, |at| SystemTime::from(at.0)),
+        doing: doing(pod),
+    }
 }
 
 fn uid(pod: &Pod) -> String {

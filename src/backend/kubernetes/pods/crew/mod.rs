@@ -191,7 +191,7 @@ impl<A: Api, N: Announcer, L: Look, O: Occupancy> Crew<A, N, L, O> {
 
     /// Its replicas with a hard limit may hold requests of another gateway.
     fn is_shut(&self) -> bool {
-        self.settings.limited && !self.tenure.alone
+        self.settings.limited && !self.tenure.eldest
     }
 
     fn alive(&self) -> impl Iterator<Item = &Member> {

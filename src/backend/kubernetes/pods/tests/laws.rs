@@ -71,7 +71,11 @@ impl Scene {
                 .change(|inside| inside.start.ready = Duration::from_secs(seconds)),
             Event::Alone(alone) => {
                 let steers = true;
-                self.tenure.send_replace(Tenure { steers, alone });
+                self.tenure.send_replace(Tenure {
+                    steers,
+                    alone,
+                    eldest: alone,
+                });
             }
             Event::Controller(awake) => self.cluster.change(|inside| inside.paused = !awake),
         }

@@ -30,6 +30,7 @@ const SECOND: Duration = Duration::from_secs(1);
 const SOLE: Tenure = Tenure {
     steers: true,
     alone: true,
+    eldest: true,
 };
 
 /// One revision in a simulated cluster.

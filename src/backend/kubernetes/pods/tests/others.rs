@@ -45,6 +45,7 @@ async fn who_does_not_steer_changes_nothing() {
     scene.tenure.send_replace(Tenure {
         steers: false,
         alone: true,
+        eldest: true,
     });
     scene.scale_to(3).await;
     sleep(20 * SECOND).await;
@@ -58,18 +59,32 @@ async fn who_does_not_steer_changes_nothing() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn who_is_not_alone_takes_nothing_away_and_keeps_off_hard_limits() {
+async fn who_is_not_alone_takes_nothing_away_and_the_younger_keeps_off_hard_limits() {
     let mut scene = Scene::new(0);
     scene.settled(2).await;
     scene.tenure.send_replace(Tenure {
         steers: true,
         alone: false,
+        eldest: false,
     });
     scene.scale_to(1).await;
     let world = scene.after(10 * SECOND).await;
     assert_eq!((scene.cluster.replicas(), counts(&world)), (2, (2, 0, 0)));
     let want = "takes nothing while another gateway still answers requests";
     assert_eq!(details(&world), [want, want]);
+    // The older of two serves on, the younger waits for its end.
+    scene.tenure.send_replace(Tenure {
+        steers: true,
+        alone: false,
+        eldest: true,
+    });
+    let world = scene.after(SECOND).await;
+    assert_eq!((scene.cluster.replicas(), counts(&world)), (2, (0, 2, 0)));
+    scene.tenure.send_replace(Tenure {
+        steers: true,
+        alone: false,
+        eldest: false,
+    });
     let mut soft = settings(&scene.stats);
     soft.limited = false;
     scene.pods.set(soft);
