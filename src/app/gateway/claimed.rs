@@ -240,7 +240,7 @@ impl<C: Cluster> Claimed<C> {
             None => Standing::Ours,
             Some(Obstacle::SteeredBy(_)) => Standing::Steered,
             Some(obstacle) => {
-                let (_, _, detail) = words::obstacle(obstacle);
+                let (_, detail) = words::obstacle(obstacle);
                 let reason = if *obstacle == Obstacle::Stopped {
                     OutageReason::Stopped
                 } else {

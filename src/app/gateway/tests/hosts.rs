@@ -1,7 +1,7 @@
 use serde_json::json;
 
 use super::*;
-use crate::backend::kubernetes::Obstacle;
+use crate::backend::kubernetes::{Obstacle, Reason};
 
 fn wants(name: &str, age: u64, hosts: &str) -> Claim {
     claim(name, age, json!({ "hosts": hosts }))
@@ -19,7 +19,10 @@ async fn the_older_keeps_a_host_and_the_younger_gets_it_when_the_older_goes() {
     assert_eq!(leads(&scene, "h").as_deref(), Some("old.ns"));
     assert_eq!(leads(&scene, "y").as_deref(), Some("young.ns"));
     let said = scene.cluster.said();
-    let taken: Vec<_> = said.iter().filter(|n| n.reason == "HostTaken").collect();
+    let taken: Vec<_> = said
+        .iter()
+        .filter(|n| n.reason == Reason::HostTaken)
+        .collect();
     assert_eq!(taken.len(), 1, "{said:?}");
     assert_eq!(&*taken[0].about.name, "young");
     assert_eq!(
