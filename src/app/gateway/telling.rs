@@ -46,9 +46,9 @@ pub(super) fn notices<C: Cluster>(claimed: &Claimed<C>, entrances: &[Entrance]) 
         message,
     };
     let lost = claimed.lost().iter();
-    all.extend(lost.map(|(host, by)| {
-        let message = words::host_taken(host, by);
-        about(Reason::HostTaken, message)
+    all.extend(lost.map(|(way, by)| {
+        let (reason, message) = words::taken(way, by);
+        about(reason, message)
     }));
     let (budget, hosts) = (claimed.spec().queue.cold_timeout, &claimed.spec().hosts);
     let leads_here = |entrance: &&Entrance| hosts.iter().any(|host| entrance.takes(host));

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use humantime::format_duration;
 
+use super::hosts::Way;
 use crate::backend::kubernetes::{Claim, ObjectRef, Obstacle, Reason};
 use crate::revision::{RevisionId, Scaling};
 
@@ -59,8 +60,14 @@ pub(super) const fn is_ours(claim: &Claim) -> bool {
     )
 }
 
-pub(super) fn host_taken(host: &str, by: &RevisionId) -> String {
-    format!("host {host} leads to {by}, which is older, and not here")
+/// That what should lead to a revision leads to another.
+pub(super) fn taken(way: &Way, by: &RevisionId) -> (Reason, String) {
+    let (reason, what) = match way {
+        Way::Host(host) => (Reason::HostTaken, format!("host {host}")),
+        Way::Model(model) => (Reason::ModelTaken, format!("model {model}")),
+    };
+    let message = format!("{what} leads to {by}, which is older, and not here");
+    (reason, message)
 }
 
 pub(super) fn route_timeout(route: &ObjectRef, timeout: Duration, budget: Duration) -> String {

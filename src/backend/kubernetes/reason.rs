@@ -63,6 +63,8 @@ reasons! {
     OddSettings: Warning,
     /// A host leads to another.
     HostTaken: Warning,
+    /// A model's name leads to another.
+    ModelTaken: Warning,
     /// A route gives up before a cold start is over.
     RouteTimeout: Warning,
     // Of what happens.

@@ -38,6 +38,27 @@ async fn the_older_keeps_a_host_and_the_younger_gets_it_when_the_older_goes() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn the_older_keeps_a_model_of_which_several_say_that_it_is_theirs() {
+    let mut scene = Scene::new();
+    let wants = |name, age| claim(name, age, json!({ "models": "m" }));
+    scene.claim(wants("young.ns", 10)).await;
+    scene.claim(wants("old.ns", 20)).await;
+    let leads = |scene: &Scene| {
+        let found = scene.registry.by_model("m");
+        found.map(|revision| revision.spec.id.to_string())
+    };
+    assert_eq!(leads(&scene).as_deref(), Some("old.ns"));
+    let said = scene.cluster.said();
+    let taken = said.iter().find(|n| n.reason == Reason::ModelTaken);
+    assert_eq!(
+        taken.map(|n| n.message.as_str()),
+        Some("model m leads to old.ns, which is older, and not here")
+    );
+    scene.gone("old.ns").await;
+    assert_eq!(leads(&scene).as_deref(), Some("young.ns"));
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_older_one_that_comes_later_gets_the_host() {
     let mut scene = Scene::new();
     scene.claim(wants("young.ns", 10, "h")).await;
