@@ -24,7 +24,7 @@ pub enum Bound {
     ActivationScale,
     /// Nothing shrinks in panic.
     Panic,
-    /// Nothing shrinks for a window after a restart.
+    /// Nothing shrinks in the first window after a restart, or after a workload was taken over.
     Restart,
     /// Nothing shrinks for a window after all metrics have been replaced.
     NewMetrics,
@@ -115,7 +115,7 @@ impl Bound {
             Self::MaxScaleDownRate => "maxScaleDownRate",
             Self::ActivationScale => "activationScale",
             Self::Panic => "panic",
-            Self::Restart => "a recent restart",
+            Self::Restart => "the first window",
             Self::NewMetrics => "a recent change of metrics",
             Self::ScaleDownDelay => "scaleDownDelay",
             Self::InitialScale => "initialScale",

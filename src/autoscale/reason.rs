@@ -61,7 +61,7 @@ impl fmt::Display for Clamp {
             (Bound::MaxScaleDownRate, _) => write!(f, "only down to {n} at once"),
             (Bound::ActivationScale, _) => write!(f, "starts with {n}"),
             (Bound::Panic, _) => write!(f, "kept at {n}, nothing shrinks in panic"),
-            (Bound::Restart, _) => write!(f, "kept at {n}, nothing shrinks after a restart"),
+            (Bound::Restart, _) => write!(f, "kept at {n}, nothing shrinks in the first window"),
             (Bound::NewMetrics, _) => write!(f, "kept at {n}, nothing shrinks with new metrics"),
             (Bound::ScaleDownDelay, _) => write!(f, "kept at {n}, so many were wanted before"),
             (Bound::InitialScale, _) => write!(f, "begins with {n}"),

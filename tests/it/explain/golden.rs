@@ -303,9 +303,9 @@ fn held_for_a_metric_that_cannot_be_read_at_the_moment() {
 fn held_after_a_restart() {
     check(&Scene::new(defaults).load(3, 100).load(0, 120).restart().load(0, 150), 0, "
         restart
-        2 replicas: 0.48 requests in flight on average over 60 s at target 1; held by a recent restart until 12:03:00; next: 1 at 12:03:02
+        2 replicas: 0.48 requests in flight on average over 60 s at target 1; held by the first window until 12:03:00; next: 1 at 12:03:02
         1 asked for by concurrency over 60 s
-        1 → 2: kept at 2, nothing shrinks after a restart until 12:03:00");
+        1 → 2: kept at 2, nothing shrinks in the first window until 12:03:00");
 }
 
 #[test]
