@@ -25,7 +25,7 @@ async fn a_revision_is_found_by_its_hosts_and_by_what_kserve_routes_say() {
     let name = |name| ("kserve-isvc-name", name);
     let namespace = |namespace| ("kserve-isvc-namespace", namespace);
     let host = |host| ("host", host);
-    let cases: [Case<'_>; 11] = [
+    let cases: [Case<'_>; 12] = [
         ("/", &[host("m.ns")], 200),
         ("/", &[host("M.ns.Example.com:8080")], 200),
         ("/", &[host("m.ns.")], 200),
@@ -47,9 +47,10 @@ async fn a_revision_is_found_by_its_hosts_and_by_what_kserve_routes_say() {
             &[host("gateway.local"), name("x"), namespace("ns")],
             404,
         ),
-        // The only one there is does not take what is not its own, nor does a model lead to it.
+        // The only one there is does not take what is not its own; a model that it names is.
         ("/", &[host("other")], 404),
-        ("/v1/models/m.ns:predict", &[host("other")], 404),
+        ("/v1/models/m.ns:predict", &[host("other")], 200),
+        ("/v1/models/other:predict", &[host("other")], 404),
     ];
     for (target, headers, code) in cases {
         let answer = ask(&front, target, headers).await;
