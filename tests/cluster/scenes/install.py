@@ -127,6 +127,15 @@ def handed_back(stage, *models):
     stage.shown(not left, f"left behind: {left}")
 
 
+@scene("9d", "the API server would take every manifest that is shipped", machine=True)
+def taken(stage):
+    """Those of kinds that the cluster does not have are told."""
+    ran = subprocess.run([deploy() / "dry-run"], check=False, capture_output=True, text=True)
+    answers = [line.split()[0] for line in ran.stdout.splitlines() if line.strip()]
+    stage.figure(f"{answers.count('taken')} taken, {answers.count('skipped')} of kinds that are not there")
+    stage.shown(ran.returncode == 0, f"{ran.stdout}{ran.stderr}")
+
+
 @scene("9", "kustomize: an upgrade under load loses nothing, the uninstall hands everything back",
        machine=True, last=2)
 def kustomize(stage):
