@@ -65,6 +65,9 @@ mod tests {
     #[test]
     fn the_kubernetes_client_is_heard_only_where_somebody_asks_for_it() {
         assert_eq!(with_quiet("info"), "info,kube_client=off");
-        assert_eq!(with_quiet("info,kube_client=debug"), "info,kube_client=debug");
+        assert_eq!(
+            with_quiet("info,kube_client=debug"),
+            "info,kube_client=debug"
+        );
     }
 }
