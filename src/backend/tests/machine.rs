@@ -75,12 +75,9 @@ impl Machine {
     }
 
     pub(super) fn running(&self) -> Vec<ReplicaId> {
-        let processes = self.processes();
-        processes
-            .iter()
-            .filter(|p| p.is_running())
-            .map(|p| p.replica)
-            .collect()
+        let inside = self.0.lock();
+        let running = inside.processes.iter().filter(|p| p.is_running());
+        running.map(|p| p.replica).collect()
     }
 
     /// As `kill -9` from outside.
@@ -97,9 +94,11 @@ impl Machine {
     }
 
     fn at_port(&self, port: u16) -> Option<Process> {
-        self.processes()
-            .into_iter()
-            .find(|p| p.port == port && p.is_running())
+        // Asked at every look: nothing is cloned but the one, from the end where those are that run.
+        let inside = self.0.lock();
+        let mut last_first = inside.processes.iter().rev();
+        let found = last_first.find(|p| p.port == port && p.is_running());
+        found.cloned()
     }
 }
 

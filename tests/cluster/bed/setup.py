@@ -44,8 +44,18 @@ def prepare():
         subprocess.run(["apt-get", "update", "-qq"], check=True, env=quiet, stdout=sys.stderr)
         subprocess.run(["apt-get", "install", "-y", "-qq", *packages], check=True, env=quiet, stdout=sys.stderr)
     say("the cluster's programs (a quarter of an hour, the first time)")
-    built = subprocess.run([HERE / "build"], check=True, stdout=subprocess.PIPE, text=True).stdout
-    return pathlib.Path(built.split()[-1]), archive()
+    return pathlib.Path(told_by(HERE / "build")), archive()
+
+
+def have_helm():
+    """Puts it on the path, built now if need be: inside there is no network to fetch it from."""
+    helm = pathlib.Path(told_by(ROOT / "deploy" / "program", "helm"))
+    os.environ["PATH"] = f"{helm.parent}:{os.environ['PATH']}"
+
+
+def told_by(*words):
+    """What a script says last: where it has put what it built."""
+    return subprocess.run(words, check=True, stdout=subprocess.PIPE, text=True).stdout.split()[-1]
 
 
 def archive():

@@ -30,10 +30,12 @@ pub(super) struct Pod {
 }
 
 /// One process.
-#[derive(Default)]
+#[derive(Clone, Default)]
 struct Life {
+    deaf: CancellationToken,
+    listening: TaskTracker,
     killed: CancellationToken,
-    tasks: TaskTracker,
+    connections: TaskTracker,
 }
 
 #[derive(Default)]
@@ -59,33 +61,30 @@ impl Pod {
     }
 
     fn live(&self, listener: TcpListener) {
-        let life = Life::default();
-        let (killed, tasks) = (life.killed.clone(), life.tasks.clone());
-        let inside = Arc::clone(&self.inside);
-        *self.life.lock() = life;
-        let accepting = async move {
-            let (ended, each) = (killed.clone(), tasks.clone());
-            let accepts = async {
-                while let Ok((stream, _)) = listener.accept().await {
-                    let connection = serve(stream, Arc::clone(&inside), killed.clone());
-                    tasks.spawn(connection);
-                }
-            };
-            ended.run_until_cancelled(accepts).await;
-            drop(each);
+        let (life, inside) = (Life::default(), Arc::clone(&self.inside));
+        let own = life.clone();
+        let accepts = async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                let connection = serve(stream, Arc::clone(&inside), own.killed.clone());
+                own.connections.spawn(connection);
+            }
         };
-        self.life.lock().tasks.spawn(accepting);
+        let deaf = life.deaf.clone();
+        life.listening
+            .spawn(deaf.run_until_cancelled_owned(accepts));
+        *self.life.lock() = life;
     }
 
     /// As `kill -9` of its model server: what is open is reset, and nobody listens.
     pub(super) async fn kill(&self) {
-        let (killed, tasks) = {
-            let life = self.life.lock();
-            (life.killed.clone(), life.tasks.clone())
-        };
-        killed.cancel();
-        tasks.close();
-        tasks.wait().await;
+        let life = self.life.lock().clone();
+        // First: who learns that a connection is gone is not to find somebody who takes another.
+        life.deaf.cancel();
+        life.listening.close();
+        life.listening.wait().await;
+        life.killed.cancel();
+        life.connections.close();
+        life.connections.wait().await;
         self.inside.at_work.store(0, SeqCst);
     }
 
