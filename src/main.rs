@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use clap::Parser;
 use holdgate::app::{self, Start};
 use holdgate::backend::helper;
-use holdgate::cli::{self, Cli, Command, Screen, check, explain, simulate};
+use holdgate::cli::{self, Cli, Command, Screen, check, check_gateway, explain, simulate};
 use holdgate::config::{Complaints, LogFormat, Overrides, Program, load_to_run};
 use holdgate::sample_model;
 use holdgate::sync;
@@ -57,11 +57,11 @@ fn main() -> ExitCode {
                 Err(complaints) => complain(&complaints),
             }
         }
-        Command::Check(files) => told(check(
-            &files.paths(environment),
-            &mut stdout(),
-            &mut stderr(),
-        )),
+        Command::Check(args) => {
+            let files = args.files.paths(environment);
+            let check = if args.gateway { check_gateway } else { check };
+            told(check(&files, &mut stdout(), &mut stderr()))
+        }
         Command::Explain(args) => {
             understood(&overrides, || {
                 told(runtime(&program).and_then(|runtime| {

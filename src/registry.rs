@@ -29,7 +29,7 @@ pub struct Registry<C> {
     by_host: DashMap<String, Arc<Revision<C>>>,
     by_model: DashMap<String, Arc<Revision<C>>>,
     lone: parking_lot::RwLock<Option<Arc<Revision<C>>>>,
-    /// Nobody is the lone one, and no model leads anywhere.
+    /// Nobody is the lone one.
     exact: bool,
     /// What is counted for requests that no revision takes.
     pub unrouted: Stats,
@@ -49,8 +49,7 @@ impl<C> Default for Registry<C> {
 }
 
 impl<C> Registry<C> {
-    /// No revision takes what is not its own, however few there are: for many tenants, whose models may
-    /// share a name. Only hosts lead anywhere.
+    /// No revision takes what is not its own, however few there are: for many tenants.
     #[must_use]
     pub fn exact() -> Self {
         Self {
@@ -88,7 +87,7 @@ impl<C> Registry<C> {
             for host in &spec.hosts {
                 self.by_host.insert(host.clone(), Arc::clone(&revision));
             }
-            for model in spec.models.iter().filter(|_| !self.exact) {
+            for model in &spec.models {
                 self.by_model.insert(model.clone(), Arc::clone(&revision));
             }
             old.extend(self.by_name.insert(id, revision));
@@ -285,14 +284,15 @@ mod tests {
     }
 
     #[test]
-    fn an_exact_registry_has_no_lone_revision_and_knows_no_models() {
+    fn an_exact_registry_has_no_lone_revision() {
         let registry = Registry::exact();
         registry.insert(revision("a.ns", &["a.ns"], &["m"]));
         assert_eq!(name(registry.lone()), None);
-        assert_eq!(name(registry.by_model("m")), None);
+        assert_eq!(name(registry.by_model("m")).as_deref(), Some("a.ns"));
         assert_eq!(name(registry.by_host("a.ns")).as_deref(), Some("a.ns"));
         registry.set(vec![revision("b.ns", &["b.ns"], &[])]);
         assert_eq!(name(registry.lone()), None);
         assert_eq!(name(registry.by_host("a.ns")), None);
+        assert_eq!(name(registry.by_model("m")), None);
     }
 }

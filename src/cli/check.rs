@@ -2,18 +2,45 @@
 
 use std::fmt::Write as _;
 use std::io::{self, Write};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::autoscale::{Amount, Spec};
-use crate::config::{Config, Overrides, RevisionConfig, brief, load};
-use crate::revision::RevisionSpec;
+use clap::Args;
+use serde_json::json;
 
-use super::{complain, warn};
+use crate::autoscale::{Amount, Spec};
+use crate::backend::Resources;
+use crate::config::{
+    ClaimFacts, ClaimSettings, Complaints, Config, GatewayConfig, Overrides, ReadClaim,
+    RevisionConfig, brief, load, load_gateway, read_claim,
+};
+use crate::revision::{RevisionId, RevisionSpec};
+
+use super::{FileArgs, complain, warn};
+
+/// What `check --help` shows at its end.
+pub(super) const EXAMPLES: &str = "\
+Examples:
+  holdgate check -f models.yaml
+  holdgate check -f inference-service.yaml -f config-autoscaler.yaml
+  holdgate check --gateway -f gateway.yaml
+
+Exit codes: 0 fine, 2 something is wrong with them.";
+
+/// What `check` is given.
+#[derive(Args, Clone, Debug)]
+pub struct CheckArgs {
+    /// Which files.
+    #[command(flatten)]
+    pub files: FileArgs,
+    /// The files are those of a gateway in a cluster
+    #[arg(long)]
+    pub gateway: bool,
+}
 
 /// Reads files and tells about them: what they mean goes to `out`, complaints and warnings go to
-/// `err`.
-/// Returns the exit code, 0 or 2.
+/// `err`. Returns the exit code, 0 or 2.
 ///
 /// # Errors
 /// `out` or `err` cannot be written.
@@ -24,16 +51,105 @@ pub fn check(files: &[PathBuf], out: &mut dyn Write, err: &mut dyn Write) -> io:
             write!(out, "{}", meaning(&config))?;
             Ok(0)
         }
+        Err(complaints) => {
+            let code = complain(&complaints, err)?;
+            if !files.is_empty() && load_gateway(files, &Overrides::default()).is_ok() {
+                writeln!(
+                    err,
+                    "what is meant for a gateway is read by: check --gateway"
+                )?;
+            }
+            Ok(code)
+        }
+    }
+}
+
+/// The same with the files of a gateway.
+///
+/// # Errors
+/// `out` or `err` cannot be written.
+pub fn check_gateway(
+    files: &[PathBuf],
+    out: &mut dyn Write,
+    err: &mut dyn Write,
+) -> io::Result<u8> {
+    let read = load_gateway(files, &Overrides::default())
+        .and_then(|gateway| Ok((plain_workload(&gateway)?, gateway)));
+    match read {
+        Ok((workload, gateway)) => {
+            warn(&gateway.warnings, err)?;
+            write!(out, "{}", gateway_meaning(&gateway, &workload))?;
+            Ok(0)
+        }
         Err(complaints) => complain(&complaints, err),
     }
+}
+
+/// What a workload becomes that says nothing of its own but that it is ours.
+fn plain_workload(gateway: &GatewayConfig) -> Result<ReadClaim, Complaints> {
+    let facts = ClaimFacts {
+        revision: RevisionId::new("name.namespace"),
+        domain: None,
+        services: Vec::new(),
+        args: Vec::new(),
+        resources: Resources::default(),
+    };
+    let object = json!({
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": { "name": "name", "namespace": "namespace" },
+    });
+    read_claim(&ClaimSettings::Workload(&object), &facts, gateway)
+}
+
+fn gateway_meaning(gateway: &GatewayConfig, workload: &ReadClaim) -> String {
+    let mut told = format!(
+        "a gateway that listens on {}, admin {}; at most {} connections\n",
+        gateway.listen,
+        or_off(gateway.admin),
+        gateway.max_connections,
+    );
+    let mut say = |word: &str, text: &str| {
+        let _ = writeln!(told, "  {word:<8}{text}");
+    };
+    let domain = gateway.domain.as_deref();
+    say("domain", domain.unwrap_or("KServe's, else example.com"));
+    let spaces = match gateway.namespaces.as_slice() {
+        [] => "all namespaces".to_owned(),
+        some => some.join(", "),
+    };
+    let kinds = gateway.workloads.iter().map(|kind| kind.kind.as_str());
+    let kinds: Vec<_> = ["Deployment", "StatefulSet"]
+        .into_iter()
+        .chain(kinds)
+        .collect();
+    say("looks", &format!("in {spaces}, at {}", kinds.join(", ")));
+    if let Some(record) = &gateway.record {
+        say("records", &format!("to {}", record.display()));
+    }
+    let spec = &workload.spec;
+    told.push_str("\na workload that says nothing of its own\n");
+    let mut say = |word: &str, text: &str| {
+        let _ = writeln!(told, "  {word:<8}{text}");
+    };
+    say("scales", &scaling(spec));
+    for entry in &workload.schedule.0 {
+        say("hours", &format!("at least {entry}"));
+    }
+    say("limits", &limits(spec));
+    say("waits", &waiting(spec));
+    say("answers", &answering(spec));
+    told
+}
+
+fn or_off(admin: Option<SocketAddr>) -> String {
+    admin.map_or_else(|| "off".to_owned(), |address| address.to_string())
 }
 
 /// What settings mean, a few plain lines for each revision.
 #[must_use]
 pub fn meaning(config: &Config) -> String {
-    let admin = config
-        .admin
-        .map_or_else(|| "off".to_owned(), |address| address.to_string());
+    let admin = or_off(config.admin);
     let mut told = format!(
         "listens on {}, admin {admin}; at most {} connections and {} model servers\n",
         config.listen, config.max_connections, config.max_processes,

@@ -13,7 +13,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
-pub use check::{check, meaning};
+pub use check::{CheckArgs, check, check_gateway, meaning};
 pub use explain::{ExplainArgs, explain};
 pub use flags::{GateFlags, GatewayFlags, LoggingFlags, RevisionFlags};
 #[cfg(feature = "kubernetes")]
@@ -23,16 +23,19 @@ pub use simulate::{Screen, SimulateArgs, simulate};
 use crate::config::{Complaint, Complaints, Overrides};
 use crate::sample_model;
 
-const FILE_HELP: &str = "File with revisions and settings, again and again [env: HOLDGATE_FILE]";
+const FILE_HELP: &str =
+    "File with revisions, settings or manifests, again and again [env: HOLDGATE_FILE]";
 
 const EXAMPLES: &str = "\
 Examples:
   holdgate run -- my-server --port {port}
   holdgate run --container-concurrency 4 --stop-after-idle 5m -- my-server --port {port}
   holdgate run -f proxy-config/flowers-sample.yaml
+  holdgate run -f proxy-config/deployment.yaml -- my-server --port {port}
   holdgate check -f proxy-config/flowers-sample.yaml
   holdgate explain flowers-sample
-  holdgate simulate -f proxy-config/flowers-sample.yaml --load 'step 0..60s 5rps; service 200ms; start 45s'
+  holdgate simulate -f proxy-config/flowers-sample.yaml \\
+    --load 'step 0..60s 5rps; service 200ms; start 45s'
 
 Every flag has one environment name: --queue-timeout is HOLDGATE_QUEUE_TIMEOUT. A flag wins over the
 environment, the environment over a file; lists take commas in the environment. Exit codes: 0 fine,
@@ -56,7 +59,8 @@ Examples:
 
 In a pod it finds the API server by itself, elsewhere by KUBECONFIG. Its revisions are the workloads
 annotated with holdgate.dev/enabled: \"true\" and the InferenceServices with
-serving.kserve.io/autoscalerClass: external; what files say under defaults holds for all of them.
+serving.kserve.io/autoscalerClass: external; what a file says under defaults holds for all of them
+(proxy-config/gateway.yaml; check --gateway tells what it means).
 Exit codes: 0 ended after SIGTERM, 1 failed or had to cut requests, 2 wrong usage or configuration.";
 
 const EXPLAIN_EXAMPLES: &str = "\
@@ -64,6 +68,10 @@ Examples:
   holdgate explain flowers-sample
   holdgate explain flowers-sample --json
   holdgate explain flowers-sample --admin 127.0.0.1:9191
+  kubectl -n holdgate-system exec deployment/holdgate-gateway -- /holdgate explain chat.default
+
+In a cluster a revision is called NAME.NAMESPACE, as its workload; NAME is enough where only one is
+called that.
 
 Exit codes: 0 fine, 1 no gate answers there, 2 it does not know the revision.";
 
@@ -90,7 +98,8 @@ pub enum Command {
     #[command(after_help = GATEWAY_EXAMPLES)]
     Gateway(Box<GatewayArgs>),
     /// Tell what files mean, or everything that is wrong with them
-    Check(FileArgs),
+    #[command(after_help = check::EXAMPLES)]
+    Check(CheckArgs),
     /// Tell why a revision of a running gate has the replicas it has, and what would change it
     #[command(after_help = EXPLAIN_EXAMPLES)]
     Explain(ExplainArgs),

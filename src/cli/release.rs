@@ -17,9 +17,9 @@ Examples:
   holdgate release --all --namespace models
   holdgate release models/flowers
 
-With --all the gateway is stopped first, and what it keeps of its own is removed at last: its lease and
-what it has learned. A workload that is named must be none of a running gateway's any more. What is at
-no replica gets minReplicas, and one at least; deletion costs of ours are taken off pods. Doing it again
+With --all the gateway is stopped first, and what it keeps of its own is removed at last: its lease
+and what it has learned. A workload that is named must have opted out before. What is at no replica
+gets minReplicas, and one at least; deletion costs of ours are taken off pods. Doing it again
 changes nothing. The cluster is the one this runs in, else the one of the kubeconfig.
 
 Exit codes: 0 fine, 1 something could not be handed back.";

@@ -109,7 +109,7 @@ fn every_flag_is_in_the_help_with_its_environment_name() {
 fn files_come_from_flags_else_from_the_environment() {
     let variable = |name: &str| (name == "HOLDGATE_FILE").then(|| "a.yaml:b.yaml".to_owned());
     let paths = |words: &[&str]| match parse(words).command {
-        Command::Check(files) => files.paths(variable),
+        Command::Check(args) => args.files.paths(variable),
         other => panic!("not check but {other:?}"),
     };
     assert_eq!(
@@ -219,6 +219,57 @@ spec: { predictor: { sklearn: {} } }
         err.starts_with("./a.yaml:2:3: revisions[0]: wanted hosts or models"),
         "{err}"
     );
+}
+
+#[test]
+fn check_reads_the_file_of_a_gateway_when_told_that_it_is_one() {
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let file = dir.path().join("a.yaml");
+    let told = |text: &str, tell: fn(&[PathBuf], &mut dyn Write, &mut dyn Write) -> _| {
+        std::fs::write(&file, text).expect("written");
+        let (mut out, mut err) = (Vec::new(), Vec::new());
+        let code: io::Result<u8> = tell(std::slice::from_ref(&file), &mut out, &mut err);
+        let text = |bytes| String::from_utf8(bytes).expect("text");
+        let err = text(err).replace(&dir.path().display().to_string(), ".");
+        (code.expect("told"), text(out), err)
+    };
+    let sound = "\
+domain: models.example
+namespaces: [a, b]
+workloads: [Rollout.v1alpha1.argoproj.io]
+defaults: { containerConcurrency: 4, maxReplicas: 8, queue: { coldTimeout: 20m } }
+";
+    let meaning = "\
+a gateway that listens on 0.0.0.0:8080, admin 0.0.0.0:9090; at most 16384 connections
+  domain  models.example
+  looks   in a, b, at Deployment, StatefulSet, Rollout
+
+a workload that says nothing of its own
+  scales  0 to 8 replicas, aims for 4 at once in each
+  limits  never more than 4 at once in a replica
+  waits   at most 1000 requests and 256MiB, for 1m, for 20m while no replica is ready
+  answers within 5m, streams within no bound, ends after 5m without a byte
+";
+    let wanted = (0, meaning.to_owned(), String::new());
+    assert_eq!(told(sound, check_gateway), wanted);
+    let (code, out, err) = told("listen: 127.0.0.1:1\n", check_gateway);
+    assert_eq!((code, &*err), (0, ""));
+    assert!(out.contains("  domain  KServe's, else example.com\n  looks   in all namespaces, at "));
+
+    let hint = "what is meant for a gateway is read by: check --gateway\n";
+    let (code, _, err) = told(sound, check);
+    assert_eq!(code, 2);
+    assert!(err.ends_with(hint), "{err}");
+    let (_, _, err) = told("revisions: []\n", check);
+    assert!(!err.contains(hint), "{err}");
+
+    let odd = "defaults: { minReplicas: 5, maxReplicas: 2 }\n";
+    let (code, out, err) = told(odd, check_gateway);
+    assert_eq!((code, &*out), (2, ""));
+    assert!(err.starts_with("./a.yaml:1:"), "{err}");
+    let (code, _, err) = told("revisions: []\n", check_gateway);
+    assert_eq!(code, 2);
+    assert!(err.contains("in the cluster"), "{err}");
 }
 
 #[cfg(feature = "kubernetes")]

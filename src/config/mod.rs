@@ -1,6 +1,6 @@
 //! What people write: files, flags and environment names, read into the settings of a gate, and the
-//! objects of a cluster, read into those of one revision. All complaints come at once, each with where it was written and what was wanted. Text ends here:
-//! nothing behind this module reads a string again.
+//! objects of a cluster, read into those of one revision. All complaints come at once, each with where
+//! it was written and what was wanted. Text ends here: nothing behind this module reads a string again.
 
 mod check;
 mod claim;

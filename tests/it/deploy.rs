@@ -121,3 +121,32 @@ fn the_image_that_is_installed_is_the_one_of_this_version() {
         assert!(text(path).contains(&wanted), "{path} lacks {wanted:?}");
     }
 }
+
+#[cfg(feature = "kubernetes")]
+#[test]
+fn every_reason_of_an_event_is_told_with_what_it_is() {
+    use holdgate::backend::kubernetes::{Gravity, Reason};
+
+    let page = text("README.md");
+    let (_, events) = page.split_once("\n## Events\n").expect("the section");
+    let (events, _) = events
+        .split_once("\n## ")
+        .expect("another section behind it");
+    let row = |line: &str| {
+        let cells: Vec<&str> = line.split('|').map(str::trim).collect();
+        let reason = cells.get(1)?.strip_prefix('`')?.strip_suffix('`')?;
+        Some((reason.to_owned(), (*cells.get(2)?).to_owned()))
+    };
+    let mut told: Vec<_> = events.lines().filter_map(row).collect();
+    let one = |reason: &Reason| {
+        let kind = match reason.gravity() {
+            Gravity::Normal => "Normal",
+            Gravity::Warning => "Warning",
+        };
+        (reason.to_string(), kind.to_owned())
+    };
+    let mut all: Vec<_> = Reason::ALL.iter().map(one).collect();
+    told.sort();
+    all.sort();
+    assert_eq!(told, all);
+}

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use tokio::sync::watch;
 
-use super::hosts::Wish;
+use super::hosts::{Way, Wish};
 use super::seams::{Cluster, Replicas};
 use super::steering::Steering;
 use super::words;
@@ -32,8 +32,8 @@ pub(super) struct Claimed<C: Cluster> {
     pods: Option<C::Pods>,
     /// What this gateway may do with it.
     tenure: watch::Sender<Tenure>,
-    /// Hosts that it wants, and whose they are.
-    lost: Vec<(String, RevisionId)>,
+    /// Hosts and models that it wants, and whose they are.
+    lost: Vec<(Way, RevisionId)>,
     /// Its pods have not heard of its settings as they are.
     changed: bool,
     /// The data path knows it as it is.
@@ -99,7 +99,7 @@ impl<C: Cluster> Claimed<C> {
         &self.read.spec
     }
 
-    pub(super) fn lost(&self) -> &[(String, RevisionId)] {
+    pub(super) fn lost(&self) -> &[(Way, RevisionId)] {
         &self.lost
     }
 
@@ -135,18 +135,19 @@ impl<C: Cluster> Claimed<C> {
         }
     }
 
-    /// The hosts it wants.
+    /// The hosts and models it wants.
     pub(super) fn wish(&self) -> Wish<'_> {
         Wish {
             revision: &self.read.spec.id,
             serves: !matches!(self.standing(), Standing::Shut(_)),
             created: self.claim.created,
             hosts: &self.read.spec.hosts,
+            models: &self.read.spec.models,
         }
     }
 
-    /// These hosts are not its own.
-    pub(super) fn lose(&mut self, lost: Vec<(String, RevisionId)>) {
+    /// These are not its own.
+    pub(super) fn lose(&mut self, lost: Vec<(Way, RevisionId)>) {
         self.entered &= self.lost == lost;
         self.lost = lost;
     }
@@ -157,8 +158,12 @@ impl<C: Cluster> Claimed<C> {
             return None;
         }
         let mut entry = self.circle.entry();
-        let lost = |host: &String| self.lost.iter().any(|(known, _)| known == host);
-        entry.spec.hosts.retain(|host| !lost(host));
+        for (way, _) in &self.lost {
+            match way {
+                Way::Host(lost) => entry.spec.hosts.retain(|host| host != lost),
+                Way::Model(lost) => entry.spec.models.retain(|model| model != lost),
+            }
+        }
         Some(entry)
     }
 
@@ -249,7 +254,7 @@ impl<C: Cluster> Claimed<C> {
             None => Standing::Ours,
             Some(Obstacle::SteeredBy(_)) => Standing::Steered,
             Some(obstacle) => {
-                let (_, _, detail) = words::obstacle(obstacle);
+                let (_, detail) = words::obstacle(obstacle);
                 let reason = if *obstacle == Obstacle::Stopped {
                     OutageReason::Stopped
                 } else {

@@ -1,5 +1,5 @@
-//! Who keeps a host that several revisions claim: the one whose owner is the older. Decided anew
-//! whenever a claim comes, changes or goes, so that the next one gets it when the first is gone.
+//! Who keeps a host, or a model's name, that several revisions claim: the one whose owner is the older.
+//! Decided anew whenever a claim comes, changes or goes, so that the next one gets it when the first is gone.
 
 use std::collections::{BTreeMap, HashMap};
 use std::time::SystemTime;
@@ -15,22 +15,32 @@ pub(super) struct Wish<'a> {
     /// When its owner was made.
     pub(super) created: SystemTime,
     pub(super) hosts: &'a [String],
+    pub(super) models: &'a [String],
 }
 
-/// For each revision the hosts it does not get, and who has them.
-pub(super) type Lost = BTreeMap<RevisionId, Vec<(String, RevisionId)>>;
+/// By what a request finds its revision.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Way {
+    Host(String),
+    Model(String),
+}
 
-/// Gives every host to one of those that want it.
+/// For each revision the ways that do not lead to it, and to whom they lead.
+pub(super) type Lost = BTreeMap<RevisionId, Vec<(Way, RevisionId)>>;
+
+/// Gives every way to one of those that want it.
 pub(super) fn settle(mut wishes: Vec<Wish<'_>>) -> Lost {
     wishes.sort_by_key(|wish| (!wish.serves, wish.created, wish.revision));
-    let mut taken: HashMap<&str, &RevisionId> = HashMap::new();
+    let mut taken: HashMap<Way, &RevisionId> = HashMap::new();
     let mut lost = Lost::new();
     for wish in wishes {
-        for host in wish.hosts {
-            let winner = *taken.entry(host).or_insert(wish.revision);
+        let hosts = wish.hosts.iter().cloned().map(Way::Host);
+        let models = wish.models.iter().cloned().map(Way::Model);
+        for way in hosts.chain(models) {
+            let winner = *taken.entry(way.clone()).or_insert(wish.revision);
             if winner != wish.revision {
                 let of = lost.entry(wish.revision.clone()).or_default();
-                of.push((host.clone(), winner.clone()));
+                of.push((way, winner.clone()));
             }
         }
     }
@@ -51,6 +61,7 @@ mod tests {
             serves: *serves,
             created: UNIX_EPOCH + Duration::from_secs(*age),
             hosts: &hosts,
+            models: &hosts,
         };
         let lost = settle(ids.iter().zip(wishes).map(wish).collect());
         let mut kept = ids.iter().filter(|id| !lost.contains_key(*id));

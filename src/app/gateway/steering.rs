@@ -10,7 +10,7 @@ use super::seams::{Cluster, Replicas};
 use super::words;
 use crate::app::circle::Reins;
 use crate::autoscale::{Memory, Spec};
-use crate::backend::kubernetes::{Gravity, Notice, ObjectRef, Present, Tenure};
+use crate::backend::kubernetes::{Notice, ObjectRef, Present, Reason, Tenure};
 use crate::revision::RevisionId;
 use crate::state::{Notebook, Recalled};
 use crate::sync::wall;
@@ -77,8 +77,7 @@ impl<C: Cluster> Steering<C> {
         tracing::info!(revision = %self.id, "{message}");
         self.cluster.announce(Notice {
             about: self.owner.clone(),
-            gravity: Gravity::Normal,
-            reason: "Managed",
+            reason: Reason::Managed,
             message,
         });
     }

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use super::claimed::Claimed;
 use super::seams::Cluster;
 use super::words;
-use crate::backend::kubernetes::{Announcer, Claim, Entrance, Gravity, Notice};
+use crate::backend::kubernetes::{Announcer, Claim, Entrance, Notice, Reason};
 use crate::config::{Complaint, Complaints};
 use crate::revision::RevisionId;
 
@@ -40,16 +40,15 @@ pub(super) fn notices<C: Cluster>(claimed: &Claimed<C>, entrances: &[Entrance]) 
         all.push(invalid(claim, complaints, "the last good settings stay"));
     }
     all.extend(obstacle(claim));
-    let about = |gravity, reason, message| Notice {
+    let about = |reason, message| Notice {
         about: claim.owner.clone(),
-        gravity,
         reason,
         message,
     };
     let lost = claimed.lost().iter();
-    all.extend(lost.map(|(host, by)| {
-        let message = words::host_taken(host, by);
-        about(Gravity::Warning, "HostTaken", message)
+    all.extend(lost.map(|(way, by)| {
+        let (reason, message) = words::taken(way, by);
+        about(reason, message)
     }));
     let (budget, hosts) = (claimed.spec().queue.cold_timeout, &claimed.spec().hosts);
     let leads_here = |entrance: &&Entrance| hosts.iter().any(|host| entrance.takes(host));
@@ -59,11 +58,11 @@ pub(super) fn notices<C: Cluster>(claimed: &Claimed<C>, entrances: &[Entrance]) 
     let short = routes.filter(|(_, timeout)| *timeout < budget);
     all.extend(short.map(|(route, timeout)| {
         let message = words::route_timeout(route, timeout, budget);
-        about(Gravity::Warning, "RouteTimeout", message)
+        about(Reason::RouteTimeout, message)
     }));
     all.extend(claimed.warnings().iter().map(|warning| {
         let message = warning.at_its_object();
-        about(Gravity::Warning, "OddSettings", message)
+        about(Reason::OddSettings, message)
     }));
     all
 }
@@ -82,10 +81,9 @@ pub(super) fn of_unread(claim: &Claim, complaints: &Complaints) -> Vec<Notice> {
 }
 
 fn obstacle(claim: &Claim) -> Option<Notice> {
-    let (gravity, reason, message) = words::obstacle(claim.obstacle.as_ref()?);
+    let (reason, message) = words::obstacle(claim.obstacle.as_ref()?);
     Some(Notice {
         about: claim.owner.clone(),
-        gravity,
         reason,
         message,
     })
@@ -98,8 +96,7 @@ fn invalid(claim: &Claim, complaints: &Complaints, then: &str) -> Notice {
         .collect();
     Notice {
         about: claim.owner.clone(),
-        gravity: Gravity::Warning,
-        reason: "InvalidSettings",
+        reason: Reason::InvalidSettings,
         message: format!("{}; {then}", all.join("; ")),
     }
 }

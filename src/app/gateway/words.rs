@@ -4,49 +4,50 @@ use std::time::Duration;
 
 use humantime::format_duration;
 
-use crate::backend::kubernetes::{Claim, Gravity, ObjectRef, Obstacle};
+use super::hosts::Way;
+use crate::backend::kubernetes::{Claim, ObjectRef, Obstacle, Reason};
 use crate::revision::{RevisionId, Scaling};
 
-/// How bad an obstacle is, its word and what it means.
-pub(super) fn obstacle(obstacle: &Obstacle) -> (Gravity, &'static str, String) {
+/// The word of an obstacle, and what it means.
+pub(super) fn obstacle(obstacle: &Obstacle) -> (Reason, String) {
     match obstacle {
         Obstacle::SteeredBy(by) => {
             let reason = match &*by.kind {
-                "HorizontalPodAutoscaler" => "SteeredByHorizontalPodAutoscaler",
-                "ScaledObject" => "SteeredByScaledObject",
-                "PodAutoscaler" => "SteeredByPodAutoscaler",
-                _ => "SteeredByAnother",
+                "HorizontalPodAutoscaler" => Reason::SteeredByHorizontalPodAutoscaler,
+                "ScaledObject" => Reason::SteeredByScaledObject,
+                "PodAutoscaler" => Reason::SteeredByPodAutoscaler,
+                _ => Reason::SteeredByAnother,
             };
             let message = format!(
                 "{} {} scales it, so holdgate does not: requests still pass and the limit holds",
                 by.kind, by.name
             );
-            (Gravity::Warning, reason, message)
+            (reason, message)
         }
         Obstacle::AutoscalerClass(class) => {
             let message = format!(
                 "not served by holdgate: KServe scales it (autoscaler class {class}, wanted \
                  serving.kserve.io/autoscalerClass: external)"
             );
-            (Gravity::Normal, "AutoscalerClass", message)
+            (Reason::AutoscalerClass, message)
         }
         Obstacle::DeploymentMode(mode) => {
             let message = format!(
                 "not served by holdgate: it runs in mode {mode} (wanted \
                  serving.kserve.io/deploymentMode: Standard)"
             );
-            (Gravity::Normal, "DeploymentMode", message)
+            (Reason::DeploymentMode, message)
         }
         Obstacle::Stopped => {
             let message = "stopped (serving.kserve.io/stop), requests are refused".to_owned();
-            (Gravity::Normal, "Stopped", message)
+            (Reason::Stopped, message)
         }
         Obstacle::NameTaken(by) => {
             let message = format!(
                 "not served by holdgate: {} goes by the same name and is older",
                 named(by)
             );
-            (Gravity::Warning, "NameTaken", message)
+            (Reason::NameTaken, message)
         }
     }
 }
@@ -59,8 +60,14 @@ pub(super) const fn is_ours(claim: &Claim) -> bool {
     )
 }
 
-pub(super) fn host_taken(host: &str, by: &RevisionId) -> String {
-    format!("host {host} leads to {by}, which is older, and not here")
+/// That what should lead to a revision leads to another.
+pub(super) fn taken(way: &Way, by: &RevisionId) -> (Reason, String) {
+    let (reason, what) = match way {
+        Way::Host(host) => (Reason::HostTaken, format!("host {host}")),
+        Way::Model(model) => (Reason::ModelTaken, format!("model {model}")),
+    };
+    let message = format!("{what} leads to {by}, which is older, and not here");
+    (reason, message)
 }
 
 pub(super) fn route_timeout(route: &ObjectRef, timeout: Duration, budget: Duration) -> String {

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use thiserror::Error;
 
 use super::objects::{ObjectRef, PodView, Workload};
+use super::reason::Reason;
 
 /// Changes things in a cluster. Each call is bounded in time and tried once.
 pub trait Api: Send + Sync + 'static {
@@ -58,10 +59,8 @@ pub trait Announcer: Send + Sync + 'static {
 pub struct Notice {
     /// Whom it is about.
     pub about: ObjectRef,
-    /// How bad it is.
-    pub gravity: Gravity,
-    /// One word in `UpperCamelCase`, of a small fixed set.
-    pub reason: &'static str,
+    /// Why it is told.
+    pub reason: Reason,
     /// A sentence.
     pub message: String,
 }

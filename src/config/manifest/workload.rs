@@ -59,7 +59,10 @@ pub(super) fn section(
     }
     let name = at.text().unwrap_or_default();
     let routed = hosts::routed(name, namespace, site.domain());
-    let own = routed.iter().map(|host| at.saying(host)).collect();
+    // What KServe's headers name, and what a person types, whatever its Services are called.
+    let plain = format!("{name}.{namespace}");
+    let own = routed.iter().chain([&plain]);
+    let own = own.map(|host| at.saying(host)).collect();
     let mut named = Layer::default();
     let hosts = hosts::all(own, at, namespace, &mut ours, site);
     named.set(&k::HOSTS, hosts, complaints);

@@ -1,6 +1,9 @@
 """Plain workloads: whom the gateway lets go, and what it says when a pod cannot come."""
 
+import time
+
 from bed.models import deployment
+from bed.provisioner import Provisioner
 from bed.requests import in_background
 from bed.scene import scene
 
@@ -79,3 +82,24 @@ def short_route(stage):
     stage.gateway.until_known(model.revision)
     told = stage.until_event(["short"], about=model.name)
     stage.figure(f"{told[0]}: {told[1]}")
+
+
+@scene("s6", "requests wait for a node that is not there yet, for one pod and no more, and are answered by it",
+       alone=True, machine=True)
+def node_comes(stage):
+    """Nobody has a GPU; what adds nodes sees the pod and brings one."""
+    gpu = {"limits": {"nvidia.com/gpu": "1"}, "requests": {"cpu": "10m", "memory": "16Mi"}}
+    model = deployment(stage, "gpu", resources=gpu, annotations={"holdgate.dev/container-concurrency": "4"})
+    stage.gateway.until_known(model.revision)
+    with Provisioner(stage, "cluster-autoscaler", number=8, gpus=1, after=8):
+        began = time.time()
+        waits = [in_background(stage.ask, model.host, timeout=100) for _ in range(3)]
+        pending = stage.until(10, lambda: stage.gateway.revision(model.revision)["replicas"]
+                              and stage.gateway.revision(model.revision).get("diagnosis"), "word of the pod")
+        stage.shown("nvidia.com/gpu" in pending, f"it says what the pod waits for, not {pending}")
+        answers = [wait.result(timeout=110) for wait in waits]
+        stage.shown(all(answer.fine for answer in answers), f"they got {answers}")
+        took = time.time() - began
+    uids = {pod["metadata"]["uid"] for pod in stage.pods.of()}
+    stage.shown(len(uids) == 1, f"{len(uids)} pods were made for three requests that one can take")
+    stage.figure(f"answered after {took:.1f} s, the node having been asked for 8 s before it came; meanwhile: {pending}")

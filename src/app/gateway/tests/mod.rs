@@ -184,7 +184,7 @@ fn said(outage: &Outage) -> String {
     outage.detail.clone()
 }
 
-/// Reads settings as the claims of these tests have them: `limit`, `min`, `hosts` and `cold`; `bad` is
+/// Reads settings as the claims of these tests have them: `limit`, `min`, `hosts`, `models` and `cold`; `bad` is
 /// what nobody understands.
 fn read(claim: &Claim) -> Result<ReadClaim, Complaints> {
     let Settings::Workload(settings) = &claim.settings else {
@@ -201,12 +201,13 @@ fn read(claim: &Claim) -> Result<ReadClaim, Complaints> {
     }
     let number = |key: &str| u32::try_from(settings[key].as_u64().unwrap_or(0)).unwrap_or(0);
     let hosts = settings["hosts"].as_str().unwrap_or_default();
+    let models = settings["models"].as_str().unwrap_or_default();
     let cold = settings["cold"].as_u64().unwrap_or(600);
     Ok(ReadClaim {
         spec: RevisionSpec {
             id: claim.revision.clone(),
             hosts: hosts.split_whitespace().map(str::to_owned).collect(),
-            models: Vec::new(),
+            models: models.split_whitespace().map(str::to_owned).collect(),
             container_concurrency: ContainerConcurrency::new(number("limit")),
             scaling: Scaling {
                 min_replicas: number("min"),

@@ -11,7 +11,7 @@ async fn a_workload_that_is_taken_over_keeps_its_replicas_for_a_window() {
     let said = scene.cluster.said();
     let wanted = "managed by holdgate: 3 replicas now, to zero after 1m 30s without requests";
     assert_eq!(
-        said.last().map(|n| (n.reason, n.message.as_str())),
+        said.last().map(|n| (n.reason.as_str(), n.message.as_str())),
         Some(("Managed", wanted))
     );
     tokio::time::sleep(secs(59)).await;

@@ -41,7 +41,7 @@ async fn settings_that_go_bad_are_told_once_and_the_last_good_ones_stay() {
         panic!("{said:?}");
     };
     assert_eq!(
-        (notice.reason, notice.gravity),
+        (notice.reason.as_str(), notice.reason.gravity()),
         ("InvalidSettings", Gravity::Warning)
     );
     assert!(notice.message.contains("not abc"), "{}", notice.message);
@@ -132,7 +132,7 @@ async fn a_route_that_gives_up_before_a_cold_start_may_end_is_told() {
     let said = scene.cluster.said();
     let said: Vec<_> = said
         .iter()
-        .map(|n| (n.reason, n.message.as_str()))
+        .map(|n| (n.reason.as_str(), n.message.as_str()))
         .collect();
     let wanted = "HTTPRoute ns/route lets a request take 1m, a request may wait 10m for a cold \
                   start (queue.coldTimeout): the route gives up first";

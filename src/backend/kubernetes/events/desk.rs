@@ -146,7 +146,7 @@ impl Desk {
         if full || self.known.contains_key(notice) {
             return false;
         }
-        let kept = match notice.gravity {
+        let kept = match notice.reason.gravity() {
             Gravity::Normal => KEPT_FOR_WARNINGS,
             Gravity::Warning => 0.0,
         };

@@ -122,7 +122,7 @@ impl Teller {
         let dropped = self.shared.desk.lock().sweep(now());
         if let Some(example) = dropped.example {
             let (events, about) = (dropped.notices, &example.about.name);
-            let (reason, message) = (example.reason, &example.message);
+            let (reason, message) = (example.reason.as_str(), &example.message);
             tracing::warn!(events, %about, reason, message, "events were not told, this is the last of them");
         }
     }
@@ -156,7 +156,7 @@ impl Teller {
             Ok(()) | Err(ApiError::Conflict) => desk.told(&telling, now()),
             Err(ApiError::Gone) if telling.again => desk.renew(&telling, wall()),
             Err(error) => {
-                let (about, reason) = (&telling.notice.about.name, telling.notice.reason);
+                let (about, reason) = (&telling.notice.about.name, telling.notice.reason.as_str());
                 tracing::debug!(%error, %about, reason, "an event could not be told");
                 desk.give_up(telling);
             }
@@ -183,11 +183,10 @@ impl Teller {
     fn event(&self, telling: &Telling, namespace: &str) -> Event {
         let Notice {
             about,
-            gravity,
             reason,
             message,
         } = &telling.notice;
-        let type_ = match gravity {
+        let type_ = match reason.gravity() {
             Gravity::Normal => "Normal",
             Gravity::Warning => "Warning",
         };
@@ -198,7 +197,7 @@ impl Teller {
                 ..ObjectMeta::default()
             },
             action: Some(ACTION.to_owned()),
-            reason: Some((*reason).to_owned()),
+            reason: Some(reason.as_str().to_owned()),
             note: Some(cut(message, LONGEST_NOTE)),
             type_: Some(type_.to_owned()),
             regarding: Some(reference(about)),

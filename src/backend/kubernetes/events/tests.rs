@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use super::*;
+use crate::backend::kubernetes::Reason;
 use crate::backend::kubernetes::tests_server::{Fault, Server};
 
 const EVENTS: &str = "/apis/events.k8s.io/v1/namespaces/models/events";
@@ -20,15 +21,14 @@ fn about(name: &str) -> ObjectRef {
 fn notice(message: &str) -> Notice {
     Notice {
         about: about("llama"),
-        gravity: Gravity::Normal,
-        reason: "ScaledUp",
+        reason: Reason::ScaledUp,
         message: message.to_owned(),
     }
 }
 
 fn warning(message: &str) -> Notice {
     Notice {
-        gravity: Gravity::Warning,
+        reason: Reason::ScaleFailed,
         ..notice(message)
     }
 }
@@ -59,7 +59,7 @@ async fn an_event_says_what_happened_to_whom_and_who_says_so() {
     events.announce(warning("from 1 to 5"));
     events.finish(Duration::from_secs(1)).await;
     let event = server.all(EVENTS).remove(0);
-    assert_eq!(event["reason"], "ScaledUp");
+    assert_eq!(event["reason"], "ScaleFailed");
     assert_eq!(event["note"], "from 1 to 5");
     assert_eq!(event["type"], "Warning");
     assert_eq!(event["action"], "Steer");

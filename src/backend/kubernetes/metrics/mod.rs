@@ -16,7 +16,8 @@ use tokio::sync::watch;
 
 use self::figures::{Figure, Figures, Trouble};
 use super::objects::{ObjectRef, Present};
-use super::seams::{Announcer, Gravity, Notice};
+use super::reason::Reason;
+use super::seams::{Announcer, Notice};
 use crate::backend::gauges::scrape::Pages;
 use crate::ports::{Gauges, Missing, ReplicaState, World};
 use crate::revision::{Endpoint, ReplicaId, ScaleMetric};
@@ -210,21 +211,20 @@ impl<N: Announcer> PodGauges<N> {
                 Missing::NotYet => None,
             });
         let all = !read.is_empty() && read.iter().all(Result::is_ok);
-        let (gravity, reason, message) = match why {
+        let (reason, message) = match why {
             Some(why) if !self.told => {
                 let message = format!("{why}; nothing shrinks while cpu or memory is unknown");
-                (Gravity::Warning, "MetricsMissing", message)
+                (Reason::MetricsMissing, message)
             }
             None if self.told && all => {
                 let message = "cpu and memory are known again".to_owned();
-                (Gravity::Normal, "MetricsBack", message)
+                (Reason::MetricsBack, message)
             }
             _ => return,
         };
         self.told = !self.told;
         self.announcer.announce(Notice {
             about: self.owner.clone(),
-            gravity,
             reason,
             message,
         });

@@ -168,7 +168,7 @@ impl Scene {
     fn heard(&self) -> Vec<(&'static str, String)> {
         let told = std::mem::take(&mut *self.told.lock());
         told.into_iter()
-            .map(|notice| (notice.reason, notice.message))
+            .map(|notice| (notice.reason.as_str(), notice.message))
             .collect()
     }
 }

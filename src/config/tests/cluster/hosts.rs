@@ -106,6 +106,7 @@ fn a_workload_has_its_routes_its_services_and_what_is_written() {
     let wanted = [
         "m.team.example.com",
         "m-team.example.com",
+        "m.team",
         "svc.team",
         "svc.team.svc",
         "svc.team.svc.cluster.local",
@@ -122,6 +123,7 @@ fn a_workload_has_its_routes_its_services_and_what_is_written() {
     let wanted = [
         "m.team.example.com",
         "m-team.example.com",
+        "m.team",
         "mine.team",
         "mine.team.svc",
         "mine.team.svc.cluster.local",
@@ -129,6 +131,6 @@ fn a_workload_has_its_routes_its_services_and_what_is_written() {
     assert_eq!(
         hosts(&ClaimSettings::Workload(&chosen), &facts, &plain()),
         sorted(&wanted),
-        "only the named one"
+        "only the named one, and its own name"
     );
 }

@@ -42,6 +42,7 @@ fn an_annotated_workload_is_a_revision_here_as_well() {
         let hosts = [
             "chat.default.example.com",
             "chat-default.example.com",
+            "chat.default",
             "talk.default",
             "talk.default.svc",
             "talk.default.svc.cluster.local",

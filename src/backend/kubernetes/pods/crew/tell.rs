@@ -13,7 +13,8 @@ use crate::backend::kubernetes::pods::member::{Health, Member, Service};
 use crate::backend::kubernetes::pods::number::Foreign;
 use crate::backend::kubernetes::pods::plan::Rank;
 use crate::backend::kubernetes::pods::words::{many, waits_for};
-use crate::backend::kubernetes::seams::{Announcer, Api, ApiError, Gravity, Notice};
+use crate::backend::kubernetes::reason::Reason;
+use crate::backend::kubernetes::seams::{Announcer, Api, ApiError, Notice};
 use crate::ports::{Occupancy, Outage, OutageReason, ReplicaState, ReplicaView, World};
 use crate::revision::Endpoint;
 
@@ -179,10 +180,9 @@ impl<A: Api, N: Announcer, L: Look, O: Occupancy> Crew<A, N, L, O> {
 
     // Events.
 
-    fn announce(&self, gravity: Gravity, reason: &'static str, message: String) {
+    fn announce(&self, reason: Reason, message: String) {
         self.announcer.announce(Notice {
             about: self.owner.clone(),
-            gravity,
             reason,
             message,
         });
@@ -193,22 +193,26 @@ impl<A: Api, N: Announcer, L: Look, O: Occupancy> Crew<A, N, L, O> {
     }
 
     pub(super) fn tell_scaled(&self, from: u32, to: u32) {
-        let reason = if to > from { "ScaledUp" } else { "ScaledDown" };
+        let reason = if to > from {
+            Reason::ScaledUp
+        } else {
+            Reason::ScaledDown
+        };
         let message = format!("from {from} to {}: {}", many(to, "replica"), self.why());
-        self.announce(Gravity::Normal, reason, message);
+        self.announce(reason, message);
     }
 
     pub(super) fn tell_scale_failed(&self, error: &ApiError) {
         let wanted = self.wish.as_ref().map_or(0, |wish| wish.replicas);
         let message = format!("could not ask for {}: {error}", many(wanted, "replica"));
-        self.announce(Gravity::Warning, "ScaleFailed", message);
+        self.announce(Reason::ScaleFailed, message);
     }
 
     pub(super) fn tell_unmarked(&self, pod: &str, error: &ApiError) {
         let message = format!(
             "could not write the deletion cost of pod {pod}, without which its controller may take a busy one: {error}"
         );
-        self.announce(Gravity::Warning, "ScaleFailed", message);
+        self.announce(Reason::ScaleFailed, message);
     }
 
     pub(super) fn tell_overruled(&self, foreign: Foreign, pause: Option<Duration>) {
@@ -222,7 +226,7 @@ impl<A: Api, N: Announcer, L: Look, O: Occupancy> Crew<A, N, L, O> {
                 humantime::format_duration(pause)
             ),
         };
-        self.announce(Gravity::Warning, "Overruled", message);
+        self.announce(Reason::Overruled, message);
     }
 
     /// `first` tells of a first life whether it began before our eyes; of a later one nothing.
@@ -235,14 +239,14 @@ impl<A: Api, N: Announcer, L: Look, O: Occupancy> Crew<A, N, L, O> {
             Some(false) => return,
             None => format!("{pod} is ready again after {took:.1} s"),
         };
-        self.announce(Gravity::Normal, "ReplicaReady", message);
+        self.announce(Reason::ReplicaReady, message);
     }
 
     pub(super) fn tell_stuck(&self, pod: &str) {
         let message = format!(
             "{pod} did not answer a request within any budget: it gets no other until that has ended; delete the pod if it does not recover"
         );
-        self.announce(Gravity::Warning, "ReplicaStuck", message);
+        self.announce(Reason::ReplicaStuck, message);
     }
 
     fn tell_outage(&mut self, outage: Option<&Outage>) {
@@ -250,7 +254,7 @@ impl<A: Api, N: Announcer, L: Look, O: Occupancy> Crew<A, N, L, O> {
         let told = std::mem::replace(&mut self.told_outage, failed.is_some());
         if let Some(outage) = failed.filter(|_| !told) {
             let message = format!("no replica can come: {}", outage.detail);
-            self.announce(Gravity::Warning, "ColdStartFailed", message);
+            self.announce(Reason::ColdStartFailed, message);
         }
     }
 }

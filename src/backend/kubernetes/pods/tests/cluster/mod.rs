@@ -216,7 +216,7 @@ impl Cluster {
         let told = inside
             .notices
             .iter()
-            .filter(|notice| notice.reason == reason);
+            .filter(|notice| notice.reason.as_str() == reason);
         told.map(|notice| notice.message.clone()).collect()
     }
 
