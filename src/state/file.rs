@@ -87,7 +87,7 @@ impl Shelf for File {
     }
 
     /// Nobody else writes to it.
-    async fn found(&mut self) -> Pages {
+    async fn found(&mut self) -> Option<Pages> {
         std::future::pending().await
     }
 

@@ -26,6 +26,8 @@ use self::page::Page;
 use self::shelf::Shelf;
 use self::written::Pages;
 use crate::autoscale::Memory;
+#[cfg(feature = "kubernetes")]
+use crate::backend::kubernetes::Tenure;
 use crate::ports::World;
 use crate::revision::RevisionId;
 use crate::sync::wall;
@@ -103,19 +105,23 @@ impl Keeper {
     /// Reads what the gateway before this one left in the `ConfigMap` `holdgate-state` of a namespace, and
     /// writes down from now on while this one steers; a gateway that comes to steer reads again. Waits
     /// for the API server no longer than one call may take: where it is away, there is nothing to read
-    /// yet.
+    /// yet. Returns besides what the gateway may do: to steer only once it has read.
     #[cfg(feature = "kubernetes")]
     pub async fn in_cluster(
         client: kube::Client,
         namespace: &str,
-        tenure: watch::Receiver<crate::backend::kubernetes::Tenure>,
-    ) -> Self {
-        let mut map = config_map::Map::new(client, namespace, tenure);
+        tenure: watch::Receiver<Tenure>,
+    ) -> (Self, watch::Receiver<Tenure>) {
+        let mut map = config_map::Map::new(client, namespace, tenure.clone());
         let pages = map.open().await.unwrap_or_else(|error| {
             tracing::warn!(%error, "what was remembered cannot be read");
             Pages::new()
         });
-        Self::begin(pages, map)
+        let caught_up = map.caught_up();
+        let (tell, held) = watch::channel(Tenure::default());
+        // Ends with what it is told.
+        tokio::spawn(config_map::hold_back(tenure, caught_up, tell));
+        (Self::begin(pages, map), held)
     }
 
     fn begin(mut pages: Pages, shelf: impl Shelf) -> Self {
@@ -229,8 +235,11 @@ async fn write_on<S: Shelf>(notebook: Notebook, mut shelf: S, end: CancellationT
             () = rarely => false,
             pages = shelf.found() => {
                 // What runs here goes on from what it knows, and notes it again within seconds.
-                notebook.0.pages.lock().extend(pages);
-                notebook.0.urgent.notify_one();
+                if let Some(pages) = pages {
+                    notebook.0.pages.lock().extend(pages);
+                    notebook.0.urgent.notify_one();
+                }
+                shelf.taken();
                 continue;
             }
         };

@@ -12,9 +12,12 @@ pub(super) trait Shelf: Send + 'static {
     /// What a person finds it by.
     fn name(&self) -> String;
 
-    /// What somebody else left there, whenever it is for us to go on with. Losing no news when it is
-    /// dropped half-way.
-    fn found(&mut self) -> impl Future<Output = Pages> + Send;
+    /// What somebody else left there, whenever it is for us to go on with; `None` where that is what is
+    /// known already. Losing no news when it is dropped half-way.
+    fn found(&mut self) -> impl Future<Output = Option<Pages>> + Send;
+
+    /// What was found is in the notebook.
+    fn taken(&mut self) {}
 
     /// Puts pages there in place of those that are. Not while that is for somebody else to do.
     fn write(&mut self, pages: Pages) -> impl Future<Output = Result<(), String>> + Send;

@@ -36,6 +36,8 @@ pub(super) struct Claimed<C: Cluster> {
     lost: Vec<(Way, RevisionId)>,
     /// Its pods have not heard of its settings as they are.
     changed: bool,
+    /// The data path knows it as it is.
+    entered: bool,
 }
 
 /// What there is around a revision.
@@ -72,6 +74,7 @@ impl<C: Cluster> Claimed<C> {
             tenure: watch::Sender::default(),
             lost: Vec::new(),
             changed: false,
+            entered: false,
         }
     }
 
@@ -127,6 +130,7 @@ impl<C: Cluster> Claimed<C> {
         if self.read != read {
             self.circle.change(&read.spec, &read.schedule);
             self.read = read;
+            self.entered = false;
             tracing::info!(revision = %self.read.spec.id, "its settings have changed");
         }
     }
@@ -144,11 +148,15 @@ impl<C: Cluster> Claimed<C> {
 
     /// These are not its own.
     pub(super) fn lose(&mut self, lost: Vec<(Way, RevisionId)>) {
+        self.entered &= self.lost == lost;
         self.lost = lost;
     }
 
-    /// This revision as the data path sees it.
-    pub(super) fn entry(&self) -> Revision {
+    /// This revision as the data path is to see it; `None` where it does.
+    pub(super) fn enter(&mut self) -> Option<Revision> {
+        if std::mem::replace(&mut self.entered, true) {
+            return None;
+        }
         let mut entry = self.circle.entry();
         for (way, _) in &self.lost {
             match way {
@@ -156,11 +164,12 @@ impl<C: Cluster> Claimed<C> {
                 Way::Model(lost) => entry.spec.models.retain(|model| model != lost),
             }
         }
-        entry
+        Some(entry)
     }
 
     /// Shows it again.
-    pub(super) fn show(&self, board: &Board) {
+    pub(super) fn show(&mut self, board: &Board) {
+        self.entered = false;
         self.circle.show(board);
     }
 

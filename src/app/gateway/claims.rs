@@ -68,13 +68,13 @@ impl<C: Cluster> Gateway<C> {
     /// Makes what runs what is claimed. Settings that did not change since the last time are read
     /// again only where everything is to be (`anew`).
     pub(super) fn apply(&mut self, claims: &Claims, read: Read<'_>, anew: bool) {
-        for (id, claim) in claims {
-            self.take(id, claim, read, anew);
-        }
         let gone = |id: &&RevisionId| !claims.contains_key(*id);
         let parted: Vec<_> = self.claimed.keys().filter(gone).cloned().collect();
         let parted = parted.iter().filter_map(|id| self.claimed.remove(id));
-        let parted: Vec<_> = parted.collect();
+        let mut parted: Vec<_> = parted.collect();
+        for (id, claim) in claims {
+            parted.extend(self.take(id, claim, read, anew));
+        }
         let unread: Vec<_> = self.unread.keys().filter(gone).cloned().collect();
         for id in unread {
             self.unread.remove(&id);
@@ -82,8 +82,14 @@ impl<C: Cluster> Gateway<C> {
         }
         self.settle_hosts();
         // Led elsewhere first, ended after: no request finds nothing in between.
-        let entries = self.claimed.values().map(Claimed::entry).collect();
-        self.registry.set(entries);
+        let entries = self.claimed.values_mut().filter_map(Claimed::enter);
+        let entries = entries.collect();
+        let gone = parted.iter().map(|claimed| &claimed.spec().id);
+        let gone: Vec<_> = gone
+            .filter(|id| !self.claimed.contains_key(id))
+            .cloned()
+            .collect();
+        self.registry.change(entries, &gone);
         for claimed in parted {
             self.part(claimed);
         }
@@ -103,24 +109,28 @@ impl<C: Cluster> Gateway<C> {
         self.stand();
     }
 
-    fn take(&mut self, id: &RevisionId, claim: &Arc<Claim>, read: Read<'_>, anew: bool) {
-        let another = |known: &Claimed<C>| known.claim().owner.uid != claim.owner.uid;
-        if self.claimed.get(id).is_some_and(another)
-            && let Some(old) = self.claimed.remove(id)
+    /// Returns what had its name before, if that was another.
+    fn take(
+        &mut self,
+        id: &RevisionId,
+        claim: &Arc<Claim>,
+        read: Read<'_>,
+        anew: bool,
+    ) -> Option<Claimed<C>> {
+        if let Some(claimed) = self.claimed.get_mut(id)
+            && claimed.claim().owner.uid == claim.owner.uid
         {
-            self.part(old);
-        }
-        if let Some(claimed) = self.claimed.get_mut(id) {
             if anew || !claimed.is(claim) {
                 claimed.change(Arc::clone(claim), read(claim));
             }
-            return;
+            return None;
         }
+        let another = self.claimed.remove(id);
         if let Some((known, _)) = self.unread.get(id)
             && known == claim
             && !anew
         {
-            return;
+            return another;
         }
         match read(claim) {
             Ok(read) => {
@@ -133,6 +143,7 @@ impl<C: Cluster> Gateway<C> {
                 self.unread.insert(id.clone(), unread);
             }
         }
+        another
     }
 
     /// A revision that is new, or comes back while requests are still inside: their slots count.
@@ -155,7 +166,9 @@ impl<C: Cluster> Gateway<C> {
         let id = claimed.spec().id.clone();
         tracing::info!(revision = %id, "it is not claimed any more");
         claimed.part();
-        self.forget(&id);
+        if !self.claimed.contains_key(&id) {
+            self.forget(&id);
+        }
         self.parting.retain(|_, parting| parting.is_busy());
         if claimed.is_busy() {
             self.parting.insert(id, claimed);

@@ -6,7 +6,7 @@ use kube::Client;
 use kube::api::{ApiResource, DynamicObject, GroupVersionKind, Patch};
 use serde_json::{Value, json};
 
-use super::call::{in_time, patching};
+use super::call::{Failure, in_time, patching};
 use super::objects::{PodView, Workload};
 use super::seams::{Api, ApiError};
 
@@ -34,21 +34,20 @@ impl KubeApi {
 }
 
 impl Api for KubeApi {
-    /// The scale subresource of every kind compares a `resourceVersion` in the patch with that of the
-    /// workload itself, so that whatever was changed since it was seen is a conflict. That includes
-    /// its status: while pods come and go, a conflict says no more than that it is to be looked at
-    /// again.
     async fn scale(&self, workload: &Workload, replicas: u32) -> Result<(), ApiError> {
         let (client, at) = (self.client.clone(), &workload.at);
         let resource = resource(workload);
         let api: kube::Api<DynamicObject> =
             kube::Api::namespaced_with(client, &at.namespace, &resource);
-        let patch = Patch::Merge(json!({
-            "metadata": { "resourceVersion": &*workload.resource_version },
-            "spec": { "replicas": replicas },
-        }));
+        let grows = replicas > workload.replicas;
+        let patch = if grows { raise } else { lower }(workload, replicas);
         let done = in_time(api.patch_scale(&at.name, &patching(), &patch)).await;
-        done.map(drop).map_err(|failure| failure.error)
+        done.map(drop).map_err(|failure| match failure {
+            Failure { status, .. } if grows && is_failed_test(&failure.error, status) => {
+                ApiError::Conflict
+            }
+            failure => failure.error,
+        })
     }
 
     /// Another pod that goes by the same name by now is a conflict.
@@ -66,6 +65,36 @@ impl Api for KubeApi {
         let done = in_time(api.patch_metadata(&pod.name, &patching(), &patch)).await;
         done.map(drop).map_err(|failure| failure.error)
     }
+}
+
+/// More, if the same workload still asks for as many as were seen. Its version does not matter: its
+/// status changes all the time while pods start, and none of that is a reason to wait.
+fn raise(workload: &Workload, replicas: u32) -> Patch<Value> {
+    // No number is how a scale subresource writes none.
+    let seen = Some(workload.replicas).filter(|seen| *seen > 0);
+    let patch = json!([
+        { "op": "test", "path": "/metadata/uid", "value": &*workload.at.uid },
+        { "op": "test", "path": "/spec/replicas", "value": seen },
+        { "op": "add", "path": "/spec/replicas", "value": replicas },
+    ]);
+    Patch::Json(serde_json::from_value(patch).expect("it is written as one"))
+}
+
+/// Fewer, if nothing at all has changed: who goes depends on more than the number, a rollout that has
+/// just begun among it. The scale subresource of every kind compares a `resourceVersion` in the patch
+/// with that of the workload itself.
+fn lower(workload: &Workload, replicas: u32) -> Patch<Value> {
+    Patch::Merge(json!({
+        "metadata": { "resourceVersion": &*workload.resource_version },
+        "spec": { "replicas": replicas },
+    }))
+}
+
+/// What the API server says of a JSON patch that does not apply, in these words since it knows them; a
+/// number that it does not like is told in others, with the same status.
+fn is_failed_test(error: &ApiError, status: Option<u16>) -> bool {
+    const WORDS: &str = "the server rejected our request due to an error in our request";
+    status == Some(422) && matches!(error, ApiError::Refused(words) if words.starts_with(WORDS))
 }
 
 fn resource(workload: &Workload) -> ApiResource {
@@ -97,7 +126,7 @@ mod tests {
         };
         server.put(
             &path,
-            json!({ "metadata": { "name": "llama" }, "spec": { "replicas": 1 } }),
+            json!({ "metadata": { "name": "llama", "uid": "u" }, "spec": { "replicas": 1 } }),
         );
         let version = server.get(&path).unwrap()["metadata"]["resourceVersion"].clone();
         let workload = Workload {
@@ -164,17 +193,57 @@ mod tests {
         }
     }
 
-    #[tokio::test(start_paused = true)]
-    async fn what_was_changed_since_it_was_seen_is_not_scaled() {
-        let server = Server::default();
-        let workload = deployment(&server);
+    /// What somebody else makes of the workload meanwhile.
+    fn changed(server: &Server, uid: &str, replicas: u32) {
+        let status = json!({ "observedGeneration": 2 });
         server.put(
             PATH,
-            json!({ "metadata": { "name": "llama" }, "spec": { "replicas": 7 } }),
+            json!({
+                "metadata": { "name": "llama", "uid": uid },
+                "spec": { "replicas": replicas },
+                "status": status,
+            }),
         );
+    }
+
+    fn replicas(server: &Server) -> Value {
+        server.get(PATH).unwrap()["spec"]["replicas"].clone()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_status_that_changes_does_not_keep_a_workload_from_growing() {
+        for from in [0, 1] {
+            let server = Server::default();
+            let mut workload = deployment(&server);
+            workload.replicas = from;
+            changed(&server, "u", from);
+            let api = KubeApi::new(server.client());
+            assert_eq!(api.scale(&workload, 3).await, Ok(()), "from {from}");
+            assert_eq!(replicas(&server), 3);
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_number_that_was_changed_since_it_was_seen_is_not_raised() {
+        for (seen, uid, by_now) in [(1, "u", 7), (0, "u", 7), (1, "u", 0), (1, "another", 1)] {
+            let server = Server::default();
+            let mut workload = deployment(&server);
+            workload.replicas = seen;
+            changed(&server, uid, by_now);
+            let api = KubeApi::new(server.client());
+            assert_eq!(api.scale(&workload, 3).await, Err(ApiError::Conflict));
+            assert_eq!(replicas(&server), by_now);
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_was_changed_at_all_since_it_was_seen_is_not_lowered() {
+        let server = Server::default();
+        let workload = deployment(&server);
+        changed(&server, "u", 1);
         let api = KubeApi::new(server.client());
-        assert_eq!(api.scale(&workload, 3).await, Err(ApiError::Conflict));
-        assert_eq!(server.get(PATH).unwrap()["spec"]["replicas"], 7);
+        assert_eq!(api.scale(&workload, 0).await, Err(ApiError::Conflict));
+        assert_eq!(replicas(&server), 1);
     }
 
     #[tokio::test(start_paused = true)]

@@ -13,6 +13,7 @@ mod inventory;
 pub mod look;
 pub mod objects;
 pub mod pods;
+mod quantity;
 mod read;
 pub mod reason;
 pub mod scope;

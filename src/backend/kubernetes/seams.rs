@@ -11,8 +11,8 @@ use super::reason::Reason;
 
 /// Changes things in a cluster. Each call is bounded in time and tried once.
 pub trait Api: Send + Sync + 'static {
-    /// Asks for a number of replicas through the scale subresource, provided that it still is as it
-    /// was seen.
+    /// Asks for a number of replicas through the scale subresource: for more provided that the number
+    /// still is as it was seen, for fewer provided that nothing has changed.
     fn scale(
         &self,
         workload: &Workload,

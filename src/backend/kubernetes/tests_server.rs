@@ -193,6 +193,15 @@ impl State {
                 self.delete(object);
                 whole(200, &json!({ "kind": "Status", "status": "Success" }))
             }
+            (&Method::PATCH, Some(known)) if scale && body.is_array() => {
+                match changed_scale(&known, body) {
+                    Some(new) => whole(200, &self.store(object, new)),
+                    None => refusal(
+                        422,
+                        "the server rejected our request due to an error in our request",
+                    ),
+                }
+            }
             (&Method::PUT | &Method::PATCH, Some(known)) => {
                 let same = |key: &str| {
                     let wanted = &body["metadata"][key];
@@ -291,6 +300,30 @@ impl State {
 fn is_collection(path: &str) -> bool {
     let mut parts = path.split('/').skip_while(|part| *part != "namespaces");
     parts.nth(2).is_some() && parts.next().is_none()
+}
+
+/// An object whose scale a JSON patch has changed; `None` where the patch does not apply. A scale has
+/// no number where that is zero.
+fn changed_scale(known: &Value, patch: &Value) -> Option<Value> {
+    let mut spec = json!({ "replicas": known["spec"]["replicas"] });
+    if spec["replicas"] == 0 {
+        spec = json!({});
+    }
+    let mut scale = json!({ "metadata": known["metadata"], "spec": spec });
+    for step in patch.as_array()? {
+        let path = step["path"].as_str()?;
+        match step["op"].as_str()? {
+            "test" if scale.pointer(path).unwrap_or(&Value::Null) == &step["value"] => {}
+            "add" => {
+                let (parent, key) = path.rsplit_once('/')?;
+                scale.pointer_mut(parent)?[key] = step["value"].clone();
+            }
+            _ => return None,
+        }
+    }
+    let mut new = known.clone();
+    new["spec"]["replicas"] = scale["spec"]["replicas"].clone();
+    Some(new)
 }
 
 fn merge(into: &mut Value, patch: &Value) {

@@ -1,6 +1,8 @@
 //! Pages in a `ConfigMap` of the gateway's own namespace. Written by the gateway that steers alone, which
 //! first reads what the one before it has left.
 
+mod hold;
+
 use std::time::Duration;
 
 use kube::Client;
@@ -11,6 +13,8 @@ use super::shelf::Shelf;
 use super::written::{self, Pages, understood};
 use crate::backend::kubernetes::config_map::Document;
 use crate::backend::kubernetes::{ApiError, Tenure};
+
+pub(in crate::state) use hold::hold_back;
 
 /// What it is called, and the key in it.
 const NAME: &str = "holdgate-state";
@@ -30,6 +34,8 @@ pub(super) struct Map {
     stale: bool,
     /// Which version of it the notebook has heard of.
     known: Option<String>,
+    /// What was left there is in the notebook.
+    caught_up: watch::Sender<bool>,
 }
 
 impl Map {
@@ -39,7 +45,13 @@ impl Map {
             tenure,
             stale: true,
             known: None,
+            caught_up: watch::Sender::new(false),
         }
+    }
+
+    /// Whether what was left there is in the notebook.
+    pub(super) fn caught_up(&self) -> watch::Receiver<bool> {
+        self.caught_up.subscribe()
     }
 
     /// What was left there, at the beginning.
@@ -48,6 +60,7 @@ impl Map {
         let pages = self.read().await?;
         self.stale = stale;
         self.known = self.version();
+        self.caught_up.send_replace(!stale);
         Ok(pages)
     }
 
@@ -83,10 +96,13 @@ impl Shelf for Map {
         format!("ConfigMap {NAME}")
     }
 
-    async fn found(&mut self) -> Pages {
+    async fn found(&mut self) -> Option<Pages> {
         loop {
             let steers = self.steers();
             self.stale |= !steers;
+            if !steers {
+                self.caught_up.send_replace(false);
+            }
             if !steers || !self.stale {
                 if self.tenure.changed().await.is_err() {
                     std::future::pending::<()>().await;
@@ -97,10 +113,9 @@ impl Shelf for Map {
                 Ok(pages) => {
                     self.stale = false;
                     let version = self.version();
+                    let is_news = std::mem::replace(&mut self.known, version) != self.version();
                     // Otherwise nobody has been here but us.
-                    if std::mem::replace(&mut self.known, version) != self.version() {
-                        return pages;
-                    }
+                    return is_news.then_some(pages);
                 }
                 Err(error) => {
                     tracing::debug!(%error, "what is remembered cannot be read");
@@ -108,6 +123,10 @@ impl Shelf for Map {
                 }
             }
         }
+    }
+
+    fn taken(&mut self) {
+        self.caught_up.send_replace(true);
     }
 
     async fn write(&mut self, pages: Pages) -> Result<(), String> {

@@ -30,6 +30,8 @@ fn memory(asked: u32) -> Memory {
 struct Gateway {
     keeper: Keeper,
     tenure: watch::Sender<Tenure>,
+    /// What it may do, held back.
+    held: watch::Receiver<Tenure>,
 }
 
 impl Gateway {
@@ -40,8 +42,12 @@ impl Gateway {
             eldest: true,
         });
         let told = tenure.subscribe();
-        let keeper = Keeper::in_cluster(server.client(), "holdgate-system", told).await;
-        Self { keeper, tenure }
+        let (keeper, held) = Keeper::in_cluster(server.client(), "holdgate-system", told).await;
+        Self {
+            keeper,
+            tenure,
+            held,
+        }
     }
 
     fn steer(&self, steers: bool) {
@@ -133,6 +139,73 @@ async fn who_steers_once_more_reads_what_was_written_meanwhile() {
     first.steer(true);
     pass(3_000).await;
     assert_eq!(first.asked("b"), Some(5));
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_comes_to_steer_knows_what_was_left_before_it_begins() {
+    let server = Server::default();
+    let (first, mut second) = (
+        Gateway::start(&server, true).await,
+        Gateway::start(&server, false).await,
+    );
+    first.note("a", 7);
+    pass(2_000).await;
+    assert_eq!(second.asked("a"), None);
+    second.steer(true);
+    second.held.wait_for(|held| held.steers).await.unwrap();
+    assert_eq!(second.asked("a"), Some(7));
+    second.steer(false);
+    pass(1).await;
+    assert!(!second.held.borrow().steers, "that is not held back");
+    first.note("a", 8);
+    pass(2_000).await;
+    second.steer(true);
+    second.held.wait_for(|held| held.steers).await.unwrap();
+    assert_eq!(second.asked("a"), Some(8), "and each time anew");
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_cannot_read_what_was_left_steers_after_a_few_seconds() {
+    for fault in [Fault::Away, Fault::Hang, Fault::Refuse(403, "no")] {
+        let server = Server::default();
+        let mut gateway = Gateway::start(&server, false).await;
+        server.fail_always(Some(fault));
+        let begun = now();
+        gateway.tenure.send_replace(Tenure {
+            steers: true,
+            alone: false,
+            eldest: true,
+        });
+        let held = gateway.held.wait_for(|held| held.steers).await.unwrap();
+        assert!(!held.alone);
+        let took = now().saturating_duration_since(begun).as_secs();
+        assert_eq!(took, 4);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_finds_nothing_new_begins_at_once() {
+    let server = Server::default();
+    let mut gateway = Gateway::start(&server, false).await;
+    server.calls();
+    for _ in 0..3 {
+        gateway.steer(true);
+        let begun = now();
+        gateway.held.wait_for(|held| held.steers).await.unwrap();
+        assert_eq!(now(), begun);
+        pass(60_000).await;
+        gateway.steer(false);
+        pass(1).await;
+    }
+    let reads = server.calls();
+    assert_eq!(
+        reads,
+        [
+            format!("GET {MAP}"),
+            format!("GET {MAP}"),
+            format!("GET {MAP}")
+        ]
+    );
 }
 
 #[tokio::test(start_paused = true)]

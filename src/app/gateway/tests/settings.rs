@@ -142,3 +142,63 @@ async fn a_route_that_gives_up_before_a_cold_start_may_end_is_told() {
     scene.claim(with_route(600, 600)).await;
     assert_eq!(scene.report("m.ns").await.get("remarks"), None);
 }
+
+#[tokio::test(start_paused = true)]
+async fn one_claim_that_changes_touches_no_other() {
+    let mut scene = Scene::new();
+    for name in ["a.ns", "b.ns"] {
+        scene.cluster.deploy(name, 1);
+        scene.claim(claim(name, 0, json!({ "limit": 1 }))).await;
+    }
+    let before = ["a.ns", "b.ns"].map(|host| scene.at(host).expect("it is there"));
+    scene.claim(claim("b.ns", 0, json!({ "limit": 2 }))).await;
+    let after = ["a.ns", "b.ns"].map(|host| scene.at(host).expect("it is there"));
+    assert!(Arc::ptr_eq(&before[0], &after[0]));
+    assert_eq!(after[1].spec.container_concurrency.written(), 2);
+    // A host that is lost to an older one, and comes back when that goes.
+    let older = json!({ "hosts": "b.ns", "limit": 3 });
+    scene.claim(claim("c.ns", 100, older)).await;
+    let limit = |scene: &Scene| {
+        scene
+            .at("b.ns")
+            .map(|it| it.spec.container_concurrency.written())
+    };
+    assert_eq!(limit(&scene), Some(3));
+    scene.gone("c.ns").await;
+    assert_eq!(limit(&scene), Some(2));
+    let again = scene.at("a.ns").expect("it is there");
+    assert!(Arc::ptr_eq(&before[0], &again));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_takes_the_name_of_another_takes_its_place() {
+    let mut scene = Scene::new();
+    scene.cluster.deploy("m.ns", 1);
+    scene.claim(claim("m.ns", 0, json!({ "limit": 1 }))).await;
+    let before = scene.at("m.ns").expect("it is there");
+    let mut other = claim("m.ns", 0, json!({ "limit": 2 }));
+    other.owner.uid = "another".into();
+    scene.claim(other.clone()).await;
+    let after = scene.at("m.ns").expect("it is there");
+    assert!(!Arc::ptr_eq(&before.throttler, &after.throttler));
+    assert_eq!(scene.report("m.ns").await["name"], "m.ns", "it is shown");
+    other.owner.uid = "a third".into();
+    other.settings = claim("m.ns", 0, json!({ "bad": "nonsense" })).settings;
+    scene.claim(other).await;
+    assert!(scene.at("m.ns").is_none(), "nobody understands this one");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_comes_back_while_requests_are_inside_is_found_again() {
+    let mut scene = Scene::new();
+    scene.cluster.deploy("m.ns", 1);
+    scene.claim(claim("m.ns", 0, json!({ "limit": 1 }))).await;
+    let inside = scene.ask("m.ns").admitted();
+    scene.gone("m.ns").await;
+    assert!(scene.at("m.ns").is_none());
+    scene.claim(claim("m.ns", 0, json!({ "limit": 1 }))).await;
+    let waits = scene.ask("m.ns").waits();
+    drop(inside);
+    settle().await;
+    drop(waits.await.expect("its slot"));
+}

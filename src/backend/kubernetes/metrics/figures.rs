@@ -13,9 +13,9 @@ use serde::Deserialize;
 use tokio::time::sleep;
 use tokio_util::task::AbortOnDropHandle;
 
-use super::quantity::amount;
 use crate::backend::kubernetes::call::{Failure, in_time};
 use crate::backend::kubernetes::objects::{Requirement, Selector};
+use crate::backend::kubernetes::quantity::amount;
 use crate::backend::kubernetes::seams::ApiError;
 use crate::sync::now;
 

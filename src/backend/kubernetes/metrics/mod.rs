@@ -7,7 +7,6 @@
 //! none is told that is too old to be true.
 
 mod figures;
-mod quantity;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};

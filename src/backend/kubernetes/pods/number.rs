@@ -16,6 +16,8 @@ const DEAF: Duration = Duration::from_secs(1);
 /// The pauses after other errors.
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+/// The longest pause while the API server is away: once it is back, nobody waits long for us.
+const LONGEST_ABSENCE: Duration = Duration::from_secs(1);
 /// So often within [`CALM`] of each other somebody else's number is set back at once.
 const PATIENT: u32 = 3;
 const CALM: Duration = Duration::from_secs(60);
@@ -33,7 +35,9 @@ pub(super) struct Number {
     /// When it was last changed by anybody.
     changed_at: Option<Instant>,
     conflict: Option<(Arc<str>, Instant)>,
+    /// In a row, all of them because nobody answers (`away`), or none.
     failures: u32,
+    away: bool,
     retry_at: Option<Instant>,
     trouble: Option<String>,
     disputes: u32,
@@ -98,6 +102,11 @@ impl Number {
         }
     }
 
+    /// The API server answers again: what it did not take while it was away is not held against it.
+    pub(super) fn try_at_once(&mut self) {
+        (self.failures, self.retry_at) = (0, None);
+    }
+
     /// Whether it may be written now.
     pub(super) fn may_ask(&self, workload: &Workload, now: Instant) -> bool {
         let deaf = |(version, at): &(Arc<str>, Instant)| {
@@ -144,10 +153,16 @@ impl Number {
                 None
             }
             Err(error) => {
+                let away = matches!(error, ApiError::Unreachable(_));
+                // That it was away says nothing of how often it will refuse.
+                if std::mem::replace(&mut self.away, away) != away {
+                    self.failures = 0;
+                }
                 let hopeless = matches!(error, ApiError::Forbidden(_));
                 let pause = FIRST_PAUSE * 2_u32.pow(self.failures.min(10));
                 let pause = if hopeless { pause * 8 } else { pause };
-                self.retry_at = Some(now + pause.min(LONGEST_PAUSE));
+                let longest = if away { LONGEST_ABSENCE } else { LONGEST_PAUSE };
+                self.retry_at = Some(now + pause.min(longest));
                 self.failures += 1;
                 self.trouble = Some(error.to_string());
                 None

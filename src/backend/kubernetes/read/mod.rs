@@ -5,7 +5,6 @@ mod inference_service;
 mod parts;
 mod platform;
 mod pod;
-mod quantity;
 mod route;
 mod service;
 mod stage;

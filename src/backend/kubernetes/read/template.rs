@@ -7,7 +7,7 @@ use serde::Deserialize;
 
 use super::super::inventory::facts::Labels;
 use super::super::objects::{Container, Port, ReadinessProbe, Template};
-use super::quantity::amount;
+use crate::backend::kubernetes::quantity::amount;
 
 /// As much of a pod template as somebody decides by.
 #[derive(Default, Deserialize)]

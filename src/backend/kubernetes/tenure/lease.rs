@@ -13,7 +13,7 @@ use tokio::sync::watch;
 use tokio::time::sleep_until;
 use tokio_util::sync::CancellationToken;
 
-use super::PodIdentity;
+use super::{PodIdentity, Soon};
 use crate::backend::kubernetes::call::{self, Failure, in_time, timestamp, writing};
 use crate::backend::kubernetes::seams::{ApiError, Tenure};
 use crate::sync::{now, wall};
@@ -105,7 +105,7 @@ impl Candidate {
     }
 
     async fn seek(&mut self) {
-        let watched = watcher::watch_object(self.leases.clone(), NAME).default_backoff();
+        let watched = watcher::watch_object(self.leases.clone(), NAME).backoff(Soon);
         let mut watched = pin!(watched);
         loop {
             tokio::select! {

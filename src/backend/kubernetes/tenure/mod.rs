@@ -6,9 +6,10 @@ mod identity;
 mod lease;
 mod others;
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use kube::Client;
+use kube::runtime::utils::Backoff;
 use tokio::sync::watch;
 use tokio::time::sleep_until;
 use tokio_util::sync::CancellationToken;
@@ -19,6 +20,24 @@ use self::lease::Candidate;
 use self::others::Others;
 use super::seams::Tenure;
 use crate::sync::now;
+
+/// A watch that has broken is begun again so soon, however long nobody has answered: two watches burden
+/// no API server, and what they tell says who may do what.
+const BROKEN: Duration = Duration::from_secs(1);
+
+struct Soon;
+
+impl Iterator for Soon {
+    type Item = Duration;
+
+    fn next(&mut self) -> Option<Duration> {
+        Some(BROKEN)
+    }
+}
+
+impl Backoff for Soon {
+    fn reset(&mut self) {}
+}
 
 /// What this gateway may do, as long as this is kept. Dropped, the lease runs out by itself.
 #[derive(Debug)]

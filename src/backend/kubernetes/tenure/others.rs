@@ -11,7 +11,7 @@ use kube::runtime::watcher::{self, Event};
 use kube::{Api, Client};
 use tokio::sync::watch;
 
-use super::PodIdentity;
+use super::{PodIdentity, Soon};
 use crate::sync::{now, wall};
 
 /// A pod may answer so long after it should have been gone: kubelet takes its time to kill it.
@@ -93,7 +93,7 @@ impl Group {
 pub(super) async fn follow(client: Client, own: PodIdentity, tell: watch::Sender<Option<Others>>) {
     let pods: Api<Pod> = Api::namespaced(client, &own.namespace);
     let config = watcher::Config::default().labels(&own.selector);
-    let mut events = pin!(watcher::watcher(pods, config).default_backoff());
+    let mut events = pin!(watcher::watcher(pods, config).backoff(Soon));
     let mut all = HashMap::new();
     let mut listed = HashMap::new();
     loop {

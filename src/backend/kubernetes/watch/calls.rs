@@ -19,6 +19,8 @@ use crate::backend::kubernetes::read::{KindOf, head};
 /// Objects asked for at once: with a hundred pods about a megabyte of text is in memory.
 const PAGE: u32 = 100;
 const PATIENCE: Duration = Duration::from_secs(15);
+/// A watch is there at once, and asked for again where it is not: who hangs may be gone.
+const IMPATIENCE: Duration = Duration::from_secs(5);
 
 /// Why something was not told.
 #[derive(Debug, Error, PartialEq, Eq)]
@@ -131,7 +133,7 @@ pub(super) async fn follow(
     let asked = request
         .watch(&params, version)
         .map_err(|it| Trouble::Refused(it.to_string()))?;
-    let events = timeout(PATIENCE, client.request_events(asked)).await;
+    let events = timeout(IMPATIENCE, client.request_events(asked)).await;
     Ok(events.map_err(|_| Trouble::silence())??)
 }
 

@@ -35,6 +35,7 @@ impl Watch {
                 refused = 0;
             }
             let kind = &*self.watched.kind.kind;
+            let away = matches!(trouble, Some(Trouble::Unreachable(_)));
             let again = match &trouble {
                 None | Some(Trouble::Unreachable(_)) => true,
                 Some(Trouble::Refused(_)) => {
@@ -52,7 +53,7 @@ impl Watch {
                     self.teller.misses().await?;
                 }
             }
-            sleep(self.teller.pause()).await;
+            sleep(self.teller.pause(away)).await;
             if !again {
                 return Ok(());
             }

@@ -144,11 +144,11 @@ impl Watch {
                     self.complain(&trouble.to_string());
                 }
                 self.teller.misses().await?;
-                let answered = !matches!(trouble, Trouble::Unreachable(_));
-                if optional && answered && self.failures >= CONVINCING {
+                let away = matches!(trouble, Trouble::Unreachable(_));
+                if optional && !away && self.failures >= CONVINCING {
                     self.teller.settle().await?;
                 }
-                Ok(self.teller.pause())
+                Ok(self.teller.pause(away))
             }
         }
     }

@@ -172,3 +172,27 @@ fn settings() -> Watched {
         need: Need::Optional,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_is_watched_twice_however_often_a_person_names_it() {
+        let named = [
+            "Deployment.v1.apps",
+            "StatefulSet.v1.apps",
+            "Rollout.v1alpha1.argoproj.io",
+            "Rollout.v1alpha1.argoproj.io",
+        ];
+        let scope = Scope {
+            kinds: named.map(|it| it.parse().expect("a kind")).to_vec(),
+            ..Scope::default()
+        };
+        let all = sources(&scope);
+        let of = |kind: &str| all.iter().filter(|it| &*it.kind.kind == kind).count();
+        for kind in ["Deployment", "StatefulSet", "Rollout"] {
+            assert_eq!(of(kind), 1, "{kind}");
+        }
+    }
+}

@@ -19,8 +19,11 @@ pub(in super::super) enum News {
 pub(super) struct Deaf;
 
 const SHORTEST_PAUSE: Duration = Duration::from_millis(100);
-/// Between attempts while the API server is away.
+/// Between attempts that are refused.
 pub(super) const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+/// Between attempts while nobody answers: to ask then costs nobody much, and once somebody does all
+/// that waits here waits for it.
+const LONGEST_ABSENCE: Duration = Duration::from_millis(1000);
 /// How long the API server lets a watch last, at least.
 const LASTING: Duration = Duration::from_secs(240);
 
@@ -101,9 +104,11 @@ impl Teller {
     }
 
     /// How long to wait before the next attempt: longer each time, and not at once with the others.
-    pub(super) fn pause(&mut self) -> Duration {
-        let pause = self.pause;
-        self.pause = LONGEST_PAUSE.min(pause * 2);
+    /// `away`: nobody answered.
+    pub(super) fn pause(&mut self, away: bool) -> Duration {
+        let longest = if away { LONGEST_ABSENCE } else { LONGEST_PAUSE };
+        let pause = self.pause.min(longest);
+        self.pause = longest.min(pause * 2);
         pause + pause * self.spread() / 32
     }
 

@@ -51,6 +51,8 @@ pub(super) struct Crew<A, N, L, O> {
     typical_start: Option<Duration>,
     /// Deletion costs that are being written.
     marking: usize,
+    /// When those were released that the call for fewer, if there is one, releases.
+    releasing: Option<Instant>,
     /// The workload has fewer pods than it was asked for, since then.
     short_since: Option<Instant>,
     /// Something could not be done yet: look again then.
@@ -94,6 +96,7 @@ impl<A: Api, N: Announcer, L: Look, O: Occupancy> Crew<A, N, L, O> {
             number: Number::default(),
             trouble: Trouble::default(),
             marking: 0,
+            releasing: None,
             short_since: None,
             recheck: None,
             told_outage: false,

@@ -26,7 +26,11 @@ const YOUNG: Duration = Duration::from_secs(2);
 impl<A: Api, N: Announcer, L: Look, O: Occupancy> Crew<A, N, L, O> {
     /// What is there. While nobody tells of changes, nothing is taken away.
     pub(in crate::backend::kubernetes::pods) fn see(&mut self, present: Present, now: Instant) {
+        let came_back = present.fresh && !self.present.fresh;
         self.present = present;
+        if came_back {
+            self.try_at_once();
+        }
         if let Some(workload) = self.present.workload.clone().filter(|_| self.present.fresh) {
             let foreign = self.number.see(&workload, now);
             if let Some(foreign) = foreign {
@@ -54,6 +58,14 @@ impl<A: Api, N: Announcer, L: Look, O: Occupancy> Crew<A, N, L, O> {
             .sort_by_key(|member| (member.pod.created, member.id));
         self.listed |= self.present.fresh;
         self.note_shortfall(now);
+    }
+
+    /// The API server is back: nobody waits for pauses that began while it was away.
+    fn try_at_once(&mut self) {
+        self.number.try_at_once();
+        for member in &mut self.members {
+            (member.cost.failures, member.cost.retry_at) = (0, None);
+        }
     }
 
     fn see_pod(&mut self, pod: &Arc<PodView>, now: Instant) {

@@ -23,6 +23,7 @@ impl<A: Api, N: Announcer, L: Look, O: Occupancy> Crew<A, N, L, O> {
         if !self.steers() || workload.terminating || !self.number.may_ask(&workload, now) {
             return;
         }
+        self.releasing = None;
         let present = self
             .number
             .present(workload.replicas, self.present.fresh, now);
@@ -72,8 +73,10 @@ impl<A: Api, N: Announcer, L: Look, O: Occupancy> Crew<A, N, L, O> {
 
     /// From now on their controller may take those who may go.
     fn release(&mut self, now: Instant) {
+        self.releasing = Some(now);
         for at in 0..self.members.len() {
-            if self.may_go(&self.members[at]) {
+            let member = &self.members[at];
+            if self.may_go(member) && !matches!(member.service, Service::Released(_)) {
                 self.members[at].service = Service::Released(now);
             }
         }
@@ -118,10 +121,13 @@ impl<A: Api, N: Announcer, L: Look, O: Occupancy> Crew<A, N, L, O> {
         }
     }
 
-    /// Nobody was released after all.
+    /// Nobody was released by the last call after all; who was by an earlier one may still be taken.
     fn take_no_leave(&mut self) {
+        let Some(then) = self.releasing.take() else {
+            return;
+        };
         for member in &mut self.members {
-            if matches!(member.service, Service::Released(_)) {
+            if matches!(member.service, Service::Released(at) if at == then) {
                 member.service = Service::Retired;
             }
         }

@@ -125,9 +125,87 @@ async fn who_cannot_reach_the_api_server_goes_on_asking_for_more() {
     scene.scale_to(1).await;
     sleep(20 * SECOND).await;
     let asked = scene.cluster.asked().len();
-    assert!((3..12).contains(&asked), "{asked}");
+    assert!((3..25).contains(&asked), "{asked}");
     scene.cluster.0.lock().up = true;
     sleep(20 * SECOND).await;
     assert_eq!(scene.cluster.replicas(), 1);
     assert_eq!(scene.world.borrow().diagnosis, None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_wanted_is_asked_for_as_soon_as_the_api_server_is_back() {
+    for away in [5, 20, 90] {
+        let mut scene = Scene::new(0);
+        scene.settled(0).await;
+        scene.cluster.change(|inside| inside.up = false);
+        sleep(SECOND).await;
+        scene.scale_to(2).await;
+        sleep(away * SECOND).await;
+        let calls = scene.cluster.asked().len();
+        assert!(calls <= 3 + away as usize, "{calls} calls in {away} s");
+        scene.cluster.change(|inside| inside.up = true);
+        sleep(Duration::from_millis(100)).await;
+        assert_eq!(scene.cluster.replicas(), 2, "after {away} s");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn it_is_not_waited_longer_where_nobody_tells_that_the_api_server_is_back() {
+    let mut scene = Scene::new(0);
+    scene.settled(0).await;
+    let away = ApiError::Unreachable("connection refused".into());
+    scene.cluster.0.lock().answers.extend(vec![away; 20]);
+    scene.scale_to(1).await;
+    sleep(20 * SECOND).await;
+    assert_eq!(scene.cluster.replicas(), 1);
+    // That it was away is not held against it when it refuses something later.
+    let away = ApiError::Unreachable("connection refused".into());
+    let refused = ApiError::Refused("no".into());
+    let answers = [vec![away; 20], vec![refused; 3]].concat();
+    scene.cluster.0.lock().answers.extend(answers);
+    scene.scale_to(2).await;
+    sleep(22 * SECOND).await;
+    assert_eq!(scene.cluster.replicas(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_burst_is_not_held_up_by_a_status_that_changes_all_the_time() {
+    let mut scene = Scene::new(0);
+    scene.settled(1).await;
+    let busy = scene.cluster.clone();
+    let statuses = tokio::spawn(async move {
+        loop {
+            busy.change(|_| {});
+            sleep(Duration::from_millis(1)).await;
+        }
+    });
+    for wanted in [2, 4, 8] {
+        scene.scale_to(wanted).await;
+        sleep(Duration::from_millis(50)).await;
+        assert_eq!(scene.cluster.replicas(), wanted);
+    }
+    // Whoever is to go waits for a moment in which nothing changes.
+    assert_eq!(scene.cluster.asked(), [1, 2, 4, 8]);
+    statuses.abort();
+}
+
+#[tokio::test(start_paused = true)]
+async fn deletion_costs_are_written_as_soon_as_the_api_server_is_back() {
+    let mut scene = Scene::new(0);
+    scene.settled(3).await;
+    let long = [(); 2].map(|()| scene.request(300 * SECOND));
+    sleep(SECOND).await;
+    scene.cluster.change(|inside| inside.mute = true);
+    scene.scale_to(2).await;
+    sleep(100 * SECOND).await;
+    assert_eq!(scene.cluster.replicas(), 3);
+    // Only now its watches notice.
+    scene.cluster.change(|inside| inside.up = false);
+    sleep(SECOND).await;
+    scene
+        .cluster
+        .change(|inside| (inside.up, inside.mute) = (true, false));
+    sleep(SECOND).await;
+    assert_eq!(scene.cluster.replicas(), 2);
+    drop(long);
 }

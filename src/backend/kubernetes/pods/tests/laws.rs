@@ -25,6 +25,8 @@ enum Event {
     Alone(bool),
     /// The controller sleeps, or wakes up.
     Controller(bool),
+    /// The status of the workload changes again and again.
+    Statuses(u32),
 }
 
 fn event() -> impl Strategy<Value = Event> {
@@ -39,6 +41,7 @@ fn event() -> impl Strategy<Value = Event> {
         1 => (1..15_u64).prop_map(Event::Kubelet),
         1 => any::<bool>().prop_map(Event::Alone),
         1 => any::<bool>().prop_map(Event::Controller),
+        1 => (1..100_u32).prop_map(Event::Statuses),
     ]
 }
 
@@ -77,6 +80,15 @@ impl Scene {
                     eldest: alone,
                 });
             }
+            Event::Statuses(count) => {
+                let cluster = self.cluster.clone();
+                tokio::spawn(async move {
+                    for _ in 0..count {
+                        cluster.change(|_| {});
+                        sleep(Duration::from_millis(7)).await;
+                    }
+                });
+            }
             Event::Controller(awake) => self.cluster.change(|inside| inside.paused = !awake),
         }
     }
@@ -86,12 +98,21 @@ impl Scene {
     }
 }
 
+/// Nobody is inside, and nobody waits.
+fn at_rest(scene: &Scene) -> bool {
+    let read = scene.throttler.read();
+    read.waiting == 0 && read.running == 0
+}
+
 async fn live(leaving: LeavingOrder, history: Vec<(u64, Event)>) -> Result<(), TestCaseError> {
     let scene = Scene::of(leaving, 0, LIMIT);
-    let mut wanted = 0;
+    let (mut wanted, mut work) = (0, Duration::ZERO);
     for (pause, event) in history {
         if let Event::Scale(replicas) = event {
             wanted = replicas;
+        }
+        if let Event::Request(millis) = event {
+            work += Duration::from_millis(millis);
         }
         scene.happen(event).await;
         sleep(Duration::from_millis(pause)).await;
@@ -100,18 +121,23 @@ async fn live(leaving: LeavingOrder, history: Vec<(u64, Event)>) -> Result<(), T
     scene.happen(Event::ApiServer(true)).await;
     scene.happen(Event::Alone(true)).await;
     scene.happen(Event::Controller(true)).await;
-    sleep(150 * SECOND).await;
-    // After things have settled the number is the wish, and whoever waited was answered.
-    prop_assert_eq!(scene.throttler.read().waiting, 0);
-    prop_assert_eq!(scene.throttler.read().running, 0);
+    // Whoever waited is answered within what a single replica needs for all of it, and for killed ones
+    // again.
+    let end = Instant::now() + work + 60 * SECOND;
+    while !at_rest(&scene) && Instant::now() < end {
+        sleep(SECOND).await;
+    }
+    prop_assert!(at_rest(&scene), "{:?}", scene.throttler.read());
+    // After things have settled the number is the wish.
     scene.scale_to(wanted).await;
-    sleep(60 * SECOND).await;
+    sleep(40 * SECOND).await;
     let alive = scene.cluster.alive();
     prop_assert_eq!(scene.cluster.replicas(), wanted);
     prop_assert_eq!(alive.len(), wanted as usize);
     prop_assert_eq!(idle(&scene), wanted as usize);
     prop_assert!(alive.iter().all(|pod| pod.view.deletion_cost.is_none()));
     let inside = scene.cluster.0.lock();
+    prop_assert_eq!(&inside.late, &Vec::<String>::new());
     prop_assert!(inside.fullest <= LIMIT, "{}", inside.fullest);
     if leaving == LeavingOrder::DeletionCost {
         prop_assert_eq!(&inside.wronged, &Vec::<String>::new());
@@ -128,8 +154,17 @@ fn run(leaving: LeavingOrder, history: Vec<(u64, Event)>) -> Result<(), TestCase
     runtime.block_on(live(leaving, history))
 }
 
+/// A few histories each time, many with `HOLDGATE_LONG=1`.
+fn cases() -> ProptestConfig {
+    let long = std::env::var_os("HOLDGATE_LONG").is_some();
+    ProptestConfig {
+        cases: if long { 300 } else { 12 },
+        ..ProptestConfig::default()
+    }
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 12, ..ProptestConfig::default() })]
+    #![proptest_config(cases())]
 
     #[test]
     fn no_busy_pod_is_taken_beside_an_idle_one_and_the_number_becomes_the_wish(history in history()) {

@@ -1,6 +1,7 @@
 //! Fewer: who goes, and when.
 
 use super::*;
+use crate::backend::kubernetes::seams::ApiError;
 
 fn ip(n: u32) -> String {
     format!("10.0.0.{n}")
@@ -208,4 +209,22 @@ async fn a_mark_that_an_earlier_life_left_is_taken_away() {
     // What was there before this gate is no news.
     assert!(scene.cluster.told("ReplicaReady").is_empty());
     assert_eq!(idle(&scene), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_was_released_takes_nothing_because_a_call_for_more_is_refused() {
+    let mut scene = Scene::new(0);
+    scene.settled(2).await;
+    scene.cluster.change(|inside| inside.paused = true);
+    scene.scale_to(0).await;
+    sleep(5 * SECOND).await;
+    assert_eq!(scene.cluster.replicas(), 0);
+    scene.cluster.0.lock().answers.push_back(ApiError::Conflict);
+    let waits = scene.request(30 * SECOND);
+    scene.scale_to(1).await;
+    let world = scene.after(Duration::from_millis(500)).await;
+    assert_eq!((scene.cluster.replicas(), counts(&world)), (0, (0, 0, 2)));
+    scene.cluster.change(|inside| inside.paused = false);
+    assert!(waits.await.unwrap().is_ok());
+    assert!(scene.cluster.0.lock().wronged.is_empty());
 }

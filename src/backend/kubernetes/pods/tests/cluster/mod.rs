@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use parking_lot::Mutex;
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, sleep};
 
 use crate::backend::kubernetes::look::{Echo, Look, Patience};
@@ -21,8 +21,11 @@ use crate::backend::kubernetes::pods::member::MARK;
 use crate::backend::kubernetes::seams::{Announcer, Api, ApiError, Notice};
 use crate::sync::wall;
 
-/// Between two turns of everything that turns in it.
+/// Between two turns of everything that turns in it, while something happens and while nothing does.
 const TURN: Duration = Duration::from_millis(15);
+const REST: Duration = Duration::from_millis(90);
+/// From then on everybody could know.
+const KNOWN: Duration = Duration::from_millis(150);
 /// A call to the API server.
 const CALL: Duration = Duration::from_millis(3);
 
@@ -67,6 +70,8 @@ pub(super) struct Inside {
     version: u64,
     /// The API server answers.
     pub(super) up: bool,
+    /// No call is answered, and who watches has not noticed.
+    pub(super) mute: bool,
     /// Answers of the next calls to the scale subresource.
     pub(super) answers: VecDeque<ApiError>,
     /// Every call to the scale subresource, and what it asked for.
@@ -77,6 +82,9 @@ pub(super) struct Inside {
     pub(super) fullest: u32,
     /// Busy pods that were taken by the controller while an idle one was there.
     pub(super) wronged: Vec<String>,
+    /// Pods that got a request after everybody could know that they are being deleted.
+    pub(super) late: Vec<String>,
+    up_since: Instant,
     pub(super) looks: u32,
     /// The controller does nothing.
     pub(super) paused: bool,
@@ -85,7 +93,7 @@ pub(super) struct Inside {
 }
 
 #[derive(Clone)]
-pub(super) struct Cluster(pub(super) Arc<Mutex<Inside>>);
+pub(super) struct Cluster(pub(super) Arc<Mutex<Inside>>, Arc<Notify>);
 
 pub(super) fn at() -> ObjectRef {
     ObjectRef {
@@ -124,6 +132,9 @@ impl Cluster {
             made: 0,
             version: 1,
             up: true,
+            mute: false,
+            up_since: Instant::now(),
+            late: Vec::new(),
             answers: VecDeque::new(),
             calls: Vec::new(),
             marks: Vec::new(),
@@ -135,12 +146,15 @@ impl Cluster {
             published: None,
             present: watch::Sender::new(Present::default()),
         };
-        let cluster = Self(Arc::new(Mutex::new(inside)));
+        let cluster = Self(Arc::new(Mutex::new(inside)), Arc::default());
         let turning = cluster.clone();
         tokio::spawn(async move {
             loop {
-                turning.0.lock().turn();
-                sleep(TURN).await;
+                let nap = turning.0.lock().turn();
+                tokio::select! {
+                    () = sleep(nap) => {}
+                    () = turning.1.notified() => sleep(TURN).await,
+                }
             }
         });
         cluster
@@ -154,6 +168,7 @@ impl Cluster {
         let mut inside = self.0.lock();
         change(&mut inside);
         inside.version += 1;
+        self.1.notify_one();
     }
 
     pub(super) fn pod(&self, name: &str, change: impl FnOnce(&mut Pod)) {
@@ -208,9 +223,14 @@ impl Cluster {
     /// A request comes in, in this life of the model; `None`: nobody listens.
     pub(super) fn enter(&self, address: SocketAddr) -> Option<u32> {
         let mut inside = self.0.lock();
+        let known = |since: Instant| Instant::now() >= since + KNOWN;
+        let tells = inside.up && known(inside.up_since);
         let pod = inside.listening(address.ip())?;
+        let late = tells && pod.terminating_since.is_some_and(known);
+        let late = late.then(|| pod.view.name.to_string());
         pod.inside += 1;
         let (now_inside, life) = (pod.inside, pod.view.restarts);
+        inside.late.extend(late);
         inside.fullest = inside.fullest.max(now_inside);
         Some(life)
     }
@@ -220,6 +240,7 @@ impl Cluster {
         let at = |pod: &&mut Pod| pod.view.ip == Some(address.ip()) && pod.view.restarts == life;
         if let Some(pod) = inside.pods.iter_mut().find(at) {
             pod.inside = pod.inside.saturating_sub(1);
+            self.1.notify_one();
         }
     }
 
@@ -249,20 +270,27 @@ impl Api for Cluster {
         sleep(CALL).await;
         let mut inside = self.0.lock();
         inside.calls.push((began, replicas));
-        if !inside.up {
+        if !inside.up || inside.mute {
             return Err(ApiError::Unreachable("connection refused".into()));
         }
         if let Some(error) = inside.answers.pop_front() {
             return Err(error);
         }
+        let version = inside.version.to_string();
         let Some(present) = &mut inside.workload else {
             return Err(ApiError::Gone);
         };
-        if present.resource_version != workload.resource_version {
+        let as_seen = if replicas > workload.replicas {
+            present.replicas == workload.replicas
+        } else {
+            *version == *workload.resource_version
+        };
+        if !as_seen {
             return Err(ApiError::Conflict);
         }
         present.replicas = replicas;
         inside.version += 1;
+        self.1.notify_one();
         Ok(())
     }
 
@@ -275,7 +303,7 @@ impl Api for Cluster {
         assert_eq!(namespace, "default");
         sleep(CALL).await;
         let mut inside = self.0.lock();
-        if !inside.up {
+        if !inside.up || inside.mute {
             return Err(ApiError::Unreachable("connection refused".into()));
         }
         let name = pod.name.to_string();
@@ -289,6 +317,7 @@ impl Api for Cluster {
         };
         pod.view.deletion_cost = cost;
         inside.version += 1;
+        self.1.notify_one();
         Ok(())
     }
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::{Inside, Pod};
+use super::{Inside, Pod, REST, TURN};
 use crate::backend::kubernetes::objects::{LeavingOrder, PodView, Present, Stage, Workload};
 use crate::backend::kubernetes::pods::plan::ordinal;
 use crate::sync::wall;
@@ -20,7 +20,8 @@ impl Inside {
         listens.then_some(pod)
     }
 
-    pub(super) fn turn(&mut self) {
+    /// Returns how long nothing will happen that nobody does.
+    pub(super) fn turn(&mut self) -> Duration {
         let now = Instant::now();
         let before: Vec<PodView> = self.pods.iter().map(|pod| pod.view.clone()).collect();
         self.kubelets(now);
@@ -28,16 +29,35 @@ impl Inside {
             self.controller(now);
         }
         let after: Vec<PodView> = self.pods.iter().map(|pod| pod.view.clone()).collect();
-        if before != after {
+        let moved = before != after;
+        if moved {
             self.version += 1;
         }
-        self.publish();
+        self.publish(now);
+        if moved {
+            TURN
+        } else {
+            REST.min(self.next(now))
+        }
     }
 
-    fn publish(&mut self) {
+    /// How long it takes until the next pod gets on by itself.
+    fn next(&self, now: Instant) -> Duration {
+        let steps = self.pods.iter().flat_map(|pod| {
+            let start = pod.start;
+            [start.network, start.ready].map(|step| pod.made + step)
+        });
+        let next = steps.filter(|step| *step > now).min();
+        next.map_or(REST, |next| next - now).max(TURN)
+    }
+
+    fn publish(&mut self, now: Instant) {
         let state = Some((self.version, self.up));
         if self.published == state {
             return;
+        }
+        if self.up && self.published.is_some_and(|(_, up)| !up) {
+            self.up_since = now;
         }
         self.published = state;
         let version = self.version.to_string();

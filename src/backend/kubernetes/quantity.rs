@@ -1,4 +1,4 @@
-//! Amounts as the API writes them: `250m`, `1500000n`, `64Mi`, `1e3`.
+//! Amounts as the API and people write them: `250m`, `1500000n`, `64Mi`, `1e3`.
 
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 
@@ -50,6 +50,10 @@ mod tests {
             ("1e3", Some(1000.0)),
             ("2k", Some(2000.0)),
             ("2E", Some(2e18)),
+            ("1E3", Some(1000.0)),
+            ("500m", Some(0.5)),
+            ("2Gi", Some(2_147_483_648.0)),
+            ("128974848", Some(128_974_848.0)),
             ("-1", None),
             ("many", None),
             ("", None),
