@@ -56,6 +56,9 @@ const FORBIDDEN: Duration = Duration::from_secs(60);
 /// an answer that makes no sense.
 const CONVINCING: u32 = 3;
 
+/// So often what was allowed must be refused before that is believed; about a second between.
+const PERSISTENT: u32 = 20;
+
 /// One watch.
 pub(super) struct Watch {
     client: Client,
@@ -130,8 +133,12 @@ impl Watch {
                 Ok(ABSENT)
             }
             Trouble::Forbidden(message) => {
-                self.complain(&message);
                 self.teller.misses().await?;
+                // An API server that has just been started refuses everybody until it knows its roles.
+                if self.listed && self.failures <= PERSISTENT {
+                    return Ok(self.teller.pause(true));
+                }
+                self.complain(&message);
                 if !optional {
                     return Ok(LONGEST_PAUSE);
                 }

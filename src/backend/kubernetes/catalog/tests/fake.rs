@@ -152,6 +152,10 @@ impl Fake {
         self.0.lock().forbidden.insert(base.to_owned());
     }
 
+    pub(super) fn allow(&self, base: &str) {
+        self.0.lock().forbidden.remove(base);
+    }
+
     /// What was asked since this was last called: paths and queries.
     pub(super) fn asked(&self) -> Vec<String> {
         std::mem::take(&mut self.0.lock().asked)

@@ -279,6 +279,32 @@ async fn what_is_not_allowed_is_done_without_and_hardly_asked_for() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_api_server_that_knows_no_roles_yet_is_asked_again_soon() {
+    let fake = Fake::new();
+    fake.put(ISVCS, inference_service("ext"));
+    let catalog = everything(&fake);
+    names(&catalog, &["ext-predictor.default"]).await;
+    fake.forbid(ISVCS);
+    fake.forbid(DEPLOYMENTS);
+    fake.cut();
+    sleep(Duration::from_secs(5)).await;
+    fake.allow(ISVCS);
+    fake.allow(DEPLOYMENTS);
+    fake.put(ISVCS, inference_service("new"));
+    let back = tokio::time::Instant::now();
+    names(
+        &catalog,
+        &["ext-predictor.default", "new-predictor.default"],
+    )
+    .await;
+    assert!(
+        back.elapsed() < Duration::from_secs(2),
+        "{:?}",
+        back.elapsed()
+    );
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_is_needed_and_not_allowed_is_waited_for() {
     let fake = Fake::new();
     fake.forbid(SERVICES);
