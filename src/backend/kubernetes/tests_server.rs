@@ -311,11 +311,11 @@ fn changed_scale(known: &Value, patch: &Value) -> Option<Value> {
     }
     let mut scale = json!({ "metadata": known["metadata"], "spec": spec });
     for step in patch.as_array()? {
-        let path = step["path"].as_str()?;
+        let place = step["path"].as_str()?;
         match step["op"].as_str()? {
-            "test" if scale.pointer(path).unwrap_or(&Value::Null) == &step["value"] => {}
+            "test" if scale.pointer(place).unwrap_or(&Value::Null) == &step["value"] => {}
             "add" => {
-                let (parent, key) = path.rsplit_once('/')?;
+                let (parent, key) = place.rsplit_once('/')?;
                 scale.pointer_mut(parent)?[key] = step["value"].clone();
             }
             _ => return None,

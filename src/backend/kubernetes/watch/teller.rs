@@ -23,7 +23,7 @@ const SHORTEST_PAUSE: Duration = Duration::from_millis(100);
 pub(super) const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 /// Between attempts while nobody answers: to ask then costs nobody much, and once somebody does all
 /// that waits here waits for it.
-const LONGEST_ABSENCE: Duration = Duration::from_millis(1000);
+const LONGEST_ABSENCE: Duration = Duration::from_secs(1);
 /// How long the API server lets a watch last, at least.
 const LASTING: Duration = Duration::from_secs(240);
 
