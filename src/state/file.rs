@@ -81,6 +81,7 @@ impl File {
 
 impl Shelf for File {
     const PACE: Duration = Duration::ZERO;
+    const RARELY: Duration = Duration::from_secs(10);
 
     fn name(&self) -> String {
         self.path.display().to_string()

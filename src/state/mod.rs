@@ -32,9 +32,6 @@ use crate::ports::World;
 use crate::revision::RevisionId;
 use crate::sync::wall;
 
-/// How often what is no news is written.
-const WRITE_EVERY: Duration = Duration::from_secs(10);
-
 /// What is not in the configuration any more is kept so long, should it come back.
 const STRANGERS: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 
@@ -218,7 +215,7 @@ impl Notebook {
 
 async fn write_on<S: Shelf>(notebook: Notebook, mut shelf: S, end: CancellationToken) {
     let mut failing = false;
-    let mut next = Instant::now() + WRITE_EVERY;
+    let mut next = Instant::now() + S::RARELY;
     let mut soonest = Instant::now();
     loop {
         let rarely = async {
@@ -253,7 +250,7 @@ async fn write_on<S: Shelf>(notebook: Notebook, mut shelf: S, end: CancellationT
             tracing::warn!(%place, %error, "what is remembered cannot be written, a restart will forget it");
         }
         failing = written.is_err();
-        next = Instant::now() + WRITE_EVERY;
+        next = Instant::now() + S::RARELY;
         soonest = Instant::now() + S::PACE;
         if ends {
             return;

@@ -9,6 +9,9 @@ pub(super) trait Shelf: Send + 'static {
     /// The least time between two writings, however new the news.
     const PACE: Duration;
 
+    /// How often what is no news is written.
+    const RARELY: Duration;
+
     /// What a person finds it by.
     fn name(&self) -> String;
 

@@ -91,6 +91,9 @@ impl Map {
 
 impl Shelf for Map {
     const PACE: Duration = Duration::from_secs(1);
+    // The whole map is sent each time, and kept by etcd: with hundreds of revisions that is the
+    // largest part of what an idle gateway does. Half a usual window is soon enough.
+    const RARELY: Duration = Duration::from_secs(30);
 
     fn name(&self) -> String {
         format!("ConfigMap {NAME}")
