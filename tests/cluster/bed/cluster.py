@@ -9,6 +9,7 @@ import os
 import pathlib
 import shutil
 import subprocess
+import time
 
 from . import image, node
 from .pki import API_NAMES, Authority
@@ -80,7 +81,7 @@ class Cluster:
     def start_api(self):
         """Starts the API server and waits until it answers. What the gateway's account does there is
         written to `audit.log`."""
-        pki = "pki/"
+        pki, begun = "pki/", time.time()
         self.start(
             "kube-apiserver", "--etcd-servers", "http://127.0.0.1:2379", "--bind-address", "0.0.0.0",
             "--advertise-address", "10.77.0.1", "--service-cluster-ip-range", "10.96.0.0/16",
@@ -99,6 +100,13 @@ class Cluster:
             "--audit-policy-file", HERE / "manifests" / "audit-policy.yaml",
             "--audit-log-path", self.folder / "audit.log", "--audit-log-mode", "blocking")
         until(60, lambda: self.kubectl("get", "--raw", "/readyz", check=False), "the API server")
+        with open(self.folder / "api-starts", "a", encoding="utf-8") as starts:
+            starts.write(f"{begun} {time.time()}\n")
+
+    def was_starting(self, moment):
+        """Whether the API server was not ready then: until it knows its roles it refuses everybody."""
+        lines = (self.folder / "api-starts").read_text(encoding="utf-8").splitlines()
+        return any(begun <= moment <= ready + 1 for begun, ready in (map(float, line.split()) for line in lines))
 
     def stop_api(self):
         """The API server is gone, without a word to anybody."""

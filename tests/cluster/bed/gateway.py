@@ -1,7 +1,9 @@
 """The gateway as it is installed: where it answers, and what it tells about itself."""
 
+import datetime
 import json
 import re
+import socket
 import subprocess
 import threading
 import urllib.error
@@ -28,8 +30,17 @@ class Gateway:
         return self.given
 
     def moved(self):
-        """It was installed anew: it has another address."""
+        """It was installed anew: it has another address, which the nodes learn a moment after its pod is ready."""
         self.given, self.admin = None, None
+        until(10, self.answers, "the gateway to answer at its Service")
+
+    def answers(self):
+        """Whether a connection to its Service is taken."""
+        try:
+            socket.create_connection(self.address, timeout=1).close()
+        except OSError:
+            return False
+        return True
 
     def pods(self):
         """Those that are not on their way out, the newest last."""
@@ -110,3 +121,8 @@ class Gateway:
         """What it wrote."""
         words = ["kubectl", "logs", "-n", NAMESPACE, f"deploy/{NAME}", "--since", since, "--all-pods=true"]
         return subprocess.run(words, capture_output=True, text=True, check=False).stdout
+
+
+def moment(text):
+    """A time of the API in seconds since 1970."""
+    return datetime.datetime.fromisoformat(text.replace("Z", "+00:00")).timestamp()

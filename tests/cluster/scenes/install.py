@@ -7,7 +7,7 @@ import subprocess
 import time
 
 from bed.api import ApiError
-from bed.gateway import NAME, NAMESPACE
+from bed.gateway import NAME, NAMESPACE, moment
 from bed.models import deployment
 from bed.scene import scene
 
@@ -35,6 +35,8 @@ def audited(stage, since=0):
                 continue
             resource = "/".join(part for part in (at.get("resource"), at.get("subresource")) if part)
             allowed = event.get("annotations", {}).get("authorization.k8s.io/decision") != "forbid"
+            if not allowed and stage.cluster.was_starting(moment(event["requestReceivedTimestamp"])):
+                continue
             seen.add((event["verb"], at.get("apiGroup", ""), resource, at.get("namespace", ""), allowed))
     return seen
 

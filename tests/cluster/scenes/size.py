@@ -6,6 +6,7 @@ import json
 import time
 
 from bed import setup
+from bed.gateway import moment
 from bed.models import deployment
 from bed.requests import in_background, percentile
 from bed.scene import scene
@@ -102,8 +103,3 @@ def heard(stage, name, since):
         if when >= since - 0.001:
             return when
     return None
-
-
-def moment(text):
-    """A time of the API in seconds since 1970."""
-    return datetime.datetime.fromisoformat(text.replace("Z", "+00:00")).timestamp()
