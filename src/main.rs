@@ -7,12 +7,12 @@ use clap::Parser;
 use holdgate::app::{self, Start};
 use holdgate::backend::helper;
 use holdgate::cli::{self, Cli, Command, Screen, check, check_gateway, explain, simulate};
+#[cfg(feature = "kubernetes")]
+use holdgate::config::load_gateway;
 use holdgate::config::{Complaints, LogFormat, Overrides, Program, load_to_run};
 use holdgate::sample_model;
 use holdgate::sync;
 use holdgate::telemetry::{self, Format};
-#[cfg(feature = "kubernetes")]
-use holdgate::{app::GatewayStart, config::load_gateway};
 use tokio::runtime::{Builder, Runtime};
 
 fn main() -> ExitCode {
@@ -46,7 +46,7 @@ fn main() -> ExitCode {
             let files = gateway.files.paths(environment);
             match load_gateway(&files, &overrides) {
                 Ok(config) => {
-                    let start = GatewayStart {
+                    let start = Start {
                         config,
                         program: program.clone(),
                         files,

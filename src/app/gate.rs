@@ -10,6 +10,7 @@ use tokio::time::Instant;
 
 use super::devices::Devices;
 use super::drain::Ends;
+use super::reload::name_what_needs_a_restart;
 use super::running::Running;
 use crate::admin::Board;
 use crate::backend::{Host, Supervisor};
@@ -128,7 +129,7 @@ impl Gate {
 
     fn name_what_needs_a_restart(&self, config: &Config) {
         let old = &self.config;
-        let changed = [
+        name_what_needs_a_restart(&[
             ("listen", old.listen != config.listen),
             ("admin", old.admin != config.admin),
             (
@@ -140,10 +141,7 @@ impl Gate {
             ("gpus", old.gpus != config.gpus),
             ("record", old.record != config.record),
             ("recordSize", old.record_size != config.record_size),
-        ];
-        for (key, _) in changed.into_iter().filter(|(_, changed)| *changed) {
-            tracing::warn!(key, "a change of this takes effect at the next start");
-        }
+        ]);
     }
 
     async fn every<F>(&self, end: impl Fn(Supervisor) -> F)

@@ -28,13 +28,13 @@ use devices::Devices;
 use drain::Signals;
 use gate::Gate;
 #[cfg(feature = "kubernetes")]
-pub use gateway::{GatewayStart, gateway};
+pub use gateway::gateway;
 
-/// What a gate is started with.
+/// What a gate is started with, or with other settings a gateway.
 #[derive(Debug)]
-pub struct Start {
+pub struct Start<C = Config> {
     /// The settings as they are now.
-    pub config: Config,
+    pub config: C,
     /// What does not change while it runs.
     pub program: Program,
     /// Where the settings came from, to be read again.
@@ -66,7 +66,7 @@ pub async fn run(start: Start) -> anyhow::Result<()> {
     let exe = std::env::current_exe().context("could not find our own binary")?;
     let keeper = Keeper::open(&config.state, config.listen);
     let notebook = keeper.as_ref().map(|keeper| keeper.notebook().clone());
-    reload::tell_warnings(&config);
+    reload::tell_warnings(&config.warnings);
     let (recorder, recording) = record(config.record.as_deref(), config.record_size)?;
     let mut gate = Gate::new(
         Arc::clone(&registry),

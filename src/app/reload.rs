@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use super::drain::{Asked, Signals};
 use super::gate::Gate;
-use crate::config::{Config, Overrides, Program, Watch, load_to_run};
+use crate::config::{Complaint, Complaints, Overrides, Program, Watch, load_to_run};
 
 /// Keeps the gate as it is written until it is told to end.
 pub(super) async fn until_ended(
@@ -36,9 +36,25 @@ pub(super) async fn until_ended(
 }
 
 /// Logs what may not do what its writer thinks.
-pub(super) fn tell_warnings(config: &Config) {
-    for warning in &config.warnings {
+pub(super) fn tell_warnings(warnings: &[Complaint]) {
+    for warning in warnings {
         tracing::warn!(%warning, "may not do what it says");
+    }
+}
+
+/// Logs what is wrong with a configuration that is not taken.
+pub(super) fn tell_complaints(complaints: &Complaints, why: &str) {
+    for complaint in complaints {
+        tracing::error!(%complaint, "not understood");
+    }
+    let complaints = complaints.len();
+    tracing::error!(why, complaints, "the configuration stays as it was");
+}
+
+/// Logs the keys of which a new value is not taken while the gate runs.
+pub(super) fn name_what_needs_a_restart(keys: &[(&str, bool)]) {
+    for (key, _) in keys.iter().filter(|(_, changed)| *changed) {
+        tracing::warn!(key, "a change of this takes effect at the next start");
     }
 }
 
@@ -50,15 +66,11 @@ async fn reload(gate: &mut Gate, files: &[PathBuf], overrides: &Overrides, why: 
     match read {
         Ok(config) => {
             tracing::info!(why, "reading the configuration again");
-            tell_warnings(&config);
+            tell_warnings(&config.warnings);
             gate.apply(&config);
         }
         Err(complaints) => {
-            for complaint in &complaints {
-                tracing::error!(%complaint, "not understood");
-            }
-            let complaints = complaints.len();
-            tracing::error!(why, complaints, "the configuration stays as it was");
+            tell_complaints(&complaints, why);
         }
     }
 }

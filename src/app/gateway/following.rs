@@ -10,6 +10,7 @@ use tokio::sync::watch;
 use super::claims::Gateway;
 use super::seams::Cluster;
 use crate::app::drain::{Asked, Signals};
+use crate::app::reload::{name_what_needs_a_restart, tell_complaints, tell_warnings};
 use crate::backend::kubernetes::{Claim, Claims, Entrance, Tenure};
 use crate::config::{
     ClaimFacts, ClaimSettings, Complaints, GatewayConfig, Overrides, ReadClaim, Watch,
@@ -46,7 +47,7 @@ impl Written {
         overrides: Overrides,
         watched: bool,
     ) -> Self {
-        tell_warnings(&config);
+        tell_warnings(&config.warnings);
         let watch = (watched && !files.is_empty()).then(|| Watch::new(&files));
         Self {
             config,
@@ -80,7 +81,7 @@ impl Written {
         match load_gateway(&self.files, &self.overrides) {
             Ok(config) => {
                 tracing::info!(why, "reading the configuration again");
-                tell_warnings(&config);
+                tell_warnings(&config.warnings);
                 self.name_what_needs_a_restart(&config);
                 let changed =
                     config.domain != self.config.domain || config.defaults != self.config.defaults;
@@ -89,11 +90,7 @@ impl Written {
                 changed
             }
             Err(complaints) => {
-                for complaint in &complaints {
-                    tracing::error!(%complaint, "not understood");
-                }
-                let complaints = complaints.len();
-                tracing::error!(why, complaints, "the configuration stays as it was");
+                tell_complaints(&complaints, why);
                 false
             }
         }
@@ -101,7 +98,7 @@ impl Written {
 
     fn name_what_needs_a_restart(&self, config: &GatewayConfig) {
         let old = &self.config;
-        let changed = [
+        name_what_needs_a_restart(&[
             ("listen", old.listen != config.listen),
             ("admin", old.admin != config.admin),
             (
@@ -112,10 +109,7 @@ impl Written {
             ("workloads", old.workloads != config.workloads),
             ("record", old.record != config.record),
             ("recordSize", old.record_size != config.record_size),
-        ];
-        for (key, _) in changed.into_iter().filter(|(_, changed)| *changed) {
-            tracing::warn!(key, "a change of this takes effect at the next start");
-        }
+        ]);
     }
 }
 
@@ -174,12 +168,5 @@ async fn heard<T>(word: &mut watch::Receiver<T>) {
             word.borrow_and_update();
         }
         Err(_) => std::future::pending().await,
-    }
-}
-
-/// Logs what may not do what its writer thinks.
-fn tell_warnings(config: &GatewayConfig) {
-    for warning in &config.warnings {
-        tracing::warn!(%warning, "may not do what it says");
     }
 }

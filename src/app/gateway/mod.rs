@@ -17,7 +17,6 @@ mod telling;
 mod tests;
 mod words;
 
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -26,9 +25,9 @@ use tokio_util::task::AbortOnDropHandle;
 
 use super::drain::Signals;
 use super::gate::retire_connections;
-use super::record;
+use super::{Start, record};
 use crate::backend::kubernetes::{PodIdentity, client};
-use crate::config::{GatewayConfig, Overrides, Program};
+use crate::config::{GatewayConfig, Program};
 use claims::Gateway;
 use ending::{Budgets, end};
 use following::{Written, until_ended};
@@ -42,26 +41,13 @@ const SPREAD: Duration = Duration::from_secs(5);
 /// How long the last Events may take.
 const LAST_WORDS: Duration = Duration::from_secs(2);
 
-/// What a gateway is started with.
-#[derive(Debug)]
-pub struct GatewayStart {
-    /// The settings as they are now.
-    pub config: GatewayConfig,
-    /// What does not change while it runs.
-    pub program: Program,
-    /// Where the settings came from, to be read again.
-    pub files: Vec<PathBuf>,
-    /// What flags and environment said on top of them.
-    pub overrides: Overrides,
-}
-
 /// Runs a gateway until it is told to end.
 ///
 /// # Errors
 /// When it does not know where the API server is, an address cannot be listened on, or requests had to
 /// be cut at the end.
-pub async fn gateway(start: GatewayStart) -> anyhow::Result<()> {
-    let GatewayStart {
+pub async fn gateway(start: Start<GatewayConfig>) -> anyhow::Result<()> {
+    let Start {
         config,
         program,
         files,

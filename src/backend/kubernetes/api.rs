@@ -108,10 +108,9 @@ fn resource(workload: &Workload) -> ApiResource {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
     use std::time::SystemTime;
 
-    use super::super::objects::{LeavingOrder, ObjectRef, Selector, Stage, Template};
+    use super::super::objects::{LeavingOrder, ObjectRef, Selector, Stage, Template, samples};
     use super::super::tests_server::{Fault, Server};
     use super::*;
 
@@ -159,16 +158,9 @@ mod tests {
 
     fn pod(uid: &str) -> PodView {
         PodView {
-            uid: uid.into(),
-            name: Arc::from("llama-1"),
-            created: SystemTime::UNIX_EPOCH,
-            node: None,
-            ip: None,
             stage: Stage::Running,
             ready: true,
-            terminating: false,
-            restarts: 0,
-            deletion_cost: None,
+            ..samples::pod(uid, "llama-1", SystemTime::UNIX_EPOCH)
         }
     }
 

@@ -214,3 +214,25 @@ pub struct Present {
     /// The API server tells of every change. Otherwise this is how it was when it was last heard of.
     pub fresh: bool,
 }
+
+/// What the tests of other modules begin with.
+#[cfg(test)]
+pub(super) mod samples {
+    use super::{PodView, Stage, SystemTime};
+
+    /// A pod that was just made.
+    pub(in super::super) fn pod(uid: &str, name: &str, created: SystemTime) -> PodView {
+        PodView {
+            uid: uid.into(),
+            name: name.into(),
+            created,
+            node: None,
+            ip: None,
+            stage: Stage::Unscheduled(None),
+            ready: false,
+            terminating: false,
+            restarts: 0,
+            deletion_cost: None,
+        }
+    }
+}

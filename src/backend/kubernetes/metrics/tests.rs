@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::*;
 use crate::backend::kubernetes::call::timestamp;
 use crate::backend::kubernetes::objects::{
-    Container, LeavingOrder, PodView, Requirement, Selector, Stage, Template, Workload,
+    Container, LeavingOrder, PodView, Requirement, Selector, Stage, Template, Workload, samples,
 };
 use crate::backend::kubernetes::tests_server::{Fault, Server};
 use crate::ports::ReplicaView;
@@ -100,16 +100,9 @@ impl Scene {
         self.present.send_modify(|present| {
             present.pods.retain(|pod| &*pod.name != name);
             present.pods.push(Arc::new(PodView {
-                uid: format!("u{id}").as_str().into(),
-                name: name.into(),
-                created: wall(),
-                node: None,
-                ip: None,
                 stage: Stage::Running,
                 ready: true,
-                terminating: false,
-                restarts: 0,
-                deletion_cost: None,
+                ..samples::pod(&format!("u{id}"), name, wall())
             }));
         });
         self.world.send_modify(|world| {

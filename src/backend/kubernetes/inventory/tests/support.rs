@@ -11,8 +11,7 @@ use super::super::facts::{
 use super::super::{Change, Inventory, Named, Source, SourceId, Tells};
 use crate::backend::kubernetes::claim::{Claim, Component, Obstacle};
 use crate::backend::kubernetes::objects::{
-    LeavingOrder, ObjectRef, PodView, Port, Present, Requirement, Selector, Stage, Template,
-    Workload,
+    LeavingOrder, ObjectRef, Port, Present, Requirement, Selector, Template, Workload, samples,
 };
 use crate::revision::RevisionId;
 
@@ -143,18 +142,7 @@ pub(super) fn pod(name: &str, app: &str, uid: &str, second: u64) -> Named {
         name,
         Fact::Pod(Pod {
             labels: Arc::new(labels(&[("app", app), ("pod-template-hash", "7d9")])),
-            view: Arc::new(PodView {
-                uid: uid.into(),
-                name: name.into(),
-                created: moment(second),
-                node: None,
-                ip: None,
-                stage: Stage::Unscheduled(None),
-                ready: false,
-                terminating: false,
-                restarts: 0,
-                deletion_cost: None,
-            }),
+            view: Arc::new(samples::pod(uid, name, moment(second))),
         }),
     )
 }

@@ -8,7 +8,9 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::{Inside, Pod, REST, TURN};
-use crate::backend::kubernetes::objects::{LeavingOrder, PodView, Present, Stage, Workload};
+use crate::backend::kubernetes::objects::{
+    LeavingOrder, PodView, Present, Stage, Workload, samples,
+};
 use crate::backend::kubernetes::pods::plan::ordinal;
 use crate::sync::wall;
 
@@ -174,18 +176,7 @@ impl Inside {
             LeavingOrder::Ordinal => (0..=number).find(|n| !taken(n)).unwrap().to_string(),
             _ => format!("{number}x"),
         };
-        let view = PodView {
-            uid: format!("uid-{number}").into(),
-            name: format!("flowers-{name}").into(),
-            created: wall(),
-            node: None,
-            ip: None,
-            stage: Stage::Unscheduled(None),
-            ready: false,
-            terminating: false,
-            restarts: 0,
-            deletion_cost: None,
-        };
+        let view = samples::pod(&format!("uid-{number}"), &format!("flowers-{name}"), wall());
         self.pods.push(Pod {
             view,
             made: now,
