@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::watch;
+use tokio::task::JoinSet;
 
 use super::seams::{Cluster, Replicas};
 use super::words;
@@ -30,37 +31,34 @@ pub(super) struct Steering<C: Cluster> {
 }
 
 impl<C: Cluster> Steering<C> {
-    /// Steers whenever it may, until dropped.
+    /// Steers whenever it may and something is there, until dropped.
     pub(super) async fn run(mut self) {
-        while let Some(replicas) = self.may().await {
-            let mut steered = self.take(replicas);
-            let may_no_more = |tenure: &Tenure| !tenure.steers;
-            let ended = self.tenure.wait_for(may_no_more).await.is_err();
-            // Whoever comes next shall find nobody at it.
-            steered.shutdown().await;
-            self.reins.forget();
-            if ended {
+        let mut steered: Option<JoinSet<()>> = None;
+        loop {
+            let may = self.tenure.borrow_and_update().steers;
+            let there = self.present.borrow_and_update().workload.clone();
+            steered = match (may, steered) {
+                (true, None) => there.map(|workload| self.take(workload.replicas)),
+                (false, Some(mut steered)) => {
+                    // Whoever comes next shall find nobody at it.
+                    steered.shutdown().await;
+                    self.reins.forget();
+                    None
+                }
+                (_, steered) => steered,
+            };
+            // What is steered goes on though its workload is out of sight.
+            let changed = tokio::select! {
+                changed = self.tenure.changed() => changed,
+                changed = self.present.changed(), if steered.is_none() => changed,
+            };
+            if changed.is_err() {
                 return;
             }
         }
     }
 
-    /// Waits until it may steer something; says how many replicas that has.
-    async fn may(&mut self) -> Option<u32> {
-        loop {
-            self.tenure.wait_for(|tenure| tenure.steers).await.ok()?;
-            let there = |present: &Present| present.workload.is_some();
-            tokio::select! {
-                present = self.present.wait_for(there) => {
-                    let workload = present.ok()?.workload.clone();
-                    return workload.map(|workload| workload.replicas);
-                }
-                changed = self.tenure.changed() => changed.ok()?,
-            }
-        }
-    }
-
-    fn take(&self, replicas: u32) -> tokio::task::JoinSet<()> {
+    fn take(&self, replicas: u32) -> JoinSet<()> {
         let recall = |notebook: &Notebook| notebook.recall(&self.id, wall());
         let recalled = self.notebook.as_ref().and_then(recall);
         if recalled.is_none() {
