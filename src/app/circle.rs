@@ -6,7 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::watch;
-use tokio::task::{AbortHandle, JoinSet};
+use tokio::task::JoinSet;
+use tokio_util::task::AbortOnDropHandle;
 
 use crate::admin::{Board, Watched};
 use crate::autoscale::{Memory, Spec};
@@ -38,8 +39,8 @@ pub(super) struct Circle {
     world: watch::Receiver<World>,
     /// Set while nobody is served here, whatever the world says.
     shut: watch::Sender<Option<Arc<Outage>>>,
-    following: Option<AbortHandle>,
-    /// Follows the world and the hours of the day; ends when dropped.
+    following: Option<AbortOnDropHandle<()>>,
+    /// Follows the hours of the day, and whatever else was begun here; ends when dropped.
     loops: JoinSet<()>,
 }
 
@@ -106,12 +107,8 @@ impl Circle {
         self.world = world;
         self.show(board);
         let (world, shut) = (self.world.clone(), self.shut.subscribe());
-        let following = self
-            .loops
-            .spawn(follow(world, shut, Arc::clone(&self.throttler)));
-        if let Some(before) = self.following.replace(following) {
-            before.abort();
-        }
+        let following = follow(world, shut, Arc::clone(&self.throttler));
+        self.following = Some(AbortOnDropHandle::new(tokio::spawn(following)));
     }
 
     /// Shows it, in the place of what was shown by its name.
@@ -203,6 +200,7 @@ impl Circle {
 
     /// Follows nothing any more.
     pub(super) fn halt(&mut self) {
+        self.following = None;
         self.loops.abort_all();
     }
 }
