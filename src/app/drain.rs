@@ -1,6 +1,7 @@
 //! The end: what is running is answered, who waits is served as long as there is time, then the
 //! model servers go. A second signal ends it at once.
 
+use std::convert::Infallible;
 use std::io;
 use std::time::Duration;
 
@@ -55,6 +56,10 @@ impl Signals {
 
 /// What ends: the revisions of a gate, whatever their replicas are.
 pub(super) trait Ends {
+    /// Whatever has to go on while answers are waited for.
+    async fn go_on(&mut self) -> Infallible {
+        std::future::pending().await
+    }
     /// Nobody is waited for any longer: who still waits is told so.
     fn dismiss(&self);
     /// Steers nothing any longer: what is there may end, nothing comes.
@@ -76,6 +81,7 @@ pub(super) async fn drain<D: Dial>(
     let deadline = Instant::now() + budget;
     tokio::select! {
         () = server.drained() => {}
+        never = gate.go_on() => match never {},
         () = tokio::time::sleep_until(deadline) => {
             gate.dismiss();
             let _ = tokio::time::timeout(LAST_WORDS, server.drained()).await;

@@ -9,10 +9,8 @@ use super::hosts;
 use super::seams::Cluster;
 use super::telling::{self, Telling};
 use super::words::named;
-use tokio::time::Instant;
 
 use crate::admin::{Board, LeftAlone};
-use crate::app::drain::Ends;
 use crate::backend::kubernetes::{Claim, Claims, Entrance, Notice, Tenure};
 use crate::config::{Complaints, ReadClaim};
 use crate::proxy::Registry;
@@ -32,6 +30,8 @@ pub(super) struct Gateway<C: Cluster> {
     /// Where what is remembered is noted; `None` where nothing is.
     notebook: Option<Notebook>,
     tenure: Tenure,
+    /// It steers nothing ever again.
+    ends: bool,
     claimed: BTreeMap<RevisionId, Claimed<C>>,
     /// Those whose settings were never understood.
     unread: BTreeMap<RevisionId, (Arc<Claim>, Complaints)>,
@@ -57,6 +57,7 @@ impl<C: Cluster> Gateway<C> {
             recorder,
             notebook,
             tenure: Tenure::default(),
+            ends: false,
             claimed: BTreeMap::new(),
             unread: BTreeMap::new(),
             parting: BTreeMap::new(),
@@ -105,8 +106,24 @@ impl<C: Cluster> Gateway<C> {
 
     /// What this gateway may do has changed.
     pub(super) fn reign(&mut self, tenure: Tenure) {
-        self.tenure = tenure;
+        self.tenure = Tenure {
+            steers: tenure.steers && !self.ends,
+            ..tenure
+        };
         self.stand();
+    }
+
+    /// Steers nothing any longer, whatever it may: requests are served on.
+    pub(super) fn let_go(&mut self) {
+        self.ends = true;
+        self.reign(self.tenure);
+    }
+
+    /// Nobody is waited for any longer: who still waits is told so.
+    pub(super) fn dismiss(&self) {
+        for claimed in self.claimed.values() {
+            claimed.dismiss();
+        }
     }
 
     /// Returns what had its name before, if that was another.
@@ -217,26 +234,6 @@ impl<C: Cluster> Gateway<C> {
         }
         self.board.set_left_alone(left_alone);
     }
-}
-
-impl<C: Cluster> Ends for Gateway<C> {
-    fn dismiss(&self) {
-        for claimed in self.claimed.values() {
-            claimed.dismiss();
-        }
-    }
-
-    fn let_go(&mut self) {
-        self.reign(Tenure {
-            steers: false,
-            ..self.tenure
-        });
-    }
-
-    /// Pods outlive every gateway.
-    async fn stop(&self, _deadline: Instant) {}
-
-    async fn kill(&self) {}
 }
 
 fn words(notices: &[Notice]) -> Vec<String> {

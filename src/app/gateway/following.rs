@@ -1,6 +1,7 @@
 //! Follows what the cluster and the configuration say until the gateway is told to end. What cannot
 //! be read changes nothing and is reported whole.
 
+use std::convert::Infallible;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -129,36 +130,79 @@ pub(super) async fn until_ended<C: Cluster>(
     let mut patience = tokio::time::interval(STILL_NOTHING);
     patience.reset();
     loop {
-        let anew = tokio::select! {
+        let news = tokio::select! {
             asked = signals.next() => match asked {
                 Asked::End => return,
-                Asked::Reload => written.read_again("SIGHUP"),
+                Asked::Reload => News::Claims { anew: written.read_again("SIGHUP") },
             },
-            () = written.changed() => written.read_again("a file changed"),
-            () = heard(&mut sources.claims) => false,
-            () = heard(&mut sources.domain) => true,
-            () = heard(&mut sources.entrances) => {
-                gateway.enter_by(sources.entrances.borrow().clone());
-                continue;
-            }
-            () = heard(&mut sources.tenure) => {
-                gateway.reign(*sources.tenure.borrow());
-                continue;
-            }
+            () = written.changed() => News::Claims { anew: written.read_again("a file changed") },
+            news = sources.next() => news,
             _ = patience.tick(), if opens.is_some() => {
                 tracing::warn!("the cluster has not told yet what is there, not ready");
                 continue;
             }
         };
-        let Some(claims) = sources.claims.borrow().clone() else {
-            continue;
-        };
-        let domain = sources.domain.borrow().clone();
-        gateway.apply(&claims, &written.reader(domain), anew);
-        if let Some(opens) = opens.take() {
-            opens(claims.len());
+        if let Some(claims) = take(gateway, sources, written, news)
+            && let Some(opens) = opens.take()
+        {
+            opens(claims);
         }
     }
+}
+
+/// Keeps the gateway as the cluster wants it while it ends: who waits there is served when the way is
+/// free, or told that nothing comes of it. What the configuration says is not read any more.
+pub(super) async fn while_ending<C: Cluster>(
+    gateway: &mut Gateway<C>,
+    sources: &mut Sources,
+    written: &Written,
+) -> Infallible {
+    loop {
+        let news = sources.next().await;
+        take(gateway, sources, written, news);
+    }
+}
+
+/// What there is to hear.
+#[derive(Clone, Copy, Debug)]
+enum News {
+    /// What is claimed, or what it means: read again whatever did not change, too (`anew`).
+    Claims {
+        anew: bool,
+    },
+    Entrances,
+    Tenure,
+}
+
+impl Sources {
+    async fn next(&mut self) -> News {
+        tokio::select! {
+            () = heard(&mut self.claims) => News::Claims { anew: false },
+            () = heard(&mut self.domain) => News::Claims { anew: true },
+            () = heard(&mut self.entrances) => News::Entrances,
+            () = heard(&mut self.tenure) => News::Tenure,
+        }
+    }
+}
+
+/// Makes of the gateway what was heard. Returns of how many claims, if they were to be looked at.
+fn take<C: Cluster>(
+    gateway: &mut Gateway<C>,
+    sources: &Sources,
+    written: &Written,
+    news: News,
+) -> Option<usize> {
+    match news {
+        News::Entrances => gateway.enter_by(sources.entrances.borrow().clone()),
+        News::Tenure => gateway.reign(*sources.tenure.borrow()),
+        News::Claims { anew } => {
+            let claims = sources.claims.borrow().clone()?;
+            let domain = sources.domain.borrow().clone();
+            gateway.apply(&claims, &written.reader(domain), anew);
+            return Some(claims.len());
+        }
+    }
+    None
 }
 
 /// Waits for the next word; who will not say anything any more is not waited for.

@@ -29,7 +29,7 @@ use super::{Start, record};
 use crate::backend::kubernetes::{PodIdentity, client};
 use crate::config::{GatewayConfig, Program};
 use claims::Gateway;
-use ending::{Budgets, end};
+use ending::{Budgets, Ending, end};
 use following::{Written, until_ended};
 use front::Front;
 use office::Office;
@@ -65,15 +65,20 @@ pub async fn gateway(start: Start<GatewayConfig>) -> anyhow::Result<()> {
     let mut office = Office::open(client, &config, identity).await;
     let (cluster, events) = (office.cluster.clone(), office.cluster.events.clone());
     let known = (Arc::clone(&front.registry), Arc::clone(&front.board));
-    let mut gateway = Gateway::new(cluster, known, recorder, office.notebook());
+    let mut gateway = Gateway::new(cluster, known, recorder, office.seat.notebook());
     let mut written = Written::new(config, files, overrides, program.watch_config);
     let janitor = retire_connections(Arc::clone(&front.registry));
     let janitor = AbortOnDropHandle::new(tokio::spawn(janitor));
     let (sources, opens) = (&mut office.sources, |n| front.welcome(listener, n));
     until_ended(&mut gateway, sources, &mut written, &mut signals, opens).await;
     front.board.set_ready(false);
-    let resign = office.resign();
-    let ended = end(gateway, &front.server, &mut signals, budgets, resign).await;
+    let ending = Ending {
+        gateway,
+        sources: &mut office.sources,
+        written: &written,
+    };
+    let resign = office.seat.resign();
+    let ended = end(ending, &front.server, &mut signals, budgets, resign).await;
     drop(janitor);
     events.finish(LAST_WORDS).await;
     if let Some(recording) = recording {

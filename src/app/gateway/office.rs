@@ -15,6 +15,11 @@ use crate::state::{Keeper, Notebook};
 pub(super) struct Office {
     pub(super) cluster: Arc<Real>,
     pub(super) sources: Sources,
+    pub(super) seat: Seat,
+}
+
+/// What one gateway has and the next one gets.
+pub(super) struct Seat {
     reign: Reign,
     /// `None` on somebody's own machine: what it learns there is not for the next gateway of an
     /// installation.
@@ -52,11 +57,12 @@ impl Office {
         Self {
             cluster,
             sources,
-            reign,
-            keeper,
+            seat: Seat { reign, keeper },
         }
     }
+}
 
+impl Seat {
     /// Where what is remembered is noted; `None` where nothing is.
     pub(super) fn notebook(&self) -> Option<Notebook> {
         self.keeper.as_ref().map(|keeper| keeper.notebook().clone())

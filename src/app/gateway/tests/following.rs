@@ -10,14 +10,14 @@ use crate::app::drain::Signals;
 use crate::config::{Overrides, load_gateway};
 
 /// What tells a gateway what there is.
-struct Tellers {
-    claims: watch::Sender<Option<Arc<Claims>>>,
+pub(super) struct Tellers {
+    pub(super) claims: watch::Sender<Option<Arc<Claims>>>,
     domain: watch::Sender<Option<String>>,
-    tenure: watch::Sender<Tenure>,
-    sources: Sources,
+    pub(super) tenure: watch::Sender<Tenure>,
+    pub(super) sources: Sources,
 }
 
-fn tellers() -> Tellers {
+pub(super) fn tellers() -> Tellers {
     let (claims, domain) = (watch::Sender::new(None), watch::Sender::new(None));
     let (tenure, entrances) = (watch::Sender::new(WAITS), watch::Sender::default());
     let sources = Sources {
@@ -34,8 +34,14 @@ fn tellers() -> Tellers {
     }
 }
 
+/// A configuration that says nothing.
+pub(super) fn nothing_written() -> Written {
+    let config = load_gateway(&[], &Overrides::default()).expect("sound");
+    Written::new(config, Vec::new(), Overrides::default(), false)
+}
+
 /// A claim as the cluster tells it.
-fn annotated(limit: &str) -> Claim {
+pub(super) fn annotated(limit: &str) -> Claim {
     let settings = json!({
         "apiVersion": "apps/v1",
         "kind": "Deployment",
@@ -55,7 +61,7 @@ fn annotated(limit: &str) -> Claim {
     }
 }
 
-fn only(claim: Claim) -> Arc<Claims> {
+pub(super) fn only(claim: Claim) -> Arc<Claims> {
     let id = claim.revision.clone();
     Arc::new(Claims::from([(id, Arc::new(claim))]))
 }
@@ -64,9 +70,7 @@ fn only(claim: Claim) -> Arc<Claims> {
 async fn it_opens_when_everything_is_listed_and_runs_and_then_follows() {
     let mut scene = Scene::with(WAITS);
     scene.cluster.deploy("m.ns", 0);
-    let mut tellers = tellers();
-    let config = load_gateway(&[], &Overrides::default()).expect("sound");
-    let mut written = Written::new(config, Vec::new(), Overrides::default(), false);
+    let (mut tellers, mut written) = (tellers(), nothing_written());
     let mut signals = Signals::listen().expect("signals");
     let (opened, registry) = (AtomicUsize::new(0), Arc::clone(&scene.registry));
     let limit = |host: &str| {

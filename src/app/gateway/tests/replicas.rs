@@ -1,7 +1,6 @@
 use serde_json::json;
 
 use super::*;
-use crate::app::drain::Ends as _;
 
 #[tokio::test(start_paused = true)]
 async fn a_workload_that_is_taken_over_keeps_its_replicas_for_a_window() {
