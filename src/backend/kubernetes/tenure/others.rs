@@ -5,14 +5,14 @@ use std::pin::pin;
 use std::time::{Duration, Instant, SystemTime};
 
 use futures_util::TryStreamExt;
-use k8s_openapi::api::core::v1::{Pod, PodStatus};
+use k8s_openapi::api::core::v1::{ContainerStateRunning, Pod, PodStatus};
 use kube::runtime::WatchStreamExt;
 use kube::runtime::watcher::{self, Event};
 use kube::{Api, Client};
 use tokio::sync::watch;
 
 use super::{PodIdentity, Soon};
-use crate::sync::{now, wall};
+use crate::sync::now;
 
 /// A pod may answer so long after it should have been gone: kubelet takes its time to kill it.
 const AFTER_ITS_TIME: Duration = Duration::from_secs(5);
@@ -96,6 +96,7 @@ pub(super) async fn follow(client: Client, own: PodIdentity, tell: watch::Sender
     let mut events = pin!(watcher::watcher(pods, config).backoff(Soon));
     let mut all = HashMap::new();
     let mut listed = HashMap::new();
+    let mut told = false;
     loop {
         match events.try_next().await {
             Ok(Some(Event::Init)) => {
@@ -103,32 +104,41 @@ pub(super) async fn follow(client: Client, own: PodIdentity, tell: watch::Sender
                 continue;
             }
             Ok(Some(Event::InitApply(pod))) => {
-                listed.insert(uid(&pod), gateway(&pod));
+                let uid = uid(&pod);
+                let gateway = gateway(&pod, all.get(&uid));
+                listed.insert(uid, gateway);
                 continue;
             }
             Ok(Some(Event::InitDone)) => all = std::mem::take(&mut listed),
             Ok(Some(Event::Apply(pod))) => {
-                all.insert(uid(&pod), gateway(&pod));
+                let uid = uid(&pod);
+                let gateway = gateway(&pod, all.get(&uid));
+                all.insert(uid, gateway);
             }
             Ok(Some(Event::Delete(pod))) => {
                 all.remove(&uid(&pod));
             }
             Err(error) => {
-                tracing::debug!(%error, "our own pods cannot be watched");
+                // Without them nothing shrinks, and hard limits may keep requests waiting.
+                if !std::mem::replace(&mut told, true) {
+                    tracing::warn!(%error, "the gateway's own pods cannot be watched");
+                }
                 continue;
             }
             Ok(None) => return,
         }
+        told = false;
         let seen = Some(Others::of(&all, &own.uid));
         tell.send_if_modified(|known| std::mem::replace(known, seen) != seen);
     }
 }
 
-fn gateway(pod: &Pod) -> Gateway {
+/// A pod as it is now, and as it was seen before.
+fn gateway(pod: &Pod, before: Option<&Gateway>) -> Gateway {
     let created = pod.metadata.creation_timestamp.as_ref();
     Gateway {
         created: created.map_or(SystemTime::UNIX_EPOCH, |at| SystemTime::from(at.0)),
-        doing: doing(pod),
+        doing: doing(pod, before.and_then(|before| before.doing)),
     }
 }
 
@@ -137,26 +147,30 @@ fn uid(pod: &Pod) -> String {
 }
 
 /// What a pod does for requests; nothing unless its containers run.
-fn doing(pod: &Pod) -> Option<Doing> {
-    let status = pod.status.as_ref().filter(|status| runs(status))?;
-    if let Some(deleted) = &pod.metadata.deletion_timestamp {
-        let left = SystemTime::from(deleted.0).duration_since(wall());
-        return Some(Doing::Leaving(
-            now() + left.unwrap_or_default() + AFTER_ITS_TIME,
-        ));
+fn doing(pod: &Pod, before: Option<Doing>) -> Option<Doing> {
+    let status = pod.status.as_ref()?;
+    let running = running(status)?;
+    if pod.metadata.deletion_timestamp.is_some() {
+        // Counted by our own clock from when it was heard: that of the API server may be another.
+        let grace = pod.metadata.deletion_grace_period_seconds;
+        let grace = Duration::from_secs(grace.and_then(|s| u64::try_from(s).ok()).unwrap_or(0));
+        let by = now() + grace + AFTER_ITS_TIME;
+        return Some(Doing::Leaving(match before {
+            Some(Doing::Leaving(heard)) => by.min(heard),
+            _ => by,
+        }));
     }
     let mut conditions = status.conditions.iter().flatten();
-    let ready =
-        conditions.any(|condition| condition.type_ == "Ready" && condition.status == "True");
-    ready.then_some(Doing::Serving)
+    let ready = conditions.find(|condition| condition.type_ == "Ready")?;
+    // One that is not ready any more may still finish what it has.
+    let since = ready.last_transition_time.as_ref();
+    let was_ready = || Some(since?.0 > running.started_at.as_ref()?.0);
+    let serves = ready.status == "True" || was_ready().unwrap_or(false);
+    serves.then_some(Doing::Serving)
 }
 
-fn runs(status: &PodStatus) -> bool {
+/// The container of it that runs.
+fn running(status: &PodStatus) -> Option<&ContainerStateRunning> {
     let mut containers = status.container_statuses.iter().flatten();
-    containers.any(|container| {
-        container
-            .state
-            .as_ref()
-            .is_some_and(|s| s.running.is_some())
-    })
+    containers.find_map(|container| container.state.as_ref()?.running.as_ref())
 }

@@ -1,22 +1,24 @@
 //! The lease: held by one gateway at a time, renewed while it lives, taken over when it has run out
 //! or was given back. Every clock is one's own: the times written in it are for people.
 
+mod written;
+
 use std::pin::pin;
 use std::time::{Duration, Instant};
 
 use futures_util::StreamExt;
-use k8s_openapi::api::coordination::v1::{Lease, LeaseSpec};
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::MicroTime;
+use k8s_openapi::api::coordination::v1::Lease;
 use kube::runtime::{WatchStreamExt, watcher};
 use kube::{Api, Client};
 use tokio::sync::watch;
 use tokio::time::sleep_until;
 use tokio_util::sync::CancellationToken;
 
+use self::written::{duration, free, held, holder, version};
 use super::{PodIdentity, Soon};
-use crate::backend::kubernetes::call::{self, Failure, in_time, timestamp, writing};
+use crate::backend::kubernetes::call::{self, Failure, in_time, writing};
 use crate::backend::kubernetes::seams::{ApiError, Tenure};
-use crate::sync::{now, wall};
+use crate::sync::now;
 
 /// What it is called.
 const NAME: &str = "holdgate-gateway";
@@ -44,8 +46,10 @@ pub(super) struct Candidate {
     known: Known,
     /// When the last renewal began; `None` unless it is ours.
     renewed: Option<Instant>,
-    /// When a call failed last, and none has succeeded since.
-    failed: Option<Instant>,
+    /// The last call came to nothing: no other before then.
+    not_before: Option<Instant>,
+    /// A call has failed, and none has succeeded since.
+    failing: bool,
     /// Until when we hold it, by our own clock.
     until: watch::Sender<Option<Instant>>,
 }
@@ -83,7 +87,8 @@ impl Candidate {
             me: own.name.clone(),
             known: Known::Nothing,
             renewed: None,
-            failed: None,
+            not_before: None,
+            failing: false,
             until,
         }
     }
@@ -138,7 +143,7 @@ impl Candidate {
             Standing::Ours => self.renewed.map_or_else(now, |at| at + RENEWED),
             Standing::Free(from) | Standing::Theirs(from) => from,
         };
-        self.failed.map_or(due, |at| due.max(at + AGAIN))
+        self.not_before.map_or(due, |at| due.max(at))
     }
 
     async fn act(&mut self) {
@@ -146,38 +151,40 @@ impl Candidate {
         let done = match (self.standing(), self.known.clone()) {
             (Standing::Unknown, _) => self.look().await,
             (_, Known::There(lease, _)) => {
-                let lease = self.held(&lease);
+                let lease = held(&lease, &self.me);
                 let put = in_time(self.leases.replace(NAME, &writing(), &lease)).await;
                 put.map(|lease| self.hold(lease, begun))
             }
             (_, Known::Nothing | Known::Absent(_)) => {
-                let lease = self.held(&Lease::default());
+                let lease = held(&Lease::default(), &self.me);
                 let made = in_time(self.leases.create(&writing(), &lease)).await;
                 made.map(|lease| self.hold(lease, begun))
             }
         };
-        let done = match done {
-            // Somebody was faster, or took it away.
+        // Somebody was faster, or took it away.
+        let beaten = matches!(
+            &done,
             Err(Failure {
                 error: ApiError::Conflict | ApiError::Gone,
                 ..
-            }) => self.look().await,
-            done => done,
-        };
-        match done {
-            Ok(()) => self.failed = None,
-            Err(Failure { error, .. }) => {
-                if self.failed.is_none() {
-                    tracing::warn!(%error, "the lease cannot be had or kept");
-                }
-                self.failed = Some(now());
-            }
+            })
+        );
+        let done = if beaten { self.look().await } else { done };
+        self.not_before = (beaten || done.is_err()).then(|| now() + AGAIN);
+        let failed_before = std::mem::replace(&mut self.failing, done.is_err());
+        if let (Err(Failure { error, .. }), false) = (done, failed_before) {
+            tracing::warn!(%error, "the lease cannot be had or kept");
         }
     }
 
+    /// Takes what is there now, even where its version is older: so it is when the cluster was set back
+    /// to what it had saved.
     async fn look(&mut self) -> Result<(), Failure> {
         let lease = in_time(self.leases.get_opt(NAME)).await?;
-        self.note(lease);
+        let seen = lease.as_ref().and_then(version);
+        if seen.is_none() || seen != self.known_version() {
+            self.take(lease);
+        }
         Ok(())
     }
 
@@ -188,13 +195,24 @@ impl Candidate {
         self.until.send_replace(Some(begun + KEPT));
     }
 
-    /// Takes what is there. What is older than what is known came late.
-    fn note(&mut self, seen: Option<Lease>) {
-        let known = match &self.known {
+    /// Takes what is told. What is older than what is known came late.
+    fn note(&mut self, told: Option<Lease>) {
+        let version = told.as_ref().and_then(version);
+        if version.is_some() && version <= self.known_version() {
+            return;
+        }
+        self.take(told);
+    }
+
+    fn known_version(&self) -> Option<u64> {
+        match &self.known {
             Known::There(lease, _) => version(lease),
             Known::Nothing | Known::Absent(_) => None,
-        };
-        let Some(lease) = seen else {
+        }
+    }
+
+    fn take(&mut self, lease: Option<Lease>) {
+        let Some(lease) = lease else {
             let from = match self.standing() {
                 Standing::Theirs(_) => now() + DURATION,
                 Standing::Free(from) => from,
@@ -203,37 +221,11 @@ impl Candidate {
             self.known = Known::Absent(from);
             return;
         };
-        if version(&lease).is_some_and(|new| known.is_some_and(|old| new <= old)) {
-            return;
-        }
         self.known = Known::There(Box::new(lease), now());
         if self.standing() != Standing::Ours && self.renewed.take().is_some() {
             tracing::warn!("the lease was taken from us");
             self.until.send_replace(None);
         }
-    }
-
-    /// The lease with us as its holder.
-    fn held(&self, lease: &Lease) -> Lease {
-        let before = lease.spec.clone().unwrap_or_default();
-        let is_new = before.holder_identity.as_ref() != Some(&self.me);
-        let at = Some(MicroTime(timestamp(wall())));
-        let transitions = before.lease_transitions.unwrap_or(0);
-        let mut lease = lease.clone();
-        lease.metadata.name = Some(NAME.to_owned());
-        lease.spec = Some(LeaseSpec {
-            holder_identity: Some(self.me.clone()),
-            lease_duration_seconds: i32::try_from(DURATION.as_secs()).ok(),
-            acquire_time: if is_new {
-                at.clone()
-            } else {
-                before.acquire_time
-            },
-            lease_transitions: Some(transitions.saturating_add(i32::from(is_new))),
-            renew_time: at,
-            ..before
-        });
-        lease
     }
 
     async fn release(&mut self) {
@@ -248,10 +240,7 @@ impl Candidate {
             if self.standing() != Standing::Ours {
                 return;
             }
-            let mut free = *lease;
-            if let Some(spec) = &mut free.spec {
-                spec.holder_identity = Some(String::new());
-            }
+            let free = free(&lease);
             match in_time(self.leases.replace(NAME, &writing(), &free)).await {
                 Ok(_) => return,
                 Err(Failure {
@@ -267,58 +256,5 @@ impl Candidate {
     }
 }
 
-fn holder(lease: &Lease) -> Option<&str> {
-    let holder = lease.spec.as_ref()?.holder_identity.as_deref()?;
-    Some(holder).filter(|holder| !holder.is_empty())
-}
-
-/// How long its holder asked for; nobody waits forever for what somebody else wrote.
-fn duration(lease: &Lease) -> Duration {
-    let written = lease
-        .spec
-        .as_ref()
-        .and_then(|spec| spec.lease_duration_seconds);
-    let seconds = written.and_then(|seconds| u64::try_from(seconds).ok());
-    seconds
-        .map_or(DURATION, Duration::from_secs)
-        .min(4 * DURATION)
-}
-
-/// Versions are opaque by the book, and numbers that grow in every API server there is.
-fn version(lease: &Lease) -> Option<u64> {
-    lease.metadata.resource_version.as_ref()?.parse().ok()
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::backend::kubernetes::tests_server::Server;
-
-    #[tokio::test(start_paused = true)]
-    async fn news_that_come_late_take_nothing_from_its_holder() {
-        let own = PodIdentity {
-            namespace: "holdgate-system".to_owned(),
-            name: "a".to_owned(),
-            uid: "u".to_owned(),
-            selector: String::new(),
-        };
-        let until = watch::Sender::new(None);
-        let mut candidate = Candidate::new(Server::default().client(), &own, until.clone());
-        let of = |holder: &str, version: u64| {
-            let mut lease = Lease::default();
-            lease.metadata.resource_version = Some(version.to_string());
-            lease.spec = Some(LeaseSpec {
-                holder_identity: Some(holder.to_owned()),
-                ..LeaseSpec::default()
-            });
-            lease
-        };
-        candidate.note(Some(of("b", 9)));
-        candidate.hold(of("a", 10), now());
-        candidate.note(Some(of("b", 9)));
-        assert_eq!(candidate.standing(), Standing::Ours);
-        assert!(until.borrow().is_some());
-        candidate.note(Some(of("b", 11)));
-        assert_eq!(*until.borrow(), None);
-    }
-}
+mod tests;

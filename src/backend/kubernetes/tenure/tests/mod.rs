@@ -1,5 +1,7 @@
 //! Who steers, and who is alone, in virtual time before an API server that fails when told to.
 
+mod others;
+
 use std::time::{Duration, SystemTime};
 
 use serde_json::{Value, json};
@@ -68,6 +70,7 @@ fn pod(name: &str, ready: bool, leaves: Option<SystemTime>) -> Value {
             "uid": format!("uid-{name}"),
             "creationTimestamp": timestamp(SystemTime::UNIX_EPOCH).to_string(),
             "deletionTimestamp": leaves.map(|at| timestamp(at).to_string()),
+            "deletionGracePeriodSeconds": leaves.map(|_| 30),
         },
         "status": {
             "phase": "Running",
@@ -157,26 +160,6 @@ async fn without_the_api_server_its_holder_steers_until_it_would_have_run_out() 
         server.fail_always(None);
         let took = first.comes().await;
         assert!(took <= seconds(hung + 1), "{took:?}");
-    }
-}
-
-#[tokio::test(start_paused = true)]
-async fn after_an_outage_others_are_seen_as_soon_as_they_are_told_of() {
-    let server = Server::default();
-    server.put(&format!("{PODS}/a"), pod("a", true, None));
-    let ours = gateway(&server, "a");
-    ours.comes().await;
-    for away in [5, 20, 300] {
-        assert!(ours.alone());
-        server.fail_always(Some(Fault::Away));
-        pass(seconds(away)).await;
-        server.put(&format!("{PODS}/b"), pod("b", true, None));
-        server.fail_always(None);
-        pass(seconds(1) + Duration::from_millis(100)).await;
-        assert!(!ours.alone(), "after {away} s");
-        assert!(ours.steers(), "after {away} s");
-        server.delete(&format!("{PODS}/b"));
-        pass(seconds(1)).await;
     }
 }
 
@@ -279,87 +262,6 @@ async fn who_never_had_it_gives_nothing_back() {
         "it ends without the server"
     );
     assert!(!first.steers());
-}
-
-#[tokio::test(start_paused = true)]
-async fn another_gateway_counts_while_it_may_answer_requests() {
-    let server = Server::default();
-    server.put(&format!("{PODS}/a"), pod("a", true, None));
-    let ours = gateway(&server, "a");
-    assert!(!ours.alone(), "not before it was seen");
-    pass(seconds(1)).await;
-    assert!(ours.alone(), "our own pod is not another");
-
-    let other = format!("{PODS}/b");
-    let mut pending = pod("b", false, None);
-    pending["status"]["containerStatuses"] = json!([]);
-    for (seen, alone) in [
-        (pending, true),
-        (pod("b", false, None), true),
-        (pod("b", true, None), false),
-    ] {
-        server.put(&other, seen.clone());
-        pass(Duration::from_millis(100)).await;
-        assert_eq!(ours.alone(), alone, "{seen}");
-    }
-
-    server.put(&other, pod("b", true, Some(wall() + seconds(30))));
-    pass(seconds(34)).await;
-    assert!(!ours.alone(), "it may finish what it has");
-    pass(seconds(2)).await;
-    assert!(ours.alone(), "it should be gone, whoever says so");
-
-    let mut leaving = pod("b", true, Some(wall() + seconds(30)));
-    server.put(&other, leaving.clone());
-    pass(seconds(1)).await;
-    assert!(!ours.alone());
-    leaving["status"]["containerStatuses"][0]["state"] = json!({ "terminated": { "exitCode": 0 } });
-    server.put(&other, leaving);
-    pass(seconds(1)).await;
-    assert!(ours.alone(), "it has ended before its time");
-
-    server.put(&other, pod("b", true, None));
-    pass(seconds(1)).await;
-    assert!(!ours.alone());
-    server.delete(&other);
-    pass(seconds(1)).await;
-    assert!(ours.alone());
-}
-
-#[tokio::test(start_paused = true)]
-async fn of_two_gateways_the_older_need_not_wait_for_the_younger() {
-    let server = Server::default();
-    let made_at = |name: &str, second: u64, leaves| {
-        let mut made = pod(name, true, leaves);
-        let created = SystemTime::UNIX_EPOCH + seconds(second);
-        made["metadata"]["creationTimestamp"] = json!(timestamp(created).to_string());
-        server.put(&format!("{PODS}/{name}"), made);
-    };
-    made_at("b", 10, None);
-    let (old, new) = (gateway(&server, "b"), gateway(&server, "a"));
-    pass(seconds(1)).await;
-    assert!(
-        old.eldest() && !new.eldest(),
-        "who has not seen itself is young"
-    );
-    made_at("a", 20, None);
-    pass(seconds(1)).await;
-    assert!(old.eldest() && !old.alone());
-    assert!(!new.eldest() && !new.alone());
-
-    made_at("b", 10, Some(wall() + seconds(30)));
-    pass(seconds(34)).await;
-    assert!(
-        old.eldest() && !new.eldest(),
-        "the old one finishes what it has"
-    );
-    pass(seconds(2)).await;
-    assert!(new.eldest() && new.alone());
-
-    // Made in the same second: one of them, and only one.
-    made_at("b", 20, None);
-    pass(seconds(1)).await;
-    assert!(new.eldest() && !old.eldest());
 }
 
 #[tokio::test(start_paused = true)]
