@@ -193,7 +193,7 @@ mod tests {
             json!({
                 "apiVersion": "apps/v1",
                 "kind": "Deployment",
-                "metadata": { "name": "idle", "namespace": "models" },
+                "metadata": { "name": "idle", "namespace": "models", "uid": "u" },
                 "spec": { "replicas": 0, "selector": { "matchLabels": { "app": "idle" } } },
             }),
         );

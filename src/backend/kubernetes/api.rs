@@ -39,15 +39,17 @@ impl Api for KubeApi {
         let resource = resource(workload);
         let api: kube::Api<DynamicObject> =
             kube::Api::namespaced_with(client, &at.namespace, &resource);
-        let grows = replicas > workload.replicas;
-        let patch = if grows { raise } else { lower }(workload, replicas);
+        if replicas > workload.replicas {
+            let from = Seen {
+                name: &at.name,
+                uid: &at.uid,
+                replicas: workload.replicas,
+            };
+            return raise(&api, from, replicas).await;
+        }
+        let patch = lower(workload, replicas);
         let done = in_time(api.patch_scale(&at.name, &patching(), &patch)).await;
-        done.map(drop).map_err(|failure| match failure {
-            Failure { status, .. } if grows && is_failed_test(&failure.error, status) => {
-                ApiError::Conflict
-            }
-            failure => failure.error,
-        })
+        done.map(drop).map_err(|failure| failure.error)
     }
 
     /// Another pod that goes by the same name by now is a conflict.
@@ -67,17 +69,34 @@ impl Api for KubeApi {
     }
 }
 
-/// More, if the same workload still asks for as many as were seen. Its version does not matter: its
-/// status changes all the time while pods start, and none of that is a reason to wait.
-fn raise(workload: &Workload, replicas: u32) -> Patch<Value> {
+/// A workload as it was seen when more was wanted of it.
+pub(super) struct Seen<'a> {
+    pub(super) name: &'a str,
+    pub(super) uid: &'a str,
+    pub(super) replicas: u32,
+}
+
+/// Asks for more, if the same workload still asks for as many as were seen; else it is a conflict. Its
+/// version does not matter: its status changes all the time while pods start, and none of that is a
+/// reason to wait.
+pub(super) async fn raise(
+    api: &kube::Api<DynamicObject>,
+    from: Seen<'_>,
+    replicas: u32,
+) -> Result<(), ApiError> {
     // No number is how a scale subresource writes none.
-    let seen = Some(workload.replicas).filter(|seen| *seen > 0);
+    let seen = Some(from.replicas).filter(|seen| *seen > 0);
     let patch = json!([
-        { "op": "test", "path": "/metadata/uid", "value": &*workload.at.uid },
+        { "op": "test", "path": "/metadata/uid", "value": from.uid },
         { "op": "test", "path": "/spec/replicas", "value": seen },
         { "op": "add", "path": "/spec/replicas", "value": replicas },
     ]);
-    Patch::Json(serde_json::from_value(patch).expect("it is written as one"))
+    let patch = Patch::Json::<Value>(serde_json::from_value(patch).expect("it is written as one"));
+    let done = in_time(api.patch_scale(from.name, &patching(), &patch)).await;
+    done.map(drop).map_err(|failure| match failure {
+        Failure { status, .. } if is_failed_test(&failure.error, status) => ApiError::Conflict,
+        failure => failure.error,
+    })
 }
 
 /// Fewer, if nothing at all has changed: who goes depends on more than the number, a rollout that has

@@ -195,7 +195,7 @@ impl State {
             }
             (&Method::PATCH, Some(known)) if scale && body.is_array() => {
                 match changed_scale(&known, body) {
-                    Some(new) => whole(200, &self.store(object, new)),
+                    Some(new) => scale_of(&self.store(object, new)),
                     None => refusal(
                         422,
                         "the server rejected our request due to an error in our request",
@@ -218,10 +218,7 @@ impl State {
                 }
                 let stored = self.store(object, new);
                 if scale {
-                    return whole(
-                        200,
-                        &json!({ "metadata": stored["metadata"], "spec": stored["spec"] }),
-                    );
+                    return scale_of(&stored);
                 }
                 whole(200, &stored)
             }
@@ -300,6 +297,13 @@ impl State {
 fn is_collection(path: &str) -> bool {
     let mut parts = path.split('/').skip_while(|part| *part != "namespaces");
     parts.nth(2).is_some() && parts.next().is_none()
+}
+
+fn scale_of(object: &Value) -> Answer {
+    whole(
+        200,
+        &json!({ "metadata": object["metadata"], "spec": object["spec"] }),
+    )
 }
 
 /// An object whose scale a JSON patch has changed; `None` where the patch does not apply. A scale has

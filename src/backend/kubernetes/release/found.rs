@@ -48,7 +48,7 @@ pub(super) struct Workload {
     pub(super) resource: ApiResource,
     pub(super) namespace: String,
     pub(super) name: String,
-    pub(super) resource_version: Option<String>,
+    pub(super) uid: String,
     object: DynamicObject,
 }
 
@@ -194,7 +194,7 @@ impl Workload {
             resource,
             namespace: meta.namespace.clone().unwrap_or_default(),
             name: meta.name.clone().unwrap_or_default(),
-            resource_version: meta.resource_version.clone(),
+            uid: meta.uid.clone().unwrap_or_default(),
             object,
         }
     }

@@ -17,6 +17,8 @@ const GATEWAY: &str = "holdgate-gateway";
 /// Where it keeps what it has learned.
 const STATE: &str = "holdgate-state";
 const PODS: &str = "app.kubernetes.io/name=holdgate,app.kubernetes.io/component=gateway";
+/// One that was evicted, or has failed otherwise, stays to be read and does nothing.
+const RUNNING: &str = "status.phase!=Succeeded,status.phase!=Failed";
 /// Beyond its own grace period, a pod of the gateway is gone after this, or something is wrong.
 const SPARE: Duration = Duration::from_secs(30);
 const A_WHILE: Duration = Duration::from_millis(500);
@@ -70,6 +72,7 @@ impl Release<'_> {
     async fn pods_gone(&self) -> Result<bool, ApiError> {
         let pods = named(&self.client, &self.order.home, &pods());
         let (begun, only) = (Instant::now(), ListParams::default().labels(PODS));
+        let only = only.fields(RUNNING);
         loop {
             let left = in_time(pods.list_metadata(&only)).await;
             let left = left.map_err(|failure| failure.error)?.items;

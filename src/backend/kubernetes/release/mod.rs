@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 
 use self::found::{Found, is_marked_by_us};
 use self::gateway::gateway_in;
-use super::api::DELETION_COST;
+use super::api::{DELETION_COST, Seen, raise};
 use super::call::{in_time, patching};
 use super::scope::Kind;
 use super::seams::ApiError;
@@ -144,14 +144,20 @@ impl Release<'_> {
         }
         let floor = found.floor(workload);
         let api = named(&self.client, &workload.namespace, &workload.resource);
-        let patch = Patch::Merge(json!({
-            "metadata": { "resourceVersion": workload.resource_version },
-            "spec": { "replicas": floor },
-        }));
-        match in_time(api.patch_scale(&workload.name, &patching(), &patch)).await {
-            Ok(_) => self.done(format!("{workload}: 0 to {floor} replicas")),
-            Err(failure) if failure.error == ApiError::Gone => {}
-            Err(failure) => self.failed(workload, failure.error),
+        let from = Seen {
+            name: &workload.name,
+            uid: &workload.uid,
+            replicas: 0,
+        };
+        match raise(&api, from, floor).await {
+            Ok(()) => self.done(format!("{workload}: 0 to {floor} replicas")),
+            Err(ApiError::Gone) => {}
+            Err(ApiError::Conflict) => {
+                self.done(format!(
+                    "{workload}: somebody else has changed it meanwhile"
+                ));
+            }
+            Err(error) => self.failed(workload, error),
         }
     }
 

@@ -56,6 +56,7 @@ impl Cluster {
                 "metadata": {
                     "name": name,
                     "namespace": "models",
+                    "uid": format!("uid-of-{name}"),
                     "labels": { "component": component },
                     "annotations": annotations,
                     "ownerReferences": if owner.is_null() { json!([]) } else { json!([owner]) },
@@ -118,13 +119,17 @@ impl Cluster {
         self
     }
 
-    pub(super) async fn release(&self, what: What) -> (Vec<String>, Vec<String>) {
-        let order = Order {
+    pub(super) fn order(what: What) -> Order {
+        Order {
             what,
             namespaces: vec!["models".to_owned()],
             kinds: Vec::new(),
             home: HOME.to_owned(),
-        };
+        }
+    }
+
+    pub(super) async fn release(&self, what: What) -> (Vec<String>, Vec<String>) {
+        let order = Self::order(what);
         let (mut done, mut failed) = (Vec::new(), Vec::new());
         let mut tell = |told| match told {
             Told::Done(line) => done.push(line),

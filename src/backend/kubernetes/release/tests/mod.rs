@@ -6,7 +6,7 @@ use serde_json::json;
 use tokio::time::{Instant, sleep};
 
 use self::cluster::{Cluster, enabled, none, pod_at, these};
-use super::super::tests_server::Fault;
+use super::super::tests_server::{Asked, Fault};
 use super::*;
 
 #[tokio::test(start_paused = true)]
@@ -196,4 +196,44 @@ async fn one_that_has_opted_out_is_brought_up_beside_the_running_gateway() {
     );
     let (_, failed) = cluster.release(these("nobody")).await;
     assert_eq!(failed, ["models/nobody: there is no workload of this name"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn pods_of_the_gateway_that_were_evicted_are_not_waited_for() {
+    let cluster = Cluster::new();
+    let (_, failed) = cluster.release(What::All).await;
+    assert_eq!(failed, Vec::<String>::new());
+    let asked = cluster.0.asked();
+    let waited = |asked: &&Asked| asked.what.ends_with("holdgate-system/pods");
+    let waited = asked.iter().find(waited).expect("they were listed");
+    let only = "fieldSelector=status.phase%21%3DSucceeded%2Cstatus.phase%21%3DFailed";
+    assert!(waited.query.contains(only), "{}", waited.query);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_change_that_says_nothing_of_replicas_keeps_nothing_from_being_handed_back() {
+    for (replicas, told) in [
+        (0, "deployment/idle in models: 0 to 1 replicas"),
+        (
+            2,
+            "deployment/idle in models: somebody else has changed it meanwhile",
+        ),
+    ] {
+        let cluster = Cluster::new();
+        cluster.deployment("idle", 0, &enabled());
+        let listed = Found::look(&cluster.0.client(), Some("models"), &[]).await;
+        let listed = listed.expect("it is listed");
+        // Written again after it was listed, as its status is.
+        cluster.deployment("idle", replicas, &enabled());
+        let (order, mut all) = (Cluster::order(What::All), Vec::new());
+        let mut tell = |told| all.push(told);
+        let mut release = Release {
+            client: cluster.0.client(),
+            order: &order,
+            tell: &mut tell,
+        };
+        let workload = listed.ours().next().expect("it is ours");
+        release.bring_up(&listed, workload).await;
+        assert_eq!(all, [Told::Done(told.to_owned())]);
+    }
 }
