@@ -122,7 +122,7 @@ impl Keeper {
     }
 
     fn begin(mut pages: Pages, shelf: impl Shelf) -> Self {
-        pages.retain(|_, page| page.age(wall()) < STRANGERS);
+        forget_strangers(&mut pages);
         let notebook = Notebook(Arc::new(Shared {
             pages: Mutex::new(pages),
             changed: Notify::new(),
@@ -213,6 +213,12 @@ impl Notebook {
     }
 }
 
+/// What runs is noted again all the time.
+fn forget_strangers(pages: &mut Pages) {
+    let now = wall();
+    pages.retain(|_, page| page.age(now) < STRANGERS);
+}
+
 async fn write_on<S: Shelf>(notebook: Notebook, mut shelf: S, end: CancellationToken) {
     let mut failing = false;
     let mut next = Instant::now() + S::RARELY;
@@ -240,7 +246,11 @@ async fn write_on<S: Shelf>(notebook: Notebook, mut shelf: S, end: CancellationT
                 continue;
             }
         };
-        let pages = notebook.0.pages.lock().clone();
+        let pages = {
+            let mut pages = notebook.0.pages.lock();
+            forget_strangers(&mut pages);
+            pages.clone()
+        };
         let written = shelf.write(pages).await;
         if let Err(error) = &written
             && !failing

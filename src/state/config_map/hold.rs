@@ -18,10 +18,11 @@ pub(in crate::state) async fn hold_back(
     tell: watch::Sender<Tenure>,
 ) {
     let mut waits_since = None;
+    let mut reads_on = true;
     loop {
         let present = *tenure.borrow_and_update();
         let begins = present.steers && !tell.borrow().steers;
-        let waits = begins && !*caught_up.borrow_and_update();
+        let waits = begins && reads_on && !*caught_up.borrow_and_update();
         waits_since = waits_since.filter(|_| waits);
         let until = waits.then(|| *waits_since.get_or_insert_with(Instant::now) + LONGEST);
         let late = until.is_some_and(|until| Instant::now() >= until);
@@ -32,13 +33,13 @@ pub(in crate::state) async fn hold_back(
         let steers = present.steers && (!waits || late);
         tell.send_replace(Tenure { steers, ..present });
         let until = until.filter(|_| !late);
-        let changed = tokio::select! {
-            changed = tenure.changed() => changed,
-            changed = caught_up.changed(), if until.is_some() => changed,
-            () = sleep_until(until.unwrap_or_else(Instant::now)), if until.is_some() => Ok(()),
-        };
-        if changed.is_err() {
-            return;
+        tokio::select! {
+            changed = tenure.changed() => if changed.is_err() {
+                return;
+            },
+            // At the end nobody reads any more, and who else is there counts on.
+            read = caught_up.changed(), if until.is_some() => reads_on = read.is_ok(),
+            () = sleep_until(until.unwrap_or_else(Instant::now)), if until.is_some() => {}
         }
     }
 }

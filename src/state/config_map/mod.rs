@@ -68,7 +68,8 @@ impl Map {
         self.document.version().map(str::to_owned)
     }
 
-    /// What it says; nothing if it is not there, or cannot be understood.
+    /// What it says; nothing if it is not there, or cannot be understood. Nobody's own words are in it,
+    /// and what it knew is measured again within a window: it is written over, not set aside.
     async fn read(&mut self) -> Result<Pages, ApiError> {
         let text = self.document.read().await?.unwrap_or_default();
         if text.is_empty() {
@@ -78,7 +79,7 @@ impl Map {
             tracing::warn!(
                 config_map = NAME,
                 why,
-                "what was remembered cannot be understood"
+                "what was remembered cannot be understood, it is begun anew"
             );
             Pages::new()
         }))

@@ -184,6 +184,44 @@ async fn who_cannot_read_what_was_left_steers_after_a_few_seconds() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn who_ends_before_it_could_read_still_hears_of_others() {
+    let server = Server::default();
+    let gateway = Gateway::start(&server, false).await;
+    server.fail_always(Some(Fault::Hang));
+    gateway.steer(true);
+    pass(10).await;
+    gateway.keeper.close().await;
+    for alone in [false, true] {
+        gateway.tenure.send_modify(|tenure| tenure.alone = alone);
+        pass(10).await;
+        assert_eq!(gateway.held.borrow().alone, alone);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_nobody_has_noted_for_a_month_is_forgotten_by_who_lives_longer() {
+    let server = Server::default();
+    let day = 24 * 60 * 60 * 1000;
+    let (first, second) = (
+        Gateway::start(&server, true).await,
+        Gateway::start(&server, false).await,
+    );
+    first.note("gone", 3);
+    pass(29 * day).await;
+    first.note("here", 1);
+    pass(2_000).await;
+    assert_eq!(pages(&server).keys().collect::<Vec<_>>(), ["gone", "here"]);
+    first.steer(false);
+    second.steer(true);
+    pass(2 * day).await;
+    assert_eq!(second.asked("gone"), Some(3));
+    second.note("new", 1);
+    pass(2_000).await;
+    assert_eq!(pages(&server).keys().collect::<Vec<_>>(), ["here", "new"]);
+    assert_eq!(second.asked("gone"), None);
+}
+
+#[tokio::test(start_paused = true)]
 async fn who_finds_nothing_new_begins_at_once() {
     let server = Server::default();
     let mut gateway = Gateway::start(&server, false).await;
