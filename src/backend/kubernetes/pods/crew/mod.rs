@@ -125,8 +125,12 @@ impl<A: Api, N: Announcer, L: Look, O: Occupancy> Crew<A, N, L, O> {
         }
     }
 
-    /// What this gateway may do beside others.
+    /// What this gateway may do beside others. What was wanted while it steered says nothing of when it
+    /// does again: somebody else may have in between.
     pub(super) fn serve(&mut self, tenure: Tenure) {
+        if self.tenure.steers && !tenure.steers {
+            self.wish = None;
+        }
         self.tenure = tenure;
     }
 

@@ -189,7 +189,9 @@ impl<A: Api, N: Announcer, L: Look, O: Occupancy> Crew<A, N, L, O> {
     }
 
     fn why(&self) -> &str {
-        self.wish.as_ref().map_or("", |wish| wish.why.as_str())
+        let steers_no_more = "wanted before this gateway ceased to steer";
+        let wish = self.wish.as_ref();
+        wish.map_or(steers_no_more, |wish| wish.why.as_str())
     }
 
     pub(super) fn tell_scaled(&self, from: u32, to: u32) {

@@ -57,6 +57,23 @@ async fn who_does_not_steer_changes_nothing() {
     sleep(SECOND).await;
     assert_eq!(scene.cluster.replicas(), 0);
 }
+#[tokio::test(start_paused = true)]
+async fn what_was_wanted_before_somebody_else_steered_is_not_asked_for_again() {
+    for there in [1, 5] {
+        let mut scene = Scene::new(0);
+        scene.settled(2).await;
+        scene.tenure.send_modify(|tenure| tenure.steers = false);
+        sleep(SECOND).await;
+        scene.cluster.set_replicas(there);
+        sleep(30 * SECOND).await;
+        scene.tenure.send_replace(SOLE);
+        sleep(30 * SECOND).await;
+        assert_eq!(scene.cluster.replicas(), there);
+        scene.scale_to(3).await;
+        sleep(30 * SECOND).await;
+        assert_eq!(scene.cluster.replicas(), 3);
+    }
+}
 
 #[tokio::test(start_paused = true)]
 async fn who_is_not_alone_takes_nothing_away_and_the_younger_keeps_off_hard_limits() {
