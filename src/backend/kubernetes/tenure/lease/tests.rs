@@ -3,6 +3,9 @@ use k8s_openapi::api::coordination::v1::LeaseSpec;
 use super::*;
 use crate::backend::kubernetes::tests_server::{Fault, Server};
 
+const PATH: &str =
+    "/apis/coordination.k8s.io/v1/namespaces/holdgate-system/leases/holdgate-gateway";
+
 fn candidate(server: &Server, until: watch::Sender<Option<Instant>>) -> Candidate {
     let own = PodIdentity {
         namespace: "holdgate-system".to_owned(),
@@ -39,8 +42,7 @@ async fn news_that_come_late_take_nothing_from_its_holder() {
 #[tokio::test(start_paused = true)]
 async fn what_is_looked_up_counts_though_versions_have_begun_anew() {
     let server = Server::default();
-    let path = "/apis/coordination.k8s.io/v1/namespaces/holdgate-system/leases/holdgate-gateway";
-    server.put(path, serde_json::to_value(of("b", 0)).expect("it is JSON"));
+    server.put(PATH, serde_json::to_value(of("b", 0)).expect("it is JSON"));
     let until = watch::Sender::new(None);
     let mut candidate = candidate(&server, until.clone());
     candidate.hold(of("a", 1000), now());
@@ -77,4 +79,25 @@ async fn a_lease_that_can_be_neither_found_nor_made_is_not_asked_for_in_a_circle
         .filter(|c| c.starts_with("POST"))
         .count();
     assert!((5..=10).contains(&made), "{made} times in ten seconds");
+}
+
+#[tokio::test(start_paused = true)]
+async fn it_is_not_given_back_while_somebody_here_still_steers() {
+    let server = Server::default();
+    let tenure = watch::Sender::new(Tenure {
+        steers: true,
+        ..Tenure::default()
+    });
+    let (end, released) = (CancellationToken::new(), watch::Sender::new(false));
+    let candidate = candidate(&server, watch::Sender::new(None));
+    let mut done = released.subscribe();
+    tokio::spawn(candidate.run(end.clone(), tenure.subscribe(), released));
+    let holder = || server.get(PATH).expect("it is there")["spec"]["holderIdentity"].clone();
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    end.cancel();
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    assert_eq!(holder(), "a");
+    tenure.send_modify(|tenure| tenure.steers = false);
+    done.wait_for(|done| *done).await.expect("it is told");
+    assert_eq!(holder(), "");
 }
