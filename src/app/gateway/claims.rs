@@ -218,21 +218,25 @@ impl<C: Cluster> Gateway<C> {
     }
 
     fn tell(&mut self) {
-        let mut left_alone = Vec::new();
+        let (mut left_alone, mut told) = (Vec::new(), Vec::new());
         for (id, claimed) in &self.claimed {
             let notices = telling::notices(claimed, &self.entrances);
             match claimed.left_alone() {
                 Some(why) => left_alone.push(leave(claimed.claim(), why)),
                 None => claimed.remark(words(&notices)),
             }
-            self.telling.tell(id, notices, &*self.cluster);
+            told.push((id, notices));
         }
         for (id, (claim, complaints)) in &self.unread {
             let notices = telling::of_unread(claim, complaints);
             left_alone.push(leave(claim, words(&notices).join("; ")));
-            self.telling.tell(id, notices, &*self.cluster);
+            told.push((id, notices));
         }
         self.board.set_left_alone(left_alone);
+        // The next one tells what is new from now on.
+        for (id, notices) in told.into_iter().filter(|_| !self.ends) {
+            self.telling.tell(id, notices, &*self.cluster);
+        }
     }
 }
 

@@ -91,6 +91,8 @@ async fn a_gateway_that_ends_hears_of_others_and_of_claims_until_it_has_ended() 
         spread: secs(5),
         drain: secs(30),
     };
+    let cluster = Arc::clone(&scene.cluster);
+    cluster.told();
     let (claims, tenure) = (tellers.claims.clone(), tellers.tenure.clone());
     let story = async {
         // Twice while it is still sent requests, and twice while it drains.
@@ -128,4 +130,5 @@ async fn a_gateway_that_ends_hears_of_others_and_of_claims_until_it_has_ended() 
     let (ended, ()) = tokio::join!(ended, story);
     ended.expect("nothing was cut");
     assert_eq!(begun.elapsed(), secs(33));
+    assert_eq!(cluster.told(), [""; 0], "the next one tells");
 }
