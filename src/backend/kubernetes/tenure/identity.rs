@@ -26,7 +26,12 @@ impl PodIdentity {
     #[must_use]
     pub fn from_environment() -> Option<Self> {
         let said = |name: &str| std::env::var(name).ok();
-        Self::of(said, || std::fs::read_to_string(NAMESPACE_FILE).ok())
+        let found = Self::of(said, || std::fs::read_to_string(NAMESPACE_FILE).ok());
+        if found.is_none() && said("KUBERNETES_SERVICE_HOST").is_some() {
+            // A manifest of somebody's own: two such gateways would not hear of each other.
+            tracing::warn!("in a cluster without POD_NAME and POD_UID: run no second gateway");
+        }
+        found
     }
 
     fn of(
