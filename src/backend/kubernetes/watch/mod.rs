@@ -56,8 +56,11 @@ const FORBIDDEN: Duration = Duration::from_secs(60);
 /// an answer that makes no sense.
 const CONVINCING: u32 = 3;
 
-/// So often what was allowed must be refused before that is believed; about a second between.
+/// So often it must be refused before it is believed, about a second between, of what was allowed: an
+/// API server that has just been started refuses everybody until it knows its roles.
 const PERSISTENT: u32 = 20;
+/// So often where nothing is known yet: for a few seconds.
+const HASTY: u32 = 8;
 
 /// One watch.
 pub(super) struct Watch {
@@ -134,27 +137,34 @@ impl Watch {
             }
             Trouble::Forbidden(message) => {
                 self.teller.misses().await?;
-                // An API server that has just been started refuses everybody until it knows its roles.
-                if self.listed && self.failures <= PERSISTENT {
-                    return Ok(self.teller.pause(true));
+                let believed = if self.listed { PERSISTENT } else { HASTY };
+                if self.failures > believed {
+                    self.complain(&message);
+                    if optional {
+                        self.teller.settle().await?;
+                    }
                 }
-                self.complain(&message);
-                if !optional {
-                    return Ok(LONGEST_PAUSE);
-                }
-                self.teller.settle().await?;
-                Ok(FORBIDDEN)
+                Ok(match optional {
+                    _ if self.failures <= PERSISTENT => self.teller.pause(true),
+                    true => FORBIDDEN,
+                    false => LONGEST_PAUSE,
+                })
             }
             trouble => {
                 // Nobody has to be told that it is away by every one of them.
-                if !matches!(trouble, Trouble::Unreachable(_) | Trouble::Expired) {
+                let (passes, told) = match trouble {
+                    Trouble::Unreachable(_) | Trouble::Expired => (true, false),
+                    Trouble::Busy(_) => (true, self.failures > CONVINCING),
+                    _ => (false, true),
+                };
+                if told {
                     self.complain(&trouble.to_string());
                 }
                 self.teller.misses().await?;
-                let away = matches!(trouble, Trouble::Unreachable(_));
-                if optional && !away && self.failures >= CONVINCING {
+                if optional && !passes && self.failures >= CONVINCING {
                     self.teller.settle().await?;
                 }
+                let away = matches!(trouble, Trouble::Unreachable(_));
                 Ok(self.teller.pause(away))
             }
         }
