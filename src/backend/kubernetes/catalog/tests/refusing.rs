@@ -71,6 +71,28 @@ async fn what_a_new_api_server_refuses_is_not_taken_for_missing() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn how_long_an_api_server_was_away_makes_its_refusal_no_more_convincing() {
+    let fake = Fake::new();
+    fake.put(ISVCS, inference_service("ext"));
+    fake.leave();
+    let catalog = everything(&fake);
+    sleep(Duration::from_secs(60)).await;
+    for _ in 0..2 {
+        fake.forbid(ISVCS);
+        fake.come_back();
+        sleep(Duration::from_secs(3)).await;
+        fake.allow(ISVCS);
+        let claims = until(&mut catalog.claims(), Option::is_some).await;
+        assert_eq!(claims.expect("they are there").len(), 1);
+        // Everything has to be listed again.
+        fake.compact();
+        fake.cut();
+        fake.leave();
+        sleep(Duration::from_secs(60)).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_is_not_allowed_at_first_is_seen_soon_after_it_is() {
     let fake = Fake::new();
     fake.put(ISVCS, inference_service("ext"));
