@@ -142,6 +142,19 @@ impl Fake {
         self.0.lock().away = false;
     }
 
+    /// Tells every watch how far it has come.
+    pub(super) fn bookmark(&self) {
+        let state = self.0.lock();
+        let version = state.version.to_string();
+        let bookmark = json!({"type": "BOOKMARK", "object": {
+            "kind": "x", "apiVersion": "v1", "metadata": {"resourceVersion": version}
+        }});
+        for watcher in &state.watchers {
+            let line = Ok(format!("{bookmark}\n").into());
+            watcher.sender.send(line).expect("it is open");
+        }
+    }
+
     /// Forgets everything but the present.
     pub(super) fn compact(&self) {
         let mut state = self.0.lock();

@@ -172,6 +172,42 @@ async fn what_was_forgotten_meanwhile_is_listed_again() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_watch_that_was_told_how_far_it_has_come_goes_on_from_there() {
+    let (fake, _catalog, mut present) = flowers().await;
+    fake.put(
+        SERVICES,
+        json!({"metadata": {"name": "s", "namespace": "x"}, "spec": {}}),
+    );
+    fake.bookmark();
+    fake.compact();
+    sleep(Duration::from_secs(1)).await;
+    fake.cut();
+    fake.put(PODS, pod("c"));
+    until(&mut present, |it| pods(it) == ["a", "b", "c"]).await;
+    let asked = fake.asked();
+    let listed = asked.iter().any(|it| !it.contains("watch=true"));
+    assert!(!listed, "{asked:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_watch_goes_on_after_what_it_was_told_last() {
+    let (fake, _catalog, mut present) = flowers().await;
+    fake.put(PODS, pod("c"));
+    fake.put(DEPLOYMENTS, deployment("roses"));
+    until(&mut present, |it| pods(it) == ["a", "b", "c"]).await;
+    fake.asked();
+    fake.cut();
+    sleep(Duration::from_secs(10)).await;
+    let asked = fake.asked();
+    let of = |base: &str| {
+        let mut asked = asked.iter().filter(|it| it.starts_with(base));
+        asked.next().expect("it is asked for").clone()
+    };
+    assert!(of(PODS).contains("resourceVersion=5"), "{}", of(PODS));
+    assert!(of(DEPLOYMENTS).contains("resourceVersion=6"));
+}
+
+#[tokio::test(start_paused = true)]
 async fn while_the_api_server_is_away_nothing_is_fresh_and_nothing_is_lost() {
     let (fake, catalog, mut present) = flowers().await;
     fake.leave();
