@@ -159,6 +159,7 @@ fn cases() -> ProptestConfig {
     let long = std::env::var_os("HOLDGATE_LONG").is_some();
     ProptestConfig {
         cases: if long { 300 } else { 12 },
+        failure_persistence: None,
         ..ProptestConfig::default()
     }
 }

@@ -60,6 +60,8 @@ pub(super) struct Pod {
     pub(super) stuck: Option<Stage>,
     pub(super) inside: u32,
     terminating_since: Option<Instant>,
+    /// When its process was last killed.
+    killed: Option<Instant>,
 }
 
 pub(super) struct Inside {
@@ -80,6 +82,8 @@ pub(super) struct Inside {
     pub(super) notices: Vec<Notice>,
     /// Most requests that ever were in one pod at once.
     pub(super) fullest: u32,
+    /// When the number was last changed through its API.
+    scaled: Option<Instant>,
     /// Busy pods that were taken by the controller while an idle one was there.
     pub(super) wronged: Vec<String>,
     /// Pods that got a request after everybody could know that they are being deleted.
@@ -140,6 +144,7 @@ impl Cluster {
             marks: Vec::new(),
             notices: Vec::new(),
             fullest: 0,
+            scaled: None,
             wronged: Vec::new(),
             looks: 0,
             paused: false,
@@ -249,6 +254,7 @@ impl Cluster {
         let now = Instant::now();
         self.pod(name, |pod| {
             pod.made = now;
+            pod.killed = Some(now);
             pod.start.network = Duration::ZERO;
             pod.view.restarts += 1;
             pod.view.ready = false;
@@ -290,6 +296,7 @@ impl Api for Cluster {
         }
         present.replicas = replicas;
         inside.version += 1;
+        inside.scaled = Some(Instant::now());
         self.1.notify_one();
         Ok(())
     }
