@@ -33,7 +33,9 @@ impl<A: Api, N: Announcer, L: Look, O: Occupancy> Crew<A, N, L, O> {
         let change = |m: &Member| {
             let is_wanted = m.service == Service::In || m.service == Service::Stuck;
             let goes = needed && self.may_go(m);
-            let Price(cost) = m.correction(!is_wanted, now).filter(|_| is_wanted || goes)?;
+            let Price(cost) = m
+                .correction(!is_wanted, now)
+                .filter(|_| is_wanted || goes)?;
             Some((m.id, cost))
         };
         let alive = self.alive().filter(is_due);

@@ -156,7 +156,7 @@ impl Inside {
         });
         let pod = &self.pods[at];
         // Nobody who has asked for fewer can know of a crash before the controller gets to it.
-        let foreseen = pod.killed <= self.scaled;
+        let foreseen = pod.killed <= self.lowered;
         if pod.inside > 0 && idle && foreseen {
             self.wronged.push(pod.view.name.to_string());
         }
