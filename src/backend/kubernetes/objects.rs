@@ -105,7 +105,8 @@ impl Selector {
 pub struct Template {
     /// The labels of its pods: which Services lead to them.
     pub labels: BTreeMap<String, String>,
-    /// The containers that stay, in their order; the first is the model server unless one is called
+    /// The containers that stay, in their order, those that go beside the others last; the first is
+    /// the model server unless one is called
     /// `kserve-container`.
     pub containers: Vec<Container>,
 }
