@@ -24,6 +24,8 @@ const CALM: Duration = Duration::from_secs(60);
 /// How long somebody else's number is left as it is; doubles each time.
 const FIRST_YIELD: Duration = Duration::from_secs(60);
 const LONGEST_YIELD: Duration = Duration::from_secs(3600);
+/// What it means that something cannot be scaled that is there.
+const NO_SCALE: &str = "the API server knows no scale subresource of it";
 
 /// The number of one workload.
 #[derive(Debug, Default)]
@@ -148,7 +150,7 @@ impl Number {
                 self.trouble = None;
                 Some((from, to))
             }
-            Err(ApiError::Conflict | ApiError::Gone) => {
+            Err(error) if self.is_changed(workload, error) => {
                 self.conflict = Some((workload.resource_version.clone(), now));
                 None
             }
@@ -164,9 +166,23 @@ impl Number {
                 let longest = if away { LONGEST_ABSENCE } else { LONGEST_PAUSE };
                 self.retry_at = Some(now + pause.min(longest));
                 self.failures += 1;
-                self.trouble = Some(error.to_string());
+                self.trouble = Some(match error {
+                    ApiError::Gone => NO_SCALE.to_owned(),
+                    error => error.to_string(),
+                });
                 None
             }
+        }
+    }
+
+    /// It is not any more as it was seen, of which news is on the way. One that is gone again and again,
+    /// and still seen, is there.
+    fn is_changed(&self, workload: &Workload, error: &ApiError) -> bool {
+        let told = |(version, _): &(Arc<str>, Instant)| *version == workload.resource_version;
+        match error {
+            ApiError::Conflict => true,
+            ApiError::Gone => !self.conflict.as_ref().is_some_and(told),
+            _ => false,
         }
     }
 

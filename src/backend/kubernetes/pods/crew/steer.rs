@@ -110,10 +110,14 @@ impl<A: Api, N: Announcer, L: Look, O: Occupancy> Crew<A, N, L, O> {
                 if !matches!(error, ApiError::Unreachable(_)) {
                     self.take_no_leave();
                 }
-                if !matches!(error, ApiError::Conflict | ApiError::Gone) {
-                    warn!(%revision, %error, "could not change the number of pods");
-                    if before.as_deref() != self.number.trouble() {
-                        self.tell_scale_failed(error);
+                if let Some(trouble) = self
+                    .number
+                    .trouble()
+                    .filter(|_| *error != ApiError::Conflict)
+                {
+                    warn!(%revision, trouble, "could not change the number of pods");
+                    if before.as_deref() != Some(trouble) {
+                        self.tell_scale_failed(trouble);
                     }
                 }
             }

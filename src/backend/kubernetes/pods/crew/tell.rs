@@ -202,9 +202,9 @@ impl<A: Api, N: Announcer, L: Look, O: Occupancy> Crew<A, N, L, O> {
         self.announce(reason, message);
     }
 
-    pub(super) fn tell_scale_failed(&self, error: &ApiError) {
+    pub(super) fn tell_scale_failed(&self, why: &str) {
         let wanted = self.wish.as_ref().map_or(0, |wish| wish.replicas);
-        let message = format!("could not ask for {}: {error}", many(wanted, "replica"));
+        let message = format!("could not ask for {}: {why}", many(wanted, "replica"));
         self.announce(Reason::ScaleFailed, message);
     }
 
