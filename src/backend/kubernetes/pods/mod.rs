@@ -63,7 +63,6 @@ pub struct Pods {
 enum Command {
     Scale(u32, String),
     Set(Box<PodSettings>),
-    LetGo,
 }
 
 /// What comes back to the actor from what it has begun.
@@ -115,17 +114,8 @@ impl Pods {
 
     /// Goes on with other settings.
     pub fn set(&self, settings: PodSettings) {
-        self.tell(Command::Set(Box::new(settings)));
-    }
-
-    /// Steers nothing any more: no number is changed and no pod is marked. What serves goes on.
-    pub fn let_go(&self) {
-        self.tell(Command::LetGo);
-    }
-
-    fn tell(&self, command: Command) {
         // The actor ends with the last handle, not before.
-        let _ = self.commands.send(command);
+        let _ = self.commands.send(Command::Set(Box::new(settings)));
     }
 }
 

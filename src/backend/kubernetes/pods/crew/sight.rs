@@ -106,9 +106,6 @@ impl<A: Api, N: Announcer, L: Look, O: Occupancy> Crew<A, N, L, O> {
         };
         self.note(id, Step::Launched, now);
         self.members.push(member);
-        if pod.terminating {
-            self.occupancy.retire_one(id);
-        }
     }
 
     fn update(&mut self, at: usize, pod: &Arc<PodView>, now: Instant) {
@@ -148,10 +145,6 @@ impl<A: Api, N: Announcer, L: Look, O: Occupancy> Crew<A, N, L, O> {
         }
         if let Some(looker) = &member.looker {
             looker.hear(pod.ready);
-        }
-        if pod.terminating && !was.terminating {
-            member.looker = None;
-            self.occupancy.retire_one(member.id);
         }
     }
 
