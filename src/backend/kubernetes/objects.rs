@@ -171,6 +171,9 @@ pub struct PodView {
     pub ip: Option<IpAddr>,
     /// How far it has come.
     pub stage: Stage,
+    /// Each of its containers has run at least once, whatever they do now: its controller knows no
+    /// difference between one that runs and one that crashes.
+    pub started: bool,
     /// What kubelet says. Not what decides whether it gets requests.
     pub ready: bool,
     /// It is being deleted.
@@ -192,8 +195,6 @@ pub enum Stage {
     Waiting(Option<Obstruction>),
     /// Its containers run.
     Running,
-    /// Its containers have ended and are not started again.
-    Ended(Option<Obstruction>),
 }
 
 /// Why something does not go on, in the words of who keeps it.
@@ -230,6 +231,7 @@ pub(super) mod samples {
             node: None,
             ip: None,
             stage: Stage::Unscheduled(None),
+            started: false,
             ready: false,
             terminating: false,
             restarts: 0,

@@ -6,7 +6,7 @@ use tokio::time::Instant;
 
 use super::looker::Looker;
 use super::plan::{Candidate, Rank, ordinal};
-use crate::backend::kubernetes::objects::{PodView, Stage};
+use crate::backend::kubernetes::objects::PodView;
 use crate::revision::ReplicaId;
 
 /// What we write as `controller.kubernetes.io/pod-deletion-cost` on a pod that may be taken: the number
@@ -76,11 +76,7 @@ pub(super) struct Cost {
 impl Member {
     /// It counts for its controller.
     pub(super) fn is_alive(&self) -> bool {
-        !self.pod.terminating && !self.has_ended()
-    }
-
-    pub(super) fn has_ended(&self) -> bool {
-        matches!(self.pod.stage, Stage::Ended(_))
+        !self.pod.terminating
     }
 
     pub(super) fn is_ready(&self) -> bool {
@@ -107,7 +103,7 @@ impl Member {
     }
 
     pub(super) fn rank(&self) -> Rank {
-        Rank::of(&self.pod.stage, self.pod.ready)
+        Rank::of(&self.pod)
     }
 
     /// As its controller sees it. While a change of its cost is under way, the cost is what is worse

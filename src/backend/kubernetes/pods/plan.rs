@@ -2,7 +2,7 @@
 //! may go. Knows the orders in which controllers take pods away, and assumes the worst where two pods
 //! are alike.
 
-use crate::backend::kubernetes::objects::{LeavingOrder, Stage};
+use crate::backend::kubernetes::objects::{LeavingOrder, PodView, Stage};
 
 /// One pod as its controller sees it when it is asked for fewer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,18 +22,18 @@ pub(super) struct Candidate {
 pub(super) enum Rank {
     Unscheduled,
     Waiting,
-    /// It runs, and kubelet does not call it ready.
+    /// It has run, and kubelet does not call it ready: it is looked at, or crashes.
     NotReady,
     Ready,
 }
 
 impl Rank {
-    pub(super) const fn of(stage: &Stage, ready: bool) -> Self {
-        match (stage, ready) {
-            (Stage::Unscheduled(_), _) => Self::Unscheduled,
-            (_, true) => Self::Ready,
-            (Stage::Waiting(_), false) => Self::Waiting,
-            (Stage::Running | Stage::Ended(_), false) => Self::NotReady,
+    pub(super) const fn of(pod: &PodView) -> Self {
+        match (&pod.stage, pod.started, pod.ready) {
+            (Stage::Unscheduled(_), _, _) => Self::Unscheduled,
+            (_, false, _) => Self::Waiting,
+            (_, true, false) => Self::NotReady,
+            (_, true, true) => Self::Ready,
         }
     }
 }

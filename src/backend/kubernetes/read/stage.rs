@@ -27,6 +27,13 @@ impl Status {
         matches!(self.phase.as_deref(), Some("Succeeded" | "Failed"))
     }
 
+    /// Each of its containers has run once.
+    pub(super) fn has_started(&self) -> bool {
+        self.phase
+            .as_deref()
+            .is_some_and(|phase| phase != "Pending")
+    }
+
     pub(super) fn ip(&self) -> Option<IpAddr> {
         self.pod_ip.as_ref()?.parse().ok()
     }

@@ -29,7 +29,7 @@ impl<A: Api, N: Announcer, L: Look, O: Occupancy> Crew<A, N, L, O> {
         let kept = kept.map(|_| self.why_it_stays());
         let view = |member| self.view(member, kept.as_deref());
         World {
-            replicas: self.members.iter().filter_map(view).collect(),
+            replicas: self.members.iter().map(view).collect(),
             outage,
             typical_start: self.typical_start,
             diagnosis: self.diagnosis(now),
@@ -39,10 +39,7 @@ impl<A: Api, N: Announcer, L: Look, O: Occupancy> Crew<A, N, L, O> {
     }
 
     /// `kept` says why those that may go are still there.
-    fn view(&self, member: &Member, kept: Option<&str>) -> Option<ReplicaView> {
-        if member.has_ended() {
-            return None;
-        }
+    fn view(&self, member: &Member, kept: Option<&str>) -> ReplicaView {
         let (state, since, detail) = if member.pod.terminating || member.service != Service::In {
             (
                 ReplicaState::Draining,
@@ -67,14 +64,14 @@ impl<A: Api, N: Announcer, L: Look, O: Occupancy> Crew<A, N, L, O> {
             }
         };
         let port = self.door.port;
-        Some(ReplicaView {
+        ReplicaView {
             id: member.id,
             name: Some(Arc::clone(&member.pod.name)),
             endpoint: member.pod.ip.map(|ip| Endpoint((ip, port).into())),
             state,
             since: since.into_std(),
             detail: detail.map(Into::into),
-        })
+        }
     }
 
     fn why_it_drains(&self, member: &Member, kept: Option<&str>) -> Option<String> {

@@ -1,5 +1,6 @@
 //! Fewer: who goes, and when.
 
+use super::cluster::waiting;
 use super::*;
 use crate::backend::kubernetes::seams::ApiError;
 
@@ -156,6 +157,26 @@ async fn the_highest_ordinals_drain_whatever_they_hold() {
     for request in all {
         assert!(request.await.unwrap().is_ok());
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_pod_that_crashes_goes_before_a_busy_one_only_where_it_is_marked() {
+    let mut scene = Scene::new(0);
+    scene.cluster.0.lock().start.ready = 600 * SECOND;
+    scene.settled(1).await;
+    scene.settled(2).await;
+    let (short, long) = (scene.request(5 * SECOND), scene.request(100 * SECOND));
+    assert_eq!(short.await.unwrap(), Ok(ip(1)));
+    scene.cluster.pod("flowers-1x", |pod| {
+        pod.view.restarts += 1;
+        pod.stuck = Some(waiting("CrashLoopBackOff", ""));
+    });
+    sleep(SECOND).await;
+    scene.scale_to(1).await;
+    sleep(5 * SECOND).await;
+    assert_eq!(scene.cluster.names(), ["flowers-2x"]);
+    assert!(scene.cluster.0.lock().wronged.is_empty());
+    assert!(long.await.unwrap().is_ok());
 }
 
 #[tokio::test(start_paused = true)]

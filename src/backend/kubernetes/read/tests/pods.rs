@@ -91,6 +91,7 @@ fn a_serving_pod_is_kept_with_what_somebody_decides_by() {
             node: Some("node-1".into()),
             ip: Some([10, 244, 1, 7].into()),
             stage: Stage::Running,
+            started: true,
             ready: true,
             terminating: false,
             restarts: 2,

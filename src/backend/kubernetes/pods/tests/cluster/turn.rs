@@ -105,6 +105,7 @@ impl Inside {
                 Some(stage) => stage.clone(),
                 None => Stage::Running,
             };
+            pod.view.started |= pod.view.stage == Stage::Running;
             pod.view.ready = age >= pod.start.ready && pod.stuck.is_none();
             let drained = pod.inside == 0;
             let late = |since: Instant| now >= since + Duration::from_secs(30);
@@ -137,10 +138,9 @@ impl Inside {
             // As `ActivePodsWithRanks` in controller_utils.go, without the spreading over nodes.
             _ => order.sort_by_key(|&at| {
                 let Pod { view, made, .. } = &self.pods[at];
-                let phase = !matches!(view.stage, Stage::Unscheduled(_) | Stage::Waiting(_));
                 let cost = view.deletion_cost.unwrap_or(0);
                 let newest = std::cmp::Reverse(*made);
-                (view.node.is_some(), phase, view.ready, cost, newest)
+                (view.node.is_some(), view.started, view.ready, cost, newest)
             }),
         }
         for at in order.into_iter().take(alive.saturating_sub(wanted)) {
