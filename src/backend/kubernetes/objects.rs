@@ -48,6 +48,8 @@ pub struct Workload {
     pub template: Template,
     /// In which order its controller takes pods away.
     pub leaving: LeavingOrder,
+    /// The number that the name of its first pod ends with, where they are numbered.
+    pub first_ordinal: u32,
     /// A rolling update is under way: pods of two templates are there, and which of them go is not
     /// decided by their deletion costs alone.
     pub rolling: bool,

@@ -98,8 +98,9 @@ impl Member {
         self.pod.deletion_cost == mark || self.cost.asked == Some(Price(mark))
     }
 
-    pub(super) fn ordinal(&self) -> Option<u32> {
-        ordinal(&self.pod.name)
+    /// Its number among the pods of its workload, of which the first has this ordinal.
+    pub(super) fn place(&self, first: u32) -> Option<u32> {
+        ordinal(&self.pod.name)?.checked_sub(first)
     }
 
     pub(super) fn rank(&self) -> Rank {
@@ -108,7 +109,7 @@ impl Member {
 
     /// As its controller sees it. While a change of its cost is under way, the cost is what is worse
     /// for those who stay.
-    pub(super) fn candidate(&self, may_go: bool) -> Candidate {
+    pub(super) fn candidate(&self, may_go: bool, first_ordinal: u32) -> Candidate {
         let seen = self.pod.deletion_cost.unwrap_or(0);
         let asked = self
             .cost
@@ -121,7 +122,7 @@ impl Member {
             } else {
                 seen.min(asked)
             },
-            ordinal: self.ordinal(),
+            place: self.place(first_ordinal),
             may_go,
         }
     }

@@ -67,7 +67,9 @@ impl<A: Api, N: Announcer, L: Look, O: Occupancy> Crew<A, N, L, O> {
     }
 
     fn candidates(&self) -> Vec<Candidate> {
-        let candidate = |member| super::Member::candidate(member, self.may_go(member));
+        let workload = self.present.workload.as_ref();
+        let first = workload.map_or(0, |workload| workload.first_ordinal);
+        let candidate = |member| super::Member::candidate(member, self.may_go(member), first);
         self.alive().map(candidate).collect()
     }
 

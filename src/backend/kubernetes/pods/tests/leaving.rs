@@ -160,6 +160,24 @@ async fn the_highest_ordinals_drain_whatever_they_hold() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn ordinals_that_do_not_begin_at_zero_are_counted_from_where_they_do() {
+    let cluster = Cluster::new(LeavingOrder::Ordinal, 0);
+    cluster.change(|inside| inside.workload.as_mut().unwrap().first_ordinal = 5);
+    let mut scene = Scene::on(cluster, 1);
+    scene.settled(3).await;
+    let all: Vec<_> = (0..3).map(|_| scene.request(30 * SECOND)).collect();
+    sleep(SECOND).await;
+    scene.scale_to(2).await;
+    let world = scene.after(5 * SECOND).await;
+    assert_eq!((scene.cluster.replicas(), counts(&world)), (3, (0, 2, 1)));
+    sleep(40 * SECOND).await;
+    assert_eq!(scene.cluster.names(), ["flowers-5", "flowers-6"]);
+    for request in all {
+        assert!(request.await.unwrap().is_ok());
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_pod_that_crashes_goes_before_a_busy_one_only_where_it_is_marked() {
     let mut scene = Scene::new(0);
     scene.cluster.0.lock().start.ready = 600 * SECOND;

@@ -146,6 +146,10 @@ fn an_update_under_way_is_seen() {
     });
     let set = of("apps/v1", "StatefulSet", &sets).expect("it is kept");
     assert_eq!((set.rolling, set.leaving), (false, LeavingOrder::Ordinal));
+    assert_eq!(set.first_ordinal, 0);
+    sets["spec"]["ordinals"] = json!({"start": 5});
+    let set = of("apps/v1", "StatefulSet", &sets).expect("it is kept");
+    assert_eq!(set.first_ordinal, 5);
     sets["status"]["updateRevision"] = json!("b");
     assert!(
         of("apps/v1", "StatefulSet", &sets)

@@ -123,6 +123,7 @@ impl Cluster {
                 containers: vec![Container::default()],
             },
             leaving,
+            first_ordinal: 0,
             rolling: false,
         };
         let inside = Inside {

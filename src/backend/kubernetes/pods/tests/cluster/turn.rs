@@ -173,7 +173,10 @@ impl Inside {
         let number = self.made;
         let taken = |n: &u32| self.pods.iter().any(|p| ordinal(&p.view.name) == Some(*n));
         let name = match workload.leaving {
-            LeavingOrder::Ordinal => (0..=number).find(|n| !taken(n)).unwrap().to_string(),
+            LeavingOrder::Ordinal => (workload.first_ordinal..)
+                .find(|n| !taken(n))
+                .unwrap()
+                .to_string(),
             _ => format!("{number}x"),
         };
         let view = samples::pod(&format!("uid-{number}"), &format!("flowers-{name}"), wall());
