@@ -34,6 +34,8 @@ pub(super) struct Number {
     known: Option<u32>,
     put: Option<Put>,
     asking: Option<u32>,
+    /// Was asked for, and nobody said whether it was heard.
+    unanswered: Option<u32>,
     /// When it was last changed by anybody.
     changed_at: Option<Instant>,
     conflict: Option<(Arc<str>, Instant)>,
@@ -91,8 +93,9 @@ impl Number {
         }
         let from = self.known.replace(seen).filter(|&known| known != seen)?;
         self.changed_at = Some(now);
-        // Our own call may be seen before it returns.
-        let foreign = self.asking != Some(seen);
+        // Our own call may be seen before it returns, or though it never does.
+        let late = self.unanswered.take_if(|asked| *asked == seen);
+        let foreign = self.asking != Some(seen) && late.is_none();
         foreign.then_some(Foreign { from, to: seen })
     }
 
@@ -147,7 +150,7 @@ impl Number {
                 }
                 self.changed_at = Some(now);
                 (self.failures, self.retry_at, self.conflict) = (0, None, None);
-                self.trouble = None;
+                (self.unanswered, self.trouble) = (None, None);
                 Some((from, to))
             }
             Err(error) if self.is_changed(workload, error) => {
@@ -156,6 +159,10 @@ impl Number {
             }
             Err(error) => {
                 let away = matches!(error, ApiError::Unreachable(_));
+                if away {
+                    // It may have been heard.
+                    (self.unanswered, self.changed_at) = (Some(to), Some(now));
+                }
                 // That it was away says nothing of how often it will refuse.
                 if std::mem::replace(&mut self.away, away) != away {
                     self.failures = 0;

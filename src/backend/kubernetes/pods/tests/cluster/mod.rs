@@ -72,6 +72,8 @@ pub(super) struct Inside {
     pub(super) up: bool,
     /// No call is answered, and who watches has not noticed.
     pub(super) mute: bool,
+    /// Calls are heard, and answered in vain: half a second later.
+    pub(super) late_answers: bool,
     /// Answers of the next calls to the scale subresource.
     pub(super) answers: VecDeque<ApiError>,
     /// Every call to the scale subresource, and what it asked for.
@@ -134,6 +136,7 @@ impl Cluster {
             version: 1,
             up: true,
             mute: false,
+            late_answers: false,
             up_since: Instant::now(),
             late: Vec::new(),
             answers: VecDeque::new(),
@@ -277,22 +280,18 @@ impl Api for Cluster {
         if let Some(error) = inside.answers.pop_front() {
             return Err(error);
         }
-        let version = inside.version.to_string();
-        let Some(present) = &mut inside.workload else {
-            return Err(ApiError::Gone);
-        };
-        let as_seen = if replicas > workload.replicas {
-            present.replicas == workload.replicas
-        } else {
-            *version == *workload.resource_version
-        };
-        if !as_seen {
-            return Err(ApiError::Conflict);
+        if inside.late_answers {
+            let (cluster, workload) = (self.clone(), workload.clone());
+            tokio::spawn(async move {
+                sleep(Duration::from_millis(500)).await;
+                cluster.0.lock().put(&workload, replicas).ok();
+                cluster.1.notify_one();
+            });
+            return Err(ApiError::Unreachable("no answer within 3s".into()));
         }
-        present.replicas = replicas;
-        inside.version += 1;
+        let put = inside.put(workload, replicas);
         self.1.notify_one();
-        Ok(())
+        put
     }
 
     async fn set_deletion_cost(

@@ -12,6 +12,7 @@ use crate::backend::kubernetes::objects::{
     LeavingOrder, PodView, Present, Stage, Workload, samples,
 };
 use crate::backend::kubernetes::pods::plan::ordinal;
+use crate::backend::kubernetes::seams::ApiError;
 use crate::sync::wall;
 
 impl Inside {
@@ -20,6 +21,25 @@ impl Inside {
         let pod = self.pods.iter_mut().find(|pod| pod.view.ip == Some(ip))?;
         let listens = now >= pod.made + pod.start.listens && pod.stuck.is_none() && !pod.ended;
         listens.then_some(pod)
+    }
+
+    /// As the scale subresource does.
+    pub(super) fn put(&mut self, workload: &Workload, replicas: u32) -> Result<(), ApiError> {
+        let version = self.version.to_string();
+        let Some(present) = &mut self.workload else {
+            return Err(ApiError::Gone);
+        };
+        let as_seen = if replicas > workload.replicas {
+            present.replicas == workload.replicas
+        } else {
+            *version == *workload.resource_version
+        };
+        if !as_seen {
+            return Err(ApiError::Conflict);
+        }
+        present.replicas = replicas;
+        self.version += 1;
+        Ok(())
     }
 
     /// Returns how long nothing will happen that nobody does.
