@@ -40,7 +40,8 @@ pub(super) struct Member {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Health {
-    Coming,
+    /// Looked at since then.
+    Coming(Instant),
     /// Since when.
     Ready(Instant),
 }
@@ -129,11 +130,19 @@ impl Member {
 
     /// A new life of its containers: whether it is ready is not known.
     pub(super) fn begin_again(&mut self, now: Instant) {
-        self.health = Health::Coming;
+        self.health = Health::Coming(now);
         self.since = now;
         self.running_at = None;
         self.life += 1;
         self.says = None;
         self.looker = None;
+    }
+
+    /// The same life goes on, and whether it is ready is not known any more.
+    pub(super) fn look_anew(&mut self, why: &str, now: Instant) {
+        let since = self.since;
+        self.begin_again(now);
+        self.since = since;
+        self.says = Some(why.to_owned());
     }
 }

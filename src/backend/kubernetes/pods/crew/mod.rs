@@ -230,10 +230,7 @@ impl<A: Api, N: Announcer, L: Look, O: Occupancy> Crew<A, N, L, O> {
             let Some(member) = self.member(id).filter(|m| m.is_ready()) else {
                 continue;
             };
-            let since = member.since;
-            member.begin_again(now);
-            member.since = since;
-            member.says = Some("could not be reached".into());
+            member.look_anew("could not be reached", now);
         }
     }
 

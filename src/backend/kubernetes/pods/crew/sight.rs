@@ -8,7 +8,7 @@ use tracing::info;
 
 use super::Crew;
 use crate::autoscale::typical_start;
-use crate::backend::kubernetes::door::Door;
+use crate::backend::kubernetes::door::{Ask, Door};
 use crate::backend::kubernetes::look::Look;
 use crate::backend::kubernetes::objects::{PodView, Present, Stage};
 use crate::backend::kubernetes::pods::looker::{Looker, Sight};
@@ -89,7 +89,7 @@ impl<A: Api, N: Announcer, L: Look, O: Occupancy> Crew<A, N, L, O> {
         let id = ReplicaId(self.newest);
         let member = Member {
             id,
-            health: Health::Coming,
+            health: Health::Coming(now),
             since: now.checked_sub(age).unwrap_or(now),
             seen_born: self.listed && age.is_zero(),
             running_at: (pod.stage == Stage::Running).then_some(now),
@@ -110,6 +110,7 @@ impl<A: Api, N: Announcer, L: Look, O: Occupancy> Crew<A, N, L, O> {
 
     fn update(&mut self, at: usize, pod: &Arc<PodView>, now: Instant) {
         let failed = self.settings.failed_starts.max(1);
+        let only_kubelet_knows = self.door.asks.contains(&Ask::Kubelet);
         let member = &mut self.members[at];
         let was = std::mem::replace(&mut member.pod, Arc::clone(pod));
         let (before, after) = (&was.stage, &pod.stage);
@@ -137,6 +138,8 @@ impl<A: Api, N: Announcer, L: Look, O: Occupancy> Crew<A, N, L, O> {
                 info!(%revision, %pod, "its containers have ended: looking whether they come back");
             }
             member.begin_again(now);
+        } else if member.is_ready() && was.ready && !pod.ready && only_kubelet_knows {
+            member.look_anew("kubelet calls it ready no more", now);
         }
         if runs && member.running_at.is_none() {
             member.running_at = Some(now);
@@ -203,6 +206,7 @@ impl<A: Api, N: Announcer, L: Look, O: Occupancy> Crew<A, N, L, O> {
         let Some(member) = self.member(id).filter(coming) else {
             return;
         };
+        let (Health::Coming(began) | Health::Ready(began)) = member.health;
         member.health = Health::Ready(now);
         member.looker = None;
         member.says = None;
@@ -227,7 +231,8 @@ impl<A: Api, N: Announcer, L: Look, O: Occupancy> Crew<A, N, L, O> {
             self.settings.stats.start_succeeded(listen, phases.ready);
             self.typical_start = Some(typical_start(self.typical_start, phases.total()));
         }
-        self.tell_ready(&name, first.then_some(born), now - since);
+        let began = if first { since } else { began };
+        self.tell_ready(&name, first.then_some(born), now - began);
     }
 
     fn note(&self, replica: ReplicaId, step: Step, now: Instant) {

@@ -53,7 +53,7 @@ impl<A: Api, N: Announcer, L: Look, O: Occupancy> Crew<A, N, L, O> {
                     let why = "takes nothing while another gateway still answers requests";
                     (ReplicaState::Starting, member.since, Some(why.to_owned()))
                 }
-                Health::Coming => {
+                Health::Coming(_) => {
                     let state = match member.pod.stage {
                         Stage::Unscheduled(_) => ReplicaState::Pending,
                         _ => ReplicaState::Starting,

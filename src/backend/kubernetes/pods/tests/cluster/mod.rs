@@ -54,7 +54,7 @@ impl Default for Start {
 pub(super) struct Pod {
     pub(super) view: PodView,
     made: Instant,
-    start: Start,
+    pub(super) start: Start,
     ended: bool,
     /// What keeps it from running, if anything does.
     pub(super) stuck: Option<Stage>,

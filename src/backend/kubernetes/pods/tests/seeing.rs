@@ -1,0 +1,67 @@
+//! What is seen of pods that have been ready.
+
+use super::*;
+use crate::backend::kubernetes::objects::{Container, ReadinessProbe};
+
+const LONG: Duration = Duration::from_secs(1000);
+
+fn last_told(scene: &Scene) -> String {
+    scene.cluster.told("ReplicaReady").pop().unwrap()
+}
+
+#[tokio::test(start_paused = true)]
+async fn where_only_kubelet_can_look_it_is_believed_when_it_says_no_too() {
+    let cluster = Cluster::new(LeavingOrder::DeletionCost, 0);
+    cluster.change(|inside| {
+        inside.workload.as_mut().unwrap().template.containers = vec![Container {
+            readiness: Some(ReadinessProbe::Kubelet),
+            ..Container::default()
+        }];
+    });
+    let mut scene = Scene::on(cluster, 2);
+    scene.settled(1).await;
+    let inside = scene.request(5 * SECOND);
+    sleep(SECOND).await;
+    scene
+        .cluster
+        .pod("flowers-1x", |pod| pod.start.ready = LONG);
+    let world = scene.after(SECOND).await;
+    assert_eq!((counts(&world), idle(&scene)), ((1, 0, 0), 0));
+    let want = "on node-1, kubelet does not call it ready yet";
+    assert_eq!(details(&world), [want]);
+    let held = scene.request(SECOND);
+    assert!(inside.await.unwrap().is_ok());
+    assert!(!held.is_finished());
+    scene
+        .cluster
+        .pod("flowers-1x", |pod| pod.start.ready = SECOND);
+    assert!(held.await.unwrap().is_ok());
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_kubelet_says_does_not_count_where_the_pod_is_asked_itself() {
+    let mut scene = Scene::new(0);
+    scene.settled(1).await;
+    scene
+        .cluster
+        .pod("flowers-1x", |pod| pod.start.ready = LONG);
+    let world = scene.after(SECOND).await;
+    assert_eq!((counts(&world), idle(&scene)), ((0, 1, 0), 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn how_long_one_could_not_be_reached_is_told_and_not_how_old_it_is() {
+    let mut scene = Scene::new(0);
+    scene.settled(1).await;
+    sleep(100 * SECOND).await;
+    scene
+        .cluster
+        .pod("flowers-1x", |pod| pod.start.listens = LONG);
+    let held = scene.request(SECOND);
+    sleep(2 * SECOND).await;
+    scene
+        .cluster
+        .pod("flowers-1x", |pod| pod.start.listens = SECOND);
+    assert!(held.await.unwrap().is_ok());
+    assert_eq!(last_told(&scene), "flowers-1x is ready again after 2.0 s");
+}
