@@ -96,6 +96,7 @@ impl<A: Api, N: Announcer, L: Look, O: Occupancy> Crew<A, N, L, O> {
             stage_at: now,
             life: 0,
             was_ready: false,
+            proven: 0,
             backed_off: false,
             says: None,
             service: Service::In,
@@ -208,6 +209,7 @@ impl<A: Api, N: Announcer, L: Look, O: Occupancy> Crew<A, N, L, O> {
         };
         let (Health::Coming(began) | Health::Ready(began)) = member.health;
         member.health = Health::Ready(now);
+        member.proven = member.pod.restarts;
         member.looker = None;
         member.says = None;
         let first = !std::mem::replace(&mut member.was_ready, true);

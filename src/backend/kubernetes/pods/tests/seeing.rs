@@ -1,5 +1,6 @@
 //! What is seen of pods that have been ready.
 
+use super::cluster::waiting;
 use super::*;
 use crate::backend::kubernetes::objects::{Container, ReadinessProbe};
 
@@ -64,4 +65,29 @@ async fn how_long_one_could_not_be_reached_is_told_and_not_how_old_it_is() {
         .pod("flowers-1x", |pod| pod.start.listens = SECOND);
     assert!(held.await.unwrap().is_ok());
     assert_eq!(last_told(&scene), "flowers-1x is ready again after 2.0 s");
+}
+
+#[tokio::test(start_paused = true)]
+async fn crashes_before_it_was_ready_are_forgiven() {
+    let mut scene = Scene::new(0);
+    scene.settled(1).await;
+    for _ in 0..3 {
+        scene.cluster.kill("flowers-1x");
+        sleep(5 * SECOND).await;
+        assert_eq!(idle(&scene), 1);
+    }
+    let held = scene.request(300 * SECOND);
+    for crash in 0..3 {
+        assert!(scene.world.borrow().outage.is_none(), "{crash}");
+        scene.cluster.pod("flowers-1x", |pod| {
+            pod.view.restarts += 1;
+            pod.inside = 0;
+            pod.stuck = Some(waiting("CrashLoopBackOff", ""));
+        });
+        sleep(SECOND).await;
+    }
+    let outage = scene.world.borrow().outage.clone().unwrap();
+    let want = "pod flowers-1x: CrashLoopBackOff (crashed 3 times)";
+    assert_eq!(outage.detail, want);
+    drop(held);
 }
