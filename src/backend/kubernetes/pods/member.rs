@@ -17,6 +17,8 @@ pub(super) struct Member {
     pub(super) id: ReplicaId,
     pub(super) pod: Arc<PodView>,
     pub(super) health: Health,
+    /// Where it takes requests; `None` before it does.
+    pub(super) port: Option<u16>,
     /// When the present life of its containers began.
     pub(super) since: Instant,
     /// It was made before our eyes.
@@ -87,6 +89,17 @@ impl Member {
         matches!(self.health, Health::Ready(_))
     }
 
+    /// A person wrote another port than it takes requests at.
+    pub(super) fn moves(&self, written: Option<u16>) -> bool {
+        self.is_ready() && written.is_some() && self.port != written
+    }
+
+    /// It may come to take requests, or to take them elsewhere.
+    pub(super) fn is_awaited(&self, written: Option<u16>) -> bool {
+        let comes = !self.is_ready() || self.moves(written);
+        self.is_alive() && !self.is_victim() && comes
+    }
+
     pub(super) fn is_in_service(&self) -> bool {
         self.is_alive() && self.service == Service::In
     }
@@ -134,6 +147,7 @@ impl Member {
     /// A new life of its containers: whether it is ready is not known.
     pub(super) fn begin_again(&mut self, now: Instant) {
         self.health = Health::Coming(now);
+        self.port = None;
         self.since = now;
         self.running_at = None;
         self.life += 1;

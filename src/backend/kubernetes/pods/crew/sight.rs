@@ -90,6 +90,7 @@ impl<A: Api, N: Announcer, L: Look, O: Occupancy> Crew<A, N, L, O> {
         let member = Member {
             id,
             health: Health::Coming(now),
+            port: None,
             since: now.checked_sub(age).unwrap_or(now),
             seen_born: self.listed && age.is_zero(),
             running_at: (pod.stage == Stage::Running).then_some(now),
@@ -180,8 +181,9 @@ impl<A: Api, N: Announcer, L: Look, O: Occupancy> Crew<A, N, L, O> {
 
     /// Those that may come to take requests are looked at from the moment they have an address.
     pub(super) fn look_at_them(&mut self) {
+        let written = self.settings.spec.port;
         for member in &mut self.members {
-            let comes = member.is_alive() && !member.is_victim() && !member.is_ready();
+            let comes = member.is_awaited(written);
             let Some(ip) = member.pod.ip.filter(|_| comes) else {
                 member.looker = None;
                 continue;
@@ -201,12 +203,17 @@ impl<A: Api, N: Announcer, L: Look, O: Occupancy> Crew<A, N, L, O> {
     }
 
     pub(super) fn became_ready(&mut self, id: ReplicaId, life: u64, heard: Instant, now: Instant) {
-        let coming = |member: &&mut Member| {
-            member.life == life && !member.is_ready() && member.is_alive() && !member.is_victim()
-        };
+        let (written, port) = (self.settings.spec.port, self.door.port);
+        let coming = |m: &&mut Member| m.life == life && m.is_awaited(written);
         let Some(member) = self.member(id).filter(coming) else {
             return;
         };
+        member.port = Some(port);
+        if member.is_ready() {
+            let pod = Arc::clone(&member.pod.name);
+            info!(revision = %self.settings.revision, %pod, port, "takes requests at another port");
+            return;
+        }
         let (Health::Coming(began) | Health::Ready(began)) = member.health;
         member.health = Health::Ready(now);
         member.proven = member.pod.restarts;

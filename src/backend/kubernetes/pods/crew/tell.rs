@@ -48,7 +48,11 @@ impl<A: Api, N: Announcer, L: Look, O: Occupancy> Crew<A, N, L, O> {
             )
         } else {
             match member.health {
-                Health::Ready(since) if !self.is_shut() => (ReplicaState::Ready, since, None),
+                Health::Ready(since) if !self.is_shut() => (
+                    ReplicaState::Ready,
+                    since,
+                    self.why_it_stays_where_it_is(member),
+                ),
                 Health::Ready(_) => {
                     let why = "takes nothing while another gateway still answers requests";
                     (ReplicaState::Starting, member.since, Some(why.to_owned()))
@@ -63,7 +67,7 @@ impl<A: Api, N: Announcer, L: Look, O: Occupancy> Crew<A, N, L, O> {
                 }
             }
         };
-        let port = self.door.port;
+        let port = member.port.unwrap_or(self.door.port);
         ReplicaView {
             id: member.id,
             name: Some(Arc::clone(&member.pod.name)),
@@ -72,6 +76,12 @@ impl<A: Api, N: Announcer, L: Look, O: Occupancy> Crew<A, N, L, O> {
             since: since.into_std(),
             detail: detail.map(Into::into),
         }
+    }
+
+    fn why_it_stays_where_it_is(&self, member: &Member) -> Option<String> {
+        let (port, moves) = (member.port?, member.moves(self.settings.spec.port));
+        let to = self.door.port;
+        moves.then(|| format!("gets requests at port {port} until it is ready at port {to}"))
     }
 
     fn why_it_drains(&self, member: &Member, kept: Option<&str>) -> Option<String> {

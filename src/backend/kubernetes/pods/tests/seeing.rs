@@ -91,3 +91,32 @@ async fn crashes_before_it_was_ready_are_forgiven() {
     assert_eq!(outage.detail, want);
     drop(held);
 }
+
+#[tokio::test(start_paused = true)]
+async fn who_is_told_another_port_gets_requests_there_once_it_answers_there() {
+    let mut scene = Scene::of(LeavingOrder::DeletionCost, 0, 2);
+    scene.settled(1).await;
+    let port = |scene: &Scene| match scene.throttler.arrive(0) {
+        Arrival::Admitted(permit) => permit.replica().endpoint.0.port(),
+        other => panic!("not admitted: {other:?}"),
+    };
+    let inside = scene.request(60 * SECOND);
+    scene.cluster.0.lock().shut_port = Some(9090);
+    let mut changed = settings(&scene.stats);
+    changed.spec.port = Some(9090);
+    scene.pods.set(changed);
+    let world = scene.after(5 * SECOND).await;
+    assert_eq!((counts(&world), port(&scene)), ((0, 1, 0), 8080));
+    let want = "gets requests at port 8080 until it is ready at port 9090";
+    assert_eq!(details(&world), [want]);
+    scene.cluster.0.lock().shut_port = None;
+    let world = scene.after(5 * SECOND).await;
+    assert_eq!((counts(&world), port(&scene)), ((0, 1, 0), 9090));
+    assert_eq!(details(&world), Vec::<String>::new());
+    let endpoint = world.replicas[0].endpoint.unwrap();
+    assert_eq!(endpoint.0.port(), 9090);
+    // It still holds what it holds.
+    assert_eq!((scene.throttler.read().running, idle(&scene)), (1, 0));
+    assert!(inside.await.unwrap().is_ok());
+    assert_eq!(idle(&scene), 1);
+}

@@ -74,6 +74,8 @@ pub(super) struct Inside {
     pub(super) mute: bool,
     /// Calls are heard, and answered in vain: half a second later.
     pub(super) late_answers: bool,
+    /// At this port of any pod nobody listens.
+    pub(super) shut_port: Option<u16>,
     /// Answers of the next calls to the scale subresource.
     pub(super) answers: VecDeque<ApiError>,
     /// Every call to the scale subresource, and what it asked for.
@@ -137,6 +139,7 @@ impl Cluster {
             up: true,
             mute: false,
             late_answers: false,
+            shut_port: None,
             up_since: Instant::now(),
             late: Vec::new(),
             answers: VecDeque::new(),
@@ -333,9 +336,10 @@ impl Look for Cluster {
     async fn ask(&self, address: SocketAddr, _path: Option<&str>, _patience: Patience) -> Echo {
         let mut inside = self.0.lock();
         inside.looks += 1;
+        let is_shut = inside.shut_port == Some(address.port());
         match inside.listening(address.ip()) {
-            Some(_) => Echo::Open,
-            None => Echo::Nobody,
+            Some(_) if !is_shut => Echo::Open,
+            _ => Echo::Nobody,
         }
     }
 }
