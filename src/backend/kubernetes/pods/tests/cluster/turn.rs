@@ -37,7 +37,10 @@ impl Inside {
         if !as_seen {
             return Err(ApiError::Conflict);
         }
-        present.replicas = replicas;
+        let fewer = replicas < std::mem::replace(&mut present.replicas, replicas);
+        if fewer {
+            self.lowered = Some(Instant::now());
+        }
         self.version += 1;
         Ok(())
     }
@@ -175,7 +178,9 @@ impl Inside {
             serves && pod.inside == 0
         });
         let pod = &self.pods[at];
-        if pod.inside > 0 && idle {
+        // Nobody who has asked for fewer can know of a crash before the controller gets to it.
+        let foreseen = pod.killed <= self.lowered;
+        if pod.inside > 0 && idle && foreseen {
             self.wronged.push(pod.view.name.to_string());
         }
         self.delete(at, now);
@@ -208,6 +213,7 @@ impl Inside {
             stuck: None,
             inside: 0,
             terminating_since: None,
+            killed: None,
         });
     }
 }
