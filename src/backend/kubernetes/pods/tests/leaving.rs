@@ -202,12 +202,12 @@ async fn one_whose_release_was_not_answered_gets_nothing_before_it_is_clear_that
     let mut scene = Scene::new(0);
     scene.settled(2).await;
     let long = scene.request(100 * SECOND);
-    scene.cluster.0.lock().late_answers = true;
+    scene.cluster.0.lock().slow = Some(SECOND / 2);
     scene.scale_to(1).await;
     sleep(Duration::from_millis(200)).await;
     assert!(scene.cluster.asked().ends_with(&[1]));
     scene.scale_to(2).await;
-    scene.cluster.0.lock().late_answers = false;
+    scene.cluster.0.lock().slow = None;
     sleep(Duration::from_millis(100)).await;
     assert_eq!((scene.cluster.replicas(), idle(&scene)), (2, 0));
     let next = scene.request(SECOND);

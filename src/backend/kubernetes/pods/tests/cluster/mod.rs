@@ -74,8 +74,8 @@ pub(super) struct Inside {
     pub(super) up: bool,
     /// No call is answered, and who watches has not noticed.
     pub(super) mute: bool,
-    /// Calls are heard, and answered in vain: half a second later.
-    pub(super) late_answers: bool,
+    /// Calls are heard so late that nobody waits for the answer.
+    pub(super) slow: Option<Duration>,
     /// At this port of any pod nobody listens.
     pub(super) shut_port: Option<u16>,
     /// Answers of the next calls to the scale subresource.
@@ -142,7 +142,7 @@ impl Cluster {
             version: 1,
             up: true,
             mute: false,
-            late_answers: false,
+            slow: None,
             shut_port: None,
             up_since: Instant::now(),
             late: Vec::new(),
@@ -290,10 +290,10 @@ impl Api for Cluster {
         if let Some(error) = inside.answers.pop_front() {
             return Err(error);
         }
-        if inside.late_answers {
+        if let Some(slow) = inside.slow {
             let (cluster, workload) = (self.clone(), workload.clone());
             tokio::spawn(async move {
-                sleep(Duration::from_millis(500)).await;
+                sleep(slow).await;
                 cluster.0.lock().put(&workload, replicas).ok();
                 cluster.1.notify_one();
             });

@@ -198,7 +198,7 @@ impl Inside {
         let number = self.made;
         let taken = |n: &u32| self.pods.iter().any(|p| ordinal(&p.view.name) == Some(*n));
         let name = match workload.leaving {
-            LeavingOrder::Ordinal => (workload.first_ordinal..)
+            LeavingOrder::Ordinal => (workload.first_ordinal..=workload.first_ordinal + number)
                 .find(|n| !taken(n))
                 .unwrap()
                 .to_string(),
