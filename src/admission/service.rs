@@ -23,6 +23,7 @@ impl<R: Clone> Admission<R> {
         for (id, kept) in ready {
             if let Some(slots) = self.replicas.iter_mut().find(|s| s.id == *id) {
                 slots.present = true;
+                slots.kept = kept.clone();
             } else {
                 let mut slots = Slots::new(*id, kept.clone());
                 slots.retired = self.retired_early.contains(id);

@@ -21,7 +21,7 @@ keys! {
          container, else 8080";
     READINESS_PATH: String = "readinessPath", --"" "PATH" One, "", http_path,
         "Path that answers 200 to 399 once a pod may take requests; when not written, what the \
-         model's protocol or the container's own readiness probe asks for";
+         model's protocol or the container's own readiness or startup probe asks for";
     SERVICE: Vec<String> = "service", --"" "SERVICE" List, "", services,
         "Service that leads to the pods; when not written, those whose selector matches";
     }

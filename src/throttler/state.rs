@@ -52,15 +52,18 @@ impl<C: Kept> State<C> {
         )
     }
 
-    /// The replicas that are there; one that was before keeps its connections. A draining one that
-    /// was never listed as ready is not begun with.
+    /// The replicas that are there; one that was before keeps its connections, unless it listens
+    /// elsewhere now. A draining one that was never listed as ready is not begun with.
     pub(super) fn replicas_of(&self, world: &World) -> Vec<(ReplicaId, Arc<Replica<C>>)> {
         let known = |id| self.admission.every_kept().find(|replica| replica.id == id);
         let replica = |view: &ReplicaView| match (view.state, known(view.id)) {
             (ReplicaState::Pending | ReplicaState::Starting, _)
             | (ReplicaState::Draining, None) => None,
-            (_, Some(replica)) => Some((view.id, Arc::clone(replica))),
-            (ReplicaState::Ready, None) => {
+            (ReplicaState::Draining, Some(replica)) => Some((view.id, Arc::clone(replica))),
+            (ReplicaState::Ready, Some(replica)) if view.endpoint == Some(replica.endpoint) => {
+                Some((view.id, Arc::clone(replica)))
+            }
+            (ReplicaState::Ready, _) => {
                 let (id, endpoint) = (view.id, view.endpoint?);
                 let connections = C::default();
                 Some((

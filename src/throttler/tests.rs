@@ -6,7 +6,7 @@ use std::task::{Context, Poll, Waker};
 use super::tests_support::{ready, throttler};
 use super::{Arrival, Permit, Place, Throttler};
 use crate::ports::{Occupancy, Outage, OutageReason, ReplicaState, World};
-use crate::revision::ReplicaId;
+use crate::revision::{Endpoint, ReplicaId};
 
 pub(super) fn admitted(throttler: &Arc<Throttler<()>>) -> Permit<()> {
     match throttler.arrive(0) {
@@ -264,4 +264,20 @@ async fn a_slot_that_was_never_used_says_nothing_about_service() {
     permit.used(super::now());
     drop(permit);
     assert!(throttler.read().typical_service.is_some());
+}
+
+#[tokio::test]
+async fn a_replica_that_listens_elsewhere_by_now_is_sent_to_there_and_keeps_its_count() {
+    let throttler = throttler(2);
+    throttler.follow(&ready(&[1]));
+    let inside = admitted(&throttler);
+    let mut moved = ready(&[1]);
+    let there = Endpoint(([127, 0, 0, 1], 2000).into());
+    moved.replicas[0].endpoint = Some(there);
+    throttler.follow(&moved);
+    let next = admitted(&throttler);
+    assert_eq!(next.replica().endpoint, there);
+    let mut third = waiting(&throttler);
+    drop(inside);
+    assert!(turn(&mut third).is_ready());
 }

@@ -166,6 +166,7 @@ mod tests {
             selector: Selector::default(),
             template: Template::default(),
             leaving: LeavingOrder::DeletionCost,
+            first_ordinal: 0,
             rolling: false,
         };
         (path, workload)

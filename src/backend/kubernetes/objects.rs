@@ -48,6 +48,8 @@ pub struct Workload {
     pub template: Template,
     /// In which order its controller takes pods away.
     pub leaving: LeavingOrder,
+    /// The number that the name of its first pod ends with, where they are numbered.
+    pub first_ordinal: u32,
     /// A rolling update is under way: pods of two templates are there, and which of them go is not
     /// decided by their deletion costs alone.
     pub rolling: bool,
@@ -105,7 +107,8 @@ impl Selector {
 pub struct Template {
     /// The labels of its pods: which Services lead to them.
     pub labels: BTreeMap<String, String>,
-    /// The containers that stay, in their order; the first is the model server unless one is called
+    /// The containers that stay, in their order, those that go beside the others last; the first is
+    /// the model server unless one is called
     /// `kserve-container`.
     pub containers: Vec<Container>,
 }
@@ -170,6 +173,9 @@ pub struct PodView {
     pub ip: Option<IpAddr>,
     /// How far it has come.
     pub stage: Stage,
+    /// Each of its containers has run at least once, whatever they do now: its controller knows no
+    /// difference between one that runs and one that crashes.
+    pub started: bool,
     /// What kubelet says. Not what decides whether it gets requests.
     pub ready: bool,
     /// It is being deleted.
@@ -191,8 +197,6 @@ pub enum Stage {
     Waiting(Option<Obstruction>),
     /// Its containers run.
     Running,
-    /// Its containers have ended and are not started again.
-    Ended(Option<Obstruction>),
 }
 
 /// Why something does not go on, in the words of who keeps it.
@@ -229,6 +233,7 @@ pub(super) mod samples {
             node: None,
             ip: None,
             stage: Stage::Unscheduled(None),
+            started: false,
             ready: false,
             terminating: false,
             restarts: 0,

@@ -186,6 +186,7 @@ fn workload(name: &str, replicas: u32) -> Workload {
         selector: Selector::default(),
         template: Template::default(),
         leaving: LeavingOrder::DeletionCost,
+        first_ordinal: 0,
         rolling: false,
     }
 }

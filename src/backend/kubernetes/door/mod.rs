@@ -13,8 +13,6 @@ mod tests;
 const USUAL_PORT: u16 = 8080;
 /// What `KServe` calls the container of the model server, now and in earlier days.
 const MODEL_SERVERS: [&str; 2] = ["kserve-container", "kfserving-container"];
-/// How a model server is told what its model is called.
-const NAME_FLAGS: [&str; 2] = ["--model_name", "--model-name"];
 
 /// Where a pod takes requests, and how to look whether it does.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -83,7 +81,7 @@ impl Door {
             asks.push(Ask::Path { path, port });
         } else {
             if let Some(model) = &written.model {
-                asks.extend(about(model, container));
+                asks.extend(about(model));
             }
             asks.push(as_kubelet(container, port));
         }
@@ -139,9 +137,8 @@ fn model_server(template: &Template) -> Option<&Container> {
     known.or(template.containers.first())
 }
 
-fn about(model: &Model, container: Option<&Container>) -> Vec<Ask> {
-    let told = container.and_then(|container| name_in(&container.args));
-    let name = told.unwrap_or(&model.name);
+fn about(model: &Model) -> Vec<Ask> {
+    let name = &model.name;
     match model.protocol {
         Protocol::V1 => vec![Ask::ModelV1 {
             path: format!("/v1/models/{name}"),
@@ -152,29 +149,6 @@ fn about(model: &Model, container: Option<&Container>) -> Vec<Ask> {
             vec![Ask::ModelV2 { path }, Ask::ServerV2 { path: server }]
         }
     }
-}
-
-/// What the server is told its model is called. It may stand in a shell's command line.
-fn name_in(args: &[String]) -> Option<&str> {
-    let mut words = args.iter().flat_map(|arg| arg.split_whitespace());
-    while let Some(word) = words.next() {
-        for flag in NAME_FLAGS {
-            match word.strip_prefix(flag) {
-                Some("") => return words.next().filter(|name| is_plain(name)),
-                Some(rest) if rest.starts_with('=') => {
-                    return Some(&rest[1..]).filter(|name| is_plain(name));
-                }
-                _ => {}
-            }
-        }
-    }
-    None
-}
-
-/// What a variable or a quote stands for is not known here.
-fn is_plain(name: &str) -> bool {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
-    !name.is_empty() && name.chars().all(plain)
 }
 
 fn as_kubelet(container: Option<&Container>, port: u16) -> Ask {

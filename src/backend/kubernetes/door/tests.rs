@@ -115,23 +115,6 @@ fn the_model_is_asked_before_what_kubelet_asks() {
 }
 
 #[test]
-fn the_name_that_the_server_is_told_is_the_models_name() {
-    let asked = |args: &[&str]| {
-        let mut server = container("kserve-container", &[], None);
-        server.args = args.iter().map(|&arg| arg.into()).collect();
-        Door::find(&asking(Protocol::V1), &template(vec![server]))
-            .asks
-            .remove(0)
-    };
-    assert_eq!(asked(&["--model_name=mnist"]), v1("/v1/models/mnist"));
-    assert_eq!(asked(&["--model_name", "mnist"]), v1("/v1/models/mnist"));
-    let shell = "exec serve --model-name mnist --port 8080";
-    assert_eq!(asked(&["sh", "-c", shell]), v1("/v1/models/mnist"));
-    assert_eq!(asked(&["--model_name=$(NAME)"]), v1("/v1/models/flowers"));
-    assert_eq!(asked(&["--model_names"]), v1("/v1/models/flowers"));
-}
-
-#[test]
 fn what_a_server_says_of_its_model_is_understood() {
     use Meaning::{NotYet, Ready, Unknown};
     let loading = br#"{"model_version_status":[{"version":"1","state":"LOADING"}]}"#;

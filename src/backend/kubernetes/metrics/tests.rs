@@ -55,6 +55,7 @@ fn workload(containers: &[Option<f64>]) -> Workload {
             containers: containers.iter().map(container).collect(),
         },
         leaving: LeavingOrder::DeletionCost,
+        first_ordinal: 0,
         rolling: false,
     }
 }

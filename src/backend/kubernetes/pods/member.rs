@@ -6,7 +6,7 @@ use tokio::time::Instant;
 
 use super::looker::Looker;
 use super::plan::{Candidate, Rank, ordinal};
-use crate::backend::kubernetes::objects::{PodView, Stage};
+use crate::backend::kubernetes::objects::PodView;
 use crate::revision::ReplicaId;
 
 /// What we write as `controller.kubernetes.io/pod-deletion-cost` on a pod that may be taken: the number
@@ -17,6 +17,8 @@ pub(super) struct Member {
     pub(super) id: ReplicaId,
     pub(super) pod: Arc<PodView>,
     pub(super) health: Health,
+    /// Where it takes requests; `None` before it does.
+    pub(super) port: Option<u16>,
     /// When the present life of its containers began.
     pub(super) since: Instant,
     /// It was made before our eyes.
@@ -27,6 +29,9 @@ pub(super) struct Member {
     /// How often its containers were started again: what is told of an earlier life does not count.
     pub(super) life: u64,
     pub(super) was_ready: bool,
+    /// How often its containers had been started again when it last took requests: what failed before
+    /// that does not count.
+    pub(super) proven: u32,
     /// Kubelet waits before it tries again to get its image.
     pub(super) backed_off: bool,
     /// What it last answered, unless that was right.
@@ -40,7 +45,8 @@ pub(super) struct Member {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Health {
-    Coming,
+    /// Looked at since then.
+    Coming(Instant),
     /// Since when.
     Ready(Instant),
 }
@@ -78,15 +84,22 @@ pub(super) struct Cost {
 impl Member {
     /// It counts for its controller.
     pub(super) fn is_alive(&self) -> bool {
-        !self.pod.terminating && !self.has_ended()
-    }
-
-    pub(super) fn has_ended(&self) -> bool {
-        matches!(self.pod.stage, Stage::Ended(_))
+        !self.pod.terminating
     }
 
     pub(super) fn is_ready(&self) -> bool {
         matches!(self.health, Health::Ready(_))
+    }
+
+    /// A person wrote another port than it takes requests at.
+    pub(super) fn moves(&self, written: Option<u16>) -> bool {
+        self.is_ready() && written.is_some() && self.port != written
+    }
+
+    /// It may come to take requests, or to take them elsewhere.
+    pub(super) fn is_awaited(&self, written: Option<u16>) -> bool {
+        let comes = !self.is_ready() || self.moves(written);
+        self.is_alive() && !self.is_victim() && comes
     }
 
     pub(super) fn is_in_service(&self) -> bool {
@@ -117,17 +130,18 @@ impl Member {
         (costs != Some(right)).then_some(right)
     }
 
-    pub(super) fn ordinal(&self) -> Option<u32> {
-        ordinal(&self.pod.name)
+    /// Its number among the pods of its workload, of which the first has this ordinal.
+    pub(super) fn place(&self, first: u32) -> Option<u32> {
+        ordinal(&self.pod.name)?.checked_sub(first)
     }
 
     pub(super) fn rank(&self) -> Rank {
-        Rank::of(&self.pod.stage, self.pod.ready)
+        Rank::of(&self.pod)
     }
 
     /// As its controller sees it. While a change of its cost is under way, the cost is what is worse
     /// for those who stay.
-    pub(super) fn candidate(&self, may_go: bool) -> Candidate {
+    pub(super) fn candidate(&self, may_go: bool, first_ordinal: u32) -> Candidate {
         let seen = self.pod.deletion_cost.unwrap_or(0);
         let asked = self
             .cost
@@ -140,18 +154,27 @@ impl Member {
             } else {
                 seen.min(asked)
             },
-            ordinal: self.ordinal(),
+            place: self.place(first_ordinal),
             may_go,
         }
     }
 
     /// A new life of its containers: whether it is ready is not known.
     pub(super) fn begin_again(&mut self, now: Instant) {
-        self.health = Health::Coming;
+        self.health = Health::Coming(now);
+        self.port = None;
         self.since = now;
         self.running_at = None;
         self.life += 1;
         self.says = None;
         self.looker = None;
+    }
+
+    /// The same life goes on, and whether it is ready is not known any more.
+    pub(super) fn look_anew(&mut self, why: &str, now: Instant) {
+        let since = self.since;
+        self.begin_again(now);
+        self.since = since;
+        self.says = Some(why.to_owned());
     }
 }

@@ -63,7 +63,6 @@ pub struct Pods {
 enum Command {
     Scale(u32, String),
     Set(Box<PodSettings>),
-    LetGo,
 }
 
 /// What comes back to the actor from what it has begun.
@@ -115,17 +114,8 @@ impl Pods {
 
     /// Goes on with other settings.
     pub fn set(&self, settings: PodSettings) {
-        self.tell(Command::Set(Box::new(settings)));
-    }
-
-    /// Steers nothing any more: no number is changed and no pod is marked. What serves goes on.
-    pub fn let_go(&self) {
-        self.tell(Command::LetGo);
-    }
-
-    fn tell(&self, command: Command) {
         // The actor ends with the last handle, not before.
-        let _ = self.commands.send(command);
+        let _ = self.commands.send(Command::Set(Box::new(settings)));
     }
 }
 
@@ -163,11 +153,13 @@ impl<A: Api, N: Announcer, L: Look, O: Occupancy> Actor<A, N, L, O> {
             self.crew.reconcile(now);
             self.publish(now);
             tokio::select! {
-                command = self.inbox.recv() => match command {
-                    Some(command) => self.crew.obey(command),
-                    None => return,
+                biased;
+                // Before any wish: nobody acts by a right that was taken from him, or on what is not so
+                // any more.
+                open = changed(self.tenure.as_mut()) => match self.tenure.as_mut() {
+                    Some(tenure) if open => self.crew.serve(*tenure.borrow_and_update()),
+                    _ => self.tenure = None,
                 },
-                Some(note) = self.notes.recv() => self.crew.hear(note, Instant::now()),
                 open = changed(self.present.as_mut()) => match self.present.as_mut() {
                     Some(present) if open => {
                         let seen = present.borrow_and_update().clone();
@@ -175,10 +167,11 @@ impl<A: Api, N: Announcer, L: Look, O: Occupancy> Actor<A, N, L, O> {
                     }
                     _ => self.present = None,
                 },
-                open = changed(self.tenure.as_mut()) => match self.tenure.as_mut() {
-                    Some(tenure) if open => self.crew.serve(*tenure.borrow_and_update()),
-                    _ => self.tenure = None,
+                command = self.inbox.recv() => match command {
+                    Some(command) => self.crew.obey(command),
+                    None => return,
                 },
+                Some(note) = self.notes.recv() => self.crew.hear(note, Instant::now()),
                 open = changed(self.vacancies.as_mut()) => {
                     self.vacancies = self.vacancies.filter(|_| open);
                     self.crew.hurry();

@@ -24,6 +24,8 @@ const CALM: Duration = Duration::from_secs(60);
 /// How long somebody else's number is left as it is; doubles each time.
 const FIRST_YIELD: Duration = Duration::from_secs(60);
 const LONGEST_YIELD: Duration = Duration::from_secs(3600);
+/// What it means that something cannot be scaled that is there.
+const NO_SCALE: &str = "the API server knows no scale subresource of it";
 
 /// The number of one workload.
 #[derive(Debug, Default)]
@@ -32,6 +34,8 @@ pub(super) struct Number {
     known: Option<u32>,
     put: Option<Put>,
     asking: Option<u32>,
+    /// Was asked for, and nobody said whether it was heard.
+    unanswered: Option<u32>,
     /// When it was last changed by anybody.
     changed_at: Option<Instant>,
     conflict: Option<(Arc<str>, Instant)>,
@@ -89,8 +93,9 @@ impl Number {
         }
         let from = self.known.replace(seen).filter(|&known| known != seen)?;
         self.changed_at = Some(now);
-        // Our own call may be seen before it returns.
-        let foreign = self.asking != Some(seen);
+        // Our own call may be seen before it returns, or though it never does.
+        let late = self.unanswered.take_if(|asked| *asked == seen);
+        let foreign = self.asking != Some(seen) && late.is_none();
         foreign.then_some(Foreign { from, to: seen })
     }
 
@@ -145,15 +150,19 @@ impl Number {
                 }
                 self.changed_at = Some(now);
                 (self.failures, self.retry_at, self.conflict) = (0, None, None);
-                self.trouble = None;
+                (self.unanswered, self.trouble) = (None, None);
                 Some((from, to))
             }
-            Err(ApiError::Conflict | ApiError::Gone) => {
+            Err(error) if self.is_changed(workload, error) => {
                 self.conflict = Some((workload.resource_version.clone(), now));
                 None
             }
             Err(error) => {
                 let away = matches!(error, ApiError::Unreachable(_));
+                if away {
+                    // It may have been heard.
+                    (self.unanswered, self.changed_at) = (Some(to), Some(now));
+                }
                 // That it was away says nothing of how often it will refuse.
                 if std::mem::replace(&mut self.away, away) != away {
                     self.failures = 0;
@@ -164,9 +173,23 @@ impl Number {
                 let longest = if away { LONGEST_ABSENCE } else { LONGEST_PAUSE };
                 self.retry_at = Some(now + pause.min(longest));
                 self.failures += 1;
-                self.trouble = Some(error.to_string());
+                self.trouble = Some(match error {
+                    ApiError::Gone => NO_SCALE.to_owned(),
+                    error => error.to_string(),
+                });
                 None
             }
+        }
+    }
+
+    /// It is not any more as it was seen, of which news is on the way. One that is gone again and again,
+    /// and still seen, is there.
+    fn is_changed(&self, workload: &Workload, error: &ApiError) -> bool {
+        let told = |(version, _): &(Arc<str>, Instant)| *version == workload.resource_version;
+        match error {
+            ApiError::Conflict => true,
+            ApiError::Gone => !self.conflict.as_ref().is_some_and(told),
+            _ => false,
         }
     }
 

@@ -2,7 +2,7 @@
 //! may go. Knows the orders in which controllers take pods away, and assumes the worst where two pods
 //! are alike.
 
-use crate::backend::kubernetes::objects::{LeavingOrder, Stage};
+use crate::backend::kubernetes::objects::{LeavingOrder, PodView, Stage};
 
 /// One pod as its controller sees it when it is asked for fewer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -11,8 +11,8 @@ pub(super) struct Candidate {
     pub(super) rank: Rank,
     /// Its deletion cost, the worse one where a change is under way.
     pub(super) cost: i32,
-    /// The number at the end of its name.
-    pub(super) ordinal: Option<u32>,
+    /// Its number among the pods of its workload, from 0; `None` where they are not numbered.
+    pub(super) place: Option<u32>,
     /// It takes no request any more, and holds none.
     pub(super) may_go: bool,
 }
@@ -22,18 +22,18 @@ pub(super) struct Candidate {
 pub(super) enum Rank {
     Unscheduled,
     Waiting,
-    /// It runs, and kubelet does not call it ready.
+    /// It has run, and kubelet does not call it ready: it is looked at, or crashes.
     NotReady,
     Ready,
 }
 
 impl Rank {
-    pub(super) const fn of(stage: &Stage, ready: bool) -> Self {
-        match (stage, ready) {
-            (Stage::Unscheduled(_), _) => Self::Unscheduled,
-            (_, true) => Self::Ready,
-            (Stage::Waiting(_), false) => Self::Waiting,
-            (Stage::Running | Stage::Ended(_), false) => Self::NotReady,
+    pub(super) const fn of(pod: &PodView) -> Self {
+        match (&pod.stage, pod.started, pod.ready) {
+            (Stage::Unscheduled(_), _, _) => Self::Unscheduled,
+            (_, false, _) => Self::Waiting,
+            (_, true, false) => Self::NotReady,
+            (_, true, true) => Self::Ready,
         }
     }
 }
@@ -55,7 +55,7 @@ pub(super) fn lowest(pods: &[Candidate], order: LeavingOrder, rolling: bool) -> 
         }
         LeavingOrder::Ordinal => {
             let stay = pods.iter().filter(|pod| !pod.may_go);
-            let highest = stay.map(|pod| pod.ordinal).collect::<Option<Vec<_>>>()?;
+            let highest = stay.map(|pod| pod.place).collect::<Option<Vec<_>>>()?;
             highest.into_iter().max()?.checked_add(1)
         }
         // Anyone may be taken as soon as one is.
@@ -80,7 +80,7 @@ mod tests {
     const STAYS: Candidate = Candidate {
         rank: Rank::Ready,
         cost: 0,
-        ordinal: None,
+        place: None,
         may_go: false,
     };
     const GOES: Candidate = Candidate {
@@ -125,7 +125,7 @@ mod tests {
 
     #[test]
     fn the_highest_ordinals_go() {
-        let at = |ordinal, pod: Candidate| Candidate { ordinal, ..pod };
+        let at = |place, pod: Candidate| Candidate { place, ..pod };
         let lowest = |pods: &[Candidate]| lowest(pods, LeavingOrder::Ordinal, false);
         assert_eq!(lowest(&[at(Some(0), STAYS), at(Some(1), GOES)]), Some(1));
         assert_eq!(lowest(&[at(Some(0), GOES), at(Some(1), STAYS)]), Some(2));

@@ -50,7 +50,8 @@ impl Trouble {
             return None;
         };
         let reason = obstruction.reason.as_str();
-        let crashes = self.crashes.max(member.pod.restarts);
+        let since_ready = member.pod.restarts.saturating_sub(member.proven);
+        let crashes = self.crashes.max(since_ready);
         let hopeless = match reason {
             CRASHES => crashes >= failed_starts.max(1),
             TRYING => member.backed_off,

@@ -19,7 +19,7 @@ pub(super) fn waits_for(member: &Member, port: u16) -> String {
         }
         Stage::Waiting(Some(why)) => format!("{}{}", node(), told(why)),
         _ if pod.ip.is_none() => format!("{}no IP yet", node()),
-        Stage::Waiting(None) | Stage::Running | Stage::Ended(_) => match &member.says {
+        Stage::Waiting(None) | Stage::Running => match &member.says {
             Some(says) => format!("{}{says}", node()),
             None => format!("{}nothing listens on port {port} yet", node()),
         },

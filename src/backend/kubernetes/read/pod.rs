@@ -62,6 +62,7 @@ pub(in super::super) fn pod(_: &KindOf, text: &str) -> Result<Option<Fact>, serd
         created: head.created(),
         ip: status.ip(),
         stage: stage(&spec, &status),
+        started: status.has_started(),
         ready: is_ready(&status),
         terminating: head.terminating(),
         restarts: restarts(&status),

@@ -27,6 +27,13 @@ impl Status {
         matches!(self.phase.as_deref(), Some("Succeeded" | "Failed"))
     }
 
+    /// Each of its containers has run once.
+    pub(super) fn has_started(&self) -> bool {
+        self.phase
+            .as_deref()
+            .is_some_and(|phase| phase != "Pending")
+    }
+
     pub(super) fn ip(&self) -> Option<IpAddr> {
         self.pod_ip.as_ref()?.parse().ok()
     }
@@ -70,7 +77,8 @@ pub(super) fn stage(spec: &Spec, status: &Status) -> Stage {
     if status.containers().next().is_some() && status.containers().all(runs) {
         return Stage::Running;
     }
-    Stage::Waiting(status.containers().find_map(kept))
+    let sidecar = kept_beside(spec, status);
+    Stage::Waiting(sidecar.or_else(|| status.containers().find_map(kept)))
 }
 
 fn why_not(condition: &PodCondition) -> Option<Obstruction> {
@@ -96,6 +104,14 @@ fn kept_before(spec: &Spec, status: &Status) -> Option<Obstruction> {
         let done = container.state.as_ref().and_then(done) == Some(true);
         if done { None } else { kept(container) }
     })
+}
+
+/// What goes beside the containers, and does not run: they wait for it, and tell no more than that.
+fn kept_beside(spec: &Spec, status: &Status) -> Option<Obstruction> {
+    let beside = status.init_container_statuses.iter().flatten();
+    let beside = beside.filter(|container| spec.stays(&container.name));
+    let its_turn = |kept: &Obstruction| kept.reason != "PodInitializing";
+    beside.filter_map(kept).find(its_turn)
 }
 
 /// What keeps a container from running; nothing where it runs.

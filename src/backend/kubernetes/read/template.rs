@@ -21,8 +21,10 @@ struct RawMeta {
     labels: Option<Labels>,
 }
 
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
 struct RawSpec {
+    init_containers: Option<Vec<RawContainer>>,
     containers: Option<Vec<RawContainer>>,
 }
 
@@ -30,19 +32,24 @@ struct RawSpec {
 #[serde(rename_all = "camelCase")]
 struct RawContainer {
     name: String,
+    restart_policy: Option<String>,
     command: Option<Vec<String>>,
     args: Option<Vec<String>>,
     ports: Option<Vec<core::ContainerPort>>,
     readiness_probe: Option<core::Probe>,
+    startup_probe: Option<core::Probe>,
     resources: Option<core::ResourceRequirements>,
 }
 
 impl RawTemplate {
     pub(super) fn read(self) -> Template {
-        let containers = self.spec.and_then(|spec| spec.containers);
+        let spec = self.spec.unwrap_or_default();
+        let stays = |it: &RawContainer| it.restart_policy.as_deref() == Some("Always");
+        let beside = spec.init_containers.into_iter().flatten().filter(stays);
+        let containers = spec.containers.into_iter().flatten().chain(beside);
         Template {
             labels: self.metadata.and_then(|m| m.labels).unwrap_or_default(),
-            containers: containers.into_iter().flatten().map(container).collect(),
+            containers: containers.map(container).collect(),
         }
     }
 }
@@ -50,15 +57,28 @@ impl RawTemplate {
 fn container(raw: RawContainer) -> Container {
     let ports: Vec<Port> = raw.ports.into_iter().flatten().filter_map(port).collect();
     let command = raw.command.into_iter().flatten();
-    let readiness = raw.readiness_probe.map(|probe| readiness(&probe, &ports));
+    let of = |probe: Option<core::Probe>| probe.map(|probe| readiness(&probe, &ports));
+    let (ready, started) = (of(raw.readiness_probe), of(raw.startup_probe));
     let asked = |what: &str| raw.resources.as_ref().and_then(|all| asked_for(all, what));
     Container {
         name: raw.name,
         args: command.chain(raw.args.into_iter().flatten()).collect(),
         cpu: asked("cpu"),
         memory: asked("memory").map(whole),
+        readiness: first_to_know(ready, started),
         ports,
-        readiness,
+    }
+}
+
+/// Kubelet looks whether it is ready only after it has seen it start. Where the one says no more than
+/// that a port is open, or nothing, the other knows better whether the model is loaded.
+fn first_to_know(
+    ready: Option<ReadinessProbe>,
+    started: Option<ReadinessProbe>,
+) -> Option<ReadinessProbe> {
+    match ready {
+        None | Some(ReadinessProbe::Tcp { .. }) => started.or(ready),
+        Some(ReadinessProbe::Http { .. } | ReadinessProbe::Kubelet) => ready,
     }
 }
 
@@ -89,10 +109,13 @@ fn whole(bytes: f64) -> u64 {
 /// What only kubelet can do is told as such, and so is what nobody can resolve.
 fn readiness(probe: &core::Probe, ports: &[Port]) -> ReadinessProbe {
     if let Some(http) = &probe.http_get {
-        let plain = http.scheme.as_deref().is_none_or(|it| it == "HTTP") && http.host.is_none();
+        let sends = |headers: &Vec<core::HTTPHeader>| !headers.is_empty();
+        let plain = http.scheme.as_deref().is_none_or(|it| it == "HTTP")
+            && http.host.is_none()
+            && !http.http_headers.as_ref().is_some_and(sends);
         return match resolve(&http.port, ports) {
             Some(port) if plain => ReadinessProbe::Http {
-                path: http.path.clone().unwrap_or_else(|| "/".to_owned()),
+                path: rooted(http.path.as_deref().unwrap_or_default()),
                 port,
             },
             _ => ReadinessProbe::Kubelet,
@@ -101,6 +124,11 @@ fn readiness(probe: &core::Probe, ports: &[Port]) -> ReadinessProbe {
     let tcp = probe.tcp_socket.as_ref().filter(|tcp| tcp.host.is_none());
     tcp.and_then(|tcp| resolve(&tcp.port, ports))
         .map_or(ReadinessProbe::Kubelet, |port| ReadinessProbe::Tcp { port })
+}
+
+/// Kubelet asks for `/health` where `health` is written.
+fn rooted(path: &str) -> String {
+    format!("/{}", path.strip_prefix('/').unwrap_or(path))
 }
 
 fn resolve(wanted: &IntOrString, ports: &[Port]) -> Option<u16> {

@@ -17,12 +17,14 @@ struct Raw {
     status: Option<RawStatus>,
 }
 
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
 struct RawSpec {
     replicas: Option<i64>,
     // Read by hand: what other kinds call a selector may be anything.
     selector: Option<Value>,
     template: Option<RawTemplate>,
+    // Read by hand as well.
+    ordinals: Option<Value>,
 }
 
 #[derive(Default, Deserialize)]
@@ -53,9 +55,7 @@ pub(in super::super) fn workload(
     }
     let status = status.unwrap_or_default();
     let rolling = is_rolling(kind, &head, &status);
-    let (replicas, selector, template) = spec.map_or((None, None, None), |spec| {
-        (spec.replicas, spec.selector, spec.template)
-    });
+    let spec = spec.unwrap_or_default();
     Ok(Some(Fact::Workload(Box::new(Workload {
         at: kind.at(&head),
         plural: kind.plural.clone(),
@@ -65,13 +65,15 @@ pub(in super::super) fn workload(
         owner,
         labels: head.take_labels(),
         annotations: head.take_annotations(),
-        replicas: replicas.map_or(1, |n| u32::try_from(n).unwrap_or(0)),
-        selector: selector
+        replicas: spec.replicas.map_or(1, |n| u32::try_from(n).unwrap_or(0)),
+        selector: spec
+            .selector
             .and_then(written)
             .or_else(|| status.selector.and_then(written))
             .unwrap_or_default(),
-        template: template.unwrap_or_default().read(),
+        template: spec.template.unwrap_or_default().read(),
         leaving: leaving(kind),
+        first_ordinal: spec.ordinals.map_or(0, |ordinals| start(&ordinals)),
         rolling,
     }))))
 }
@@ -91,6 +93,11 @@ fn leaving(kind: &KindOf) -> LeavingOrder {
         ("apps", "StatefulSet") => LeavingOrder::Ordinal,
         _ => LeavingOrder::Unknown,
     }
+}
+
+fn start(ordinals: &Value) -> u32 {
+    let start = ordinals.get("start").and_then(Value::as_u64);
+    start.map_or(0, |start| u32::try_from(start).unwrap_or(0))
 }
 
 /// Pods of two templates are there, or the controller has not yet looked whether they are. Also true

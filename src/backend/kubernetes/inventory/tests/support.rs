@@ -86,6 +86,7 @@ pub(super) fn workload(kind: &str, name: &str) -> Workload {
             containers: Vec::new(),
         },
         leaving: LeavingOrder::DeletionCost,
+        first_ordinal: 0,
         rolling: false,
     }
 }

@@ -189,7 +189,9 @@ impl<A: Api, N: Announcer, L: Look, O: Occupancy> Crew<A, N, L, O> {
     fn balance_by_ordinal(&mut self, now: Instant) {
         let shrinks = self.surplus(now) > 0;
         let wanted = self.wish.as_ref().map_or(0, |wish| wish.replicas);
-        let goes = |m: &Member| shrinks && m.ordinal().is_none_or(|ordinal| ordinal >= wanted);
+        let workload = self.present.workload.as_ref();
+        let first = workload.map_or(0, |workload| workload.first_ordinal);
+        let goes = |m: &Member| shrinks && m.place(first).is_none_or(|place| place >= wanted);
         let (mut out, mut back) = (Vec::new(), Vec::new());
         for member in self.alive() {
             match (goes(member), member.service) {

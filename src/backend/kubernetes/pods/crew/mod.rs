@@ -37,8 +37,6 @@ pub(super) struct Crew<A, N, L, O> {
     tell: mpsc::UnboundedSender<Note>,
     present: Present,
     tenure: Tenure,
-    /// Nothing is steered any more.
-    free: bool,
     door: Arc<Door>,
     /// Oldest first.
     members: Vec<Member>,
@@ -88,7 +86,6 @@ impl<A: Api, N: Announcer, L: Look, O: Occupancy> Crew<A, N, L, O> {
             tell,
             present: Present::default(),
             tenure: Tenure::default(),
-            free: false,
             members: Vec::new(),
             newest: 0,
             listed: false,
@@ -121,7 +118,6 @@ impl<A: Api, N: Announcer, L: Look, O: Occupancy> Crew<A, N, L, O> {
                 self.settings = *settings;
                 self.find_door();
             }
-            Command::LetGo => self.free = true,
         }
     }
 
@@ -189,7 +185,7 @@ impl<A: Api, N: Announcer, L: Look, O: Occupancy> Crew<A, N, L, O> {
 
     /// It and nobody else changes numbers and marks.
     fn steers(&self) -> bool {
-        self.tenure.steers && !self.free && !self.settings.stopped
+        self.tenure.steers && !self.settings.stopped
     }
 
     /// What is seen is how it is, and what is idle for us is idle.
@@ -239,10 +235,7 @@ impl<A: Api, N: Announcer, L: Look, O: Occupancy> Crew<A, N, L, O> {
             let Some(member) = self.member(id).filter(|m| m.is_ready()) else {
                 continue;
             };
-            let since = member.since;
-            member.begin_again(now);
-            member.since = since;
-            member.says = Some("could not be reached".into());
+            member.look_anew("could not be reached", now);
         }
     }
 

@@ -8,7 +8,7 @@ use tracing::info;
 
 use super::Crew;
 use crate::autoscale::typical_start;
-use crate::backend::kubernetes::door::Door;
+use crate::backend::kubernetes::door::{Ask, Door};
 use crate::backend::kubernetes::look::Look;
 use crate::backend::kubernetes::objects::{PodView, Present, Stage};
 use crate::backend::kubernetes::pods::looker::{Looker, Sight};
@@ -89,13 +89,15 @@ impl<A: Api, N: Announcer, L: Look, O: Occupancy> Crew<A, N, L, O> {
         let id = ReplicaId(self.newest);
         let member = Member {
             id,
-            health: Health::Coming,
+            health: Health::Coming(now),
+            port: None,
             since: now.checked_sub(age).unwrap_or(now),
             seen_born: self.listed && age.is_zero(),
             running_at: (pod.stage == Stage::Running).then_some(now),
             stage_at: now,
             life: 0,
             was_ready: false,
+            proven: 0,
             backed_off: false,
             says: None,
             service: Service::In,
@@ -106,13 +108,11 @@ impl<A: Api, N: Announcer, L: Look, O: Occupancy> Crew<A, N, L, O> {
         };
         self.note(id, Step::Launched, now);
         self.members.push(member);
-        if pod.terminating {
-            self.occupancy.retire_one(id);
-        }
     }
 
     fn update(&mut self, at: usize, pod: &Arc<PodView>, now: Instant) {
         let failed = self.settings.failed_starts.max(1);
+        let only_kubelet_knows = self.door.asks.contains(&Ask::Kubelet);
         let member = &mut self.members[at];
         let was = std::mem::replace(&mut member.pod, Arc::clone(pod));
         let (before, after) = (&was.stage, &pod.stage);
@@ -140,6 +140,8 @@ impl<A: Api, N: Announcer, L: Look, O: Occupancy> Crew<A, N, L, O> {
                 info!(%revision, %pod, "its containers have ended: looking whether they come back");
             }
             member.begin_again(now);
+        } else if member.is_ready() && was.ready && !pod.ready && only_kubelet_knows {
+            member.look_anew("kubelet calls it ready no more", now);
         }
         if runs && member.running_at.is_none() {
             member.running_at = Some(now);
@@ -148,10 +150,6 @@ impl<A: Api, N: Announcer, L: Look, O: Occupancy> Crew<A, N, L, O> {
         }
         if let Some(looker) = &member.looker {
             looker.hear(pod.ready);
-        }
-        if pod.terminating && !was.terminating {
-            member.looker = None;
-            self.occupancy.retire_one(member.id);
         }
     }
 
@@ -183,8 +181,9 @@ impl<A: Api, N: Announcer, L: Look, O: Occupancy> Crew<A, N, L, O> {
 
     /// Those that may come to take requests are looked at from the moment they have an address.
     pub(super) fn look_at_them(&mut self) {
+        let written = self.settings.spec.port;
         for member in &mut self.members {
-            let comes = member.is_alive() && !member.is_victim() && !member.is_ready();
+            let comes = member.is_awaited(written);
             let Some(ip) = member.pod.ip.filter(|_| comes) else {
                 member.looker = None;
                 continue;
@@ -204,13 +203,20 @@ impl<A: Api, N: Announcer, L: Look, O: Occupancy> Crew<A, N, L, O> {
     }
 
     pub(super) fn became_ready(&mut self, id: ReplicaId, life: u64, heard: Instant, now: Instant) {
-        let coming = |member: &&mut Member| {
-            member.life == life && !member.is_ready() && member.is_alive() && !member.is_victim()
-        };
+        let (written, port) = (self.settings.spec.port, self.door.port);
+        let coming = |m: &&mut Member| m.life == life && m.is_awaited(written);
         let Some(member) = self.member(id).filter(coming) else {
             return;
         };
+        member.port = Some(port);
+        if member.is_ready() {
+            let pod = Arc::clone(&member.pod.name);
+            info!(revision = %self.settings.revision, %pod, port, "takes requests at another port");
+            return;
+        }
+        let (Health::Coming(began) | Health::Ready(began)) = member.health;
         member.health = Health::Ready(now);
+        member.proven = member.pod.restarts;
         member.looker = None;
         member.says = None;
         let first = !std::mem::replace(&mut member.was_ready, true);
@@ -234,7 +240,8 @@ impl<A: Api, N: Announcer, L: Look, O: Occupancy> Crew<A, N, L, O> {
             self.settings.stats.start_succeeded(listen, phases.ready);
             self.typical_start = Some(typical_start(self.typical_start, phases.total()));
         }
-        self.tell_ready(&name, first.then_some(born), now - since);
+        let began = if first { since } else { began };
+        self.tell_ready(&name, first.then_some(born), now - began);
     }
 
     fn note(&self, replica: ReplicaId, step: Step, now: Instant) {

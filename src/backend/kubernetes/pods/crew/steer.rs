@@ -67,7 +67,9 @@ impl<A: Api, N: Announcer, L: Look, O: Occupancy> Crew<A, N, L, O> {
     }
 
     fn candidates(&self) -> Vec<Candidate> {
-        let candidate = |member| super::Member::candidate(member, self.may_go(member));
+        let workload = self.present.workload.as_ref();
+        let first = workload.map_or(0, |workload| workload.first_ordinal);
+        let candidate = |member| super::Member::candidate(member, self.may_go(member), first);
         self.alive().map(candidate).collect()
     }
 
@@ -110,10 +112,14 @@ impl<A: Api, N: Announcer, L: Look, O: Occupancy> Crew<A, N, L, O> {
                 if !matches!(error, ApiError::Unreachable(_)) {
                     self.take_no_leave();
                 }
-                if !matches!(error, ApiError::Conflict | ApiError::Gone) {
-                    warn!(%revision, %error, "could not change the number of pods");
-                    if before.as_deref() != self.number.trouble() {
-                        self.tell_scale_failed(error);
+                if let Some(trouble) = self
+                    .number
+                    .trouble()
+                    .filter(|_| *error != ApiError::Conflict)
+                {
+                    warn!(%revision, trouble, "could not change the number of pods");
+                    if before.as_deref() != Some(trouble) {
+                        self.tell_scale_failed(trouble);
                     }
                 }
             }

@@ -29,7 +29,7 @@ impl<A: Api, N: Announcer, L: Look, O: Occupancy> Crew<A, N, L, O> {
         let kept = kept.map(|_| self.why_it_stays());
         let view = |member| self.view(member, kept.as_deref());
         World {
-            replicas: self.members.iter().filter_map(view).collect(),
+            replicas: self.members.iter().map(view).collect(),
             outage,
             typical_start: self.typical_start,
             diagnosis: self.diagnosis(now),
@@ -39,10 +39,7 @@ impl<A: Api, N: Announcer, L: Look, O: Occupancy> Crew<A, N, L, O> {
     }
 
     /// `kept` says why those that may go are still there.
-    fn view(&self, member: &Member, kept: Option<&str>) -> Option<ReplicaView> {
-        if member.has_ended() {
-            return None;
-        }
+    fn view(&self, member: &Member, kept: Option<&str>) -> ReplicaView {
         let (state, since, detail) = if member.pod.terminating || member.service != Service::In {
             (
                 ReplicaState::Draining,
@@ -51,12 +48,16 @@ impl<A: Api, N: Announcer, L: Look, O: Occupancy> Crew<A, N, L, O> {
             )
         } else {
             match member.health {
-                Health::Ready(since) if !self.is_shut() => (ReplicaState::Ready, since, None),
+                Health::Ready(since) if !self.is_shut() => (
+                    ReplicaState::Ready,
+                    since,
+                    self.why_it_stays_where_it_is(member),
+                ),
                 Health::Ready(_) => {
                     let why = "takes nothing while another gateway still answers requests";
                     (ReplicaState::Starting, member.since, Some(why.to_owned()))
                 }
-                Health::Coming => {
+                Health::Coming(_) => {
                     let state = match member.pod.stage {
                         Stage::Unscheduled(_) => ReplicaState::Pending,
                         _ => ReplicaState::Starting,
@@ -66,15 +67,21 @@ impl<A: Api, N: Announcer, L: Look, O: Occupancy> Crew<A, N, L, O> {
                 }
             }
         };
-        let port = self.door.port;
-        Some(ReplicaView {
+        let port = member.port.unwrap_or(self.door.port);
+        ReplicaView {
             id: member.id,
             name: Some(Arc::clone(&member.pod.name)),
             endpoint: member.pod.ip.map(|ip| Endpoint((ip, port).into())),
             state,
             since: since.into_std(),
             detail: detail.map(Into::into),
-        })
+        }
+    }
+
+    fn why_it_stays_where_it_is(&self, member: &Member) -> Option<String> {
+        let (port, moves) = (member.port?, member.moves(self.settings.spec.port));
+        let to = self.door.port;
+        moves.then(|| format!("gets requests at port {port} until it is ready at port {to}"))
     }
 
     fn why_it_drains(&self, member: &Member, kept: Option<&str>) -> Option<String> {
@@ -204,9 +211,9 @@ impl<A: Api, N: Announcer, L: Look, O: Occupancy> Crew<A, N, L, O> {
         self.announce(reason, message);
     }
 
-    pub(super) fn tell_scale_failed(&self, error: &ApiError) {
+    pub(super) fn tell_scale_failed(&self, why: &str) {
         let wanted = self.wish.as_ref().map_or(0, |wish| wish.replicas);
-        let message = format!("could not ask for {}: {error}", many(wanted, "replica"));
+        let message = format!("could not ask for {}: {why}", many(wanted, "replica"));
         self.announce(Reason::ScaleFailed, message);
     }
 

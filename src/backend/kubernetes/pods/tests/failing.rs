@@ -100,6 +100,25 @@ async fn a_conflict_is_tried_again_with_what_is_seen_then() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_cannot_be_scaled_though_it_is_there_is_told() {
+    let scene = Scene::new(0);
+    let gone = vec![ApiError::Gone; 4];
+    scene.cluster.0.lock().answers.extend(gone);
+    scene.scale_to(1).await;
+    sleep(Duration::from_millis(500)).await;
+    assert!(scene.cluster.told("ScaleFailed").is_empty());
+    sleep(2 * SECOND).await;
+    let why = "the API server knows no scale subresource of it";
+    let told = format!("could not ask for 1 replica: {why}");
+    assert_eq!(scene.cluster.told("ScaleFailed"), [told]);
+    let diagnosis = format!("the number of replicas could not be changed: {why}");
+    assert_eq!(scene.world.borrow().diagnosis, Some(diagnosis));
+    sleep(10 * SECOND).await;
+    assert_eq!(scene.cluster.told("ScaleFailed").len(), 1);
+    assert_eq!(scene.cluster.replicas(), 1);
+}
+
+#[tokio::test(start_paused = true)]
 async fn while_the_api_server_is_gone_what_serves_serves_and_nothing_is_taken_away() {
     let mut scene = Scene::new(0);
     scene.settled(2).await;

@@ -1,5 +1,6 @@
 //! Fewer: who goes, and when.
 
+use super::cluster::waiting;
 use super::*;
 use crate::backend::kubernetes::seams::ApiError;
 
@@ -159,6 +160,66 @@ async fn the_highest_ordinals_drain_whatever_they_hold() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn ordinals_that_do_not_begin_at_zero_are_counted_from_where_they_do() {
+    let cluster = Cluster::new(LeavingOrder::Ordinal, 0);
+    cluster.change(|inside| inside.workload.as_mut().unwrap().first_ordinal = 5);
+    let mut scene = Scene::on(cluster, 1);
+    scene.settled(3).await;
+    let all: Vec<_> = (0..3).map(|_| scene.request(30 * SECOND)).collect();
+    sleep(SECOND).await;
+    scene.scale_to(2).await;
+    let world = scene.after(5 * SECOND).await;
+    assert_eq!((scene.cluster.replicas(), counts(&world)), (3, (0, 2, 1)));
+    sleep(40 * SECOND).await;
+    assert_eq!(scene.cluster.names(), ["flowers-5", "flowers-6"]);
+    for request in all {
+        assert!(request.await.unwrap().is_ok());
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_pod_that_crashes_goes_before_a_busy_one_only_where_it_is_marked() {
+    let mut scene = Scene::new(0);
+    scene.cluster.0.lock().start.ready = 600 * SECOND;
+    scene.settled(1).await;
+    scene.settled(2).await;
+    let (short, long) = (scene.request(5 * SECOND), scene.request(100 * SECOND));
+    assert_eq!(short.await.unwrap(), Ok(ip(1)));
+    scene.cluster.pod("flowers-1x", |pod| {
+        pod.view.restarts += 1;
+        pod.stuck = Some(waiting("CrashLoopBackOff", ""));
+    });
+    sleep(SECOND).await;
+    scene.scale_to(1).await;
+    sleep(5 * SECOND).await;
+    assert_eq!(scene.cluster.names(), ["flowers-2x"]);
+    assert!(scene.cluster.0.lock().wronged.is_empty());
+    assert!(long.await.unwrap().is_ok());
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_whose_release_was_not_answered_gets_nothing_before_it_is_clear_that_it_stays() {
+    let mut scene = Scene::new(0);
+    scene.settled(2).await;
+    let long = scene.request(100 * SECOND);
+    scene.cluster.0.lock().slow = Some(SECOND / 2);
+    scene.scale_to(1).await;
+    sleep(Duration::from_millis(200)).await;
+    assert!(scene.cluster.asked().ends_with(&[1]));
+    scene.scale_to(2).await;
+    scene.cluster.0.lock().slow = None;
+    sleep(Duration::from_millis(100)).await;
+    assert_eq!((scene.cluster.replicas(), idle(&scene)), (2, 0));
+    let next = scene.request(SECOND);
+    sleep(20 * SECOND).await;
+    assert_eq!((scene.cluster.replicas(), idle(&scene)), (2, 1));
+    assert!(scene.cluster.0.lock().wronged.is_empty());
+    assert!(next.await.unwrap().is_ok() && long.await.unwrap().is_ok());
+    // Nobody else did that.
+    assert!(scene.cluster.told("Overruled").is_empty());
+}
+
+#[tokio::test(start_paused = true)]
 async fn nobody_goes_during_a_rollout_unless_all_do() {
     let mut scene = Scene::new(0);
     scene.settled(3).await;
@@ -209,6 +270,27 @@ async fn a_mark_that_an_earlier_life_left_is_taken_away() {
     // What was there before this gate is no news.
     assert!(scene.cluster.told("ReplicaReady").is_empty());
     assert_eq!(idle(&scene), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_was_released_stays_so_where_a_later_call_for_fewer_is_refused() {
+    let mut scene = Scene::new(0);
+    scene.settled(3).await;
+    scene.cluster.change(|inside| inside.paused = true);
+    scene.scale_to(2).await;
+    sleep(SECOND).await;
+    assert_eq!(scene.cluster.replicas(), 2);
+    let refused = ApiError::Refused("no".into());
+    scene.cluster.0.lock().answers.push_back(refused);
+    scene.scale_to(1).await;
+    sleep(Duration::from_millis(100)).await;
+    assert_eq!((scene.cluster.asked(), idle(&scene)), (vec![3, 2, 1], 1));
+    // The second is wanted again, and the first may still be taken.
+    scene.scale_to(3).await;
+    sleep(Duration::from_millis(500)).await;
+    assert_eq!((scene.cluster.replicas(), idle(&scene)), (3, 2));
+    sleep(5 * SECOND).await;
+    assert_eq!(idle(&scene), 3);
 }
 
 #[tokio::test(start_paused = true)]

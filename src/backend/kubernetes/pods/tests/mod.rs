@@ -6,6 +6,7 @@ mod failing;
 mod laws;
 mod leaving;
 mod others;
+mod seeing;
 mod starting;
 
 use std::sync::Arc;

@@ -113,10 +113,13 @@ async fn who_is_not_alone_takes_nothing_away_and_the_younger_keeps_off_hard_limi
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_is_let_go_is_left_as_it_is() {
+async fn what_may_be_steered_no_more_is_left_as_it_is() {
     let mut scene = Scene::new(0);
     scene.settled(2).await;
-    scene.pods.let_go();
+    scene.tenure.send_replace(Tenure {
+        steers: false,
+        ..SOLE
+    });
     scene.scale_to(0).await;
     sleep(20 * SECOND).await;
     scene.cluster.set_replicas(4);

@@ -91,6 +91,7 @@ fn a_serving_pod_is_kept_with_what_somebody_decides_by() {
             node: Some("node-1".into()),
             ip: Some([10, 244, 1, 7].into()),
             stage: Stage::Running,
+            started: true,
             ready: true,
             terminating: false,
             restarts: 2,
@@ -199,6 +200,33 @@ fn a_sidecar_that_stays_is_no_step_on_the_way() {
     object["spec"]["initContainers"][0]["restartPolicy"] = json!("Always");
     object["status"]["initContainerStatuses"][0]["state"] = json!({"running": {}});
     assert_eq!(view(&object).stage, Stage::Running);
+}
+
+#[test]
+fn a_sidecar_that_keeps_the_others_waiting_is_named() {
+    let mut object = running();
+    object["spec"]["initContainers"][0]["restartPolicy"] = json!("Always");
+    let waiting = |reason: &str| json!({"waiting": {"reason": reason}});
+    object["status"]["containerStatuses"][0]["state"] = waiting("PodInitializing");
+    for (sidecar, told) in [
+        ("PodInitializing", "PodInitializing"),
+        ("ImagePullBackOff", "ImagePullBackOff"),
+        ("CrashLoopBackOff", "CrashLoopBackOff"),
+    ] {
+        object["status"]["initContainerStatuses"][0]["state"] = waiting(sidecar);
+        let want = Stage::Waiting(Some(kept(told, "")));
+        assert_eq!(view(&object).stage, want);
+    }
+}
+
+#[test]
+fn a_pod_that_crashes_has_started_and_one_whose_image_is_missing_has_not() {
+    let state = "/status/containerStatuses/0/state";
+    let crashes = with(state, json!({"waiting": {"reason": "CrashLoopBackOff"}}));
+    let mut comes = with(state, json!({"waiting": {"reason": "ErrImagePull"}}));
+    comes["status"]["phase"] = json!("Pending");
+    assert!(view(&crashes).started);
+    assert!(!view(&comes).started);
 }
 
 #[test]

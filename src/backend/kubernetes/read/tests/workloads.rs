@@ -146,6 +146,10 @@ fn an_update_under_way_is_seen() {
     });
     let set = of("apps/v1", "StatefulSet", &sets).expect("it is kept");
     assert_eq!((set.rolling, set.leaving), (false, LeavingOrder::Ordinal));
+    assert_eq!(set.first_ordinal, 0);
+    sets["spec"]["ordinals"] = json!({"start": 5});
+    let set = of("apps/v1", "StatefulSet", &sets).expect("it is kept");
+    assert_eq!(set.first_ordinal, 5);
     sets["status"]["updateRevision"] = json!("b");
     assert!(
         of("apps/v1", "StatefulSet", &sets)
@@ -177,6 +181,11 @@ fn probes_that_only_kubelet_can_make_are_told_as_such() {
         probe(json!({"httpGet": {"port": "none"}})),
         Some(ReadinessProbe::Kubelet)
     );
+    let token = json!([{"name": "Authorization", "value": "Bearer x"}]);
+    assert_eq!(
+        probe(json!({"httpGet": {"path": "/", "port": 8501, "httpHeaders": token}})),
+        Some(ReadinessProbe::Kubelet)
+    );
     assert_eq!(probe(Value::Null), None);
 }
 
@@ -204,4 +213,60 @@ fn other_kinds_say_their_selector_in_their_own_way() {
         half.selector.0.is_empty(),
         "half a selector selects too much"
     );
+}
+
+#[test]
+fn a_path_that_begins_with_no_slash_is_asked_for_as_kubelet_asks() {
+    let path = |path: &str| {
+        let mut object = deployment();
+        object["spec"]["template"]["spec"]["containers"][0]["readinessProbe"] =
+            json!({"httpGet": {"path": path, "port": 8501}});
+        kept(&object).template.containers[0].readiness.clone()
+    };
+    for (written, path_asked) in [("health", "/health"), ("/health", "/health"), ("", "/")] {
+        let want = ReadinessProbe::Http {
+            path: path_asked.into(),
+            port: 8501,
+        };
+        assert_eq!(path(written), Some(want), "{written}");
+    }
+}
+
+#[test]
+fn the_probe_of_the_start_counts_where_that_of_readiness_says_no_more_than_an_open_port() {
+    let probe = |ready: Value, started: Value| {
+        let mut object = deployment();
+        let container = &mut object["spec"]["template"]["spec"]["containers"][0];
+        container["readinessProbe"] = ready;
+        container["startupProbe"] = started;
+        kept(&object).template.containers[0].readiness.clone()
+    };
+    let tcp = || json!({"tcpSocket": {"port": 8501}});
+    let http = |path: &str| json!({"httpGet": {"path": path, "port": 8501}});
+    let exec = || json!({"exec": {"command": ["true"]}});
+    let asks = |path: &str| {
+        Some(ReadinessProbe::Http {
+            path: path.into(),
+            port: 8501,
+        })
+    };
+    assert_eq!(probe(Value::Null, http("/up")), asks("/up"));
+    assert_eq!(probe(tcp(), http("/up")), asks("/up"));
+    assert_eq!(probe(tcp(), exec()), Some(ReadinessProbe::Kubelet));
+    assert_eq!(probe(http("/ready"), http("/up")), asks("/ready"));
+    assert_eq!(probe(exec(), http("/up")), Some(ReadinessProbe::Kubelet));
+    let open = ReadinessProbe::Tcp { port: 8501 };
+    assert_eq!(probe(tcp(), Value::Null), Some(open));
+}
+
+#[test]
+fn a_container_that_goes_beside_the_others_counts_for_what_a_pod_asks_for() {
+    let mut object = deployment();
+    object["spec"]["template"]["spec"]["initContainers"] = json!([
+        {"name": "fetch", "resources": {"requests": {"cpu": "4"}}},
+        {"name": "proxy", "restartPolicy": "Always", "resources": {"requests": {"cpu": "250m"}}}
+    ]);
+    let containers = kept(&object).template.containers;
+    let asked: Vec<_> = containers.iter().map(|it| (&*it.name, it.cpu)).collect();
+    assert_eq!(asked, [("model", Some(0.5)), ("proxy", Some(0.25))]);
 }

@@ -54,7 +54,7 @@ impl Default for Start {
 pub(super) struct Pod {
     pub(super) view: PodView,
     made: Instant,
-    start: Start,
+    pub(super) start: Start,
     ended: bool,
     /// What keeps it from running, if anything does.
     pub(super) stuck: Option<Stage>,
@@ -74,6 +74,10 @@ pub(super) struct Inside {
     pub(super) up: bool,
     /// No call is answered, and who watches has not noticed.
     pub(super) mute: bool,
+    /// Calls are heard so late that nobody waits for the answer.
+    pub(super) slow: Option<Duration>,
+    /// At this port of any pod nobody listens.
+    pub(super) shut_port: Option<u16>,
     /// Answers of the next calls to the scale subresource.
     pub(super) answers: VecDeque<ApiError>,
     /// Every call to the scale subresource, and what it asked for.
@@ -127,6 +131,7 @@ impl Cluster {
                 containers: vec![Container::default()],
             },
             leaving,
+            first_ordinal: 0,
             rolling: false,
         };
         let inside = Inside {
@@ -137,6 +142,8 @@ impl Cluster {
             version: 1,
             up: true,
             mute: false,
+            slow: None,
+            shut_port: None,
             up_since: Instant::now(),
             late: Vec::new(),
             answers: VecDeque::new(),
@@ -283,25 +290,18 @@ impl Api for Cluster {
         if let Some(error) = inside.answers.pop_front() {
             return Err(error);
         }
-        let version = inside.version.to_string();
-        let Some(present) = &mut inside.workload else {
-            return Err(ApiError::Gone);
-        };
-        let as_seen = if replicas > workload.replicas {
-            present.replicas == workload.replicas
-        } else {
-            *version == *workload.resource_version
-        };
-        if !as_seen {
-            return Err(ApiError::Conflict);
+        if let Some(slow) = inside.slow {
+            let (cluster, workload) = (self.clone(), workload.clone());
+            tokio::spawn(async move {
+                sleep(slow).await;
+                cluster.0.lock().put(&workload, replicas).ok();
+                cluster.1.notify_one();
+            });
+            return Err(ApiError::Unreachable("no answer within 3s".into()));
         }
-        let fewer = replicas < std::mem::replace(&mut present.replicas, replicas);
-        if fewer {
-            inside.lowered = Some(Instant::now());
-        }
-        inside.version += 1;
+        let put = inside.put(workload, replicas);
         self.1.notify_one();
-        Ok(())
+        put
     }
 
     async fn set_deletion_cost(
@@ -343,9 +343,10 @@ impl Look for Cluster {
     async fn ask(&self, address: SocketAddr, _path: Option<&str>, _patience: Patience) -> Echo {
         let mut inside = self.0.lock();
         inside.looks += 1;
+        let is_shut = inside.shut_port == Some(address.port());
         match inside.listening(address.ip()) {
-            Some(_) => Echo::Open,
-            None => Echo::Nobody,
+            Some(_) if !is_shut => Echo::Open,
+            _ => Echo::Nobody,
         }
     }
 }

@@ -12,6 +12,7 @@ use crate::backend::kubernetes::objects::{
     LeavingOrder, PodView, Present, Stage, Workload, samples,
 };
 use crate::backend::kubernetes::pods::plan::ordinal;
+use crate::backend::kubernetes::seams::ApiError;
 use crate::sync::wall;
 
 impl Inside {
@@ -20,6 +21,28 @@ impl Inside {
         let pod = self.pods.iter_mut().find(|pod| pod.view.ip == Some(ip))?;
         let listens = now >= pod.made + pod.start.listens && pod.stuck.is_none() && !pod.ended;
         listens.then_some(pod)
+    }
+
+    /// As the scale subresource does.
+    pub(super) fn put(&mut self, workload: &Workload, replicas: u32) -> Result<(), ApiError> {
+        let version = self.version.to_string();
+        let Some(present) = &mut self.workload else {
+            return Err(ApiError::Gone);
+        };
+        let as_seen = if replicas > workload.replicas {
+            present.replicas == workload.replicas
+        } else {
+            *version == *workload.resource_version
+        };
+        if !as_seen {
+            return Err(ApiError::Conflict);
+        }
+        let fewer = replicas < std::mem::replace(&mut present.replicas, replicas);
+        if fewer {
+            self.lowered = Some(Instant::now());
+        }
+        self.version += 1;
+        Ok(())
     }
 
     /// Returns how long nothing will happen that nobody does.
@@ -105,6 +128,7 @@ impl Inside {
                 Some(stage) => stage.clone(),
                 None => Stage::Running,
             };
+            pod.view.started |= pod.view.stage == Stage::Running;
             pod.view.ready = age >= pod.start.ready && pod.stuck.is_none();
             let drained = pod.inside == 0;
             let late = |since: Instant| now >= since + Duration::from_secs(30);
@@ -137,10 +161,9 @@ impl Inside {
             // As `ActivePodsWithRanks` in controller_utils.go, without the spreading over nodes.
             _ => order.sort_by_key(|&at| {
                 let Pod { view, made, .. } = &self.pods[at];
-                let phase = !matches!(view.stage, Stage::Unscheduled(_) | Stage::Waiting(_));
                 let cost = view.deletion_cost.unwrap_or(0);
                 let newest = std::cmp::Reverse(*made);
-                (view.node.is_some(), phase, view.ready, cost, newest)
+                (view.node.is_some(), view.started, view.ready, cost, newest)
             }),
         }
         for at in order.into_iter().take(alive.saturating_sub(wanted)) {
@@ -175,7 +198,10 @@ impl Inside {
         let number = self.made;
         let taken = |n: &u32| self.pods.iter().any(|p| ordinal(&p.view.name) == Some(*n));
         let name = match workload.leaving {
-            LeavingOrder::Ordinal => (0..=number).find(|n| !taken(n)).unwrap().to_string(),
+            LeavingOrder::Ordinal => (workload.first_ordinal..=workload.first_ordinal + number)
+                .find(|n| !taken(n))
+                .unwrap()
+                .to_string(),
             _ => format!("{number}x"),
         };
         let view = samples::pod(&format!("uid-{number}"), &format!("flowers-{name}"), wall());
