@@ -13,7 +13,6 @@ mod inventory;
 pub mod look;
 pub mod objects;
 pub mod pods;
-mod quantity;
 mod read;
 pub mod reason;
 pub mod scope;
