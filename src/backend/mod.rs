@@ -32,7 +32,7 @@ pub mod kubernetes;
 
 pub use gauges::ProcessGauges;
 pub use process::Host;
-pub use spec::{Model, PodSpec, ProcessSpec, Protocol, Readiness, Resources};
+pub use spec::{Component, Model, PodSpec, ProcessSpec, Protocol, Readiness, Resources};
 pub use supervisor::{Settings, Supervisor};
 
 #[cfg(test)]

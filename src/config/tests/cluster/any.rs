@@ -73,7 +73,7 @@ proptest! {
         let mut object = service(&annotations, &component);
         prop_assert!(is_told_in_one_line(super::predictor(&object)));
         object["spec"]["transformer"] = component.clone();
-        let settings = ClaimSettings::InferenceService(&object, Role::Transformer);
+        let settings = ClaimSettings::InferenceService(&object, Component::Transformer);
         let read = read_claim(&settings, &facts("m-transformer.team"), &plain());
         prop_assert!(is_told_in_one_line(read));
         prop_assert!(is_told_in_one_line(annotated(&annotations)));

@@ -17,7 +17,7 @@ fn model_with(predictor: &Json, args: &[&str]) -> Option<(String, Protocol)> {
         args,
         ..facts("m-predictor.team")
     };
-    let settings = ClaimSettings::InferenceService(&object, Role::Predictor);
+    let settings = ClaimSettings::InferenceService(&object, Component::Predictor);
     let read = read_claim(&settings, &facts, &plain()).expect("sound");
     read.pod
         .model
@@ -121,7 +121,7 @@ fn a_container_that_somebody_brings_has_a_model_only_where_its_protocol_is_told(
     );
     object["spec"]["transformer"] = container(json!([]));
     let read = |object: &Json| {
-        let settings = ClaimSettings::InferenceService(object, Role::Transformer);
+        let settings = ClaimSettings::InferenceService(object, Component::Transformer);
         read_claim(&settings, &facts("m-transformer.team"), &plain())
             .expect("sound")
             .pod
