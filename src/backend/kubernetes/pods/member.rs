@@ -66,8 +66,10 @@ pub(super) struct Price(pub(super) Option<i32>);
 pub(super) struct Cost {
     /// What somebody else had written.
     pub(super) original: Option<i32>,
-    /// What was written and has not been seen.
+    /// What was written, or may have been, and has not been seen.
     pub(super) asked: Option<Price>,
+    /// Until when that is believed without being seen; `None`: nobody has answered.
+    pub(super) until: Option<Instant>,
     pub(super) calling: bool,
     pub(super) failures: u32,
     pub(super) retry_at: Option<Instant>,
@@ -97,9 +99,22 @@ impl Member {
     }
 
     /// It carries our mark, or may.
-    pub(super) fn is_marked(&self) -> bool {
+    fn is_marked(&self) -> bool {
         let mark = Some(MARK);
         self.pod.deletion_cost == mark || self.cost.asked == Some(Price(mark))
+    }
+
+    /// What has to be written for it to cost what it should: our mark, or what it cost before.
+    pub(super) fn correction(&self, mark: bool, now: Instant) -> Option<Price> {
+        if !mark && !self.is_marked() {
+            return None;
+        }
+        let right = Price(if mark { Some(MARK) } else { self.cost.original });
+        let costs = match self.cost.asked {
+            None => Some(Price(self.pod.deletion_cost)),
+            asked => asked.filter(|_| self.cost.until.is_some_and(|until| now < until)),
+        };
+        (costs != Some(right)).then_some(right)
     }
 
     pub(super) fn ordinal(&self) -> Option<u32> {

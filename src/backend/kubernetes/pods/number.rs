@@ -10,7 +10,7 @@ use crate::backend::kubernetes::objects::Workload;
 use crate::backend::kubernetes::seams::ApiError;
 
 /// So long what was written is believed before it is seen.
-const ECHO: Duration = Duration::from_secs(2);
+pub(super) const ECHO: Duration = Duration::from_secs(2);
 /// After a conflict whoever does not hear of the change tries again.
 const DEAF: Duration = Duration::from_secs(1);
 /// The pauses after other errors.

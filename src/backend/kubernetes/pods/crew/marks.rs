@@ -12,6 +12,7 @@ use crate::backend::kubernetes::look::Look;
 use crate::backend::kubernetes::objects::{LeavingOrder, PodView};
 use crate::backend::kubernetes::pods::Note;
 use crate::backend::kubernetes::pods::member::{MARK, Member, Price, Service};
+use crate::backend::kubernetes::pods::number::ECHO;
 use crate::backend::kubernetes::seams::{Announcer, Api, ApiError};
 use crate::ports::Occupancy;
 use crate::revision::ReplicaId;
@@ -30,12 +31,12 @@ impl<A: Api, N: Announcer, L: Look, O: Occupancy> Crew<A, N, L, O> {
         let needed = self.needs_marks(now);
         let is_due = |m: &&Member| !m.cost.calling && m.cost.retry_at.is_none_or(|at| at <= now);
         let change = |m: &Member| {
-            let marked = m.is_marked();
             let is_wanted = m.service == Service::In || m.service == Service::Stuck;
-            if is_wanted && marked {
-                return Some((m.id, m.cost.original));
-            }
-            (needed && !marked && self.may_go(m)).then_some((m.id, Some(MARK)))
+            let goes = needed && self.may_go(m);
+            let Price(cost) = m
+                .correction(!is_wanted, now)
+                .filter(|_| is_wanted || goes)?;
+            Some((m.id, cost))
         };
         let alive = self.alive().filter(is_due);
         let changes: Vec<(ReplicaId, Option<i32>)> = alive.filter_map(change).collect();
@@ -64,11 +65,11 @@ impl<A: Api, N: Announcer, L: Look, O: Occupancy> Crew<A, N, L, O> {
         let Some(member) = self.member(id) else {
             return;
         };
-        if cost == Some(MARK) {
-            member.cost.original = member.pod.deletion_cost.filter(|&cost| cost != MARK);
+        if cost == Some(MARK) && member.pod.deletion_cost != cost {
+            member.cost.original = member.pod.deletion_cost;
         }
         member.cost.calling = true;
-        member.cost.asked = Some(Price(cost));
+        (member.cost.asked, member.cost.until) = (Some(Price(cost)), None);
         let pod = Arc::clone(&member.pod);
         let namespace = Arc::clone(&self.owner.namespace);
         tokio::spawn(async move {
@@ -87,9 +88,10 @@ impl<A: Api, N: Announcer, L: Look, O: Occupancy> Crew<A, N, L, O> {
         cost.calling = false;
         let Err(error) = result else {
             (cost.failures, cost.retry_at) = (0, None);
+            cost.until = Some(now + ECHO);
             // It may have been seen before the call returned.
             if cost.asked == Some(Price(member.pod.deletion_cost)) {
-                cost.asked = None;
+                (cost.asked, cost.until) = (None, None);
             }
             return;
         };

@@ -172,7 +172,8 @@ impl<A: Api, N: Announcer, L: Look, O: Occupancy> Crew<A, N, L, O> {
         let costs = self
             .members
             .iter()
-            .filter_map(|member| member.cost.retry_at);
+            .flat_map(|member| [member.cost.retry_at, member.cost.until])
+            .flatten();
         let slow = self.explains_at(now);
         costs
             .filter(|&at| at > now)

@@ -128,7 +128,7 @@ impl<A: Api, N: Announcer, L: Look, O: Occupancy> Crew<A, N, L, O> {
             _ => {}
         }
         if member.cost.asked == Some(Price(pod.deletion_cost)) {
-            member.cost.asked = None;
+            (member.cost.asked, member.cost.until) = (None, None);
         }
         if restarts > 0 && !member.is_ready() {
             self.trouble.crashed(restarts.min(failed));

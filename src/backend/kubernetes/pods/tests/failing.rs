@@ -209,3 +209,24 @@ async fn deletion_costs_are_written_as_soon_as_the_api_server_is_back() {
     assert_eq!(scene.cluster.replicas(), 2);
     drop(long);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_deletion_cost_of_which_nobody_answered_is_written_again_when_it_is_wanted_again() {
+    let mut scene = Scene::new(0);
+    scene.settled(2).await;
+    let busy = scene.request(30 * SECOND);
+    sleep(SECOND).await;
+    let no = ApiError::Refused("no".into());
+    scene.cluster.0.lock().answers.extend(vec![no; 2]);
+    scene.scale_to(1).await;
+    sleep(Duration::from_millis(300)).await;
+    // The idle one carries the mark. It is wanted after all, and nobody hears of it.
+    scene.cluster.change(|inside| inside.mute = true);
+    scene.scale_to(2).await;
+    sleep(Duration::from_millis(300)).await;
+    scene.scale_to(1).await;
+    scene.cluster.change(|inside| inside.mute = false);
+    sleep(10 * SECOND).await;
+    assert_eq!(scene.cluster.replicas(), 1);
+    assert!(busy.await.unwrap().is_ok());
+}

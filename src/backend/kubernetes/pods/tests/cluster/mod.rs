@@ -60,6 +60,8 @@ pub(super) struct Pod {
     pub(super) stuck: Option<Stage>,
     pub(super) inside: u32,
     terminating_since: Option<Instant>,
+    /// When its process was last killed.
+    killed: Option<Instant>,
 }
 
 pub(super) struct Inside {
@@ -80,6 +82,8 @@ pub(super) struct Inside {
     pub(super) notices: Vec<Notice>,
     /// Most requests that ever were in one pod at once.
     pub(super) fullest: u32,
+    /// When the number was last lowered through its API.
+    lowered: Option<Instant>,
     /// Busy pods that were taken by the controller while an idle one was there.
     pub(super) wronged: Vec<String>,
     /// Pods that got a request after everybody could know that they are being deleted.
@@ -140,6 +144,7 @@ impl Cluster {
             marks: Vec::new(),
             notices: Vec::new(),
             fullest: 0,
+            lowered: None,
             wronged: Vec::new(),
             looks: 0,
             paused: false,
@@ -224,7 +229,8 @@ impl Cluster {
     pub(super) fn enter(&self, address: SocketAddr) -> Option<u32> {
         let mut inside = self.0.lock();
         let known = |since: Instant| Instant::now() >= since + KNOWN;
-        let tells = inside.up && known(inside.up_since);
+        let heard = inside.published.is_some_and(|(_, up)| up);
+        let tells = inside.up && heard && known(inside.up_since);
         let pod = inside.listening(address.ip())?;
         let late = tells && pod.terminating_since.is_some_and(known);
         let late = late.then(|| pod.view.name.to_string());
@@ -249,6 +255,7 @@ impl Cluster {
         let now = Instant::now();
         self.pod(name, |pod| {
             pod.made = now;
+            pod.killed = Some(now);
             pod.start.network = Duration::ZERO;
             pod.view.restarts += 1;
             pod.view.ready = false;
@@ -288,7 +295,10 @@ impl Api for Cluster {
         if !as_seen {
             return Err(ApiError::Conflict);
         }
-        present.replicas = replicas;
+        let fewer = replicas < std::mem::replace(&mut present.replicas, replicas);
+        if fewer {
+            inside.lowered = Some(Instant::now());
+        }
         inside.version += 1;
         self.1.notify_one();
         Ok(())

@@ -155,7 +155,9 @@ impl Inside {
             serves && pod.inside == 0
         });
         let pod = &self.pods[at];
-        if pod.inside > 0 && idle {
+        // Nobody who has asked for fewer can know of a crash before the controller gets to it.
+        let foreseen = pod.killed <= self.lowered;
+        if pod.inside > 0 && idle && foreseen {
             self.wronged.push(pod.view.name.to_string());
         }
         self.delete(at, now);
@@ -185,6 +187,7 @@ impl Inside {
             stuck: None,
             inside: 0,
             terminating_since: None,
+            killed: None,
         });
     }
 }
