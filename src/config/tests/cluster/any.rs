@@ -81,3 +81,17 @@ proptest! {
         prop_assert!(is_told_in_one_line(workload_of(&odd, "")));
     }
 }
+
+#[test]
+fn what_is_null_was_not_said() {
+    let model = json!({ "modelFormat": { "name": "sklearn" } });
+    let plain = service(&json!({}), &json!({ "model": model.clone() }));
+    let nulls = json!({
+        "model": model, "minReplicas": null, "scaleTarget": null, "containers": null,
+        "annotations": null,
+    });
+    let mut null = service(&json!(null), &nulls);
+    null["spec"]["transformer"] = json!(null);
+    let [plain, null] = [plain, null].map(|object| predictor(&object).expect("sound"));
+    assert_eq!(null, plain);
+}
