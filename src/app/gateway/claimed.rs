@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use tokio::sync::watch;
 
-use super::hosts::{Way, Wish};
+use super::hosts::{Elsewhere, Way, Wish};
 use super::seams::{Cluster, Replicas};
 use super::steering::Steering;
 use super::words;
@@ -15,7 +15,7 @@ use crate::backend::kubernetes::{Claim, Obstacle, PodSettings, Tenure};
 use crate::config::{Complaint, Complaints, ReadClaim};
 use crate::ports::{Outage, OutageReason};
 use crate::proxy::Revision;
-use crate::revision::{RevisionId, RevisionSpec};
+use crate::revision::RevisionSpec;
 use crate::state::Notebook;
 use crate::sync::wall;
 use crate::trace::Tape;
@@ -33,7 +33,7 @@ pub(super) struct Claimed<C: Cluster> {
     /// What this gateway may do with it.
     tenure: watch::Sender<Tenure>,
     /// Hosts and models that it wants, and whose they are.
-    lost: Vec<(Way, RevisionId)>,
+    lost: Vec<Elsewhere>,
     /// Its pods have not heard of its settings as they are.
     changed: bool,
     /// The data path knows it as it is.
@@ -99,7 +99,7 @@ impl<C: Cluster> Claimed<C> {
         &self.read.spec
     }
 
-    pub(super) fn lost(&self) -> &[(Way, RevisionId)] {
+    pub(super) fn lost(&self) -> &[Elsewhere] {
         &self.lost
     }
 
@@ -147,7 +147,7 @@ impl<C: Cluster> Claimed<C> {
     }
 
     /// These are not its own.
-    pub(super) fn lose(&mut self, lost: Vec<(Way, RevisionId)>) {
+    pub(super) fn lose(&mut self, lost: Vec<Elsewhere>) {
         self.entered &= self.lost == lost;
         self.lost = lost;
     }
@@ -158,7 +158,7 @@ impl<C: Cluster> Claimed<C> {
             return None;
         }
         let mut entry = self.circle.entry();
-        for (way, _) in &self.lost {
+        for Elsewhere { way, .. } in &self.lost {
             match way {
                 Way::Host(lost) => entry.spec.hosts.retain(|host| host != lost),
                 Way::Model(lost) => entry.spec.models.retain(|model| model != lost),

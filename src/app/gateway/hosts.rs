@@ -25,22 +25,38 @@ pub(super) enum Way {
     Model(String),
 }
 
-/// For each revision the ways that do not lead to it, and to whom they lead.
-pub(super) type Lost = BTreeMap<RevisionId, Vec<(Way, RevisionId)>>;
+/// A way that does not lead to a revision that wants it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Elsewhere {
+    pub(super) way: Way,
+    /// To whom it leads.
+    pub(super) to: RevisionId,
+    /// Whose owner is the older; otherwise it serves, and the other does not.
+    pub(super) is_older: bool,
+}
+
+/// For each revision the ways that do not lead to it.
+pub(super) type Lost = BTreeMap<RevisionId, Vec<Elsewhere>>;
 
 /// Gives every way to one of those that want it.
 pub(super) fn settle(mut wishes: Vec<Wish<'_>>) -> Lost {
     wishes.sort_by_key(|wish| (!wish.serves, wish.created, wish.revision));
-    let mut taken: HashMap<Way, &RevisionId> = HashMap::new();
+    let mut taken: HashMap<Way, (&RevisionId, SystemTime)> = HashMap::new();
     let mut lost = Lost::new();
     for wish in wishes {
         let hosts = wish.hosts.iter().cloned().map(Way::Host);
         let models = wish.models.iter().cloned().map(Way::Model);
         for way in hosts.chain(models) {
-            let winner = *taken.entry(way.clone()).or_insert(wish.revision);
+            let this = (wish.revision, wish.created);
+            let (winner, created) = *taken.entry(way.clone()).or_insert(this);
             if winner != wish.revision {
-                let of = lost.entry(wish.revision.clone()).or_default();
-                of.push((way, winner.clone()));
+                lost.entry(wish.revision.clone())
+                    .or_default()
+                    .push(Elsewhere {
+                        way,
+                        to: winner.clone(),
+                        is_older: created < wish.created,
+                    });
             }
         }
     }
@@ -66,7 +82,7 @@ mod tests {
         let lost = settle(ids.iter().zip(wishes).map(wish).collect());
         let mut kept = ids.iter().filter(|id| !lost.contains_key(*id));
         let kept = kept.next().expect("one of them keeps it").to_string();
-        let told = lost.values().flatten().all(|(_, by)| by.as_str() == kept);
+        let told = lost.values().flatten().all(|it| it.to.as_str() == kept);
         assert!(told, "{lost:?}");
         kept
     }

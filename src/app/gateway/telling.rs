@@ -46,8 +46,8 @@ pub(super) fn notices<C: Cluster>(claimed: &Claimed<C>, entrances: &[Entrance]) 
         message,
     };
     let lost = claimed.lost().iter();
-    all.extend(lost.map(|(way, by)| {
-        let (reason, message) = words::taken(way, by);
+    all.extend(lost.map(|way| {
+        let (reason, message) = words::elsewhere(way);
         about(reason, message)
     }));
     let (budget, hosts) = (claimed.spec().queue.cold_timeout, &claimed.spec().hosts);

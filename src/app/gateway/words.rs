@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use humantime::format_duration;
 
-use super::hosts::Way;
+use super::hosts::{Elsewhere, Way};
 use crate::backend::kubernetes::{Claim, ObjectRef, Obstacle, Reason};
-use crate::revision::{RevisionId, Scaling};
+use crate::revision::Scaling;
 
 /// The word of an obstacle, and what it means.
 pub(super) fn obstacle(obstacle: &Obstacle) -> (Reason, String) {
@@ -61,13 +61,20 @@ pub(super) const fn is_ours(claim: &Claim) -> bool {
 }
 
 /// That what should lead to a revision leads to another.
-pub(super) fn taken(way: &Way, by: &RevisionId) -> (Reason, String) {
-    let (reason, what) = match way {
+pub(super) fn elsewhere(lost: &Elsewhere) -> (Reason, String) {
+    let (reason, what) = match &lost.way {
         Way::Host(host) => (Reason::HostTaken, format!("host {host}")),
         Way::Model(model) => (Reason::ModelTaken, format!("model {model}")),
     };
-    let message = format!("{what} leads to {by}, which is older, and not here");
-    (reason, message)
+    let older = if lost.is_older {
+        ", which is older,"
+    } else {
+        ""
+    };
+    (
+        reason,
+        format!("{what} leads to {}{older} and not here", lost.to),
+    )
 }
 
 pub(super) fn route_timeout(route: &ObjectRef, timeout: Duration, budget: Duration) -> String {

@@ -6,11 +6,11 @@ import time
 
 from bed.models import deployment
 from bed.requests import PREDICT, in_background, percentile
-from bed.scene import scene
+from bed.scene import LONG, scene
 
 from .guides_load import at_zero
 
-COLD_STARTS = 20
+COLD_STARTS = 50 if LONG else 20
 DEFAULT_PROBE = 10
 
 

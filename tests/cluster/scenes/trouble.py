@@ -7,15 +7,16 @@ import time
 
 from bed import node
 from bed.models import deployment
-from bed.scene import scene
+from bed.scene import LONG, scene
 
 from .guides_load import at_zero
 
 ONE_TARGET = {"holdgate.dev/scale-target": "1"}
 LIMIT, KILL_EVERY, LASTS = 10, 5, 30
+GONE = 120 if LONG else 20
 
 
-@scene("4", "the API server is gone for 20 s under load: nothing fails, nothing shrinks when it is back",
+@scene("4", f"the API server is gone for {GONE} s under load: nothing fails, nothing shrinks when it is back",
        alone=True, machine=True)
 def no_api(stage):
     """And the gateway sees what happens afterwards."""
@@ -28,7 +29,7 @@ def no_api(stage):
         time.sleep(8)
         stage.cluster.stop_api()
         gone = time.time()
-        time.sleep(20)
+        time.sleep(GONE)
         answered = len(load.answers)
         stage.cluster.start_api()
         back = time.time()

@@ -79,6 +79,13 @@ async fn who_serves_nobody_keeps_a_host_from_nobody() {
     };
     scene.claim(stopped).await;
     assert_eq!(leads(&scene, "h").as_deref(), Some("old.ns"));
+    scene.cluster.said();
     scene.claim(wants("young.ns", 10, "h")).await;
     assert_eq!(leads(&scene, "h").as_deref(), Some("young.ns"));
+    let said = scene.cluster.said();
+    let taken = said.iter().find(|n| n.reason == Reason::HostTaken);
+    assert_eq!(
+        taken.map(|n| (&*n.about.name, n.message.as_str())),
+        Some(("old", "host h leads to young.ns and not here"))
+    );
 }

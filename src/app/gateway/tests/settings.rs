@@ -2,7 +2,7 @@ use serde_json::json;
 
 use super::cluster::object;
 use super::*;
-use crate::backend::kubernetes::{Gravity, Remark};
+use crate::backend::kubernetes::{Gravity, Obstacle, Remark};
 
 #[tokio::test(start_paused = true)]
 async fn a_limit_that_changes_holds_at_once_and_nothing_is_started_anew() {
@@ -182,6 +182,13 @@ async fn what_takes_the_name_of_another_takes_its_place() {
     let after = scene.at("m.ns").expect("it is there");
     assert!(!Arc::ptr_eq(&before.throttler, &after.throttler));
     assert_eq!(scene.report("m.ns").await["name"], "m.ns", "it is shown");
+    let mut stopped = other.clone();
+    stopped.owner.uid = "a stopped one".into();
+    stopped.obstacle = Some(Obstacle::Stopped);
+    scene.claim(stopped).await;
+    let remarks = scene.report("m.ns").await["remarks"].clone();
+    let wanted = "stopped (serving.kserve.io/stop), requests are refused";
+    assert_eq!(remarks, json!([wanted]), "so is one that serves nobody");
     other.owner.uid = "a third".into();
     other.settings = claim("m.ns", 0, json!({ "bad": "nonsense" })).settings;
     scene.claim(other).await;

@@ -34,6 +34,9 @@ pub(super) enum Trouble {
     /// What was known is too old to go on from.
     #[error("what was known is too old to go on from")]
     Expired,
+    /// The API server has too much to do, or is still coming up: it has said nothing of what was asked.
+    #[error("the API server is too busy: {0}")]
+    Busy(String),
     /// The API server answers, and not with what was asked for.
     #[error("the API server refuses it: {0}")]
     Refused(String),
@@ -48,8 +51,14 @@ impl Trouble {
             403 => Self::Forbidden(message.to_owned()),
             404 => Self::Absent,
             410 => Self::Expired,
+            429 | 503 | 504 => Self::Busy(message.to_owned()),
             _ => Self::Refused(format!("{message} ({code})")),
         }
+    }
+
+    /// It says nothing of what was asked, and is over some time.
+    pub(super) const fn passes(&self) -> bool {
+        matches!(self, Self::Unreachable(_) | Self::Busy(_) | Self::Expired)
     }
 
     fn silence() -> Self {
@@ -61,6 +70,8 @@ impl From<kube::Error> for Trouble {
     fn from(error: kube::Error) -> Self {
         match error {
             kube::Error::Api(status) => Self::of_status(status.code, &status.message),
+            // Somebody answers, who is no API server or a broken one.
+            kube::Error::SerdeError(error) => Self::Refused(error.to_string()),
             other => Self::Unreachable(other.to_string()),
         }
     }

@@ -37,7 +37,7 @@ impl Watch {
             let kind = &*self.watched.kind.kind;
             let away = matches!(trouble, Some(Trouble::Unreachable(_)));
             let again = match &trouble {
-                None | Some(Trouble::Unreachable(_)) => true,
+                None | Some(Trouble::Unreachable(_) | Trouble::Busy(_)) => true,
                 Some(Trouble::Refused(_)) => {
                     refused += 1;
                     refused < CONVINCING

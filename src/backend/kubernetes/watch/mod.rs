@@ -56,8 +56,11 @@ const FORBIDDEN: Duration = Duration::from_secs(60);
 /// an answer that makes no sense.
 const CONVINCING: u32 = 3;
 
-/// So often what was allowed must be refused before that is believed; about a second between.
+/// So often it must be refused before it is believed, about a second between, of what was allowed: an
+/// API server that has just been started refuses everybody until it knows its roles.
 const PERSISTENT: u32 = 20;
+/// So often where nothing is known yet: for a few seconds.
+const HASTY: u32 = 8;
 
 /// One watch.
 pub(super) struct Watch {
@@ -70,6 +73,9 @@ pub(super) struct Watch {
     listed: bool,
     /// In a row.
     failures: u32,
+    /// In a row, those that say something of what was asked. How long nobody answered makes what is
+    /// answered then no more convincing.
+    refusals: u32,
 }
 
 impl Watch {
@@ -87,6 +93,7 @@ impl Watch {
             teller: Teller::new(id, news),
             listed: false,
             failures: 0,
+            refusals: 0,
         }
     }
 
@@ -99,7 +106,7 @@ impl Watch {
     async fn turn(&mut self) -> Result<(), Deaf> {
         match self.list().await {
             Ok((all, version)) => {
-                self.failures = 0;
+                (self.failures, self.refusals) = (0, 0);
                 self.listed = true;
                 self.teller.is_content();
                 self.teller.tell(Change::Listed(all)).await?;
@@ -109,6 +116,11 @@ impl Watch {
             }
             Err(trouble) => {
                 self.failures = self.failures.saturating_add(1);
+                self.refusals = if trouble.passes() {
+                    0
+                } else {
+                    self.refusals.saturating_add(1)
+                };
                 let wait = self.bear(trouble).await?;
                 sleep(wait).await;
                 Ok(())
@@ -132,32 +144,42 @@ impl Watch {
                 self.bear_absence().await?;
                 Ok(ABSENT)
             }
-            Trouble::Forbidden(message) => {
-                self.teller.misses().await?;
-                // An API server that has just been started refuses everybody until it knows its roles.
-                if self.listed && self.failures <= PERSISTENT {
-                    return Ok(self.teller.pause(true));
-                }
-                self.complain(&message);
-                if !optional {
-                    return Ok(LONGEST_PAUSE);
-                }
-                self.teller.settle().await?;
-                Ok(FORBIDDEN)
-            }
+            Trouble::Forbidden(message) => self.bear_refusal(&message).await,
             trouble => {
                 // Nobody has to be told that it is away by every one of them.
-                if !matches!(trouble, Trouble::Unreachable(_) | Trouble::Expired) {
+                let told = match trouble {
+                    Trouble::Unreachable(_) | Trouble::Expired => false,
+                    Trouble::Busy(_) => self.failures > CONVINCING,
+                    _ => true,
+                };
+                if told {
                     self.complain(&trouble.to_string());
                 }
                 self.teller.misses().await?;
-                let away = matches!(trouble, Trouble::Unreachable(_));
-                if optional && !away && self.failures >= CONVINCING {
+                if optional && self.refusals >= CONVINCING {
                     self.teller.settle().await?;
                 }
+                let away = matches!(trouble, Trouble::Unreachable(_));
                 Ok(self.teller.pause(away))
             }
         }
+    }
+
+    async fn bear_refusal(&mut self, message: &str) -> Result<Duration, Deaf> {
+        let optional = self.watched.need != Need::Needed;
+        self.teller.misses().await?;
+        let believed = if self.listed { PERSISTENT } else { HASTY };
+        if self.refusals > believed {
+            self.complain(message);
+            if optional {
+                self.teller.settle().await?;
+            }
+        }
+        Ok(match optional {
+            _ if self.refusals <= PERSISTENT => self.teller.pause(true),
+            true => FORBIDDEN,
+            false => LONGEST_PAUSE,
+        })
     }
 
     /// Without the kind there are no objects of it. Where there were some, one answer is not believed:
@@ -166,7 +188,7 @@ impl Watch {
         if self.watched.need == Need::Named {
             self.complain("the cluster has no such kind with a scale subresource yet");
         }
-        if self.listed && self.failures < CONVINCING {
+        if self.listed && self.refusals < CONVINCING {
             return self.teller.misses().await;
         }
         self.teller.tell(Change::Listed(Vec::new())).await?;

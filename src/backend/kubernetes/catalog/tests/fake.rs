@@ -47,8 +47,11 @@ struct State {
     watchers: Vec<Watcher>,
     away: bool,
     unserved: BTreeSet<String>,
-    forbidden: BTreeSet<String>,
+    /// What is asked of these is answered with a status.
+    refused: BTreeMap<String, (u16, &'static str)>,
     asked: Vec<String>,
+    /// So many listings will be told that what they have begun is too old to go on with.
+    outdated: u32,
 }
 
 #[derive(Clone)]
@@ -62,7 +65,7 @@ struct Event {
 struct Watcher {
     base: String,
     namespace: Option<String>,
-    sender: mpsc::UnboundedSender<Bytes>,
+    sender: mpsc::UnboundedSender<io::Result<Bytes>>,
     deaf: bool,
 }
 
@@ -112,6 +115,14 @@ impl Fake {
         self.0.lock().watchers.clear();
     }
 
+    /// Every watch finds out that its connection is dead.
+    pub(super) fn tear(&self) {
+        for watcher in self.0.lock().watchers.drain(..) {
+            // Who has left does not hear it.
+            let _ = watcher.sender.send(Err(io::ErrorKind::TimedOut.into()));
+        }
+    }
+
     /// Keeps the connections of watches open, and tells nothing on them any more.
     pub(super) fn fall_silent(&self) {
         self.0
@@ -131,11 +142,29 @@ impl Fake {
         self.0.lock().away = false;
     }
 
+    /// Tells every watch how far it has come.
+    pub(super) fn bookmark(&self) {
+        let state = self.0.lock();
+        let version = state.version.to_string();
+        let bookmark = json!({"type": "BOOKMARK", "object": {
+            "kind": "x", "apiVersion": "v1", "metadata": {"resourceVersion": version}
+        }});
+        for watcher in &state.watchers {
+            let line = Ok(format!("{bookmark}\n").into());
+            watcher.sender.send(line).expect("it is open");
+        }
+    }
+
     /// Forgets everything but the present.
     pub(super) fn compact(&self) {
         let mut state = self.0.lock();
         state.oldest = state.version;
         state.events.clear();
+    }
+
+    /// The next listing that is not over after its first page has to begin again.
+    pub(super) fn outdate_listing(&self) {
+        self.0.lock().outdated += 1;
     }
 
     /// A kind that is not there in every cluster is, or is not any more.
@@ -149,11 +178,16 @@ impl Fake {
     }
 
     pub(super) fn forbid(&self, base: &str) {
-        self.0.lock().forbidden.insert(base.to_owned());
+        self.refuse(base, 403, "you may not");
+    }
+
+    pub(super) fn refuse(&self, base: &str, code: u16, message: &'static str) {
+        let mut state = self.0.lock();
+        state.refused.insert(base.to_owned(), (code, message));
     }
 
     pub(super) fn allow(&self, base: &str) {
-        self.0.lock().forbidden.remove(base);
+        self.0.lock().refused.remove(base);
     }
 
     /// What was asked since this was last called: paths and queries.
@@ -169,8 +203,8 @@ impl Fake {
         let uri = request.uri();
         state.asked.push(uri.to_string());
         let (base, namespace) = parted(uri.path());
-        if state.forbidden.contains(&base) {
-            return Ok(status(403, "you may not"));
+        if let Some((code, message)) = state.refused.get(&base) {
+            return Ok(status(*code, message));
         }
         let usual = [
             PODS,
@@ -206,6 +240,10 @@ impl Fake {
         let from = value("continue")
             .and_then(|it| it.parse().ok())
             .unwrap_or(0);
+        if from > 0 && state.outdated > 0 {
+            state.outdated -= 1;
+            return Ok(status(410, "the provided continue parameter is too old"));
+        }
         let limit = value("limit")
             .and_then(|it| it.parse().ok())
             .unwrap_or(usize::MAX);
@@ -228,7 +266,7 @@ impl State {
         };
         self.watchers.retain(|watcher| {
             let hears = !watcher.deaf && watcher.wants(&event);
-            !hears || watcher.sender.send(event.line.clone()).is_ok()
+            !hears || watcher.sender.send(Ok(event.line.clone())).is_ok()
         });
         self.events.push(event);
     }
@@ -248,7 +286,7 @@ impl State {
             }});
             watcher
                 .sender
-                .send(format!("{expired}\n").into())
+                .send(Ok(format!("{expired}\n").into()))
                 .expect("it is open");
         } else {
             let missed = self
@@ -256,7 +294,8 @@ impl State {
                 .iter()
                 .filter(|it| it.version > from && watcher.wants(it));
             for event in missed {
-                watcher.sender.send(event.line.clone()).expect("it is open");
+                let line = Ok(event.line.clone());
+                watcher.sender.send(line).expect("it is open");
             }
             self.watchers.push(watcher);
         }
@@ -265,7 +304,7 @@ impl State {
                 sleep(HEADERS_FIRST).await;
             }
             let line = receiver.recv().await?;
-            Some((Ok(Frame::data(line)), (receiver, false)))
+            Some((line.map(Frame::data), (receiver, false)))
         });
         Response::new(StreamBody::new(lines).boxed_unsync())
     }

@@ -1,6 +1,7 @@
 //! What the catalog promises while an API server comes, goes, forgets and refuses, in virtual time.
 
 mod fake;
+mod refusing;
 
 use std::time::Duration;
 
@@ -171,6 +172,42 @@ async fn what_was_forgotten_meanwhile_is_listed_again() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_watch_that_was_told_how_far_it_has_come_goes_on_from_there() {
+    let (fake, _catalog, mut present) = flowers().await;
+    fake.put(
+        SERVICES,
+        json!({"metadata": {"name": "s", "namespace": "x"}, "spec": {}}),
+    );
+    fake.bookmark();
+    fake.compact();
+    sleep(Duration::from_secs(1)).await;
+    fake.cut();
+    fake.put(PODS, pod("c"));
+    until(&mut present, |it| pods(it) == ["a", "b", "c"]).await;
+    let asked = fake.asked();
+    let listed = asked.iter().any(|it| !it.contains("watch=true"));
+    assert!(!listed, "{asked:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_watch_goes_on_after_what_it_was_told_last() {
+    let (fake, _catalog, mut present) = flowers().await;
+    fake.put(PODS, pod("c"));
+    fake.put(DEPLOYMENTS, deployment("roses"));
+    until(&mut present, |it| pods(it) == ["a", "b", "c"]).await;
+    fake.asked();
+    fake.cut();
+    sleep(Duration::from_secs(10)).await;
+    let asked = fake.asked();
+    let of = |base: &str| {
+        let mut asked = asked.iter().filter(|it| it.starts_with(base));
+        asked.next().expect("it is asked for").clone()
+    };
+    assert!(of(PODS).contains("resourceVersion=5"), "{}", of(PODS));
+    assert!(of(DEPLOYMENTS).contains("resourceVersion=6"));
+}
+
+#[tokio::test(start_paused = true)]
 async fn while_the_api_server_is_away_nothing_is_fresh_and_nothing_is_lost() {
     let (fake, catalog, mut present) = flowers().await;
     fake.leave();
@@ -206,6 +243,16 @@ async fn a_connection_that_died_unnoticed_is_found_out() {
     fake.fall_silent();
     fake.put(PODS, pod("c"));
     until(&mut present, |it| pods(it) == ["a", "b", "c"]).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn while_a_connection_is_dead_nothing_is_fresh() {
+    let (fake, _catalog, mut present) = flowers().await;
+    fake.tear();
+    fake.put(PODS, pod("c"));
+    let now = until(&mut present, |it| !it.fresh).await;
+    assert_eq!(pods(&now), ["a", "b"]);
+    until(&mut present, |it| it.fresh && pods(it) == ["a", "b", "c"]).await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -262,58 +309,6 @@ async fn a_kind_that_a_person_names_is_found_when_it_is_there() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_is_not_allowed_is_done_without_and_hardly_asked_for() {
-    let fake = Fake::new();
-    fake.put(DEPLOYMENTS, deployment("flowers"));
-    fake.forbid(ISVCS);
-    fake.forbid(MAPS);
-    let catalog = everything(&fake);
-    names(&catalog, &[FLOWERS]).await;
-    sleep(Duration::from_secs(300)).await;
-    let asked = fake
-        .asked()
-        .into_iter()
-        .filter(|it| it.starts_with(ISVCS))
-        .count();
-    assert!(asked <= 6, "{asked}");
-}
-
-#[tokio::test(start_paused = true)]
-async fn an_api_server_that_knows_no_roles_yet_is_asked_again_soon() {
-    let fake = Fake::new();
-    fake.put(ISVCS, inference_service("ext"));
-    let catalog = everything(&fake);
-    names(&catalog, &["ext-predictor.default"]).await;
-    fake.forbid(ISVCS);
-    fake.forbid(DEPLOYMENTS);
-    fake.cut();
-    sleep(Duration::from_secs(5)).await;
-    fake.allow(ISVCS);
-    fake.allow(DEPLOYMENTS);
-    fake.put(ISVCS, inference_service("new"));
-    let back = tokio::time::Instant::now();
-    names(
-        &catalog,
-        &["ext-predictor.default", "new-predictor.default"],
-    )
-    .await;
-    assert!(
-        back.elapsed() < Duration::from_secs(2),
-        "{:?}",
-        back.elapsed()
-    );
-}
-
-#[tokio::test(start_paused = true)]
-async fn what_is_needed_and_not_allowed_is_waited_for() {
-    let fake = Fake::new();
-    fake.forbid(SERVICES);
-    let catalog = everything(&fake);
-    sleep(Duration::from_secs(60)).await;
-    assert!(catalog.claims().borrow().is_none());
-}
-
-#[tokio::test(start_paused = true)]
 async fn with_a_list_of_namespaces_nothing_else_is_asked_for() {
     let fake = Fake::new();
     fake.put(DEPLOYMENTS, deployment("flowers"));
@@ -354,6 +349,20 @@ async fn everything_is_listed_however_much_there_is() {
         .into_iter()
         .filter(|it| it.starts_with(PODS) && it.contains("limit="));
     assert_eq!(pages.count(), 3);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_listing_that_takes_too_long_is_begun_again() {
+    let fake = Fake::new();
+    fake.put(DEPLOYMENTS, deployment("flowers"));
+    for number in 0..150 {
+        fake.put(PODS, pod(&format!("p{number}")));
+    }
+    fake.outdate_listing();
+    let catalog = everything(&fake);
+    let mut present = catalog.present(&RevisionId::new(FLOWERS));
+    let now = until(&mut present, |it| it.fresh && it.workload.is_some()).await;
+    assert_eq!(now.pods.len(), 150);
 }
 
 #[tokio::test(start_paused = true)]

@@ -76,6 +76,25 @@ fn the_deployment_of_a_component_is_found_by_its_owner_and_not_by_its_name() {
 }
 
 #[test]
+fn of_several_deployments_of_a_component_the_one_that_stays_counts() {
+    let mut inventory = inventory();
+    let isvc = inference_service("ext");
+    inventory.put_isvc(isvc.clone());
+    let old = made("ext-predictor", Component::Predictor, &isvc);
+    inventory.put_workload(old.clone());
+    inventory.put_workload(Workload {
+        created: moment(20),
+        ..made("ext-new", Component::Predictor, &isvc)
+    });
+    assert_eq!(inventory.names(), ["ext-predictor.default"]);
+    inventory.put_workload(Workload {
+        terminating: true,
+        ..old
+    });
+    assert_eq!(inventory.names(), ["ext-new.default"]);
+}
+
+#[test]
 fn each_component_is_a_claim_with_a_class_of_its_own() {
     let mut inventory = inventory();
     let mut isvc = inference_service("tr");
@@ -152,13 +171,14 @@ fn one_that_was_ours_and_is_taken_away_is_told_of() {
     inventory.put_isvc(with_class("x", Some("none"), Word::None));
     let none = Obstacle::AutoscalerClass("none".into());
     assert_eq!(inventory.obstacle("x-predictor.default"), Some(none));
-    inventory.put_isvc(with_class("x", None, Word::Refused));
-    assert!(inventory.names().is_empty(), "who opts out hears nothing");
     // A new one of the same name never was.
     let mut later = with_class("x", Some("none"), Word::None);
     later.at.uid = "later".into();
     inventory.put_isvc(later);
     assert!(inventory.names().is_empty());
+    inventory.put_isvc(inference_service("x"));
+    inventory.put_isvc(with_class("x", None, Word::Refused));
+    assert!(inventory.names().is_empty(), "who opts out hears nothing");
 }
 
 #[test]

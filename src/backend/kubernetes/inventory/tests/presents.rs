@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::super::{Change, Changed, Stale};
+use super::super::{Change, Changed, Inventory, Source, SourceId, Stale, Tells};
 use super::support::*;
 use crate::backend::kubernetes::claim::Component;
 use crate::backend::kubernetes::objects::Present;
@@ -101,6 +101,21 @@ fn a_listing_lets_go_what_is_not_in_it() {
 }
 
 #[test]
+fn a_listing_lets_go_routes_and_settings_too() {
+    let mut inventory = inventory();
+    let own = ("holdgate-system", "holdgate-gateway", 60);
+    inventory.put(OTHERS, route("in", None, &[own]));
+    inventory.put(PLATFORM, platform("ml.example", "Standard"));
+    inventory.settle();
+    inventory.take(OTHERS, Change::Listed(Vec::new()));
+    inventory.take(PLATFORM, Change::Listed(Vec::new()));
+    let changed = inventory.settle();
+    assert!(changed.entrances && changed.domain);
+    assert!(inventory.entrances().is_empty());
+    assert_eq!(inventory.domain(), None);
+}
+
+#[test]
 fn it_is_fresh_while_its_pods_and_its_workload_are_heard_of() {
     let mut inventory = inventory();
     inventory.put_workload(enabled("Deployment", "flowers"));
@@ -115,6 +130,18 @@ fn it_is_fresh_while_its_pods_and_its_workload_are_heard_of() {
     assert!(!fresh_without(DEPLOYMENTS));
     assert!(fresh_without(SETS), "it is no StatefulSet");
     assert!(fresh_without(OTHERS));
+}
+
+#[test]
+fn what_is_not_heard_of_one_namespace_says_nothing_of_another() {
+    let sources = ["default", "other"].map(|namespace| Source {
+        tells: Tells::Pods,
+        namespace: Some(namespace.into()),
+    });
+    let mut inventory = Inventory::new(sources.to_vec(), None);
+    inventory.take(SourceId(0), Change::Heard(true));
+    assert!(inventory.presence("flowers.default").fresh);
+    assert!(!inventory.presence("flowers.other").fresh);
 }
 
 #[test]
