@@ -199,6 +199,7 @@ mod tests {
                 decisions.keep(decision);
             }
         }
+        decisions.begin(steering);
     }
 
     #[test]
@@ -213,6 +214,17 @@ mod tests {
         let length = gone.decision.at.saturating_duration_since(gone.since);
         assert_eq!(length, Duration::from_secs(2 * (gone.count - 1)));
         assert_eq!(decisions.desired(), Some(0));
+    }
+
+    #[test]
+    fn what_is_forgotten_says_nothing_of_now() {
+        let decisions = Decisions::default();
+        idle(&decisions, 10);
+        assert!(decisions.desired().is_some() && decisions.steering().is_some());
+        decisions.forget();
+        assert_eq!((decisions.last(), decisions.desired()), (None, None));
+        assert_eq!(decisions.read(), []);
+        assert!(decisions.steering().is_none());
     }
 
     #[test]

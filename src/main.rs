@@ -1,6 +1,7 @@
 //! The `holdgate` binary: reads what was asked for, and hands it on.
 
 use std::io::{IsTerminal, stderr, stdout};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -28,34 +29,14 @@ fn main() -> ExitCode {
     match cli.command {
         Command::Run(run) => {
             let files = run.files.paths(environment);
-            match load_to_run(&files, &overrides) {
-                Ok(config) => {
-                    let start = Start {
-                        config,
-                        program: program.clone(),
-                        files,
-                        overrides,
-                    };
-                    finish(&program, app::run(start))
-                }
-                Err(complaints) => complain(&complaints),
-            }
+            let config = load_to_run(&files, &overrides);
+            serve(config, (program, files, overrides), app::run)
         }
         #[cfg(feature = "kubernetes")]
         Command::Gateway(gateway) => {
             let files = gateway.files.paths(environment);
-            match load_gateway(&files, &overrides) {
-                Ok(config) => {
-                    let start = Start {
-                        config,
-                        program: program.clone(),
-                        files,
-                        overrides,
-                    };
-                    finish(&program, app::gateway(start))
-                }
-                Err(complaints) => complain(&complaints),
-            }
+            let config = load_gateway(&files, &overrides);
+            serve(config, (program, files, overrides), app::gateway)
         }
         Command::Check(args) => {
             let files = args.files.paths(environment);
@@ -88,6 +69,25 @@ fn main() -> ExitCode {
             understood(&overrides, || finish(&program, sample_model::run(args)))
         }
     }
+}
+
+/// Serves by what was read, if nothing is wrong with it.
+fn serve<C, F: Future<Output = anyhow::Result<()>>>(
+    config: Result<C, Complaints>,
+    (program, files, overrides): (Program, Vec<PathBuf>, Overrides),
+    run: fn(Start<C>) -> F,
+) -> ExitCode {
+    let config = match config {
+        Ok(config) => config,
+        Err(complaints) => return complain(&complaints),
+    };
+    let start = Start {
+        config,
+        program: program.clone(),
+        files,
+        overrides,
+    };
+    finish(&program, run(start))
 }
 
 /// Runs to the end, on as many threads as were asked for.

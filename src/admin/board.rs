@@ -99,14 +99,24 @@ impl Board {
 
     /// Every revision as it is now, by name, but for those that are left alone.
     pub(super) fn all(&self) -> Vec<Present> {
-        let left_alone = self.left_alone.read();
-        let is_left_alone = |id: &RevisionId| left_alone.iter().any(|left| left.name == *id);
         let mut all = self.registry.all();
-        all.retain(|revision| !is_left_alone(&revision.spec.id));
-        drop(left_alone);
+        all.retain(|revision| !self.is_left_alone(revision));
         all.into_iter()
             .map(|revision| self.look(revision))
             .collect()
+    }
+
+    /// Those that are left alone and were asked for all the same: only what they answered is counted.
+    pub(super) fn asked_in_vain(&self) -> Vec<Arc<Revision>> {
+        let mut all = self.registry.all();
+        all.retain(|one| one.stats.codes.iter().next().is_some() && self.is_left_alone(one));
+        all
+    }
+
+    fn is_left_alone(&self, revision: &Revision) -> bool {
+        let left_alone = self.left_alone.read();
+        let found = left_alone.binary_search_by(|left| left.name.cmp(&revision.spec.id));
+        found.is_ok()
     }
 
     pub(super) fn left_alone(&self) -> Vec<LeftAlone> {

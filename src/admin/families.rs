@@ -15,7 +15,8 @@ pub(super) struct Family {
     pub(super) help: &'static str,
     /// The label beside `revision`; empty if there is none.
     pub(super) label: &'static str,
-    /// Requests that no revision takes have a part in it, under an empty name.
+    /// Requests that no revision takes have a part in it, under an empty name, and so have those that
+    /// find one that is left alone.
     pub(super) unrouted: bool,
     pub(super) read: Read,
 }

@@ -13,6 +13,7 @@ use prometheus_client::registry::Registry;
 
 use super::board::{Board, Present};
 use super::families::{FAMILIES, Family, Read};
+use crate::stats::Stats;
 
 /// All metrics of a gate.
 #[derive(Debug)]
@@ -42,23 +43,32 @@ struct Scrape(Arc<Board>);
 
 impl Collector for Scrape {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
-        let all = self.0.all();
+        let (all, in_vain) = (self.0.all(), self.0.asked_in_vain());
         for family in &FAMILIES {
             let metric_type = family.read.metric_type();
             let help = format!("{}.", family.help);
             let page = encoder.encode_descriptor(family.name, &help, None, metric_type)?;
             let label = family.label;
-            self.fill(&mut Page { page, label }, family, &all)?;
+            let in_vain = in_vain.iter().filter(|_| family.unrouted);
+            let in_vain = in_vain.map(|one| (one.spec.id.as_str(), &*one.stats));
+            self.fill(&mut Page { page, label }, family, &all, in_vain)?;
         }
         Ok(())
     }
 }
 
 impl Scrape {
-    fn fill(&self, page: &mut Page<'_>, family: &Family, all: &[Present]) -> fmt::Result {
+    /// `in_vain` are those of which only the answers count.
+    fn fill<'a>(
+        &'a self,
+        page: &mut Page<'_>,
+        family: &Family,
+        all: &'a [Present],
+        in_vain: impl Iterator<Item = (&'a str, &'a Stats)>,
+    ) -> fmt::Result {
         let unrouted = family.unrouted.then(|| ("", &self.0.registry().unrouted));
         let routed = all.iter().map(|p| (name(p), &*p.revision.stats));
-        let mut stats = unrouted.into_iter().chain(routed);
+        let mut stats = unrouted.into_iter().chain(routed).chain(in_vain);
         match family.read {
             Read::Gauge(read) => all.iter().try_for_each(|present| {
                 let mut numbers = read(present).into_iter();

@@ -1,6 +1,7 @@
 //! Who is in service: replicas are taken out before they are stopped, idle ones first, and put back
 //! when they are wanted again after all.
 
+use std::collections::HashMap;
 use std::time::Instant;
 
 use super::slots::Slots;
@@ -15,13 +16,17 @@ impl<R: Clone> Admission<R> {
     /// The replicas that exist and are ready. One that is missing takes nothing more, but keeps
     /// its count until what it holds has ended, and finds it again when it comes back.
     pub fn set_replicas(&mut self, ready: &[(ReplicaId, R)]) -> Vec<Grant> {
-        for slots in &mut self.replicas {
+        // Thousands of them change one by one, so a change is not to look at each for each.
+        let mut places = HashMap::with_capacity(self.replicas.len());
+        for (place, slots) in self.replicas.iter_mut().enumerate() {
             // One that comes back was looked at anew.
             slots.suspect &= slots.present;
             slots.present = false;
+            places.insert(slots.id, place);
         }
         for (id, kept) in ready {
-            if let Some(slots) = self.replicas.iter_mut().find(|s| s.id == *id) {
+            let place = *places.entry(*id).or_insert(self.replicas.len());
+            if let Some(slots) = self.replicas.get_mut(place) {
                 slots.present = true;
                 slots.kept = kept.clone();
             } else {
@@ -122,6 +127,12 @@ impl<R: Clone> Admission<R> {
         self.replicas
             .iter()
             .all(|s| s.id != replica || s.in_flight == 0)
+    }
+
+    /// Every replica that the world reports as there.
+    pub fn listed(&self) -> impl Iterator<Item = ReplicaId> {
+        let listed = self.replicas.iter().filter(|slots| slots.present);
+        listed.map(|slots| slots.id)
     }
 
     /// Whether the world still reports a replica as there.

@@ -2,6 +2,7 @@
 //! [`World`](crate::ports::World) and takes the wanted number through
 //! [`Scaler`](crate::ports::Scaler); which request goes where is none of its business.
 
+pub mod quantity;
 pub mod spec;
 
 // Local processes: a supervisor and what it decides, over seams that tests simulate …
@@ -31,7 +32,7 @@ pub mod kubernetes;
 
 pub use gauges::ProcessGauges;
 pub use process::Host;
-pub use spec::{Model, PodSpec, ProcessSpec, Protocol, Readiness, Resources};
+pub use spec::{Component, Model, PodSpec, ProcessSpec, Protocol, Readiness, Resources};
 pub use supervisor::{Settings, Supervisor};
 
 #[cfg(test)]

@@ -73,3 +73,29 @@ pub enum Protocol {
     /// `GET /v2/models/NAME/ready`.
     V2,
 }
+
+/// What part of an `InferenceService` a revision is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Component {
+    /// It answers.
+    Predictor,
+    /// It stands before the predictor.
+    Transformer,
+    /// It explains the predictor's answers.
+    Explainer,
+}
+
+impl Component {
+    /// Every one of them.
+    pub const ALL: [Self; 3] = [Self::Predictor, Self::Transformer, Self::Explainer];
+
+    /// The word in manifests.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Predictor => "predictor",
+            Self::Transformer => "transformer",
+            Self::Explainer => "explainer",
+        }
+    }
+}

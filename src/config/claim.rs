@@ -7,11 +7,11 @@ use super::complaint::{Complaint, Complaints, Origin};
 use super::gateway::GatewayConfig;
 use super::json;
 use super::layers::{Layer, Layers};
-use super::manifest::{self, DOMAIN, Role, Site};
+use super::manifest::{self, DOMAIN, Site};
 use super::pod;
 use super::revision::Draft;
 use super::tree::Node;
-use crate::backend::{PodSpec, Resources};
+use crate::backend::{Component, PodSpec, Resources};
 use crate::revision::{RevisionId, RevisionSpec};
 use crate::schedule::Schedule;
 
@@ -19,7 +19,7 @@ use crate::schedule::Schedule;
 #[derive(Clone, Copy, Debug)]
 pub enum ClaimSettings<'a> {
     /// In an `InferenceService`, in one of its components.
-    InferenceService(&'a serde_json::Value, Role),
+    InferenceService(&'a serde_json::Value, Component),
     /// In the annotations of a workload.
     Workload(&'a serde_json::Value),
 }
@@ -132,10 +132,10 @@ fn tree(object: &serde_json::Value) -> Node {
 
 #[cfg(feature = "kubernetes")]
 mod of_cluster {
-    use super::{ClaimFacts, ClaimSettings, Role};
+    use super::{ClaimFacts, ClaimSettings};
     use crate::backend::Resources;
     use crate::backend::kubernetes::objects::{Container, Template};
-    use crate::backend::kubernetes::{Claim, Component, Settings};
+    use crate::backend::kubernetes::{Claim, Settings};
     use crate::config::manifest::is_model_server;
 
     impl<'a> ClaimSettings<'a> {
@@ -144,7 +144,7 @@ mod of_cluster {
         pub fn of(settings: &'a Settings) -> Self {
             match settings {
                 Settings::InferenceService(object, component) => {
-                    Self::InferenceService(object, (*component).into())
+                    Self::InferenceService(object, *component)
                 }
                 Settings::Workload(object) => Self::Workload(object),
             }
@@ -174,15 +174,5 @@ mod of_cluster {
         let mut containers = template.containers.iter();
         let called = containers.find(|container| is_model_server(&container.name));
         called.or_else(|| template.containers.first())
-    }
-
-    impl From<Component> for Role {
-        fn from(component: Component) -> Self {
-            match component {
-                Component::Predictor => Self::Predictor,
-                Component::Transformer => Self::Transformer,
-                Component::Explainer => Self::Explainer,
-            }
-        }
     }
 }

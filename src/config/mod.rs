@@ -39,7 +39,6 @@ pub use claim::{ClaimFacts, ClaimSettings, ReadClaim, read_claim};
 pub use complaint::{Complaint, Complaints, Origin};
 pub use gateway::{Defaults, GatewayConfig, WorkloadKind, load_gateway};
 pub use key::{About, Shape};
-pub use manifest::Role;
 pub(crate) use nearest::nearest_names;
 pub use overrides::{Overrides, gate_flags, gateway_flags, logging_flags, revision_flags};
 pub use program::{LogFormat, Program};

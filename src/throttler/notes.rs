@@ -1,6 +1,7 @@
 //! What the throttler notes for a record, under its lock, so that the order noted is the order in
 //! which it happened.
 
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -68,10 +69,9 @@ impl<C: Kept> State<C> {
         if self.closed.is_some() {
             return;
         }
-        let state = |id| {
-            let mut views = world.replicas.iter();
-            views.find(|view| view.id == id).map(|view| view.state)
-        };
+        let states = world.replicas.iter().map(|view| (view.id, view.state));
+        let states: HashMap<ReplicaId, ReplicaState> = states.collect();
+        let state = |id| states.get(&id).copied();
         for replica in self.admission.every_kept() {
             let serves = state(replica.id) == Some(ReplicaState::Ready);
             replica.connections.leaves(!serves);
@@ -89,13 +89,12 @@ impl<C: Kept> State<C> {
         if !self.tape.is_on() {
             return;
         }
-        for kept in self.admission.every_kept() {
-            let (id, stays) = (kept.id, ready.iter().any(|(id, _)| *id == kept.id));
-            if !stays && self.admission.lists(id) {
-                self.note_step(id, Step::Retired, now);
-            }
+        let before: HashSet<ReplicaId> = self.admission.listed().collect();
+        let after: HashSet<ReplicaId> = ready.iter().map(|(id, _)| *id).collect();
+        for id in self.admission.listed().filter(|id| !after.contains(id)) {
+            self.note_step(id, Step::Retired, now);
         }
-        for (id, _) in ready.iter().filter(|(id, _)| !self.admission.lists(*id)) {
+        for (id, _) in ready.iter().filter(|(id, _)| !before.contains(id)) {
             self.note_step(*id, Step::Listed, now);
         }
     }

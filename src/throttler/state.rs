@@ -55,8 +55,9 @@ impl<C: Kept> State<C> {
     /// The replicas that are there; one that was before keeps its connections, unless it listens
     /// elsewhere now. A draining one that was never listed as ready is not begun with.
     pub(super) fn replicas_of(&self, world: &World) -> Vec<(ReplicaId, Arc<Replica<C>>)> {
-        let known = |id| self.admission.every_kept().find(|replica| replica.id == id);
-        let replica = |view: &ReplicaView| match (view.state, known(view.id)) {
+        let known = self.admission.every_kept().map(|known| (known.id, known));
+        let known: HashMap<ReplicaId, &Arc<Replica<C>>> = known.collect();
+        let replica = |view: &ReplicaView| match (view.state, known.get(&view.id)) {
             (ReplicaState::Pending | ReplicaState::Starting, _)
             | (ReplicaState::Draining, None) => None,
             (ReplicaState::Draining, Some(replica)) => Some((view.id, Arc::clone(replica))),

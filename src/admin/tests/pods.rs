@@ -170,3 +170,34 @@ async fn a_name_without_its_namespace_is_enough_where_one_fits() {
         "flowers.shop"
     );
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_is_left_alone_is_counted_once_it_was_asked_for() {
+    let scene = flowers().await;
+    let stats = scene.stats();
+    scene.board.set_left_alone(vec![LeftAlone {
+        name: RevisionId::new("flowers.shop"),
+        owner: "Deployment shop/flowers".to_owned(),
+        why: "as written".to_owned(),
+    }]);
+    let told = scene.metrics().await;
+    assert!(!told.contains("flowers.shop"), "{told}");
+
+    stats.answered(404, SECOND);
+    stats.rejections.count("no_route");
+
+    let told = scene.metrics().await;
+    for line in [
+        r#"holdgate_requests_total{revision="flowers.shop",code="404"} 1"#,
+        r#"holdgate_rejections_total{revision="flowers.shop",reason="no_route"} 1"#,
+        r#"holdgate_request_duration_seconds_count{revision="flowers.shop"} 1"#,
+    ] {
+        assert!(told.lines().any(|told| told == line), "{line}\n{told}");
+    }
+    let of_it = told.lines().filter(|line| line.contains("flowers.shop"));
+    let names: Vec<_> = of_it
+        .filter_map(|line| line.split(['{', ' ']).next())
+        .collect();
+    let others = names.iter().filter(|name| !name.starts_with("holdgate_re"));
+    assert_eq!(others.count(), 0, "{names:?}");
+}

@@ -8,6 +8,7 @@ use std::time::SystemTime;
 use serde_json::Value;
 
 use super::objects::{ObjectRef, Port, Template};
+pub use crate::backend::Component;
 use crate::revision::RevisionId;
 
 /// All of them, by the name of the revision.
@@ -77,32 +78,6 @@ pub enum Settings {
     /// In the annotations of a workload: `apiVersion`, `kind`, name, namespace and annotations as an
     /// object.
     Workload(Arc<Value>),
-}
-
-/// What part of an `InferenceService` a revision is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Component {
-    /// It answers.
-    Predictor,
-    /// It stands before the predictor.
-    Transformer,
-    /// It explains the predictor's answers.
-    Explainer,
-}
-
-impl Component {
-    /// Every one of them.
-    pub const ALL: [Self; 3] = [Self::Predictor, Self::Transformer, Self::Explainer];
-
-    /// The word in manifests.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Predictor => "predictor",
-            Self::Transformer => "transformer",
-            Self::Explainer => "explainer",
-        }
-    }
 }
 
 /// Why a revision is not scaled.

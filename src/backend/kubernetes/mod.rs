@@ -13,7 +13,6 @@ mod inventory;
 pub mod look;
 pub mod objects;
 pub mod pods;
-mod quantity;
 mod read;
 pub mod reason;
 pub mod scope;
@@ -36,7 +35,7 @@ pub(crate) mod tests_server;
 
 pub use api::KubeApi;
 pub use catalog::Catalog;
-pub use claim::{Claim, Claims, Component, Entrance, Obstacle, Remark, Settings};
+pub use claim::{Claim, Claims, Entrance, Obstacle, Remark, Settings};
 pub use events::Events;
 pub use look::{Look, NetLook};
 pub use metrics::PodGauges;

@@ -7,6 +7,7 @@ use super::model;
 use super::resources::{self, Kind};
 use super::site::Site;
 use super::subject::{Subject, What};
+use crate::backend::Component;
 use crate::config::complaint::Complaints;
 use crate::config::file::Section;
 use crate::config::keys as k;
@@ -24,38 +25,9 @@ const CLASSES: [&str; 4] = ["hpa", EXTERNAL, "keda", "none"];
 /// Whether it is to be there at all.
 const STOP: &str = "serving.kserve.io/stop";
 
-/// What a component does for its service.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Role {
-    /// It answers.
-    Predictor,
-    /// It stands before the predictor.
-    Transformer,
-    /// It explains the predictor's answers.
-    Explainer,
-}
-
-impl Role {
-    pub(super) const ALL: [Self; 3] = [Self::Predictor, Self::Transformer, Self::Explainer];
-
-    /// The word in manifests.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Predictor => "predictor",
-            Self::Transformer => "transformer",
-            Self::Explainer => "explainer",
-        }
-    }
-
-    pub(super) fn called(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|role| role.as_str() == name)
-    }
-}
-
 /// One component as it was written.
 pub(super) struct Part<'a> {
-    pub(super) role: Role,
+    pub(super) role: Component,
     pub(super) node: &'a Node,
     pub(super) annotations: Annotations<'a>,
     /// The service's own name leads to it.
@@ -132,7 +104,7 @@ impl<'a> Part<'a> {
     /// many have services of one name, nothing but those leads to a model.
     fn name(&self, service: &Service, ours: &mut Layer, complaints: &mut Complaints) -> Layer {
         let own = self.node.given("name").and_then(Node::text);
-        let name = service.component(self.role, own.filter(|_| self.role == Role::Predictor));
+        let name = service.component(self.role, own.filter(|_| self.role == Component::Predictor));
         let mut layer = Layer::default();
         let (at, namespace) = (&service.at, &service.namespace);
         let hosts = service.hosts(&name.found(), self.role, self.is_entry, self.site);
@@ -197,7 +169,7 @@ impl<'a> Part<'a> {
             .iter()
             .filter_map(|field| self.node.given(field));
         let mut servers: Vec<&Node> = match self.role {
-            Role::Predictor => servers.collect(),
+            Component::Predictor => servers.collect(),
             _ => Vec::new(),
         };
         for server in &servers {
@@ -210,10 +182,10 @@ impl<'a> Part<'a> {
         match servers[..] {
             [one] => Some(one),
             [] if !containers.is_empty() => containers.first(),
-            [] if self.role == Role::Explainer => None,
+            [] if self.role == Component::Explainer => None,
             [] => {
                 let what = match self.role {
-                    Role::Predictor => "a model server (model, or containers)",
+                    Component::Predictor => "a model server (model, or containers)",
                     _ => "containers",
                 };
                 complaints.push(self.node.complaint(format!("wanted {what}")));

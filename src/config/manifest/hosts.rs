@@ -1,8 +1,8 @@
 //! What an `InferenceService` is called, and by which host names it is asked for: those that its
 //! components have in a cluster.
 
-use super::component::Role;
 use super::site::Site;
+use crate::backend::Component;
 use crate::config::complaint::Complaints;
 use crate::config::keys as k;
 use crate::config::layers::{Layer, Layers};
@@ -41,7 +41,7 @@ impl Service {
     }
 
     /// The name of a component, as its Deployment has it; a predictor may have one of its own.
-    pub(super) fn component(&self, role: Role, own: Option<&str>) -> Node {
+    pub(super) fn component(&self, role: Component, own: Option<&str>) -> Node {
         let own = own.map(|own| format!("{own}-")).unwrap_or_default();
         self.at
             .saying(&format!("{}-{own}{}", self.name, role.as_str()))
@@ -51,7 +51,7 @@ impl Service {
     pub(super) fn hosts(
         &self,
         component: &str,
-        role: Role,
+        role: Component,
         is_entry: bool,
         site: Site<'_>,
     ) -> Vec<Node> {

@@ -13,7 +13,6 @@ mod site;
 mod subject;
 mod workload;
 
-pub use component::Role;
 #[cfg(feature = "kubernetes")]
 pub(super) use component::is_model_server;
 pub(super) use ours::is_of_processes;
@@ -25,6 +24,7 @@ use super::file::Section;
 use super::knative::{self, CLUSTER_CLASS};
 use super::layers::{Layer, Layers};
 use super::tree::{Node, Value};
+use crate::backend::Component;
 use annotations::Annotations;
 use component::Part;
 use hosts::Service;
@@ -49,7 +49,7 @@ impl Manifest {
         match self {
             Self::InferenceService(service) => {
                 let read = |role| component(service, role, cluster, Site::Here, complaints);
-                let sections: Vec<Option<Section>> = Role::ALL.into_iter().map(read).collect();
+                let sections: Vec<Option<Section>> = Component::ALL.into_iter().map(read).collect();
                 sections.into_iter().flatten().collect()
             }
             Self::Workload(document) => {
@@ -137,7 +137,7 @@ fn a_map<'a>(node: &'a Node, complaints: &mut Complaints) -> Option<&'a Node> {
 /// One component as a revision, if the service has it. `cluster` says what a `ConfigMap` said.
 pub(super) fn component(
     service: &Node,
-    role: Role,
+    role: Component,
     cluster: &Layer,
     site: Site<'_>,
     complaints: &mut Complaints,
@@ -149,9 +149,9 @@ pub(super) fn component(
     let own = own.and_then(|own| a_map(own, complaints));
     let shared = workload::annotations(service);
     let shared = shared.and_then(|shared| a_map(shared, complaints));
-    let entry = match spec.given(Role::Transformer.as_str()) {
-        Some(_) => Role::Transformer,
-        None => Role::Predictor,
+    let entry = match spec.given(Component::Transformer.as_str()) {
+        Some(_) => Component::Transformer,
+        None => Component::Predictor,
     };
     let part = Part {
         role,
@@ -188,12 +188,15 @@ fn spec<'a>(service: &'a Node, complaints: &mut Complaints) -> Option<&'a Node> 
         return None;
     };
     for entry in spec.entries() {
-        if Role::called(&entry.key).is_none() {
+        if !Component::ALL
+            .iter()
+            .any(|known| known.as_str() == entry.key)
+        {
             let message = "unknown component, wanted predictor, transformer or explainer";
             complaints.warn(entry.complaint(message));
         }
     }
-    if spec.given(Role::Predictor.as_str()).is_some() {
+    if spec.given(Component::Predictor.as_str()).is_some() {
         return Some(spec);
     }
     complaints.push(spec.complaint("wanted a predictor"));

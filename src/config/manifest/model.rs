@@ -1,9 +1,9 @@
 //! Which model a component's pods must have loaded, and how they are asked: as its protocol says, else
 //! as model servers of its format answer. Nobody knows of a container that somebody brings along.
 
-use super::component::{Part, Role};
+use super::component::Part;
 use super::fields::MODEL_SERVERS;
-use crate::backend::{Model, Protocol};
+use crate::backend::{Component, Model, Protocol};
 use crate::config::tree::Node;
 
 /// Formats whose servers answer V1 where no protocol is written, as `KServe` runs them.
@@ -81,7 +81,7 @@ fn server<'a>(part: &Part<'a>) -> Option<(&'static str, &'a Node)> {
     let mut servers = MODEL_SERVERS
         .iter()
         .filter_map(|field| Some((*field, part.node.given(field)?)));
-    servers.next().filter(|_| part.role == Role::Predictor)
+    servers.next().filter(|_| part.role == Component::Predictor)
 }
 
 fn of_server(

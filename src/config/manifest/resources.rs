@@ -2,12 +2,12 @@
 //! requested become bytes, cores become percent.
 
 use crate::backend::Resources;
+use crate::backend::quantity::{amount, whole};
 use crate::config::complaint::Complaints;
 use crate::config::keys as k;
 use crate::config::layers::{Layer, Layers};
-use crate::config::metrics::cores;
 use crate::config::tree::{Node, Value};
-use crate::config::value::{bytes, choice, number_from};
+use crate::config::value::{choice, number_from, wanted};
 use crate::revision::ScaleMetric;
 
 /// What `KServe` writes where nothing is said: one core, 2Gi.
@@ -85,15 +85,35 @@ pub(super) fn of_component(container: Option<&Node>, complaints: &mut Complaints
 /// What is written of what a container may use: what it requests, else its limit.
 pub(super) fn of(container: Option<&Node>, complaints: &mut Complaints) -> Resources {
     let resources = container.and_then(|container| container.given("resources"));
-    let said = |name: &str| {
+    let mut said = |name: &str, read: Reader| {
         let lists = ["requests", "limits"].into_iter();
         let mut lists = lists.filter_map(|list| resources?.given(list)?.given(name));
-        lists.next()
+        // Who asks for 0 asks for nothing that there could be a share of.
+        lists.find_map(|node| read(node, complaints).filter(|amount| *amount > 0.0))
     };
     Resources {
-        cpu: said("cpu").and_then(|node| cores(node, complaints)),
-        memory: said("memory").and_then(|node| bytes(node, complaints)),
+        cpu: said("cpu", cores),
+        memory: said("memory", bytes).map(whole),
     }
+}
+
+type Reader = fn(&Node, &mut Complaints) -> Option<f64>;
+
+fn cores(node: &Node, complaints: &mut Complaints) -> Option<f64> {
+    quantity(node, "a number of cores such as 2, 0.5 or 500m", complaints)
+}
+
+fn bytes(node: &Node, complaints: &mut Complaints) -> Option<f64> {
+    quantity(node, "a size such as 256Mi, 1G or 1048576", complaints)
+}
+
+/// Whatever Kubernetes takes as an amount: what was applied is never refused for it.
+fn quantity(node: &Node, what: &str, complaints: &mut Complaints) -> Option<f64> {
+    let read = match &node.value {
+        Value::Text { text, .. } => amount(text),
+        _ => None,
+    };
+    read.or_else(|| wanted(node, what, complaints))
 }
 
 /// Writes what a replica may use.
@@ -205,15 +225,7 @@ fn read_target(
         .given("averageValue")
         .or_else(|| target.given("value"))?;
     match metric {
-        ScaleMetric::Memory => {
-            let memory = bytes(value, complaints);
-            memory.map(|memory| {
-                requested(Resources {
-                    memory: Some(memory),
-                    ..resources
-                })
-            })
-        }
+        ScaleMetric::Memory => bytes(value, complaints),
         _ => cores(value, complaints).map(|cores| percent(cores, resources)),
     }
 }

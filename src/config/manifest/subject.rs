@@ -1,7 +1,6 @@
 //! What only a manifest says of a revision: what it is there, and what holds where it says nothing.
 
-use super::component::Role;
-use crate::backend::Model;
+use crate::backend::{Component, Model};
 use crate::config::layers::Layer;
 
 /// What only a manifest says of a revision.
@@ -20,14 +19,17 @@ pub(in crate::config) struct Subject {
 /// What a revision is in its manifest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum What {
-    Component(Role),
+    Component(Component),
     Workload,
 }
 
 impl Subject {
     /// It stands before or beside a predictor: flags and the command are not meant for it.
     pub(in crate::config) fn helps(&self) -> bool {
-        !matches!(self.what, What::Workload | What::Component(Role::Predictor))
+        !matches!(
+            self.what,
+            What::Workload | What::Component(Component::Predictor)
+        )
     }
 
     /// It may begin with no replicas, whatever a cluster says of others: no workload has a minimum

@@ -10,6 +10,8 @@ mod plan;
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod tests_record;
 
 use std::fs;
 use std::path::Path;
@@ -122,7 +124,8 @@ impl Source {
     #[must_use]
     pub fn notes(&self, revisions: &[RevisionConfig]) -> Vec<String> {
         if let Some(File::Record(trace)) = &self.file {
-            return trace.flaws.iter().map(ToString::to_string).collect();
+            let flaws = trace.flaws.iter().map(ToString::to_string);
+            return flaws.chain(several_lives(trace, revisions)).collect();
         }
         let unknown = revisions.iter().flat_map(|revision| {
             let further = revision.spec.scaling.further_metrics.iter();
@@ -219,6 +222,15 @@ impl Source {
     fn began(&self) -> SystemTime {
         self.calendar().unwrap_or(self.begins)
     }
+}
+
+/// A revision that was removed and came back is another one in a record: which of them is lived through.
+fn several_lives(trace: &Trace, revisions: &[RevisionConfig]) -> impl Iterator<Item = String> {
+    let lives = |id: &str| trace.revisions.iter().filter(|one| one.name == id).count();
+    let ids = revisions.iter().map(|revision| revision.spec.id.as_str());
+    ids.filter(move |id| lives(id) > 1).map(|id| {
+        format!("revision {id} was removed and came back: only what came before is lived through")
+    })
 }
 
 const EXAMPLE: &str = "step 0..60s 5rps, 60s..2m 50rps; service 200ms; start 45s";

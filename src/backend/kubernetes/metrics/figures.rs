@@ -15,8 +15,8 @@ use tokio_util::task::AbortOnDropHandle;
 
 use crate::backend::kubernetes::call::{Failure, in_time};
 use crate::backend::kubernetes::objects::{Requirement, Selector};
-use crate::backend::kubernetes::quantity::amount;
 use crate::backend::kubernetes::seams::ApiError;
+use crate::backend::quantity::amount;
 use crate::sync::now;
 
 /// After an answer without news it is asked again so soon, and after none. So much sooner than news can
@@ -173,7 +173,7 @@ fn figure(pod: PodMetrics) -> Option<(String, Figure)> {
     let sum = |what: fn(&Usage) -> &Quantity| -> Option<f64> {
         let containers = pod.containers.iter();
         containers
-            .map(|container| amount(what(&container.usage)))
+            .map(|container| amount(&what(&container.usage).0))
             .sum()
     };
     let figure = Figure {

@@ -39,11 +39,16 @@ pub(in super::super) fn inference_service(
         at: kind.at(&head),
         created: head.created(),
         mode: mode.map(|mode| todays_mode(mode).to_owned()),
-        stopped: head.annotation(STOP) == Some("true"),
+        stopped: head.annotation(STOP).is_some_and(is_true),
         word: word(&head, &document),
         parts: parts(&head, &document),
         document: Arc::new(document),
     })))
+}
+
+/// As `KServe` reads it.
+fn is_true(written: &str) -> bool {
+    written.eq_ignore_ascii_case("true")
 }
 
 /// The name that a deployment mode has today.

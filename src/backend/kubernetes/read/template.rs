@@ -7,7 +7,7 @@ use serde::Deserialize;
 
 use super::super::inventory::facts::Labels;
 use super::super::objects::{Container, Port, ReadinessProbe, Template};
-use crate::backend::kubernetes::quantity::amount;
+use crate::backend::quantity::{amount, whole};
 
 /// As much of a pod template as somebody decides by.
 #[derive(Default, Deserialize)]
@@ -92,18 +92,11 @@ fn port(raw: core::ContainerPort) -> Option<Port> {
 /// What a container asks for, else what it may use: what its share of is counted in percent.
 fn asked_for(resources: &core::ResourceRequirements, what: &str) -> Option<f64> {
     let of = |amounts: &Option<std::collections::BTreeMap<String, Quantity>>| {
-        amounts.as_ref()?.get(what).and_then(amount)
+        let asked = amount(&amounts.as_ref()?.get(what)?.0);
+        // A share of nothing says nothing.
+        asked.filter(|asked| *asked > 0.0)
     };
     of(&resources.requests).or_else(|| of(&resources.limits))
-}
-
-#[allow(
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "a quantity is not negative, and no machine has 2^64 bytes"
-)]
-fn whole(bytes: f64) -> u64 {
-    bytes as u64
 }
 
 /// What only kubelet can do is told as such, and so is what nobody can resolve.

@@ -73,11 +73,25 @@ proptest! {
         let mut object = service(&annotations, &component);
         prop_assert!(is_told_in_one_line(super::predictor(&object)));
         object["spec"]["transformer"] = component.clone();
-        let settings = ClaimSettings::InferenceService(&object, Role::Transformer);
+        let settings = ClaimSettings::InferenceService(&object, Component::Transformer);
         let read = read_claim(&settings, &facts("m-transformer.team"), &plain());
         prop_assert!(is_told_in_one_line(read));
         prop_assert!(is_told_in_one_line(annotated(&annotations)));
         let odd = json!({ "metadata": component });
         prop_assert!(is_told_in_one_line(workload_of(&odd, "")));
     }
+}
+
+#[test]
+fn what_is_null_was_not_said() {
+    let model = json!({ "modelFormat": { "name": "sklearn" } });
+    let plain = service(&json!({}), &json!({ "model": model.clone() }));
+    let nulls = json!({
+        "model": model, "minReplicas": null, "scaleTarget": null, "containers": null,
+        "annotations": null,
+    });
+    let mut null = service(&json!(null), &nulls);
+    null["spec"]["transformer"] = json!(null);
+    let [plain, null] = [plain, null].map(|object| predictor(&object).expect("sound"));
+    assert_eq!(null, plain);
 }

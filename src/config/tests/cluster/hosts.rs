@@ -22,7 +22,7 @@ fn sorted(hosts: &[&str]) -> Vec<String> {
 #[test]
 fn a_component_has_every_form_of_its_names_with_the_domain_of_the_cluster() {
     let object = service(&json!({}), &json!({ "model": {} }));
-    let settings = ClaimSettings::InferenceService(&object, Role::Predictor);
+    let settings = ClaimSettings::InferenceService(&object, Component::Predictor);
     let facts = ClaimFacts {
         domain: Some("models.example.org".to_owned()),
         ..facts("m-predictor.team")
@@ -54,7 +54,7 @@ fn a_component_has_every_form_of_its_names_with_the_domain_of_the_cluster() {
 fn the_services_own_name_leads_to_its_transformer() {
     let mut object = service(&json!({}), &json!({ "model": {} }));
     object["spec"]["transformer"] = json!({ "containers": [{}] });
-    let of = |role: Role| {
+    let of = |role: Component| {
         let facts = facts(&format!("m-{}.team", role.as_str()));
         hosts(
             &ClaimSettings::InferenceService(&object, role),
@@ -62,7 +62,7 @@ fn the_services_own_name_leads_to_its_transformer() {
             &plain(),
         )
     };
-    let (predictor, transformer) = (of(Role::Predictor), of(Role::Transformer));
+    let (predictor, transformer) = (of(Component::Predictor), of(Component::Transformer));
     assert!(transformer.contains(&"m-team.example.com".to_owned()));
     assert!(transformer.contains(&"m-transformer.team".to_owned()));
     assert!(predictor.contains(&"m-predictor.team".to_owned()));
@@ -75,7 +75,7 @@ fn the_services_own_name_leads_to_its_transformer() {
 #[test]
 fn a_component_that_is_called_otherwise_is_found_by_that_name_as_well() {
     let named = service(&json!({}), &json!({ "model": {}, "name": "blue" }));
-    let settings = ClaimSettings::InferenceService(&named, Role::Predictor);
+    let settings = ClaimSettings::InferenceService(&named, Component::Predictor);
     let blue = hosts(&settings, &facts("m-blue-predictor.team"), &plain());
     for host in [
         "m-blue-predictor.team.example.com",
@@ -85,7 +85,7 @@ fn a_component_that_is_called_otherwise_is_found_by_that_name_as_well() {
         assert!(blue.contains(&host.to_owned()), "{host}");
     }
     let object = service(&json!({}), &json!({ "model": {} }));
-    let settings = ClaimSettings::InferenceService(&object, Role::Predictor);
+    let settings = ClaimSettings::InferenceService(&object, Component::Predictor);
     let old = hosts(&settings, &facts("m-predictor-default.team"), &plain());
     for host in [
         "m-predictor-default.team.svc.cluster.local",

@@ -66,7 +66,7 @@ fn a_component_takes_its_own_words_over_its_services_over_the_gateways() {
     let gateway = gateway(
         "defaults: { queue: { maxRequests: 7, timeout: 9s }, minReplicas: 3, autoscaling: { stableWindow: 30s } }\n",
     );
-    let read = |role: Role| {
+    let read = |role: Component| {
         let facts = facts(&format!("m-{}.team", role.as_str()));
         read_claim(
             &ClaimSettings::InferenceService(&object, role),
@@ -76,7 +76,7 @@ fn a_component_takes_its_own_words_over_its_services_over_the_gateways() {
         .expect("sound")
         .spec
     };
-    let (predictor, transformer) = (read(Role::Predictor), read(Role::Transformer));
+    let (predictor, transformer) = (read(Component::Predictor), read(Component::Transformer));
     let scaling = |spec: &RevisionSpec| {
         (
             spec.scaling.min_replicas,
@@ -197,7 +197,7 @@ fn memory_is_a_share_of_what_the_pods_ask_for() {
             resources: Resources { cpu: None, memory },
             ..facts("m-predictor.team")
         };
-        let settings = ClaimSettings::InferenceService(&half, Role::Predictor);
+        let settings = ClaimSettings::InferenceService(&half, Component::Predictor);
         read_claim(&settings, &facts, &plain())
             .expect("sound")
             .spec

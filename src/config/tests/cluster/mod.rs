@@ -17,11 +17,11 @@ use serde_json::{Value as Json, json};
 use super::super::complaint::Complaints;
 use super::super::tree::{Node, Value};
 use super::super::{
-    ClaimFacts, ClaimSettings, GatewayConfig, Overrides, ReadClaim, Role, load_gateway, load_text,
+    ClaimFacts, ClaimSettings, GatewayConfig, Overrides, ReadClaim, load_gateway, load_text,
     read_claim, yaml,
 };
 use super::manifests::GUIDES;
-use crate::backend::{PodSpec, Resources};
+use crate::backend::{Component, PodSpec, Resources};
 use crate::revision::{RevisionId, RevisionSpec, ScaleMetric};
 
 /// A gateway of which nothing is said.
@@ -66,7 +66,7 @@ fn workload(annotations: &Json) -> Json {
 }
 
 fn predictor(object: &Json) -> Result<ReadClaim, Complaints> {
-    let settings = ClaimSettings::InferenceService(object, Role::Predictor);
+    let settings = ClaimSettings::InferenceService(object, Component::Predictor);
     read_claim(&settings, &facts("m-predictor.team"), &plain())
 }
 
@@ -112,9 +112,14 @@ fn guide(number: usize) -> Vec<ReadClaim> {
     let namespace = object["metadata"]["namespace"]
         .as_str()
         .unwrap_or("default");
-    let there = |role: &Role| object["spec"].get(role.as_str()).is_some();
-    let roles = [Role::Predictor, Role::Transformer, Role::Explainer].into_iter();
-    let read = |role: Role| {
+    let there = |role: &Component| object["spec"].get(role.as_str()).is_some();
+    let roles = [
+        Component::Predictor,
+        Component::Transformer,
+        Component::Explainer,
+    ]
+    .into_iter();
+    let read = |role: Component| {
         let facts = facts(&format!("{name}-{}.{namespace}", role.as_str()));
         let settings = ClaimSettings::InferenceService(&object, role);
         read_claim(&settings, &facts, &plain()).expect("it is sound")

@@ -17,7 +17,7 @@ fn model_with(predictor: &Json, args: &[&str]) -> Option<(String, Protocol)> {
         args,
         ..facts("m-predictor.team")
     };
-    let settings = ClaimSettings::InferenceService(&object, Role::Predictor);
+    let settings = ClaimSettings::InferenceService(&object, Component::Predictor);
     let read = read_claim(&settings, &facts, &plain()).expect("sound");
     read.pod
         .model
@@ -121,7 +121,7 @@ fn a_container_that_somebody_brings_has_a_model_only_where_its_protocol_is_told(
     );
     object["spec"]["transformer"] = container(json!([]));
     let read = |object: &Json| {
-        let settings = ClaimSettings::InferenceService(object, Role::Transformer);
+        let settings = ClaimSettings::InferenceService(object, Component::Transformer);
         read_claim(&settings, &facts("m-transformer.team"), &plain())
             .expect("sound")
             .pod
@@ -167,4 +167,45 @@ fn what_kserve_puts_before_a_model_server_takes_its_requests() {
 fn predictor_port(predictor: &Json, annotations: &Json) -> Option<u16> {
     let read = super::predictor(&service(annotations, predictor));
     read.expect("sound").pod.port
+}
+
+/// A workload and a predictor whose containers ask for this, each steered by memory.
+fn asking(cpu: &Json, memory: &Json) -> [Result<ReadClaim, Complaints>; 2] {
+    let resources = json!({ "requests": { "cpu": cpu, "memory": memory } });
+    let mut deployment = workload(&json!({ "holdgate.dev/scale-metric": "memory" }));
+    let containers = json!([{ "name": "server", "resources": resources.clone() }]);
+    deployment["spec"] = json!({ "template": { "spec": { "containers": containers } } });
+    let model = json!({ "modelFormat": { "name": "sklearn" }, "resources": resources });
+    let service = service(
+        &json!({}),
+        &json!({ "model": model, "scaleMetric": "memory" }),
+    );
+    [workload_of(&deployment, "m.team"), predictor(&service)]
+}
+
+#[test]
+fn every_amount_that_kubernetes_takes_is_understood() {
+    for (cpu, memory, bytes) in [
+        (json!("500m"), json!("1Gi"), 1_073_741_824.0),
+        (json!(2), json!(1_000_000_000), 1e9),
+        (json!("250000u"), json!("1e9"), 1e9),
+        (json!("1500000n"), json!("1000000000000m"), 1e9),
+        (json!("0"), json!("1E9"), 1e9),
+        (json!(0), json!("0.001Ei"), 1_152_921_504_606_846.0),
+    ] {
+        for read in asking(&cpu, &memory) {
+            let target = read.expect("it is sound").spec.scaling.target;
+            let share = target.expect("a share of it") / bytes;
+            assert!((share - 0.8).abs() < 1e-9, "{cpu} {memory}: {share}");
+        }
+    }
+}
+
+#[test]
+fn what_asks_for_nothing_has_said_nothing() {
+    let [of_workload, of_predictor] = asking(&json!(0), &json!("0"));
+    let told = of_workload.expect_err("a share of nothing").to_string();
+    assert!(told.contains("without a request of memory"), "{told}");
+    let target = of_predictor.expect("KServe's default").spec.scaling.target;
+    assert_eq!(target, Some(f64::from(1 << 30) * 1.6));
 }

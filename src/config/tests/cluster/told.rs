@@ -120,7 +120,7 @@ fn everything_wrong_with_an_object_is_told_at_once_and_of_this_component_only() 
         sorted, wanted,
         "holdgate.dev/service leads to the entry, the transformer"
     );
-    let settings = ClaimSettings::InferenceService(&object, Role::Transformer);
+    let settings = ClaimSettings::InferenceService(&object, Component::Transformer);
     let told = complaints(read_claim(
         &settings,
         &facts("m-transformer.team"),
@@ -244,7 +244,7 @@ fn an_object_of_another_shape_is_a_complaint() {
         "{told:?}"
     );
     let object = service(&json!({}), &json!({ "model": {} }));
-    let settings = ClaimSettings::InferenceService(&object, Role::Explainer);
+    let settings = ClaimSettings::InferenceService(&object, Component::Explainer);
     let told = complaints(read_claim(&settings, &facts("m-explainer.team"), &plain()));
     assert_eq!(told, ["has no explainer"]);
     let nameless = json!({ "kind": "Deployment" });

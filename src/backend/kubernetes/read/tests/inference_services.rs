@@ -138,8 +138,15 @@ fn a_word_of_ours_is_heard_wherever_it_stands() {
 }
 
 #[test]
-fn a_stopped_one_says_so() {
-    let mut object = flowers();
-    object["metadata"]["annotations"]["serving.kserve.io/stop"] = json!("true");
-    assert!(kept(&object).stopped);
+fn a_stopped_one_says_so_in_whatever_case_kserve_reads_it() {
+    for (said, stopped) in [
+        ("true", true),
+        ("True", true),
+        ("TRUE", true),
+        ("yes", false),
+    ] {
+        let mut object = flowers();
+        object["metadata"]["annotations"]["serving.kserve.io/stop"] = json!(said);
+        assert_eq!(kept(&object).stopped, stopped, "{said}");
+    }
 }

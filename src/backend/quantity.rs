@@ -1,6 +1,4 @@
-//! Amounts as the API and people write them: `250m`, `1500000n`, `64Mi`, `1e3`.
-
-use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
+//! Amounts as Kubernetes and people write them: `250m`, `1500000n`, `64Mi`, `1e3`.
 
 /// What a suffix multiplies by.
 const SUFFIXES: [(&str, f64); 15] = [
@@ -22,8 +20,9 @@ const SUFFIXES: [(&str, f64); 15] = [
 ];
 
 /// The number; `None` for what is none, or less than nothing.
-pub(super) fn amount(quantity: &Quantity) -> Option<f64> {
-    let text = quantity.0.trim();
+#[must_use]
+pub fn amount(text: &str) -> Option<f64> {
+    let text = text.trim();
     let split = SUFFIXES.iter().find_map(|(suffix, factor)| {
         let number = text.strip_suffix(suffix)?;
         Some((number, *factor))
@@ -31,6 +30,17 @@ pub(super) fn amount(quantity: &Quantity) -> Option<f64> {
     let (number, factor) = split.unwrap_or((text, 1.0));
     let amount = number.parse::<f64>().ok()? * factor;
     (amount.is_finite() && amount >= 0.0).then_some(amount)
+}
+
+/// An amount that is counted, such as bytes.
+#[allow(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "an amount is not negative, and no machine has 2^64 bytes"
+)]
+#[must_use]
+pub fn whole(amount: f64) -> u64 {
+    amount as u64
 }
 
 #[cfg(test)]
@@ -58,7 +68,7 @@ mod tests {
             ("many", None),
             ("", None),
         ] {
-            assert_eq!(amount(&Quantity(text.to_owned())), want, "{text}");
+            assert_eq!(amount(text), want, "{text}");
         }
     }
 }
