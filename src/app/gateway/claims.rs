@@ -2,7 +2,12 @@
 //! whatever was before, the claims as they are now decide.
 
 use std::collections::BTreeMap;
+use std::convert::Infallible;
+use std::future::pending;
 use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::sleep;
 
 use super::claimed::{Around, Claimed};
 use super::hosts;
@@ -17,6 +22,9 @@ use crate::proxy::Registry;
 use crate::revision::RevisionId;
 use crate::state::Notebook;
 use crate::trace::Recorder;
+
+/// Between two looks at whether the last request of what has parted has ended.
+const A_LOOK: Duration = Duration::from_secs(1);
 
 /// What settings mean, by what else is known of a claim.
 pub(super) type Read<'a> = &'a dyn Fn(&Claim) -> Result<ReadClaim, Complaints>;
@@ -94,6 +102,7 @@ impl<C: Cluster> Gateway<C> {
         for claimed in parted {
             self.part(claimed);
         }
+        self.forget_the_empty();
         self.stand();
         self.tell();
     }
@@ -117,6 +126,16 @@ impl<C: Cluster> Gateway<C> {
     pub(super) fn let_go(&mut self) {
         self.ends = true;
         self.reign(self.tenure);
+    }
+
+    /// Lets go of what is claimed no more once the last request inside has ended: until then its pods
+    /// are looked after.
+    pub(super) async fn see_off(&mut self) -> Infallible {
+        while !self.parting.is_empty() {
+            sleep(A_LOOK).await;
+            self.forget_the_empty();
+        }
+        pending().await
     }
 
     /// Nobody is waited for any longer: who still waits is told so.
@@ -186,10 +205,13 @@ impl<C: Cluster> Gateway<C> {
         if !self.claimed.contains_key(&id) {
             self.forget(&id);
         }
-        self.parting.retain(|_, parting| parting.is_busy());
         if claimed.is_busy() {
             self.parting.insert(id, claimed);
         }
+    }
+
+    fn forget_the_empty(&mut self) {
+        self.parting.retain(|_, parting| parting.is_busy());
     }
 
     fn forget(&mut self, id: &RevisionId) {

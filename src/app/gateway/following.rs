@@ -136,7 +136,7 @@ pub(super) async fn until_ended<C: Cluster>(
                 Asked::Reload => News::Claims { anew: written.read_again("SIGHUP") },
             },
             () = written.changed() => News::Claims { anew: written.read_again("a file changed") },
-            news = sources.next() => news,
+            news = next(gateway, sources) => news,
             _ = patience.tick(), if opens.is_some() => {
                 tracing::warn!("the cluster has not told yet what is there, not ready");
                 continue;
@@ -158,7 +158,7 @@ pub(super) async fn while_ending<C: Cluster>(
     written: &Written,
 ) -> Infallible {
     loop {
-        let news = sources.next().await;
+        let news = next(gateway, sources).await;
         take(gateway, sources, written, news);
     }
 }
@@ -182,6 +182,14 @@ impl Sources {
             () = heard(&mut self.entrances) => News::Entrances,
             () = heard(&mut self.tenure) => News::Tenure,
         }
+    }
+}
+
+/// What is heard next; until then the gateway sees off what has parted.
+async fn next<C: Cluster>(gateway: &mut Gateway<C>, sources: &mut Sources) -> News {
+    tokio::select! {
+        news = sources.next() => news,
+        never = gateway.see_off() => match never {},
     }
 }
 

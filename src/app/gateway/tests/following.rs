@@ -126,6 +126,37 @@ async fn it_opens_when_everything_is_listed_and_runs_and_then_follows() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_is_claimed_no_more_is_let_go_of_when_its_last_request_has_ended() {
+    let mut scene = Scene::new();
+    scene.cluster.deploy("m.ns", 1);
+    scene.claim(claim("m.ns", 0, json!({ "limit": 1 }))).await;
+    let inside = scene.ask("m.ns").admitted();
+    let pods = scene.cluster.pods_of("m.ns").expect("it is ours");
+    let (mut tellers, mut written) = (tellers(), nothing_written());
+    let mut signals = Signals::listen().expect("signals");
+    let following = until_ended(
+        &mut scene.gateway,
+        &mut tellers.sources,
+        &mut written,
+        &mut signals,
+        |_| {},
+    );
+    let story = async {
+        tellers.claims.send_replace(Some(Arc::default()));
+        tokio::time::sleep(secs(100)).await;
+        let is_kept = || pods.tenure.has_changed().is_ok();
+        assert!(is_kept(), "a request is inside");
+        drop(inside);
+        tokio::time::sleep(secs(2)).await;
+        assert!(!is_kept(), "nothing is inside");
+    };
+    tokio::select! {
+        () = following => panic!("nobody ended it"),
+        () = story => {}
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn defaults_that_change_are_taken_and_a_file_that_is_bad_changes_nothing() {
     let dir = tempfile::tempdir().expect("a directory");
     let file = dir.path().join("gateway.yaml");
