@@ -202,8 +202,13 @@ pub trait Occupancy: Send + Sync + 'static {
     fn suspects(&self) -> Vec<ReplicaId> {
         Vec::new()
     }
+    /// Those of these replicas that no request occupies, unknown ones included, in their order: who
+    /// has thousands asks once.
+    fn vacant(&self, replicas: Vec<ReplicaId>) -> Vec<ReplicaId>;
     /// No request occupies this replica (or it is unknown).
-    fn is_vacant(&self, replica: ReplicaId) -> bool;
+    fn is_vacant(&self, replica: ReplicaId) -> bool {
+        !self.vacant(vec![replica]).is_empty()
+    }
     /// Replicas in service that no request occupies, each with when the last one left it; `None`
     /// before it had one.
     fn idle(&self) -> Vec<(ReplicaId, Option<Instant>)>;

@@ -121,6 +121,12 @@ impl<R: Clone> Admission<R> {
         self.indices(Slots::is_in_service).len()
     }
 
+    /// Replicas that hold something.
+    pub fn occupied(&self) -> impl Iterator<Item = ReplicaId> {
+        let occupied = self.replicas.iter().filter(|s| s.in_flight > 0);
+        occupied.map(|s| s.id)
+    }
+
     /// Whether a replica holds nothing (an unknown one holds nothing).
     #[must_use]
     pub fn is_vacant(&self, replica: ReplicaId) -> bool {

@@ -1,5 +1,6 @@
 //! What a backend may ask of the throttler before it stops a replica, and what makes it look again.
 
+use std::collections::HashSet;
 use std::task::Waker;
 use std::time::Instant;
 
@@ -92,8 +93,13 @@ impl<C: Kept + Send + Sync + 'static> Occupancy for Throttler<C> {
         self.state.lock().admission.suspects().collect()
     }
 
-    fn is_vacant(&self, replica: ReplicaId) -> bool {
-        self.state.lock().admission.is_vacant(replica)
+    fn vacant(&self, mut replicas: Vec<ReplicaId>) -> Vec<ReplicaId> {
+        if !replicas.is_empty() {
+            let occupied: Vec<ReplicaId> = self.state.lock().admission.occupied().collect();
+            let occupied: HashSet<ReplicaId> = occupied.into_iter().collect();
+            replicas.retain(|replica| !occupied.contains(replica));
+        }
+        replicas
     }
 
     fn idle(&self) -> Vec<(ReplicaId, Option<Instant>)> {

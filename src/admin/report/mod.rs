@@ -5,7 +5,7 @@ mod decision;
 mod explained;
 mod left_alone;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
@@ -14,6 +14,7 @@ use super::board::{self, Present, Steered};
 use crate::admission::slots::Slots;
 use crate::guests::{self, Stage};
 use crate::ports::{Missing, Outage, ReplicaView};
+use crate::revision::ReplicaId;
 
 pub(super) use decision::decisions;
 pub use decision::{Clamp, Decision, Panicking, Reading, Wishes};
@@ -175,8 +176,10 @@ pub(super) fn revision(present: &Present) -> Revision {
     let steered = present.steered.as_ref();
     let world = steered.map(|steered| &steered.world);
     let replicas = world.map_or_else(Vec::new, |world| {
-        let views = world.replicas.iter();
-        views.map(|view| replica(present, view)).collect()
+        let slots = present.reading.replicas.iter();
+        let slots: HashMap<ReplicaId, &Slots<()>> = slots.map(|it| (it.id, it)).collect();
+        let report = |view: &ReplicaView| replica(present, view, slots.get(&view.id).copied());
+        world.replicas.iter().map(report).collect()
     });
     Revision {
         name: spec.id.to_string(),
@@ -212,10 +215,8 @@ pub(super) fn depths(all: &[Present]) -> BTreeMap<&str, usize> {
         .collect()
 }
 
-fn replica(present: &Present, view: &ReplicaView) -> Replica {
+fn replica(present: &Present, view: &ReplicaView, slots: Option<&Slots<()>>) -> Replica {
     let limit = present.revision.spec.container_concurrency;
-    let mut known = present.reading.replicas.iter();
-    let slots: Option<&Slots<()>> = known.find(|slots| slots.id == view.id);
     Replica {
         id: view.id.0,
         name: view.name.as_deref().map(str::to_owned),

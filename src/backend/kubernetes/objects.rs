@@ -159,7 +159,7 @@ pub enum ReadinessProbe {
 }
 
 /// One pod.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PodView {
     /// Its UID: who it is, whatever its name and address.
     pub uid: Arc<str>,

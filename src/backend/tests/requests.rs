@@ -144,8 +144,10 @@ impl Occupancy for Requests {
         std::mem::take(&mut self.inside.lock().stuck)
     }
 
-    fn is_vacant(&self, replica: ReplicaId) -> bool {
-        self.inside.lock().load(replica) == 0
+    fn vacant(&self, mut replicas: Vec<ReplicaId>) -> Vec<ReplicaId> {
+        let inside = self.inside.lock();
+        replicas.retain(|&replica| inside.load(replica) == 0);
+        replicas
     }
 
     fn idle(&self) -> Vec<(ReplicaId, Option<Instant>)> {

@@ -44,8 +44,8 @@ impl Occupancy for Idle {
     fn stuck(&self) -> Vec<ReplicaId> {
         Vec::new()
     }
-    fn is_vacant(&self, _replica: ReplicaId) -> bool {
-        true
+    fn vacant(&self, replicas: Vec<ReplicaId>) -> Vec<ReplicaId> {
+        replicas
     }
     fn idle(&self) -> Vec<(ReplicaId, Option<std::time::Instant>)> {
         Vec::new()

@@ -1,6 +1,8 @@
 //! Who takes requests and who is to go: takes replicas out of service, those that are not ready first,
 //! then idle ones, and puts them back when they are wanted after all.
 
+use std::collections::HashSet;
+
 use tokio::time::Instant;
 use tracing::info;
 
@@ -38,10 +40,9 @@ impl<A: Api, N: Announcer, L: Look, O: Occupancy> Crew<A, N, L, O> {
 
     /// One that has fallen idle goes in place of one that is busy, which serves on.
     fn prefer_idle(&mut self, now: Instant) {
-        let is_busy = |m: &Member| {
-            m.is_alive() && m.service == Service::Retired && !self.occupancy.is_vacant(m.id)
-        };
-        let busy = self.members.iter().filter(|member| is_busy(member));
+        let may_go = self.who_may_go();
+        let is_busy = |m: &&Member| m.service == Service::Retired && !may_go.contains(&m.id);
+        let busy = self.alive().filter(is_busy);
         let busy: Vec<ReplicaId> = busy.map(|member| member.id).collect();
         self.occupancy.tell_idle(!busy.is_empty());
         if busy.is_empty() {
@@ -82,17 +83,17 @@ impl<A: Api, N: Announcer, L: Look, O: Occupancy> Crew<A, N, L, O> {
     /// Those that are not ready go first, the newest first, even in place of one that was chosen
     /// before: it serves on.
     fn retire_unready(&mut self, needed: usize, now: Instant) {
-        let vacant =
-            |m: &&Member| m.is_in_service() && !m.is_ready() && self.occupancy.is_vacant(m.id);
-        let mut unready: Vec<&Member> = self.members.iter().filter(vacant).collect();
+        let unready = |m: &&Member| m.is_in_service() && !m.is_ready();
+        let mut unready: Vec<&Member> = self.members.iter().filter(unready).collect();
         unready.sort_by_key(|m| (m.rank(), m.was_ready, std::cmp::Reverse(m.id)));
-        let unready: Vec<ReplicaId> = unready.into_iter().map(|member| member.id).collect();
-        for id in unready {
-            let victims = self.alive().filter(|member| member.is_victim()).count();
+        let unready = unready.into_iter().map(|member| member.id).collect();
+        let mut victims = self.alive().filter(|member| member.is_victim()).count();
+        for id in self.occupancy.vacant(unready) {
             let serves_on =
                 |m: &Member| m.is_alive() && m.is_ready() && m.service == Service::Retired;
             if victims < needed {
                 self.retire_one(id);
+                victims += 1;
             } else if victims == needed
                 && let Some(other) = self.members.iter().find(|m| serves_on(m)).map(|m| m.id)
                 && self.revive(other, now)
@@ -105,16 +106,15 @@ impl<A: Api, N: Announcer, L: Look, O: Occupancy> Crew<A, N, L, O> {
     }
 
     fn retire_ready(&mut self, count: usize, now: Instant) {
-        let retired = self.occupancy.retire(count);
-        let found = retired.len();
-        for id in retired {
-            let revision = self.settings.revision.clone();
-            if let Some(member) = self.member(id).filter(|m| m.service == Service::In) {
+        let retired: HashSet<ReplicaId> = self.occupancy.retire(count).into_iter().collect();
+        let revision = &self.settings.revision;
+        for member in self.members.iter_mut().filter(|m| retired.contains(&m.id)) {
+            if member.service == Service::In {
                 member.service = Service::Retired;
                 info!(%revision, pod = %member.pod.name, "draining");
             }
         }
-        if found < count {
+        if retired.len() < count {
             // The throttler has not heard of all of them yet.
             self.look_again(now + SETTLE);
         }
@@ -130,12 +130,14 @@ impl<A: Api, N: Announcer, L: Look, O: Occupancy> Crew<A, N, L, O> {
 
     /// Puts up to so many back into service: ready ones first, the oldest first.
     fn take_back(&mut self, count: usize, now: Instant) {
-        let mut victims: Vec<&Member> = self.alive().filter(|m| m.is_victim()).collect();
+        let may_come_back = self.who_may_come_back(now);
+        let victims = self.alive().filter(|m| m.is_victim() && may_come_back(m));
+        let mut victims: Vec<&Member> = victims.collect();
         victims.sort_by_key(|member| !member.is_ready());
         let victims: Vec<ReplicaId> = victims.iter().map(|member| member.id).collect();
         let mut left = count;
         for id in victims {
-            if left > 0 && self.may_come_back(id, now) && self.revive(id, now) {
+            if left > 0 && self.revive(id, now) {
                 left -= 1;
             }
         }
@@ -143,15 +145,15 @@ impl<A: Api, N: Announcer, L: Look, O: Occupancy> Crew<A, N, L, O> {
 
     /// One that its controller may be taking away at this moment is not given requests again before it
     /// is clear that it stays.
-    fn may_come_back(&self, id: ReplicaId, now: Instant) -> bool {
-        let service = self.members.iter().find(|m| m.id == id).map(|m| m.service);
-        let Some(Service::Released(at)) = service else {
-            return true;
-        };
+    fn who_may_come_back(&self, now: Instant) -> impl Fn(&Member) -> bool + use<A, N, L, O> {
         let workload = self.present.workload.as_ref();
         let asked = workload.map_or(0, |w| self.number.present(w.replicas, true, now));
-        let settled = self.number.has_settled(now) && now >= at + SETTLE;
-        self.present.fresh && settled && self.alive().count() <= asked as usize
+        let all_stay = self.present.fresh && self.alive().count() <= asked as usize;
+        let settled = all_stay && self.number.has_settled(now);
+        move |member| match member.service {
+            Service::Released(at) => settled && now >= at + SETTLE,
+            _ => true,
+        }
     }
 
     /// False: not yet.
@@ -175,9 +177,9 @@ impl<A: Api, N: Announcer, L: Look, O: Occupancy> Crew<A, N, L, O> {
 
     /// What it did not answer has ended: it may try again.
     fn release_stuck(&mut self) {
-        let is_over = |m: &&Member| m.service == Service::Stuck && self.occupancy.is_vacant(m.id);
-        let over: Vec<ReplicaId> = self.members.iter().filter(is_over).map(|m| m.id).collect();
-        for id in over {
+        let is_stuck = |m: &&Member| m.service == Service::Stuck;
+        let stuck = self.members.iter().filter(is_stuck).map(|m| m.id).collect();
+        for id in self.occupancy.vacant(stuck) {
             self.occupancy.revive(&[id]);
             if let Some(member) = self.member(id) {
                 member.service = Service::In;
@@ -192,11 +194,14 @@ impl<A: Api, N: Announcer, L: Look, O: Occupancy> Crew<A, N, L, O> {
         let workload = self.present.workload.as_ref();
         let first = workload.map_or(0, |workload| workload.first_ordinal);
         let goes = |m: &Member| shrinks && m.place(first).is_none_or(|place| place >= wanted);
+        let may_come_back = self.who_may_come_back(now);
         let (mut out, mut back) = (Vec::new(), Vec::new());
         for member in self.alive() {
             match (goes(member), member.service) {
                 (true, Service::In) => out.push(member.id),
-                (false, Service::Retired | Service::Released(_)) => back.push(member.id),
+                (false, Service::Retired | Service::Released(_)) if may_come_back(member) => {
+                    back.push(member.id);
+                }
                 _ => {}
             }
         }
@@ -204,9 +209,7 @@ impl<A: Api, N: Announcer, L: Look, O: Occupancy> Crew<A, N, L, O> {
             self.retire_one(id);
         }
         for id in back {
-            if self.may_come_back(id, now) {
-                self.revive(id, now);
-            }
+            self.revive(id, now);
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Deletion costs: written on those that may go where others stay, taken away where they are not needed
 //! any more. A mark counts when it is seen, not when it was written: the controller sees it no earlier.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -28,14 +29,17 @@ impl<A: Api, N: Announcer, L: Look, O: Occupancy> Crew<A, N, L, O> {
         if !self.steers() {
             return;
         }
-        let needed = self.needs_marks(now);
+        let may_go = if self.needs_marks(now) {
+            self.who_may_go()
+        } else {
+            HashSet::new()
+        };
         let is_due = |m: &&Member| !m.cost.calling && m.cost.retry_at.is_none_or(|at| at <= now);
         let change = |m: &Member| {
             let is_wanted = m.service == Service::In || m.service == Service::Stuck;
-            let goes = needed && self.may_go(m);
             let Price(cost) = m
                 .correction(!is_wanted, now)
-                .filter(|_| is_wanted || goes)?;
+                .filter(|_| is_wanted || may_go.contains(&m.id))?;
             Some((m.id, cost))
         };
         let alive = self.alive().filter(is_due);

@@ -7,6 +7,7 @@ mod sight;
 mod steer;
 mod tell;
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -202,9 +203,11 @@ impl<A: Api, N: Announcer, L: Look, O: Occupancy> Crew<A, N, L, O> {
         self.members.iter().filter(|member| member.is_alive())
     }
 
-    /// It was taken out of service, and nothing is left in it.
-    fn may_go(&self, member: &Member) -> bool {
-        member.is_alive() && member.is_victim() && self.occupancy.is_vacant(member.id)
+    /// Those that were taken out of service, and in which nothing is left.
+    fn who_may_go(&self) -> HashSet<ReplicaId> {
+        let victims = self.alive().filter(|member| member.is_victim());
+        let victims = victims.map(|member| member.id).collect();
+        self.occupancy.vacant(victims).into_iter().collect()
     }
 
     fn member(&mut self, id: ReplicaId) -> Option<&mut Member> {
@@ -231,10 +234,9 @@ impl<A: Api, N: Announcer, L: Look, O: Occupancy> Crew<A, N, L, O> {
 
     /// What could not be reached is looked at anew: another server may be behind its door by now.
     fn suspect(&mut self, now: Instant) {
-        for id in self.occupancy.suspects() {
-            let Some(member) = self.member(id).filter(|m| m.is_ready()) else {
-                continue;
-            };
+        let suspects: HashSet<ReplicaId> = self.occupancy.suspects().into_iter().collect();
+        let is_suspect = |m: &&mut Member| m.is_ready() && suspects.contains(&m.id);
+        for member in self.members.iter_mut().filter(is_suspect) {
             member.look_anew("could not be reached", now);
         }
     }

@@ -1,5 +1,6 @@
 //! Follows what is told of the pods: who has come, who is gone, who begins again, who takes requests.
 
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -38,22 +39,10 @@ impl<A: Api, N: Announcer, L: Look, O: Occupancy> Crew<A, N, L, O> {
             }
         }
         self.find_door();
-        let pods = std::mem::take(&mut self.present.pods);
         if self.present.fresh {
-            let there = |member: &Member| pods.iter().any(|pod| pod.uid == member.pod.uid);
-            let (stay, gone) = std::mem::take(&mut self.members)
-                .into_iter()
-                .partition(there);
-            self.members = stay;
-            let gone: Vec<Member> = gone;
-            for member in &gone {
-                self.forget(member, now);
-            }
+            self.forget_the_gone(now);
         }
-        for pod in &pods {
-            self.see_pod(pod, now);
-        }
-        self.present.pods = pods;
+        self.see_pods(now);
         self.members
             .sort_by_key(|member| (member.pod.created, member.id));
         self.listed |= self.present.fresh;
@@ -68,26 +57,44 @@ impl<A: Api, N: Announcer, L: Look, O: Occupancy> Crew<A, N, L, O> {
         }
     }
 
-    fn see_pod(&mut self, pod: &Arc<PodView>, now: Instant) {
-        let known = self.members.iter().position(|m| m.pod.uid == pod.uid);
-        match known {
-            None => self.welcome(pod, now),
-            // The network around it was made anew, and everything in it with it.
-            Some(at) if has_moved(&self.members[at].pod, pod) => {
-                let member = self.members.remove(at);
-                self.forget(&member, now);
-                self.welcome(pod, now);
-            }
-            Some(at) => self.update(at, pod, now),
+    fn forget_the_gone(&mut self, now: Instant) {
+        let there: HashSet<&str> = self.present.pods.iter().map(|pod| &*pod.uid).collect();
+        let is_gone = |member: &mut Member| !there.contains(&*member.pod.uid);
+        let gone: Vec<Member> = self.members.extract_if(.., is_gone).collect();
+        for member in &gone {
+            self.forget(member, now);
         }
     }
 
-    fn welcome(&mut self, pod: &Arc<PodView>, now: Instant) {
+    fn see_pods(&mut self, now: Instant) {
+        // Thousands of them change one by one, so a change is not to look for each among all.
+        let places = self.members.iter().map(|member| member.pod.uid.clone());
+        let places: HashMap<Arc<str>, usize> = places.zip(0..).collect();
+        let pods = std::mem::take(&mut self.present.pods);
+        for pod in &pods {
+            match places.get(&pod.uid) {
+                None => {
+                    let newcomer = self.welcome(pod, now);
+                    self.members.push(newcomer);
+                }
+                // The network around it was made anew, and everything in it with it.
+                Some(&at) if has_moved(&self.members[at].pod, pod) => {
+                    self.forget(&self.members[at], now);
+                    self.members[at] = self.welcome(pod, now);
+                }
+                Some(&at) => self.update(at, pod, now),
+            }
+        }
+        self.present.pods = pods;
+    }
+
+    fn welcome(&mut self, pod: &Arc<PodView>, now: Instant) -> Member {
         self.newest += 1;
         let age = wall().duration_since(pod.created).unwrap_or_default();
         let age = if age < YOUNG { Duration::ZERO } else { age };
         let id = ReplicaId(self.newest);
-        let member = Member {
+        self.note(id, Step::Launched, now);
+        Member {
             id,
             health: Health::Coming(now),
             port: None,
@@ -105,9 +112,7 @@ impl<A: Api, N: Announcer, L: Look, O: Occupancy> Crew<A, N, L, O> {
             cost: Cost::default(),
             looker: None,
             pod: Arc::clone(pod),
-        };
-        self.note(id, Step::Launched, now);
-        self.members.push(member);
+        }
     }
 
     fn update(&mut self, at: usize, pod: &Arc<PodView>, now: Instant) {
@@ -154,7 +159,7 @@ impl<A: Api, N: Announcer, L: Look, O: Occupancy> Crew<A, N, L, O> {
     }
 
     /// Nothing is left of it.
-    fn forget(&mut self, member: &Member, now: Instant) {
+    fn forget(&self, member: &Member, now: Instant) {
         let left = member.pod.terminating || member.is_victim();
         let ending = match (member.was_ready, left) {
             (true, true) => Ending::Stopped,

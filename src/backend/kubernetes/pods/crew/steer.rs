@@ -9,7 +9,7 @@ use super::Crew;
 use crate::backend::kubernetes::look::Look;
 use crate::backend::kubernetes::objects::Workload;
 use crate::backend::kubernetes::pods::Note;
-use crate::backend::kubernetes::pods::member::Service;
+use crate::backend::kubernetes::pods::member::{Member, Service};
 use crate::backend::kubernetes::pods::number::{Answer, Foreign};
 use crate::backend::kubernetes::pods::plan::{Candidate, count, lowest};
 use crate::backend::kubernetes::seams::{Announcer, Api, ApiError};
@@ -69,17 +69,18 @@ impl<A: Api, N: Announcer, L: Look, O: Occupancy> Crew<A, N, L, O> {
     fn candidates(&self) -> Vec<Candidate> {
         let workload = self.present.workload.as_ref();
         let first = workload.map_or(0, |workload| workload.first_ordinal);
-        let candidate = |member| super::Member::candidate(member, self.may_go(member), first);
+        let may_go = self.who_may_go();
+        let candidate = |m: &Member| m.candidate(may_go.contains(&m.id), first);
         self.alive().map(candidate).collect()
     }
 
     /// From now on their controller may take those who may go.
     fn release(&mut self, now: Instant) {
         self.releasing = Some(now);
-        for at in 0..self.members.len() {
-            let member = &self.members[at];
-            if self.may_go(member) && !matches!(member.service, Service::Released(_)) {
-                self.members[at].service = Service::Released(now);
+        let may_go = self.who_may_go();
+        for member in self.members.iter_mut().filter(|m| may_go.contains(&m.id)) {
+            if member.service == Service::Retired {
+                member.service = Service::Released(now);
             }
         }
     }

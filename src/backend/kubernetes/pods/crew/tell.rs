@@ -26,8 +26,11 @@ impl<A: Api, N: Announcer, L: Look, O: Occupancy> Crew<A, N, L, O> {
         let outage = self.outage();
         self.tell_outage(outage.as_deref());
         let kept = self.lowered(now).filter(|(lowest, wanted)| lowest > wanted);
-        let kept = kept.map(|_| self.why_it_stays());
-        let view = |member| self.view(member, kept.as_deref());
+        let kept = kept.map(|_| (self.why_it_stays(), self.who_may_go()));
+        let view = |member: &Member| {
+            let kept = kept.as_ref().filter(|(_, who)| who.contains(&member.id));
+            self.view(member, kept.map(|(why, _)| why.as_str()))
+        };
         World {
             replicas: self.members.iter().map(view).collect(),
             outage,
@@ -38,13 +41,13 @@ impl<A: Api, N: Announcer, L: Look, O: Occupancy> Crew<A, N, L, O> {
         }
     }
 
-    /// `kept` says why those that may go are still there.
+    /// `kept` says why it is still there though it may go.
     fn view(&self, member: &Member, kept: Option<&str>) -> ReplicaView {
         let (state, since, detail) = if member.pod.terminating || member.service != Service::In {
             (
                 ReplicaState::Draining,
                 member.since,
-                self.why_it_drains(member, kept),
+                why_it_drains(member, kept),
             )
         } else {
             match member.health {
@@ -82,13 +85,6 @@ impl<A: Api, N: Announcer, L: Look, O: Occupancy> Crew<A, N, L, O> {
         let (port, moves) = (member.port?, member.moves(self.settings.spec.port));
         let to = self.door.port;
         moves.then(|| format!("gets requests at port {port} until it is ready at port {to}"))
-    }
-
-    fn why_it_drains(&self, member: &Member, kept: Option<&str>) -> Option<String> {
-        if member.service == Service::Stuck {
-            return Some("holds requests that it did not answer within any budget".into());
-        }
-        kept.filter(|_| self.may_go(member)).map(str::to_owned)
     }
 
     /// Why one that may go is still there.
@@ -266,6 +262,14 @@ impl<A: Api, N: Announcer, L: Look, O: Occupancy> Crew<A, N, L, O> {
             self.announce(Reason::ColdStartFailed, message);
         }
     }
+}
+
+fn why_it_drains(member: &Member, kept: Option<&str>) -> Option<String> {
+    let why = match member.service {
+        Service::Stuck => Some("holds requests that it did not answer within any budget"),
+        _ => kept,
+    };
+    why.map(str::to_owned)
 }
 
 /// What somebody else keeps is told at once, everything else when it takes long.

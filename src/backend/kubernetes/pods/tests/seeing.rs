@@ -1,5 +1,7 @@
 //! What is seen of pods that have been ready.
 
+use std::net::IpAddr;
+
 use super::cluster::waiting;
 use super::*;
 use crate::backend::kubernetes::objects::{Container, ReadinessProbe};
@@ -119,4 +121,22 @@ async fn who_is_told_another_port_gets_requests_there_once_it_answers_there() {
     assert_eq!((scene.throttler.read().running, idle(&scene)), (1, 0));
     assert!(inside.await.unwrap().is_ok());
     assert_eq!(idle(&scene), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_pod_whose_network_was_made_anew_is_another_replica() {
+    let mut scene = Scene::new(0);
+    let before = scene.settled(2).await;
+    let moved = scene.cluster.names()[0].clone();
+    let address = IpAddr::from([10, 0, 9, 9]);
+    scene.cluster.pod(&moved, |pod| pod.view.ip = Some(address));
+    let after = scene.after(SECOND).await;
+    assert_eq!(counts(&after), (0, 2, 0));
+    for replica in &after.replicas {
+        let was = before.replicas.iter().any(|was| was.id == replica.id);
+        let has_moved = replica.name.as_deref() == Some(&moved);
+        assert_eq!(was, !has_moved);
+        let at = replica.endpoint.expect("it is ready").0.ip();
+        assert_eq!(at == address, has_moved);
+    }
 }
