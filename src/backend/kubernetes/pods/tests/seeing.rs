@@ -120,3 +120,22 @@ async fn who_is_told_another_port_gets_requests_there_once_it_answers_there() {
     assert!(inside.await.unwrap().is_ok());
     assert_eq!(idle(&scene), 1);
 }
+
+#[tokio::test(start_paused = true)]
+async fn who_has_another_address_is_somebody_else_and_looked_at_anew() {
+    let mut scene = Scene::new(0);
+    let before = scene.settled(1).await;
+    // Its network was made anew, and its model loads again.
+    scene.cluster.pod("flowers-1x", |pod| {
+        pod.view.ip = Some([10, 0, 0, 99].into());
+        pod.start.listens = LONG;
+    });
+    let held = scene.request(SECOND);
+    let world = scene.after(SECOND).await;
+    assert_eq!((counts(&world), idle(&scene)), ((1, 0, 0), 0));
+    assert_ne!(world.replicas[0].id, before.replicas[0].id);
+    scene
+        .cluster
+        .pod("flowers-1x", |pod| pod.start.listens = SECOND);
+    assert_eq!(held.await.unwrap(), Ok("10.0.0.99".to_owned()));
+}
