@@ -17,7 +17,7 @@ use anyhow::{Context, Result};
 use clap::Parser;
 use holdgate::admission::meter::{Meter, Report};
 use holdgate::autoscale::{Around, DECIDE_EVERY, Measured, SAMPLE_EVERY, Spec, Steering};
-use holdgate::autoscaler::{Gauged, Lasting, PodAutoscaler};
+use holdgate::autoscaler::{Beat, Gauged, Lasting, PodAutoscaler};
 use holdgate::config::{Overrides, load_text};
 use holdgate::decisions::Decisions;
 use holdgate::ports::{ScaleError, Scaler, World};
@@ -196,6 +196,7 @@ fn autoscaler(n: u32) -> PodAutoscaler<(), Agrees> {
         read_ahead: 0,
     };
     PodAutoscaler {
+        beat: Beat::begin(),
         lasting: Lasting::nothing(),
         id: RevisionId::new(n.to_string()),
         throttler: Throttler::new(ContainerConcurrency::UNLIMITED, limits),

@@ -11,7 +11,7 @@ use tokio_util::task::AbortOnDropHandle;
 
 use crate::admin::{Board, Watched};
 use crate::autoscale::{Memory, Spec};
-use crate::autoscaler::{Gauged, Lasting, PodAutoscaler};
+use crate::autoscaler::{Beat, Gauged, Lasting, PodAutoscaler};
 use crate::decisions::Decisions;
 use crate::gauging::Gauging;
 use crate::ports::{Gauges, Outage, OutageReason, Scaler, World};
@@ -35,6 +35,7 @@ pub(super) struct Circle {
     gauged: watch::Sender<Gauged>,
     remarks: watch::Sender<Vec<String>>,
     decisions: Arc<Decisions>,
+    beat: Beat,
     /// What is there; nothing before somebody says.
     world: watch::Receiver<World>,
     /// Set while nobody is served here, whatever the world says.
@@ -54,11 +55,12 @@ pub(super) struct Reins {
     floor: watch::Receiver<Option<u32>>,
     gauged: watch::Sender<Gauged>,
     decisions: Arc<Decisions>,
+    beat: Beat,
 }
 
 impl Circle {
     /// Nothing is there yet, and nobody is asked for anything.
-    pub(super) fn open(spec: &RevisionSpec, schedule: &Schedule, tape: Tape) -> Self {
+    pub(super) fn open(spec: &RevisionSpec, schedule: &Schedule, tape: Tape, beat: Beat) -> Self {
         let (limit, queue) = (spec.container_concurrency, spec.queue);
         let schedule = watch::Sender::new(schedule.clone());
         let present = schedule.borrow().floor_at(wall());
@@ -75,6 +77,7 @@ impl Circle {
             gauged: watch::Sender::new(Gauged::default()),
             remarks: watch::Sender::new(Vec::new()),
             decisions: Arc::default(),
+            beat,
             world: watch::channel(World::default()).1,
             shut: watch::Sender::new(None),
             following: None,
@@ -134,6 +137,7 @@ impl Circle {
             floor: self.floor.clone(),
             gauged: self.gauged.clone(),
             decisions: Arc::clone(&self.decisions),
+            beat: self.beat,
         }
     }
 
@@ -230,6 +234,7 @@ impl Reins {
             world,
             gauged: self.gauged.subscribe(),
             scheduled: self.floor.clone(),
+            beat: self.beat,
             lasting,
             spec: self.scaling.clone(),
             decisions: Arc::clone(&self.decisions),

@@ -13,6 +13,7 @@ use super::drain::Ends;
 use super::reload::name_what_needs_a_restart;
 use super::running::Running;
 use crate::admin::Board;
+use crate::autoscaler::Beat;
 use crate::backend::{Host, Supervisor};
 use crate::config::{Config, RevisionConfig};
 use crate::proxy::Registry;
@@ -36,6 +37,7 @@ pub(super) struct Gate {
     host: Host,
     /// Where what is remembered is noted; `None` where nothing is.
     notebook: Option<Notebook>,
+    beat: Beat,
     pub(super) devices: Devices,
     running: BTreeMap<RevisionId, Running>,
     /// Taken out of the configuration, their processes not gone yet; each with its wait for that.
@@ -67,6 +69,7 @@ impl Gate {
             board,
             host,
             notebook,
+            beat: Beat::begin(),
             devices,
             running: BTreeMap::new(),
             leaving: Vec::new(),
@@ -107,7 +110,8 @@ impl Gate {
         };
         let notebook = self.notebook.as_ref();
         let tape = self.recorder.tape(&revision.spec.id);
-        let running = Running::start(&self.host, revision, process, &self.board, &tape, notebook);
+        let (host, board) = (&self.host, &self.board);
+        let running = Running::start(host, revision, process, board, &tape, notebook, self.beat);
         self.running.insert(revision.spec.id.clone(), running);
     }
 

@@ -8,6 +8,7 @@ use tokio::task::JoinSet;
 use super::circle::Circle;
 use crate::admin::Board;
 use crate::autoscale::Spec;
+use crate::autoscaler::Beat;
 use crate::backend::{Host, ProcessSpec, Settings, Supervisor};
 use crate::config::RevisionConfig;
 use crate::proxy::Revision;
@@ -33,10 +34,11 @@ impl Running {
         board: &Board,
         tape: &Tape,
         notebook: Option<&Notebook>,
+        beat: Beat,
     ) -> Self {
         let spec = &revision.spec;
         let recalled = notebook.and_then(|notebook| notebook.recall(&spec.id, wall()));
-        let mut circle = Circle::open(spec, &revision.schedule, tape.clone());
+        let mut circle = Circle::open(spec, &revision.schedule, tape.clone(), beat);
         let settings = Settings {
             revision: spec.id.clone(),
             stats: Arc::clone(circle.stats()),

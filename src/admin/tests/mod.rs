@@ -19,7 +19,7 @@ use tower::ServiceExt;
 
 use super::{Board, Watched, router};
 use crate::autoscale::Spec;
-use crate::autoscaler::{Gauged, Lasting, PodAutoscaler};
+use crate::autoscaler::{Beat, Gauged, Lasting, PodAutoscaler};
 use crate::decisions::Decisions;
 use crate::guests::Guest;
 use crate::ports::{Outage, OutageReason, ReplicaState, ReplicaView, ScaleError, Scaler, World};
@@ -136,6 +136,7 @@ impl Scene {
             remarks: remarks.subscribe(),
         };
         let autoscaler = PodAutoscaler {
+            beat: Beat::begin(),
             lasting: Lasting::nothing(),
             id: id.clone(),
             throttler: throttler.clone(),

@@ -11,6 +11,7 @@ use super::steering::Steering;
 use super::words;
 use crate::admin::Board;
 use crate::app::circle::Circle;
+use crate::autoscaler::Beat;
 use crate::backend::kubernetes::{Claim, Obstacle, PodSettings, Tenure};
 use crate::config::{Complaint, Complaints, ReadClaim};
 use crate::ports::{Outage, OutageReason};
@@ -61,8 +62,14 @@ enum Standing {
 
 impl<C: Cluster> Claimed<C> {
     /// Nothing is served or scaled yet.
-    pub(super) fn open(claim: Arc<Claim>, read: ReadClaim, tape: Tape, board: &Board) -> Self {
-        let circle = Circle::open(&read.spec, &read.schedule, tape.clone());
+    pub(super) fn open(
+        claim: Arc<Claim>,
+        read: ReadClaim,
+        tape: Tape,
+        beat: Beat,
+        board: &Board,
+    ) -> Self {
+        let circle = Circle::open(&read.spec, &read.schedule, tape.clone(), beat);
         circle.show(board);
         Self {
             claim,

@@ -11,6 +11,7 @@ use super::telling::{self, Telling};
 use super::words::named;
 
 use crate::admin::{Board, LeftAlone};
+use crate::autoscaler::Beat;
 use crate::backend::kubernetes::{Claim, Claims, Entrance, Notice, Tenure};
 use crate::config::{Complaints, ReadClaim};
 use crate::proxy::Registry;
@@ -29,6 +30,7 @@ pub(super) struct Gateway<C: Cluster> {
     recorder: Recorder,
     /// Where what is remembered is noted; `None` where nothing is.
     notebook: Option<Notebook>,
+    beat: Beat,
     tenure: Tenure,
     /// It steers nothing ever again.
     ends: bool,
@@ -56,6 +58,7 @@ impl<C: Cluster> Gateway<C> {
             board,
             recorder,
             notebook,
+            beat: Beat::begin(),
             tenure: Tenure::default(),
             ends: false,
             claimed: BTreeMap::new(),
@@ -174,7 +177,7 @@ impl<C: Cluster> Gateway<C> {
             }
             _ => {
                 let tape = self.recorder.tape(id);
-                Claimed::open(Arc::clone(claim), read, tape, &self.board)
+                Claimed::open(Arc::clone(claim), read, tape, self.beat, &self.board)
             }
         }
     }

@@ -62,6 +62,8 @@ def cannot_come(stage):
     """A model server that crashes, and an image that nobody has."""
     crashing = deployment(stage, "crashing", env={"crash_after": "100ms", "load_time": "10s"})
     absent = deployment(stage, "absent", image="holdgate.dev/nowhere:1")
+    for model in (crashing, absent):
+        stage.gateway.until_known(model.revision)
     waits = [in_background(stage.ask, model.host, timeout=150) for model in (crashing, absent)]
     for model, wait, word in zip((crashing, absent), waits, ("crash", "image")):
         answer = wait.result(timeout=160)

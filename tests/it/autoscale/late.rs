@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use holdgate::autoscaler::{Gauged, Lasting, PodAutoscaler};
+use holdgate::autoscaler::{Beat, Gauged, Lasting, PodAutoscaler};
 use holdgate::decisions::Decisions;
 use holdgate::ports::{ReplicaState, ReplicaView, ScaleError, Scaler, World};
 use holdgate::revision::{ContainerConcurrency, Endpoint, QueueLimits, ReplicaId, RevisionId};
@@ -66,6 +66,7 @@ async fn quiet_after(request: Duration) -> Duration {
         throttler: Arc::clone(&throttler),
     };
     let autoscaler = PodAutoscaler {
+        beat: Beat::begin(),
         lasting: Lasting::nothing(),
         id: RevisionId::new("m"),
         throttler: Arc::clone(&throttler),

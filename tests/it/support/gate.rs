@@ -8,7 +8,7 @@ use std::time::Duration;
 use holdgate::admin::{Board, Watched, router};
 use holdgate::admission::Reading;
 use holdgate::autoscale::{Decision, Memory, Spec};
-use holdgate::autoscaler::{Gauged, Lasting, PodAutoscaler};
+use holdgate::autoscaler::{Beat, Gauged, Lasting, PodAutoscaler};
 use holdgate::backend::places::Places;
 use holdgate::backend::{ProcessSpec, Settings, Supervisor};
 use holdgate::decisions::Decisions;
@@ -154,6 +154,7 @@ impl Gate {
         self.loops
             .spawn(follow(supervisor.world(), Arc::clone(&throttler)));
         let autoscaler = PodAutoscaler {
+            beat: Beat::begin(),
             lasting: Lasting {
                 recalled: self.recalled.take(),
                 ..Lasting::nothing()

@@ -2,6 +2,8 @@
 //! at zero, and asks the world for the number decided on. Lets go of nothing by itself: what it
 //! does not know it leaves as it is.
 
+mod beat;
+
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -9,6 +11,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::watch;
 use tokio::time::MissedTickBehavior;
 
+pub use self::beat::Beat;
 use crate::autoscale::{
     Around, Bound, Decision, Measured, Memory, Mode, SAMPLE_EVERY, Spec, Steering,
 };
@@ -75,6 +78,8 @@ pub struct PodAutoscaler<C, S> {
     pub gauged: watch::Receiver<Gauged>,
     /// The lower bound that a schedule sets at this hour.
     pub scheduled: watch::Receiver<Option<u32>>,
+    /// When its measurements fall.
+    pub beat: Beat,
     /// What outlives a restart.
     pub lasting: Lasting,
     /// The settings; a change takes effect at the next decision.
@@ -97,7 +102,8 @@ where
         self.decisions.begin(steering);
         // After a restart, the first measurement may show what grew while nobody measured.
         let mut decide_next = self.lasting.recalled.is_none();
-        let mut tick = tokio::time::interval_at((epoch + SAMPLE_EVERY).into(), SAMPLE_EVERY);
+        let first = self.beat.after(epoch + SAMPLE_EVERY);
+        let mut tick = tokio::time::interval_at(first.into(), SAMPLE_EVERY);
         // A late tick is not made up for: two samples in one second would count twice.
         tick.set_missed_tick_behavior(MissedTickBehavior::Skip);
         let sample = self.throttler.peek();
