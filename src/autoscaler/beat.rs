@@ -21,10 +21,10 @@ impl Beat {
 
     /// The first beat that is not before `at`.
     pub(super) fn after(self, at: Instant) -> Instant {
-        let over = at.saturating_duration_since(self.0).as_nanos() % BEAT.as_nanos();
-        let over = u64::try_from(over).expect("it is less than a beat");
-        let left = BEAT - Duration::from_nanos(over);
-        if left == BEAT { at } else { at + left }
+        let since = at.saturating_duration_since(self.0).as_nanos();
+        let beats = since.div_ceil(BEAT.as_nanos());
+        let beats = u32::try_from(beats).expect("a gate lives no seven years");
+        at.max(self.0 + BEAT * beats)
     }
 }
 

@@ -186,3 +186,22 @@ async fn what_is_kept_for_a_replica_is_told_whether_it_leaves() {
     let told = permit.replica().connections.0.lock().clone();
     assert_eq!(told, [true, false, true, false]);
 }
+
+#[tokio::test]
+async fn what_runs_when_no_replica_will_come_any_more_is_not_disturbed() {
+    let limit = crate::revision::ContainerConcurrency::new(1);
+    let throttler = Throttler::<Told>::new(limit, super::tests_support::bounds());
+    throttler.follow(&ready(&[1]));
+    let Arrival::Admitted(permit) = throttler.arrive(0) else {
+        panic!("it is free")
+    };
+    throttler.close(Outage {
+        reason: OutageReason::Draining,
+        detail: "it ends".into(),
+        next_attempt: None,
+    });
+    throttler.follow(&draining(&[1], &[1]));
+    let told = permit.replica().connections.0.lock().clone();
+    assert_eq!(told, Vec::<bool>::new());
+    assert!(matches!(throttler.arrive(0), Arrival::Outage(_)));
+}

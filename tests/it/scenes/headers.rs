@@ -2,7 +2,7 @@
 
 use http::Version;
 
-use crate::support::{Gate, get, ms, named, revision, secs, settle};
+use crate::support::{Gate, LABELS, get, ms, named, revision, secs, settle};
 
 #[tokio::test(start_paused = true)]
 async fn a_model_server_sees_the_request_as_it_came_and_who_asked() {
@@ -47,6 +47,22 @@ async fn a_model_server_sees_the_request_as_it_came_and_who_asked() {
         ("x-request-id", "7"),
     ];
     assert_eq!(headers, want);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_sees_the_answer_as_it_came_and_how_long_it_waited() {
+    let gate = Gate::warm(revision(1, 1..=1)).await;
+    let answer = gate.ask(get("/?labelled")).await;
+    let told = answer.headers.iter().map(|(name, value)| {
+        let value = value.to_str().expect("text");
+        (name.as_str(), value)
+    });
+    let ours = |name: &str| matches!(name, "date" | "content-length");
+    let mut told: Vec<_> = told.filter(|(name, _)| !ours(name)).collect();
+    told.sort_unstable();
+    let mut want = LABELS.to_vec();
+    want.insert(5, ("server-timing", "queue;dur=0"));
+    assert_eq!(told, want);
 }
 
 #[tokio::test(start_paused = true)]

@@ -19,6 +19,7 @@ pub(crate) use dials::{Dials, broken};
 pub(crate) use dice::Dice;
 pub(crate) use gate::Gate;
 pub(crate) use machine::{Machine, Process, Start};
+pub(crate) use model::LABELS;
 pub(crate) use record::{measured, measured_again, was_taken};
 pub(crate) use settings::{defaults, process, revision};
 

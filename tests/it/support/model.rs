@@ -97,6 +97,18 @@ impl Wish {
     }
 }
 
+/// What an answer says that is labelled.
+pub(crate) const LABELS: [(&str, &str); 8] = [
+    ("cache-control", "no-store"),
+    ("content-type", "application/json"),
+    ("etag", "\"7\""),
+    ("server", "a model server"),
+    ("server-timing", "infer;dur=3"),
+    ("set-cookie", "a=1"),
+    ("set-cookie", "b=2"),
+    ("x-request-id", "7"),
+];
+
 type Body = BoxBody<Bytes, hyper::Error>;
 
 /// Serves one connection until it ends or the process does.
@@ -168,7 +180,11 @@ async fn work(wish: Wish, mut head: oneshot::Sender<Response<Body>>, length: usi
     }
     if !wish.has("chunks") {
         let body = Full::new(Bytes::from(format!("{length} bytes")));
-        let _ = head.send(Response::new(body.map_err(|e| match e {}).boxed()));
+        let mut response = Response::new(body.map_err(|e| match e {}).boxed());
+        if wish.has("labelled") {
+            label(response.headers_mut());
+        }
+        let _ = head.send(response);
         return;
     }
     let (teller, told) = telling();
@@ -184,6 +200,13 @@ async fn work(wish: Wish, mut head: oneshot::Sender<Response<Body>>, length: usi
         if !teller.say(format!("data: {n}\n\n")).await && !stubborn {
             return;
         }
+    }
+}
+
+/// Says this and that about an answer, some of it twice.
+fn label(headers: &mut HeaderMap) {
+    for (name, value) in LABELS {
+        headers.append(name, HeaderValue::from_static(value));
     }
 }
 

@@ -402,3 +402,34 @@ async fn what_pods_report_themselves_is_read_from_their_own_pages() {
         "nobody asked for cpu or memory"
     );
 }
+
+#[tokio::test]
+async fn who_hangs_up_on_us_because_it_leaves_is_no_failure() {
+    for leaves in [false, true] {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let endpoint = Endpoint(listener.local_addr().unwrap());
+        let mut scene = Scene::new(&[None]);
+        scene.ready(1, "a");
+        let ready = |view: &mut ReplicaView| view.endpoint = Some(endpoint);
+        scene
+            .world
+            .send_modify(|world| ready(&mut world.replicas[0]));
+        let scrape = Arc::new(Scrape {
+            name: "waiting".into(),
+            path: "/metrics".into(),
+        });
+        let world = scene.world.clone();
+        tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                let leave = |view: &mut ReplicaView| view.state = ReplicaState::Draining;
+                if leaves {
+                    world.send_modify(|world| leave(&mut world.replicas[0]));
+                }
+                drop(stream);
+            }
+        });
+        let read = scene.gauges.read(&[ScaleMetric::Scraped(scrape)]).await;
+        let is_failure = matches!(read[0], Err(Missing::Failed(_)));
+        assert_eq!(is_failure, !leaves, "{read:?}");
+    }
+}

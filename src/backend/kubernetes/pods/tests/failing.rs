@@ -249,3 +249,32 @@ async fn a_deletion_cost_of_which_nobody_answered_is_written_again_when_it_is_wa
     assert_eq!(scene.cluster.replicas(), 1);
     assert!(busy.await.unwrap().is_ok());
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_deletion_cost_that_somebody_takes_away_before_it_is_seen_is_written_again() {
+    let mut scene = Scene::new(0);
+    scene.settled(2).await;
+    let busy = scene.request(30 * SECOND);
+    sleep(SECOND).await;
+    scene.cluster.0.lock().lost_marks = 1;
+    scene.scale_to(1).await;
+    sleep(SECOND).await;
+    assert_eq!(scene.cluster.replicas(), 2);
+    sleep(5 * SECOND).await;
+    assert_eq!(scene.cluster.replicas(), 1);
+    assert!(busy.await.unwrap().is_ok());
+    assert!(scene.cluster.0.lock().wronged.is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn of_many_deletion_costs_few_are_written_at_once() {
+    let mut scene = Scene::new(0);
+    scene.settled(40).await;
+    let busy = scene.request(30 * SECOND);
+    sleep(SECOND).await;
+    scene.scale_to(1).await;
+    sleep(10 * SECOND).await;
+    assert_eq!(scene.cluster.replicas(), 1);
+    assert_eq!(scene.cluster.0.lock().most_marking, 8);
+    assert!(busy.await.unwrap().is_ok());
+}

@@ -1,6 +1,7 @@
 //! Beside other gateways, people and controllers.
 
 use super::*;
+use crate::backend::kubernetes::seams::ApiError;
 
 #[tokio::test(start_paused = true)]
 async fn somebody_elses_number_is_set_back_but_not_for_ever() {
@@ -171,4 +172,22 @@ async fn a_replica_that_leaves_requests_unanswered_gets_no_more_until_they_have_
     assert!(slow.await.unwrap().is_ok());
     let world = scene.after(SECOND).await;
     assert_eq!((counts(&world), idle(&scene)), ((0, 1, 0), 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_was_to_be_released_when_another_gateway_came_is_not_released_by_trying_again() {
+    let mut scene = Scene::new(0);
+    scene.settled(2).await;
+    let busy = scene.request(30 * SECOND);
+    sleep(SECOND).await;
+    let away = ApiError::Unreachable("no answer within 3s".into());
+    scene.cluster.0.lock().answers.push_back(away);
+    scene.scale_to(1).await;
+    sleep(Duration::from_millis(200)).await;
+    assert_eq!(scene.cluster.asked(), [2, 1]);
+    // What is idle for us may hold requests of the other one from now on.
+    scene.tenure.send_modify(|tenure| tenure.alone = false);
+    sleep(20 * SECOND).await;
+    assert_eq!((scene.cluster.asked(), idle(&scene)), (vec![2, 1], 1));
+    assert!(busy.await.unwrap().is_ok());
 }

@@ -124,19 +124,20 @@ async fn who_is_told_another_port_gets_requests_there_once_it_answers_there() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_pod_whose_network_was_made_anew_is_another_replica() {
+async fn who_has_another_address_is_somebody_else_and_looked_at_anew() {
     let mut scene = Scene::new(0);
-    let before = scene.settled(2).await;
-    let moved = scene.cluster.names()[0].clone();
-    let address = IpAddr::from([10, 0, 9, 9]);
-    scene.cluster.pod(&moved, |pod| pod.view.ip = Some(address));
-    let after = scene.after(SECOND).await;
-    assert_eq!(counts(&after), (0, 2, 0));
-    for replica in &after.replicas {
-        let was = before.replicas.iter().any(|was| was.id == replica.id);
-        let has_moved = replica.name.as_deref() == Some(&moved);
-        assert_eq!(was, !has_moved);
-        let at = replica.endpoint.expect("it is ready").0.ip();
-        assert_eq!(at == address, has_moved);
-    }
+    let before = scene.settled(1).await;
+    // Its network was made anew, and its model loads again.
+    scene.cluster.pod("flowers-1x", |pod| {
+        pod.view.ip = Some([10, 0, 0, 99].into());
+        pod.start.listens = LONG;
+    });
+    let held = scene.request(SECOND);
+    let world = scene.after(SECOND).await;
+    assert_eq!((counts(&world), idle(&scene)), ((1, 0, 0), 0));
+    assert_ne!(world.replicas[0].id, before.replicas[0].id);
+    scene
+        .cluster
+        .pod("flowers-1x", |pod| pod.start.listens = SECOND);
+    assert_eq!(held.await.unwrap(), Ok("10.0.0.99".to_owned()));
 }

@@ -109,8 +109,10 @@ fn a_deployment_that_opts_in_is_kept() {
 #[test]
 fn a_strangers_workload_is_not_kept() {
     let mut object = deployment();
-    object["metadata"]["annotations"] = json!({"holdgate.dev/enabled": "false"});
-    assert_eq!(of("apps/v1", "Deployment", &object), None);
+    for word in ["", "yes", "True", "false"] {
+        object["metadata"]["annotations"] = json!({"holdgate.dev/enabled": word});
+        assert_eq!(of("apps/v1", "Deployment", &object), None, "{word:?}");
+    }
     let owner = |api_version: &str, kind: &str| json!([{"apiVersion": api_version, "kind": kind, "name": "x", "uid": "i1", "controller": true}]);
     object["metadata"]["ownerReferences"] = owner("serving.knative.dev/v1", "Revision");
     assert_eq!(of("apps/v1", "Deployment", &object), None);

@@ -46,6 +46,7 @@ async fn what_never_opted_in_or_is_steered_by_others_stays_as_it_is() {
     cluster
         .deployment("stranger", 0, &json!({}))
         .deployment("off", 0, &json!({ "holdgate.dev/enabled": "false" }))
+        .deployment("odd", 0, &json!({ "holdgate.dev/enabled": "yes" }))
         .service("manual", "none", "predictor", 0)
         .deployment("shared", 0, &enabled());
     cluster.0.put(
@@ -61,7 +62,7 @@ async fn what_never_opted_in_or_is_steered_by_others_stays_as_it_is() {
     assert_eq!(failed, Vec::<String>::new());
     let left = "deployment/shared in models: left at 0 replicas to HorizontalPodAutoscaler theirs";
     assert_eq!(done[1], left);
-    for name in ["stranger", "off", "manual-predictor", "shared"] {
+    for name in ["stranger", "off", "odd", "manual-predictor", "shared"] {
         assert_eq!(cluster.replicas(name), 0, "{name}");
     }
 }

@@ -83,6 +83,11 @@ pub(super) struct Inside {
     /// Every call to the scale subresource, and what it asked for.
     pub(super) calls: Vec<(Instant, u32)>,
     pub(super) marks: Vec<(String, Option<i32>)>,
+    /// So many deletion costs are taken away again before anybody sees them.
+    pub(super) lost_marks: u32,
+    marking: u32,
+    /// Most deletion costs that ever were written at once.
+    pub(super) most_marking: u32,
     pub(super) notices: Vec<Notice>,
     /// Most requests that ever were in one pod at once.
     pub(super) fullest: u32,
@@ -149,6 +154,9 @@ impl Cluster {
             answers: VecDeque::new(),
             calls: Vec::new(),
             marks: Vec::new(),
+            lost_marks: 0,
+            marking: 0,
+            most_marking: 0,
             notices: Vec::new(),
             fullest: 0,
             lowered: None,
@@ -311,13 +319,17 @@ impl Api for Cluster {
         cost: Option<i32>,
     ) -> Result<(), ApiError> {
         assert_eq!(namespace, "default");
+        self.0.lock().begin_marking();
         sleep(CALL).await;
         let mut inside = self.0.lock();
+        inside.marking -= 1;
         if !inside.up || inside.mute {
             return Err(ApiError::Unreachable("connection refused".into()));
         }
         let name = pod.name.to_string();
         inside.marks.push((name, cost.map(|cost| cost - MARK)));
+        let lost = inside.lost_marks > 0;
+        inside.lost_marks -= u32::from(lost);
         let Some(pod) = inside
             .pods
             .iter_mut()
@@ -325,7 +337,9 @@ impl Api for Cluster {
         else {
             return Err(ApiError::Gone);
         };
-        pod.view.deletion_cost = cost;
+        if !lost {
+            pod.view.deletion_cost = cost;
+        }
         inside.version += 1;
         self.1.notify_one();
         Ok(())

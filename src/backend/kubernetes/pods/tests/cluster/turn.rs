@@ -23,6 +23,11 @@ impl Inside {
         listens.then_some(pod)
     }
 
+    pub(super) fn begin_marking(&mut self) {
+        self.marking += 1;
+        self.most_marking = self.most_marking.max(self.marking);
+    }
+
     /// As the scale subresource does.
     pub(super) fn put(&mut self, workload: &Workload, replicas: u32) -> Result<(), ApiError> {
         let version = self.version.to_string();
