@@ -22,9 +22,8 @@ impl Beat {
     /// The first beat that is not before `at`.
     pub(super) fn after(self, at: Instant) -> Instant {
         let since = at.saturating_duration_since(self.0).as_nanos();
-        let beats = since.div_ceil(BEAT.as_nanos());
-        let beats = u32::try_from(beats).expect("a gate lives no seven years");
-        at.max(self.0 + BEAT * beats)
+        let left = since.next_multiple_of(BEAT.as_nanos()) - since;
+        at + Duration::from_nanos(u64::try_from(left).expect("it is less than a beat"))
     }
 }
 

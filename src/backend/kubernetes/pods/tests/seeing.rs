@@ -1,7 +1,4 @@
 //! What is seen of pods that have been ready.
-
-use std::net::IpAddr;
-
 use super::cluster::waiting;
 use super::*;
 use crate::backend::kubernetes::objects::{Container, ReadinessProbe};
