@@ -1,6 +1,7 @@
 //! A cluster that exists in memory only: an API server, the controller of one workload, kubelets and
 //! model servers. Clones are one.
 
+mod seams;
 mod turn;
 
 use std::collections::VecDeque;
@@ -12,13 +13,11 @@ use parking_lot::Mutex;
 use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, sleep};
 
-use crate::backend::kubernetes::look::{Echo, Look, Patience};
 use crate::backend::kubernetes::objects::{
     Container, LeavingOrder, ObjectRef, Obstruction, PodView, Present, Selector, Stage, Template,
     Workload,
 };
-use crate::backend::kubernetes::pods::member::MARK;
-use crate::backend::kubernetes::seams::{Announcer, Api, ApiError, Notice};
+use crate::backend::kubernetes::seams::{ApiError, Notice};
 use crate::sync::wall;
 
 /// Between two turns of everything that turns in it, while something happens and while nothing does.
@@ -26,8 +25,6 @@ const TURN: Duration = Duration::from_millis(15);
 const REST: Duration = Duration::from_millis(90);
 /// From then on everybody could know.
 const KNOWN: Duration = Duration::from_millis(150);
-/// A call to the API server.
-const CALL: Duration = Duration::from_millis(3);
 
 /// How a pod starts.
 #[derive(Clone, Copy, Debug)]
@@ -284,83 +281,4 @@ pub(super) fn waiting(reason: &str, message: &str) -> Stage {
         reason: reason.into(),
         message: message.into(),
     }))
-}
-
-impl Api for Cluster {
-    async fn scale(&self, workload: &Workload, replicas: u32) -> Result<(), ApiError> {
-        let began = Instant::now();
-        sleep(CALL).await;
-        let mut inside = self.0.lock();
-        inside.calls.push((began, replicas));
-        if !inside.up || inside.mute {
-            return Err(ApiError::Unreachable("connection refused".into()));
-        }
-        if let Some(error) = inside.answers.pop_front() {
-            return Err(error);
-        }
-        if let Some(slow) = inside.slow {
-            let (cluster, workload) = (self.clone(), workload.clone());
-            tokio::spawn(async move {
-                sleep(slow).await;
-                cluster.0.lock().put(&workload, replicas).ok();
-                cluster.1.notify_one();
-            });
-            return Err(ApiError::Unreachable("no answer within 3s".into()));
-        }
-        let put = inside.put(workload, replicas);
-        self.1.notify_one();
-        put
-    }
-
-    async fn set_deletion_cost(
-        &self,
-        namespace: &str,
-        pod: &PodView,
-        cost: Option<i32>,
-    ) -> Result<(), ApiError> {
-        assert_eq!(namespace, "default");
-        self.0.lock().begin_marking();
-        sleep(CALL).await;
-        let mut inside = self.0.lock();
-        inside.marking -= 1;
-        if !inside.up || inside.mute {
-            return Err(ApiError::Unreachable("connection refused".into()));
-        }
-        let name = pod.name.to_string();
-        inside.marks.push((name, cost.map(|cost| cost - MARK)));
-        let lost = inside.lost_marks > 0;
-        inside.lost_marks -= u32::from(lost);
-        let Some(pod) = inside
-            .pods
-            .iter_mut()
-            .find(|known| known.view.uid == pod.uid)
-        else {
-            return Err(ApiError::Gone);
-        };
-        if !lost {
-            pod.view.deletion_cost = cost;
-        }
-        inside.version += 1;
-        self.1.notify_one();
-        Ok(())
-    }
-}
-
-impl Announcer for Cluster {
-    fn announce(&self, notice: Notice) {
-        assert_eq!(notice.about, at());
-        self.0.lock().notices.push(notice);
-    }
-}
-
-impl Look for Cluster {
-    async fn ask(&self, address: SocketAddr, _path: Option<&str>, _patience: Patience) -> Echo {
-        let mut inside = self.0.lock();
-        inside.looks += 1;
-        let is_shut = inside.shut_port == Some(address.port());
-        match inside.listening(address.ip()) {
-            Some(_) if !is_shut => Echo::Open,
-            _ => Echo::Nobody,
-        }
-    }
 }
