@@ -1,5 +1,6 @@
 //! What a supervisor promises, in virtual time on a simulated machine.
 
+mod diagnoses;
 mod failing;
 mod leaving;
 mod machine;

@@ -3,5 +3,7 @@
 mod claims;
 mod laws;
 mod names;
+mod obstacles;
 mod presents;
 mod support;
+mod ways;

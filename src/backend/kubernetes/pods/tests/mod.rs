@@ -8,6 +8,7 @@ mod leaving;
 mod others;
 mod seeing;
 mod starting;
+mod staying;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,3 +1,7 @@
+//! How a command line, its flags and their environment names are read.
+
+mod check;
+
 use clap::CommandFactory;
 use clap::error::ErrorKind;
 
@@ -144,132 +148,6 @@ fn an_unknown_flag_is_wrong_usage() {
         (ErrorKind::UnknownArgument, 2)
     );
     assert!(error.to_string().contains("--queue-timeout"), "{error}");
-}
-
-#[test]
-fn check_tells_what_a_file_means_or_all_that_is_wrong() {
-    let dir = tempfile::tempdir().expect("a temporary directory");
-    let file = dir.path().join("a.yaml");
-    let told = |text: &str| {
-        std::fs::write(&file, text).expect("written");
-        let (mut out, mut err) = (Vec::new(), Vec::new());
-        let code = check(std::slice::from_ref(&file), &mut out, &mut err).expect("told");
-        let text = |bytes| String::from_utf8(bytes).expect("text");
-        (
-            code,
-            text(out),
-            text(err).replace(&dir.path().display().to_string(), "."),
-        )
-    };
-    let sound = "\
-revisions:
-- { name: m, models: [m], containerConcurrency: 2, stopAfterIdle: 5m, process: { command: [serve] } }
-";
-    let meaning = "\
-listens on 127.0.0.1:8080, admin 127.0.0.1:9090; at most 16384 connections and 16 model servers
-
-m
-  takes   every host; models m
-  starts  serve
-  ready   once its port takes connections, within 10m
-  scales  0 to 1 replicas, aims for 2 at once in each; the last one goes 5m after the last request
-  limits  never more than 2 at once in a replica
-  waits   at most 1000 requests and 256MiB, for 1m, for 10m while no replica is ready
-  answers within 5m, streams within no bound, ends after 5m without a byte
-";
-    assert_eq!(told(sound), (0, meaning.to_owned(), String::new()));
-    let on_devices = "\
-gpus: [0, 1]
-revisions:
-- { name: m, process: { command: [serve], gpus: 2 } }
-";
-    let (code, told_of_devices, _) = told(on_devices);
-    assert_eq!(code, 0);
-    for line in [
-        "gives model servers GPUs 0, 1\n",
-        "\n  holds   2 GPUs in each replica, to itself\n",
-    ] {
-        assert!(told_of_devices.contains(line), "{told_of_devices}");
-    }
-    let manifest = "\
-apiVersion: serving.kserve.io/v1beta1
-kind: InferenceService
-metadata: { name: m, annotations: { autoscaling.knative.dev/max-scale: '2' } }
-spec: { predictor: { sklearn: {} } }
-";
-    let (code, out, err) = told(manifest);
-    assert_eq!(code, 0, "a warning stops nobody");
-    assert!(out.contains("m-predictor\n  takes   every host; models m\n  starts  nothing yet"));
-    assert!(
-        err.starts_with("warning: ./a.yaml:3:72: metadata.annotations."),
-        "{err}"
-    );
-    let measured = "revisions:\n- { name: m, process: { command: [serve], resources: { memory: 1Gi } }, \
-        autoscaling: { metrics: [{ metric: cpu }, { metric: memory }, \
-        { metric: \"vllm:num_requests_waiting\", target: 5 }] } }\n";
-    let aims =
-        "aims for 80% of cpu and 819.2MiB of memory and 5 vllm:num_requests_waiting in each\n";
-    let (code, out, err) = told(measured);
-    assert_eq!((code, err), (0, String::new()));
-    assert!(out.contains(aims), "{out}");
-    let wrong = "revisions:\n- { name: m, process: { command: serve } }\n- { colour: red }\n";
-    let (code, out, err) = told(wrong);
-    assert_eq!((code, out.as_str(), err.lines().count()), (2, "", 5 + 1));
-    assert!(
-        err.starts_with("./a.yaml:2:3: revisions[0]: wanted hosts or models"),
-        "{err}"
-    );
-}
-
-#[test]
-fn check_reads_the_file_of_a_gateway_when_told_that_it_is_one() {
-    let dir = tempfile::tempdir().expect("a temporary directory");
-    let file = dir.path().join("a.yaml");
-    let told = |text: &str, tell: fn(&[PathBuf], &mut dyn Write, &mut dyn Write) -> _| {
-        std::fs::write(&file, text).expect("written");
-        let (mut out, mut err) = (Vec::new(), Vec::new());
-        let code: io::Result<u8> = tell(std::slice::from_ref(&file), &mut out, &mut err);
-        let text = |bytes| String::from_utf8(bytes).expect("text");
-        let err = text(err).replace(&dir.path().display().to_string(), ".");
-        (code.expect("told"), text(out), err)
-    };
-    let sound = "\
-domain: models.example
-namespaces: [a, b]
-workloads: [Rollout.v1alpha1.argoproj.io]
-defaults: { containerConcurrency: 4, maxReplicas: 8, queue: { coldTimeout: 20m } }
-";
-    let meaning = "\
-a gateway that listens on 0.0.0.0:8080, admin 0.0.0.0:9090; at most 16384 connections
-  domain  models.example
-  looks   in a, b, at Deployment, StatefulSet, Rollout
-
-a workload that says nothing of its own
-  scales  0 to 8 replicas, aims for 4 at once in each
-  limits  never more than 4 at once in a replica
-  waits   at most 1000 requests and 256MiB, for 1m, for 20m while no replica is ready
-  answers within 5m, streams within no bound, ends after 5m without a byte
-";
-    let wanted = (0, meaning.to_owned(), String::new());
-    assert_eq!(told(sound, check_gateway), wanted);
-    let (code, out, err) = told("listen: 127.0.0.1:1\n", check_gateway);
-    assert_eq!((code, &*err), (0, ""));
-    assert!(out.contains("  domain  KServe's, else example.com\n  looks   in all namespaces, at "));
-
-    let hint = "what is meant for a gateway is read by: check --gateway\n";
-    let (code, _, err) = told(sound, check);
-    assert_eq!(code, 2);
-    assert!(err.ends_with(hint), "{err}");
-    let (_, _, err) = told("revisions: []\n", check);
-    assert!(!err.contains(hint), "{err}");
-
-    let odd = "defaults: { minReplicas: 5, maxReplicas: 2 }\n";
-    let (code, out, err) = told(odd, check_gateway);
-    assert_eq!((code, &*out), (2, ""));
-    assert!(err.starts_with("./a.yaml:1:"), "{err}");
-    let (code, _, err) = told("revisions: []\n", check_gateway);
-    assert_eq!(code, 2);
-    assert!(err.contains("in the cluster"), "{err}");
 }
 
 #[cfg(feature = "kubernetes")]
