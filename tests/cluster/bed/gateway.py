@@ -30,8 +30,12 @@ class Gateway:
         return self.given
 
     def moved(self):
-        """It was installed anew: it has another address, which the nodes learn a moment after its pod is ready."""
+        """It was installed anew: it has another address."""
         self.given, self.admin = None, None
+        self.reached()
+
+    def reached(self):
+        """The nodes learn where its Service leads a moment after its pod is ready."""
         until(10, self.answers, "the gateway to answer at its Service")
 
     def answers(self):
