@@ -131,12 +131,17 @@ fn tree(object: &serde_json::Value) -> Node {
 }
 
 #[cfg(feature = "kubernetes")]
+pub use of_cluster::essential;
+
+#[cfg(feature = "kubernetes")]
 mod of_cluster {
+    use std::sync::Arc;
+
     use super::{ClaimFacts, ClaimSettings};
     use crate::backend::Resources;
     use crate::backend::kubernetes::objects::{Container, Template};
     use crate::backend::kubernetes::{Claim, Settings};
-    use crate::config::manifest::is_model_server;
+    use crate::config::manifest::{essence, is_model_server};
 
     impl<'a> ClaimSettings<'a> {
         /// Where a claim's stand.
@@ -148,6 +153,17 @@ mod of_cluster {
                 }
                 Settings::Workload(object) => Self::Workload(object),
             }
+        }
+    }
+
+    /// As much of settings as they are read by.
+    #[must_use]
+    pub fn essential(settings: &Settings) -> Settings {
+        match settings {
+            Settings::InferenceService(object, component) => {
+                Settings::InferenceService(Arc::new(essence(object)), *component)
+            }
+            Settings::Workload(object) => Settings::Workload(Arc::new(essence(object))),
         }
     }
 

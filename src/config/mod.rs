@@ -35,6 +35,8 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 pub use check::{load, load_text, load_to_run};
+#[cfg(feature = "kubernetes")]
+pub use claim::essential;
 pub use claim::{ClaimFacts, ClaimSettings, ReadClaim, read_claim};
 pub use complaint::{Complaint, Complaints, Origin};
 pub use gateway::{Defaults, GatewayConfig, WorkloadKind, load_gateway};

@@ -7,7 +7,7 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use super::shelf::Shelf;
+use super::shelf::{Book, Shelf};
 use super::written::{self, Pages, understood};
 
 /// A larger file is not one of ours.
@@ -88,12 +88,12 @@ impl Shelf for File {
     }
 
     /// Nobody else writes to it.
-    async fn found(&mut self) -> Option<Pages> {
+    async fn found(&mut self) -> Option<Book> {
         std::future::pending().await
     }
 
-    async fn write(&mut self, pages: Pages) -> Result<(), String> {
-        let file = self.clone();
+    async fn write(&mut self, book: Book) -> Result<(), String> {
+        let (file, pages) = (self.clone(), book.pages);
         let written = tokio::task::spawn_blocking(move || file.write_whole(&pages)).await;
         let written = written.unwrap_or_else(|error| Err(io::Error::other(error)));
         written.map_err(|error| error.to_string())

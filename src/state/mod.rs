@@ -1,11 +1,14 @@
 //! What outlives a restart: keeps what every revision's steering remembers in one small file per
 //! gate, or in a `ConfigMap` where the gates of a cluster follow each other, and gives it back at the
-//! next start. Decides when it is written: at once when a number changes or panic begins, else rarely. What is remembered is decided in
-//! [`autoscale`](crate::autoscale).
+//! next start. There, it keeps settings as well that cannot be had from anywhere else. Decides when it
+//! is written: at once when a number changes or panic begins, else rarely. What is remembered is
+//! decided in [`autoscale`](crate::autoscale).
 
 #[cfg(feature = "kubernetes")]
 mod config_map;
 mod file;
+#[cfg(feature = "kubernetes")]
+mod last_good;
 mod page;
 mod shelf;
 mod written;
@@ -22,8 +25,10 @@ use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 
 use self::file::File;
+#[cfg(feature = "kubernetes")]
+pub use self::last_good::LastGood;
 use self::page::Page;
-use self::shelf::Shelf;
+use self::shelf::{Book, Shelf};
 use self::written::Pages;
 use crate::autoscale::Memory;
 #[cfg(feature = "kubernetes")]
@@ -96,7 +101,7 @@ impl Keeper {
         let file = place.file(listen)?;
         tracing::debug!(file = %file.path().display(), "remembers what it has learned");
         let pages = file.read(wall());
-        Some(Self::begin(pages, file))
+        Some(Self::begin(pages.into(), file))
     }
 
     /// Reads what the gateway before this one left in the `ConfigMap` `holdgate-state` of a namespace, and
@@ -110,21 +115,21 @@ impl Keeper {
         tenure: watch::Receiver<Tenure>,
     ) -> (Self, watch::Receiver<Tenure>) {
         let mut map = config_map::Map::new(client, namespace, tenure.clone());
-        let pages = map.open().await.unwrap_or_else(|error| {
+        let book = map.open().await.unwrap_or_else(|error| {
             tracing::warn!(%error, "what was remembered cannot be read");
-            Pages::new()
+            Book::default()
         });
         let caught_up = map.caught_up();
         let (tell, held) = watch::channel(Tenure::default());
         // Ends with what it is told.
         tokio::spawn(config_map::hold_back(tenure, caught_up, tell));
-        (Self::begin(pages, map), held)
+        (Self::begin(book, map), held)
     }
 
-    fn begin(mut pages: Pages, shelf: impl Shelf) -> Self {
-        forget_strangers(&mut pages);
+    fn begin(mut book: Book, shelf: impl Shelf) -> Self {
+        forget_strangers(&mut book.pages);
         let notebook = Notebook(Arc::new(Shared {
-            pages: Mutex::new(pages),
+            book: Mutex::new(book),
             changed: Notify::new(),
             urgent: Notify::new(),
         }));
@@ -158,7 +163,7 @@ pub struct Notebook(Arc<Shared>);
 
 #[derive(Debug)]
 struct Shared {
-    pages: Mutex<Pages>,
+    book: Mutex<Book>,
     /// Something is to be written when there is time.
     changed: Notify,
     /// Something is to be written now.
@@ -169,8 +174,8 @@ impl Notebook {
     /// What is known of a revision as of `now`; `None` for a new one.
     #[must_use]
     pub fn recall(&self, id: &RevisionId, now: SystemTime) -> Option<Recalled> {
-        let pages = self.0.pages.lock();
-        let page = pages.get(id.as_str())?;
+        let book = self.0.book.lock();
+        let page = book.pages.get(id.as_str())?;
         Some(Recalled {
             memory: page.memory(),
             away: page.age(now),
@@ -187,12 +192,20 @@ impl Notebook {
         now: SystemTime,
     ) {
         let page = Page::new(memory, typical_start, now);
-        let before = self.0.pages.lock().insert(id.as_str().to_owned(), page);
+        let name = id.as_str().to_owned();
+        let before = self.0.book.lock().pages.insert(name, page);
         let before = before.map(|page| page.memory());
         if before.as_ref().is_none_or(|b| memory.is_news_after(b)) {
             self.0.urgent.notify_one();
         } else if memory.is_alive() || before.as_ref() != Some(memory) {
             self.0.changed.notify_one();
+        }
+    }
+
+    /// Takes over what somebody else has left.
+    fn learn(&self, found: Option<Book>) {
+        if self.0.book.lock().learn(found) {
+            self.0.urgent.notify_one();
         }
     }
 
@@ -236,22 +249,18 @@ async fn write_on<S: Shelf>(notebook: Notebook, mut shelf: S, end: CancellationT
             () = end.cancelled() => true,
             () = soon => false,
             () = rarely => false,
-            pages = shelf.found() => {
-                // What runs here goes on from what it knows, and notes it again within seconds.
-                if let Some(pages) = pages {
-                    notebook.0.pages.lock().extend(pages);
-                    notebook.0.urgent.notify_one();
-                }
+            found = shelf.found() => {
+                notebook.learn(found);
                 shelf.taken();
                 continue;
             }
         };
-        let pages = {
-            let mut pages = notebook.0.pages.lock();
-            forget_strangers(&mut pages);
-            pages.clone()
+        let book = {
+            let mut book = notebook.0.book.lock();
+            forget_strangers(&mut book.pages);
+            book.clone()
         };
-        let written = shelf.write(pages).await;
+        let written = shelf.write(book).await;
         if let Err(error) = &written
             && !failing
         {

@@ -12,7 +12,7 @@ use super::words;
 use crate::admin::Board;
 use crate::app::circle::Circle;
 use crate::autoscaler::Beat;
-use crate::backend::kubernetes::{Claim, Obstacle, PodSettings, Tenure};
+use crate::backend::kubernetes::{Claim, Obstacle, PodSettings, Settings, Tenure};
 use crate::config::{Complaint, Complaints, ReadClaim};
 use crate::ports::{Outage, OutageReason};
 use crate::proxy::Revision;
@@ -25,6 +25,8 @@ use crate::trace::Tape;
 pub(super) struct Claimed<C: Cluster> {
     claim: Arc<Claim>,
     read: ReadClaim,
+    /// What was read.
+    good: Settings,
     /// What is wrong with the settings as they are now; those before them hold.
     complaints: Option<Complaints>,
     circle: Circle,
@@ -72,6 +74,7 @@ impl<C: Cluster> Claimed<C> {
         let circle = Circle::open(&read.spec, &read.schedule, tape.clone(), beat);
         circle.show(board);
         Self {
+            good: claim.settings.clone(),
             claim,
             read,
             complaints: None,
@@ -96,6 +99,14 @@ impl<C: Cluster> Claimed<C> {
 
     pub(super) const fn complaints(&self) -> Option<&Complaints> {
         self.complaints.as_ref()
+    }
+
+    /// The settings that hold in place of those that cannot be read; `None` where those can be.
+    pub(super) const fn last_good(&self) -> Option<&Settings> {
+        match self.complaints {
+            Some(_) => Some(&self.good),
+            None => None,
+        }
     }
 
     pub(super) fn warnings(&self) -> &[Complaint] {
@@ -134,6 +145,7 @@ impl<C: Cluster> Claimed<C> {
         self.changed = true;
         self.complaints = read.as_ref().err().cloned();
         let Ok(read) = read else { return };
+        self.good = self.claim.settings.clone();
         if self.read != read {
             self.circle.change(&read.spec, &read.schedule);
             self.read = read;

@@ -11,6 +11,7 @@ use tokio::time::sleep;
 
 use super::claimed::{Around, Claimed};
 use super::hosts;
+use super::kept;
 use super::seams::Cluster;
 use super::telling::{self, Telling};
 use super::words::named;
@@ -43,7 +44,7 @@ pub(super) struct Gateway<C: Cluster> {
     /// It steers nothing ever again.
     ends: bool,
     claimed: BTreeMap<RevisionId, Claimed<C>>,
-    /// Those whose settings were never understood.
+    /// Those of whose settings none are known that could be understood.
     unread: BTreeMap<RevisionId, (Arc<Claim>, Complaints)>,
     /// Claimed no more, with requests inside.
     parting: BTreeMap<RevisionId, Claimed<C>>,
@@ -107,6 +108,9 @@ impl<C: Cluster> Gateway<C> {
         }
         self.forget_the_empty();
         self.stand();
+        if let Some(notebook) = &self.notebook {
+            kept::keep(notebook, &self.claimed, |id| self.unread.contains_key(id));
+        }
         self.tell();
     }
 
@@ -165,16 +169,18 @@ impl<C: Cluster> Gateway<C> {
             return None;
         }
         let another = self.claimed.remove(id);
+        let before = self.notebook.as_ref();
+        let before = before.and_then(|notebook| kept::before(notebook, claim));
         if let Some((known, _)) = self.unread.get(id)
             && known == claim
+            && before.is_none()
             && !anew
         {
             return another;
         }
-        match read(claim) {
-            Ok(read) => {
-                self.unread.remove(id);
-                let claimed = self.welcome(claim, read);
+        self.unread.remove(id);
+        match self.open(claim, before, read) {
+            Ok(claimed) => {
                 self.claimed.insert(id.clone(), claimed);
             }
             Err(complaints) => {
@@ -183,6 +189,26 @@ impl<C: Cluster> Gateway<C> {
             }
         }
         another
+    }
+
+    /// A revision as its claim says it or, where that cannot be read, as the claim said it `before`.
+    fn open(
+        &mut self,
+        claim: &Arc<Claim>,
+        before: Option<Claim>,
+        read: Read<'_>,
+    ) -> Result<Claimed<C>, Complaints> {
+        let complaints = match read(claim) {
+            Ok(read) => return Ok(self.welcome(claim, read)),
+            Err(complaints) => complaints,
+        };
+        let good = before.and_then(|before| Some((read(&before).ok()?, before)));
+        let Some((good, before)) = good else {
+            return Err(complaints);
+        };
+        let mut claimed = self.welcome(&Arc::new(before), good);
+        claimed.change(Arc::clone(claim), Err(complaints));
+        Ok(claimed)
     }
 
     /// A revision that is new, or comes back while requests are still inside: their slots count.

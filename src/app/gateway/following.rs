@@ -202,15 +202,26 @@ fn take<C: Cluster>(
 ) -> Option<usize> {
     match news {
         News::Entrances => gateway.enter_by(sources.entrances.borrow().clone()),
-        News::Tenure => gateway.reign(*sources.tenure.borrow()),
-        News::Claims { anew } => {
-            let claims = sources.claims.borrow().clone()?;
-            let domain = sources.domain.borrow().clone();
-            gateway.apply(&claims, &written.reader(domain), anew);
-            return Some(claims.len());
+        News::Tenure => {
+            gateway.reign(*sources.tenure.borrow());
+            // Who comes to steer has just read what the one before it had kept of settings.
+            return apply(gateway, sources, written, false);
         }
+        News::Claims { anew } => return apply(gateway, sources, written, anew),
     }
     None
+}
+
+fn apply<C: Cluster>(
+    gateway: &mut Gateway<C>,
+    sources: &Sources,
+    written: &Written,
+    anew: bool,
+) -> Option<usize> {
+    let claims = sources.claims.borrow().clone()?;
+    let domain = sources.domain.borrow().clone();
+    gateway.apply(&claims, &written.reader(domain), anew);
+    Some(claims.len())
 }
 
 /// Waits for the next word; who will not say anything any more is not waited for.

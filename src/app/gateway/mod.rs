@@ -8,6 +8,7 @@ mod ending;
 mod following;
 mod front;
 mod hosts;
+mod kept;
 mod office;
 mod real;
 mod seams;

@@ -1,4 +1,4 @@
-//! A text in a `ConfigMap` of our own. What it says is decided elsewhere.
+//! Texts in a `ConfigMap` of our own. What they say is decided elsewhere.
 
 use std::collections::BTreeMap;
 
@@ -9,25 +9,22 @@ use kube::{Api, Client};
 use super::call::{Failure, in_time, writing};
 use super::seams::ApiError;
 
-/// One key of one `ConfigMap`, and how that was seen last: nobody else's words are written over
-/// unread.
+/// One `ConfigMap`, and how it was seen last: nobody else's words are written over unread.
 #[derive(Debug)]
 pub struct Document {
     maps: Api<ConfigMap>,
     name: &'static str,
-    key: &'static str,
     /// `None` where it is not there.
     seen: Option<ObjectMeta>,
 }
 
 impl Document {
-    /// This key of the `ConfigMap` of this name.
+    /// The `ConfigMap` of this name.
     #[must_use]
-    pub fn new(client: Client, namespace: &str, name: &'static str, key: &'static str) -> Self {
+    pub fn new(client: Client, namespace: &str, name: &'static str) -> Self {
         Self {
             maps: Api::namespaced(client, namespace),
             name,
-            key,
             seen: None,
         }
     }
@@ -38,18 +35,17 @@ impl Document {
         self.seen.as_ref()?.resource_version.as_deref()
     }
 
-    /// What it says; `None` where it is not there.
-    pub async fn read(&mut self) -> Result<Option<String>, ApiError> {
+    /// What it says by its keys; nothing where it is not there.
+    pub async fn read(&mut self) -> Result<BTreeMap<String, String>, ApiError> {
         let found = in_time(self.maps.get_opt(self.name)).await;
         let map = found.map_err(|failure| failure.error)?;
         self.seen = map.as_ref().map(|map| map.metadata.clone());
-        let data = map.and_then(|map| map.data);
-        Ok(data.and_then(|mut data| data.remove(self.key)))
+        Ok(map.and_then(|map| map.data).unwrap_or_default())
     }
 
     /// Says something else from now on; a conflict where somebody else did since it was read.
-    pub async fn write(&mut self, text: String) -> Result<(), ApiError> {
-        let map = self.whole(text);
+    pub async fn write(&mut self, data: BTreeMap<String, String>) -> Result<(), ApiError> {
+        let map = self.whole(data);
         let written = if self.seen.is_some() {
             in_time(self.maps.replace(self.name, &writing(), &map)).await
         } else {
@@ -69,7 +65,7 @@ impl Document {
         }
     }
 
-    fn whole(&self, text: String) -> ConfigMap {
+    fn whole(&self, data: BTreeMap<String, String>) -> ConfigMap {
         let label = |name: &str, value: &str| (name.to_owned(), value.to_owned());
         let new = || ObjectMeta {
             name: Some(self.name.to_owned()),
@@ -84,7 +80,7 @@ impl Document {
                 managed_fields: None,
                 ..self.seen.clone().unwrap_or_else(new)
             },
-            data: Some(BTreeMap::from([(self.key.to_owned(), text)])),
+            data: Some(data),
             ..ConfigMap::default()
         }
     }

@@ -9,7 +9,7 @@ use crate::config::layers::Layer;
 use crate::config::nearest::{or_the_nearest, similar};
 use crate::config::tree::{Entry, Node};
 
-const KNATIVE: &str = "autoscaling.knative.dev/";
+pub(super) const KNATIVE: &str = "autoscaling.knative.dev/";
 
 /// The annotations that hold for a component, each name once.
 pub(super) struct Annotations<'a>(Vec<&'a Entry>);

@@ -71,7 +71,7 @@ const NOT_READ: [&str; 5] = [
 ];
 
 /// The fields of a pod, which a component takes beside its own.
-const OF_PODS: [&str; 40] = [
+pub(super) const OF_PODS: [&str; 40] = [
     "volumes",
     "initContainers",
     "containers",

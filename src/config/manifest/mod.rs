@@ -4,6 +4,8 @@
 
 mod annotations;
 mod component;
+#[cfg(feature = "kubernetes")]
+mod essence;
 mod fields;
 mod hosts;
 mod model;
@@ -15,6 +17,8 @@ mod workload;
 
 #[cfg(feature = "kubernetes")]
 pub(super) use component::is_model_server;
+#[cfg(feature = "kubernetes")]
+pub(super) use essence::essence;
 pub(super) use ours::is_of_processes;
 pub(super) use site::{DOMAIN, Site};
 pub(super) use subject::Subject;

@@ -34,7 +34,7 @@ const V2_RUNTIMES: [&str; 4] = ["mlserver", "triton", "ovms", "openvino"];
 const VLLM: &str = "vllm";
 
 /// How a container that somebody brings along says its protocol.
-const PROTOCOL: &str = "PROTOCOL";
+pub(super) const PROTOCOL: &str = "PROTOCOL";
 
 /// How a model server is told a model's name.
 const NAME_FLAGS: [&str; 2] = ["--model_name", "--model-name"];

@@ -1,27 +1,32 @@
-//! Pages in a `ConfigMap` of the gateway's own namespace. Written by the gateway that steers alone, which
+//! A book in a `ConfigMap` of the gateway's own namespace. Written by the gateway that steers alone, which
 //! first reads what the one before it has left.
 
 mod hold;
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use kube::Client;
 use tokio::sync::watch;
 use tokio::time::sleep;
 
-use super::shelf::Shelf;
+use super::last_good;
+use super::shelf::{Book, Shelf};
 use super::written::{self, Pages, understood};
 use crate::backend::kubernetes::config_map::Document;
 use crate::backend::kubernetes::{ApiError, Tenure};
 
 pub(in crate::state) use hold::hold_back;
 
-/// What it is called, and the key in it.
+/// What it is called, and the keys in it. A gateway that knows of pages alone still finds those.
 const NAME: &str = "holdgate-state";
 const KEY: &str = "pages.json";
+const LAST_GOOD: &str = "last-good-settings.json";
 
-/// Most bytes of all pages: the API server takes 1 MiB, the rest is for what stands around them.
+/// Most bytes of all pages, and of all settings: the API server takes 1 MiB, the rest is for what
+/// stands around them.
 const MOST_BYTES: usize = 900 << 10;
+const MOST_BYTES_OF_SETTINGS: usize = 100 << 10;
 
 /// How soon it is read again when that failed.
 const AGAIN: Duration = Duration::from_secs(2);
@@ -41,7 +46,7 @@ pub(super) struct Map {
 impl Map {
     pub(super) fn new(client: Client, namespace: &str, tenure: watch::Receiver<Tenure>) -> Self {
         Self {
-            document: Document::new(client, namespace, NAME, KEY),
+            document: Document::new(client, namespace, NAME),
             tenure,
             stale: true,
             known: None,
@@ -55,13 +60,13 @@ impl Map {
     }
 
     /// What was left there, at the beginning.
-    pub(super) async fn open(&mut self) -> Result<Pages, ApiError> {
+    pub(super) async fn open(&mut self) -> Result<Book, ApiError> {
         let stale = !self.steers();
-        let pages = self.read().await?;
+        let book = self.read().await?;
         self.stale = stale;
         self.known = self.version();
         self.caught_up.send_replace(!stale);
-        Ok(pages)
+        Ok(book)
     }
 
     fn version(&self) -> Option<String> {
@@ -70,19 +75,13 @@ impl Map {
 
     /// What it says; nothing if it is not there, or cannot be understood. Nobody's own words are in it,
     /// and what it knew is measured again within a window: it is written over, not set aside.
-    async fn read(&mut self) -> Result<Pages, ApiError> {
-        let text = self.document.read().await?.unwrap_or_default();
-        if text.is_empty() {
-            return Ok(Pages::new());
-        }
-        Ok(understood(text.as_bytes()).unwrap_or_else(|why| {
-            tracing::warn!(
-                config_map = NAME,
-                why,
-                "what was remembered cannot be understood, it is begun anew"
-            );
-            Pages::new()
-        }))
+    async fn read(&mut self) -> Result<Book, ApiError> {
+        let data = self.document.read().await?;
+        let text = |key: &str| data.get(key).map(String::as_str).unwrap_or_default();
+        Ok(Book {
+            pages: pages(text(KEY)),
+            last_good: last_good::understood(text(LAST_GOOD)),
+        })
     }
 
     fn steers(&mut self) -> bool {
@@ -100,7 +99,7 @@ impl Shelf for Map {
         format!("ConfigMap {NAME}")
     }
 
-    async fn found(&mut self) -> Option<Pages> {
+    async fn found(&mut self) -> Option<Book> {
         loop {
             let steers = self.steers();
             self.stale |= !steers;
@@ -114,12 +113,12 @@ impl Shelf for Map {
                 continue;
             }
             match self.read().await {
-                Ok(pages) => {
+                Ok(book) => {
                     self.stale = false;
                     let version = self.version();
                     let is_news = std::mem::replace(&mut self.known, version) != self.version();
                     // Otherwise nobody has been here but us.
-                    return is_news.then_some(pages);
+                    return is_news.then_some(book);
                 }
                 Err(error) => {
                     tracing::debug!(%error, "what is remembered cannot be read");
@@ -133,17 +132,17 @@ impl Shelf for Map {
         self.caught_up.send_replace(true);
     }
 
-    async fn write(&mut self, pages: Pages) -> Result<(), String> {
+    async fn write(&mut self, book: Book) -> Result<(), String> {
         let steers = self.steers();
         self.stale |= !steers;
         if !steers {
             return Ok(());
         }
-        match self.put(&pages).await {
+        match self.put(&book).await {
             // Somebody has written or deleted it: once more, with what is there now.
             Err(ApiError::Conflict | ApiError::Gone) => {
                 self.stale = true;
-                self.put(&pages).await
+                self.put(&book).await
             }
             written => written,
         }
@@ -152,23 +151,52 @@ impl Shelf for Map {
 }
 
 impl Map {
-    /// Writes pages over those that are known. Those that are not stay beside them.
-    async fn put(&mut self, pages: &Pages) -> Result<(), ApiError> {
-        let mut all = Pages::new();
+    /// Writes a book over what is known. What is not stays beside it; settings only until they have
+    /// been looked through, as those that were dropped here would come back.
+    async fn put(&mut self, book: &Book) -> Result<(), ApiError> {
+        let mut all = Book::default();
         if self.stale {
             all = self.read().await?;
         }
-        let rounded = pages
-            .iter()
-            .map(|(name, page)| (name.clone(), page.rounded()));
-        all.extend(rounded);
-        let text = fitting(all, MOST_BYTES).map_err(|e| ApiError::Refused(e.to_string()))?;
-        self.document.write(text).await?;
+        if *self.caught_up.borrow() {
+            all.last_good.clear();
+        }
+        let rounded = book.pages.iter();
+        let rounded = rounded.map(|(name, page)| (name.clone(), page.rounded()));
+        all.pages.extend(rounded);
+        all.last_good.extend(book.last_good.clone());
+        let data = data(all).map_err(|e| ApiError::Refused(e.to_string()))?;
+        self.document.write(data).await?;
         if !self.stale {
             self.known = self.version();
         }
         Ok(())
     }
+}
+
+/// The pages of a text, none where it cannot be understood.
+fn pages(text: &str) -> Pages {
+    if text.is_empty() {
+        return Pages::new();
+    }
+    understood(text.as_bytes()).unwrap_or_else(|why| {
+        tracing::warn!(
+            config_map = NAME,
+            why,
+            "what was remembered cannot be understood, it is begun anew"
+        );
+        Pages::new()
+    })
+}
+
+/// As much of a book as fits, by its keys.
+fn data(book: Book) -> serde_json::Result<BTreeMap<String, String>> {
+    let mut data = BTreeMap::from([(KEY.to_owned(), fitting(book.pages, MOST_BYTES)?)]);
+    if !book.last_good.is_empty() {
+        let text = last_good::text(&book.last_good, MOST_BYTES_OF_SETTINGS)?;
+        data.insert(LAST_GOOD.to_owned(), text);
+    }
+    Ok(data)
 }
 
 /// The text of as many pages as fit. Those that nobody has noted for the longest time go first, of
@@ -202,3 +230,5 @@ fn fitting(mut pages: Pages, most: usize) -> serde_json::Result<String> {
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod tests_last_good;

@@ -10,7 +10,7 @@ use crate::state::page::Page;
 use crate::state::{Keeper, Notebook};
 use crate::sync::{now, wall};
 
-const MAP: &str = "/api/v1/namespaces/holdgate-system/configmaps/holdgate-state";
+pub(super) const MAP: &str = "/api/v1/namespaces/holdgate-system/configmaps/holdgate-state";
 
 fn memory(asked: u32) -> Memory {
     let past = Past {
@@ -27,15 +27,15 @@ fn memory(asked: u32) -> Memory {
 }
 
 /// A gateway of which it is said whether it steers.
-struct Gateway {
-    keeper: Keeper,
+pub(super) struct Gateway {
+    pub(super) keeper: Keeper,
     tenure: watch::Sender<Tenure>,
     /// What it may do, held back.
     held: watch::Receiver<Tenure>,
 }
 
 impl Gateway {
-    async fn start(server: &Server, steers: bool) -> Self {
+    pub(super) async fn start(server: &Server, steers: bool) -> Self {
         let tenure = watch::Sender::new(Tenure {
             steers,
             alone: true,
@@ -50,15 +50,15 @@ impl Gateway {
         }
     }
 
-    fn steer(&self, steers: bool) {
+    pub(super) fn steer(&self, steers: bool) {
         self.tenure.send_modify(|tenure| tenure.steers = steers);
     }
 
-    fn notebook(&self) -> &Notebook {
+    pub(super) fn notebook(&self) -> &Notebook {
         self.keeper.notebook()
     }
 
-    fn note(&self, revision: &str, asked: u32) {
+    pub(super) fn note(&self, revision: &str, asked: u32) {
         let id = RevisionId::new(revision);
         self.notebook().note(&id, &memory(asked), None, wall());
     }
@@ -69,7 +69,7 @@ impl Gateway {
     }
 }
 
-async fn pass(millis: u64) {
+pub(super) async fn pass(millis: u64) {
     tokio::time::sleep(Duration::from_millis(millis)).await;
 }
 

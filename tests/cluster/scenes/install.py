@@ -102,6 +102,15 @@ def two_models(stage):
     return busy, idle
 
 
+def with_a_bad_setting(stage):
+    """It had a good one before, which no other gateway has seen."""
+    model = deployment(stage, "careful", annotations={"holdgate.dev/container-concurrency": "3"})
+    stage.gateway.until_known(model.revision)
+    stage.api.annotate("Deployment", stage.namespace, model.name, **{"holdgate.dev/container-concurrency": "-3"})
+    stage.until_event(["InvalidSettings", "last good"], about=model.name)
+    return model
+
+
 def upgraded_under_load(stage, model, upgrade):
     """No request is lost while one gateway takes over from another."""
     with stage.load(model.host, 6) as load:
@@ -144,9 +153,13 @@ def kustomize(stage):
     """As deploy/README.md says it."""
     stage.gateway.moved()
     busy, idle = two_models(stage)
+    careful = with_a_bad_setting(stage)
     setting = json.dumps({"spec": {"template": {"spec": {"containers": [
         {"name": "gateway", "env": [{"name": "HOLDGATE_LOG_LEVEL", "value": "info,hyper=warn"}]}]}}}})
     upgraded_under_load(stage, busy, lambda: kubectl(stage, "-n", NAMESPACE, "patch", "deploy", NAME, "-p", setting))
+    stage.shown(stage.ask(careful.host).fine, "what has a bad setting is answered by the next gateway")
+    limit = stage.gateway.revision(careful.revision)["containerConcurrency"]
+    stage.shown(limit == 3, f"its last good setting holds there, not {limit}")
     at_zero(stage, idle)
     single = deploy() / "kustomize" / "single"
     kubectl(stage, "apply", "-k", single / "release")

@@ -5,6 +5,7 @@ mod cluster;
 mod ending;
 mod following;
 mod hosts;
+mod last_good;
 mod obstacles;
 mod replicas;
 mod settings;
@@ -26,6 +27,7 @@ use crate::revision::{
     Scaling, Timeouts, samples,
 };
 use crate::schedule::Schedule;
+use crate::state::Notebook;
 use crate::throttler::Arrival;
 use crate::trace::Recorder;
 
@@ -74,12 +76,17 @@ impl Scene {
     }
 
     fn with(tenure: Tenure) -> Self {
+        Self::knowing(tenure, None)
+    }
+
+    /// One that keeps for the next what this notebook takes.
+    fn knowing(tenure: Tenure, notebook: Option<Notebook>) -> Self {
         let cluster = Arc::new(Cluster::default());
         let registry = Arc::new(Registry::default());
         let board = Arc::new(Board::new(Arc::clone(&registry)));
         let known = (Arc::clone(&registry), Arc::clone(&board));
         let recorder = Recorder::default();
-        let mut gateway = Gateway::new(Arc::clone(&cluster), known, recorder, None);
+        let mut gateway = Gateway::new(Arc::clone(&cluster), known, recorder, notebook);
         gateway.reign(tenure);
         Self {
             cluster,

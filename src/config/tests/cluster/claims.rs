@@ -9,6 +9,7 @@ use serde_json::json;
 use super::*;
 use crate::backend::kubernetes::objects::{Container, Template};
 use crate::backend::kubernetes::{Claim, ObjectRef, Settings};
+use crate::config::essential;
 
 fn container(name: &str, arg: &str, memory: u64) -> Container {
     Container {
@@ -82,5 +83,57 @@ fn a_workloads_first_container_is_its_model_server() {
         read.spec.scaling.target,
         Some(f64::from(1 << 30) * 8.0),
         "80 percent of 10 GiB"
+    );
+}
+
+/// Reads what is kept of settings.
+pub(super) fn read_essence(
+    settings: &ClaimSettings<'_>,
+    facts: &ClaimFacts,
+) -> Result<ReadClaim, Complaints> {
+    let whole = |object: &Json| Arc::new(object.clone());
+    let kept = essential(&match *settings {
+        ClaimSettings::InferenceService(object, component) => {
+            Settings::InferenceService(whole(object), component)
+        }
+        ClaimSettings::Workload(object) => Settings::Workload(whole(object)),
+    });
+    read_claim(&ClaimSettings::of(&kept), facts, &plain())
+}
+
+#[test]
+fn what_is_kept_of_settings_is_what_they_are_read_by() {
+    let variables = json!([
+        { "name": "TOKEN", "value": "secret" },
+        { "name": "PROTOCOL", "value": "v2" },
+    ]);
+    let container = json!({ "name": "kserve-container", "image": "i", "env": variables });
+    let annotations = json!({ "holdgate.dev/models": "m", "example.com/note": "secret" });
+    let predictor = json!({
+        "annotations": { "autoscaling.knative.dev/window": "6s", "example.com/note": "secret" },
+        "containers": [container],
+        "volumes": [{ "name": "secret" }],
+        "minReplicas": 2,
+        "canary": "a warning",
+    });
+    let transformer = json!({ "containers": [container] });
+    let mut object = service(&annotations, &predictor);
+    object["spec"]["transformer"] = transformer;
+    object["spec"]["explainer"] = json!({ "art": { "env": variables } });
+    object["metadata"]["labels"] = json!({ "secret": "secret" });
+    for role in Component::ALL {
+        let settings = ClaimSettings::InferenceService(&object, role);
+        let facts = facts(&format!("m-{}.team", role.as_str()));
+        read_twice(&settings, &facts).expect("sound");
+    }
+    let kept = essential(&Settings::Workload(Arc::new(object)));
+    let Settings::Workload(kept) = kept else {
+        panic!("a workload's settings stay those of one");
+    };
+    assert!(!kept.to_string().contains("secret"), "{kept}");
+    let container = &kept["spec"]["predictor"]["containers"][0];
+    assert_eq!(
+        container["env"],
+        json!([{ "name": "PROTOCOL", "value": "v2" }])
     );
 }

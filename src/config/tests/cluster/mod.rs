@@ -67,7 +67,17 @@ fn workload(annotations: &Json) -> Json {
 
 fn predictor(object: &Json) -> Result<ReadClaim, Complaints> {
     let settings = ClaimSettings::InferenceService(object, Component::Predictor);
-    read_claim(&settings, &facts("m-predictor.team"), &plain())
+    read_twice(&settings, &facts("m-predictor.team"))
+}
+
+/// Reads settings, and what is kept of them, which says the same.
+fn read_twice(settings: &ClaimSettings<'_>, facts: &ClaimFacts) -> Result<ReadClaim, Complaints> {
+    let read = read_claim(settings, facts, &plain());
+    #[cfg(feature = "kubernetes")]
+    if read.is_ok() {
+        assert_eq!(claims::read_essence(settings, facts), read);
+    }
+    read
 }
 
 fn annotated(annotations: &Json) -> Result<ReadClaim, Complaints> {
@@ -75,7 +85,7 @@ fn annotated(annotations: &Json) -> Result<ReadClaim, Complaints> {
 }
 
 pub(super) fn workload_of(object: &Json, revision: &str) -> Result<ReadClaim, Complaints> {
-    read_claim(&ClaimSettings::Workload(object), &facts(revision), &plain())
+    read_twice(&ClaimSettings::Workload(object), &facts(revision))
 }
 
 /// A document as an API server tells it.
@@ -122,7 +132,7 @@ fn guide(number: usize) -> Vec<ReadClaim> {
     let read = |role: Component| {
         let facts = facts(&format!("{name}-{}.{namespace}", role.as_str()));
         let settings = ClaimSettings::InferenceService(&object, role);
-        read_claim(&settings, &facts, &plain()).expect("it is sound")
+        read_twice(&settings, &facts).expect("it is sound")
     };
     roles.filter(there).map(read).collect()
 }

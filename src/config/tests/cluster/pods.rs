@@ -18,7 +18,7 @@ fn model_with(predictor: &Json, args: &[&str]) -> Option<(String, Protocol)> {
         ..facts("m-predictor.team")
     };
     let settings = ClaimSettings::InferenceService(&object, Component::Predictor);
-    let read = read_claim(&settings, &facts, &plain()).expect("sound");
+    let read = read_twice(&settings, &facts).expect("sound");
     read.pod
         .model
         .map(|Model { name, protocol }| (name, protocol))
