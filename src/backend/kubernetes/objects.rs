@@ -183,6 +183,12 @@ pub struct PodView {
     /// How often its containers have been started again, all together: what was known of whether it
     /// is ready is about an earlier life.
     pub restarts: u32,
+    /// How often one of its containers has ended, those that go first and failed included: kubelet starts
+    /// it again, after a pause.
+    pub crashes: u32,
+    /// One of them has ended and is not started again yet. Kubelet calls it `CrashLoopBackOff` only when
+    /// the pause is nearly over.
+    pub down: bool,
     /// `controller.kubernetes.io/pod-deletion-cost`, as written.
     pub deletion_cost: Option<i32>,
 }
@@ -237,6 +243,8 @@ pub(super) mod samples {
             ready: false,
             terminating: false,
             restarts: 0,
+            crashes: 0,
+            down: false,
             deletion_cost: None,
         }
     }

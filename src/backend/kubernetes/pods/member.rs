@@ -29,8 +29,8 @@ pub(super) struct Member {
     /// How often its containers were started again: what is told of an earlier life does not count.
     pub(super) life: u64,
     pub(super) was_ready: bool,
-    /// How often its containers had been started again when it last took requests: what failed before
-    /// that does not count.
+    /// How often its containers had ended when it last took requests: what failed before that does not
+    /// count.
     pub(super) proven: u32,
     /// Kubelet waits before it tries again to get its image.
     pub(super) backed_off: bool,

@@ -18,7 +18,6 @@ const HOPELESS: [&str; 5] = [
 ];
 /// It may work this time, unless it has not worked before.
 const TRYING: &str = "ErrImagePull";
-const CRASHES: &str = "CrashLoopBackOff";
 
 /// Starts in a row that failed.
 #[derive(Debug, Default)]
@@ -50,16 +49,17 @@ impl Trouble {
             return None;
         };
         let reason = obstruction.reason.as_str();
-        let since_ready = member.pod.restarts.saturating_sub(member.proven);
+        let since_ready = member.pod.crashes.saturating_sub(member.proven);
         let crashes = self.crashes.max(since_ready);
         let hopeless = match reason {
-            CRASHES => crashes >= failed_starts.max(1),
+            _ if member.pod.down => crashes >= failed_starts.max(1),
             TRYING => member.backed_off,
             _ => HOPELESS.contains(&reason),
         };
-        let times = match reason {
-            CRASHES => format!(" (crashed {crashes} times)"),
-            _ => String::new(),
+        let times = if member.pod.down {
+            format!(" (crashed {crashes} times)")
+        } else {
+            String::new()
         };
         hopeless.then(|| Hopeless {
             detail: format!("pod {}: {}{times}", member.pod.name, told(obstruction)),

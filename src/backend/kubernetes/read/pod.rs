@@ -6,7 +6,7 @@ use serde::Deserialize;
 
 use super::super::inventory::facts::{Fact, Pod};
 use super::super::objects::PodView;
-use super::stage::{Status, is_ready, restarts, stage};
+use super::stage::{Status, crashes, is_down, is_ready, restarts, stage};
 use super::{Head, KindOf};
 
 #[derive(Deserialize)]
@@ -66,6 +66,8 @@ pub(in super::super) fn pod(_: &KindOf, text: &str) -> Result<Option<Fact>, serd
         ready: is_ready(&status),
         terminating: head.terminating(),
         restarts: restarts(&status),
+        crashes: crashes(&spec, &status),
+        down: is_down(&spec, &status),
         deletion_cost: head
             .annotation(DELETION_COST)
             .and_then(|cost| cost.parse().ok()),

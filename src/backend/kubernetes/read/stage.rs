@@ -10,6 +10,9 @@ use serde::Deserialize;
 use super::super::objects::{Obstruction, Stage};
 use super::pod::Spec;
 
+/// What kubelet says of a container that it will start again after a pause.
+const CRASHES: &str = "CrashLoopBackOff";
+
 #[derive(Default, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Status {
@@ -43,6 +46,13 @@ impl Status {
         conditions.find(|condition| condition.type_ == kind)
     }
 
+    /// Each container, and whether it is one that goes first.
+    fn all(&self) -> impl Iterator<Item = (&ContainerStatus, bool)> {
+        let first = self.init_container_statuses.iter().flatten();
+        let first = first.map(|container| (container, true));
+        first.chain(self.containers().map(|container| (container, false)))
+    }
+
     fn containers(&self) -> impl Iterator<Item = &ContainerStatus> {
         self.container_statuses.iter().flatten()
     }
@@ -59,6 +69,34 @@ pub(super) fn is_ready(status: &Status) -> bool {
 pub(super) fn restarts(status: &Status) -> u32 {
     let counts = status.containers().map(|container| container.restart_count);
     counts.map(|count| u32::try_from(count).unwrap_or(0)).sum()
+}
+
+/// How often one of its containers has ended that should not have.
+pub(super) fn crashes(spec: &Spec, status: &Status) -> u32 {
+    let counts = status.all().map(|(container, _)| container.restart_count);
+    let again: u32 = counts.map(|count| u32::try_from(count).unwrap_or(0)).sum();
+    let down = status
+        .all()
+        .filter(|&(it, first)| has_crashed(spec, it, first));
+    again.saturating_add(u32::try_from(down.count()).unwrap_or(u32::MAX))
+}
+
+/// One of its containers has ended that should not have, and is not started again yet.
+pub(super) fn is_down(spec: &Spec, status: &Status) -> bool {
+    let mut all = status.all();
+    all.any(|(container, first)| has_crashed(spec, container, first))
+}
+
+/// `first`: it goes before the others, unless it stays beside them.
+fn has_crashed(spec: &Spec, container: &ContainerStatus, first: bool) -> bool {
+    let Some(state) = &container.state else {
+        return false;
+    };
+    let waits = state.waiting.as_ref();
+    let backs_off = waits.is_some_and(|it| it.reason.as_deref() == Some(CRASHES));
+    let may_end = first && !spec.stays(&container.name);
+    let ended = state.terminated.as_ref();
+    backs_off || ended.is_some_and(|ended| !may_end || ended.exit_code != 0)
 }
 
 pub(super) fn stage(spec: &Spec, status: &Status) -> Stage {

@@ -135,8 +135,9 @@ impl<A: Api, N: Announcer, L: Look, O: Occupancy> Crew<A, N, L, O> {
         if member.cost.asked == Some(Price(pod.deletion_cost)) {
             (member.cost.asked, member.cost.until) = (None, None);
         }
-        if restarts > 0 && !member.is_ready() {
-            self.trouble.crashed(restarts.min(failed));
+        let crashes = pod.crashes.saturating_sub(was.crashes);
+        if crashes > 0 && !member.is_ready() {
+            self.trouble.crashed(crashes.min(failed));
             self.settings.stats.start_failed();
         }
         if restarts > 0 || stopped {
@@ -164,7 +165,7 @@ impl<A: Api, N: Announcer, L: Look, O: Occupancy> Crew<A, N, L, O> {
         let ending = match (member.was_ready, left) {
             (true, true) => Ending::Stopped,
             (true, false) => Ending::Lost,
-            (false, _) if member.pod.restarts > 0 => Ending::StartFailed,
+            (false, _) if member.pod.crashes > 0 => Ending::StartFailed,
             (false, _) => Ending::TakenBack,
         };
         self.note(member.id, Step::Gone(ending), now);
@@ -221,7 +222,7 @@ impl<A: Api, N: Announcer, L: Look, O: Occupancy> Crew<A, N, L, O> {
         }
         let (Health::Coming(began) | Health::Ready(began)) = member.health;
         member.health = Health::Ready(now);
-        member.proven = member.pod.restarts;
+        member.proven = member.pod.crashes;
         member.looker = None;
         member.says = None;
         let first = !std::mem::replace(&mut member.was_ready, true);

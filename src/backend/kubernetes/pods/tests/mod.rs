@@ -2,6 +2,7 @@
 //! real throttler.
 
 mod cluster;
+mod crashing;
 mod failing;
 mod laws;
 mod leaving;

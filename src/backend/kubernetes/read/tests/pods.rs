@@ -95,6 +95,8 @@ fn a_serving_pod_is_kept_with_what_somebody_decides_by() {
             ready: true,
             terminating: false,
             restarts: 2,
+            crashes: 6,
+            down: false,
             deletion_cost: Some(-7),
         }
     );
@@ -227,6 +229,38 @@ fn a_pod_that_crashes_has_started_and_one_whose_image_is_missing_has_not() {
     comes["status"]["phase"] = json!("Pending");
     assert!(view(&crashes).started);
     assert!(!view(&comes).started);
+}
+
+#[test]
+fn a_container_has_crashed_when_it_ends_and_not_when_kubelet_starts_it_again() {
+    let container = "/status/containerStatuses/0/state";
+    let first = "/status/initContainerStatuses/0/state";
+    let ended = |code: i32| json!({"terminated": {"exitCode": code, "reason": "Error"}});
+    let backs_off = json!({"waiting": {"reason": "CrashLoopBackOff"}});
+    let cases = [
+        (with(container, ended(1)), true),
+        (with(container, ended(0)), true),
+        (with(container, backs_off.clone()), true),
+        (
+            with(container, json!({"waiting": {"reason": "ErrImagePull"}})),
+            false,
+        ),
+        // What goes first ends when all is well.
+        (with(first, ended(0)), false),
+        (with(first, ended(1)), true),
+        (with(first, backs_off), true),
+    ];
+    for (object, down) in cases {
+        let view = view(&object);
+        assert_eq!(
+            (view.down, view.crashes),
+            (down, 6 + u32::from(down)),
+            "{object}"
+        );
+    }
+    let mut beside = with(first, ended(0));
+    beside["spec"]["initContainers"][0]["restartPolicy"] = json!("Always");
+    assert!(view(&beside).down);
 }
 
 #[test]
