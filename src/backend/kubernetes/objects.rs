@@ -186,9 +186,9 @@ pub struct PodView {
     /// How often one of its containers has ended, those that go first and failed included: kubelet starts
     /// it again, after a pause.
     pub crashes: u32,
-    /// One of them has ended and is not started again yet. Kubelet calls it `CrashLoopBackOff` only when
-    /// the pause is nearly over.
-    pub down: bool,
+    /// How many of them have ended and are not started again yet. Kubelet calls it `CrashLoopBackOff` only
+    /// when the pause is nearly over.
+    pub down: u32,
     /// `controller.kubernetes.io/pod-deletion-cost`, as written.
     pub deletion_cost: Option<i32>,
 }
@@ -244,7 +244,7 @@ pub(super) mod samples {
             terminating: false,
             restarts: 0,
             crashes: 0,
-            down: false,
+            down: 0,
             deletion_cost: None,
         }
     }

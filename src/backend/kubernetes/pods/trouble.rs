@@ -52,11 +52,11 @@ impl Trouble {
         let since_ready = member.pod.crashes.saturating_sub(member.proven);
         let crashes = self.crashes.max(since_ready);
         let hopeless = match reason {
-            _ if member.pod.down => crashes >= failed_starts.max(1),
+            _ if member.pod.down > 0 => crashes >= failed_starts.max(1),
             TRYING => member.backed_off,
             _ => HOPELESS.contains(&reason),
         };
-        let times = if member.pod.down {
+        let times = if member.pod.down > 0 {
             format!(" (crashed {crashes} times)")
         } else {
             String::new()

@@ -6,7 +6,7 @@ use serde::Deserialize;
 
 use super::super::inventory::facts::{Fact, Pod};
 use super::super::objects::PodView;
-use super::stage::{Status, crashes, is_down, is_ready, restarts, stage};
+use super::stage::{Status, down, is_ready, restarts, stage};
 use super::{Head, KindOf};
 
 #[derive(Deserialize)]
@@ -56,6 +56,7 @@ pub(in super::super) fn pod(_: &KindOf, text: &str) -> Result<Option<Fact>, serd
     if status.has_ended() {
         return Ok(None);
     }
+    let down = down(&spec, &status);
     let view = PodView {
         uid: head.uid.as_str().into(),
         name: head.name.as_str().into(),
@@ -66,8 +67,8 @@ pub(in super::super) fn pod(_: &KindOf, text: &str) -> Result<Option<Fact>, serd
         ready: is_ready(&status),
         terminating: head.terminating(),
         restarts: restarts(&status),
-        crashes: crashes(&spec, &status),
-        down: is_down(&spec, &status),
+        crashes: status.begun_again().saturating_add(down),
+        down,
         deletion_cost: head
             .annotation(DELETION_COST)
             .and_then(|cost| cost.parse().ok()),

@@ -53,6 +53,11 @@ impl Status {
         first.chain(self.containers().map(|container| (container, false)))
     }
 
+    /// How often any of them has been started again.
+    pub(super) fn begun_again(&self) -> u32 {
+        self.all().map(|(container, _)| again(container)).sum()
+    }
+
     fn containers(&self) -> impl Iterator<Item = &ContainerStatus> {
         self.container_statuses.iter().flatten()
     }
@@ -67,24 +72,18 @@ pub(super) fn is_ready(status: &Status) -> bool {
 
 /// How often the containers that stay have been started again.
 pub(super) fn restarts(status: &Status) -> u32 {
-    let counts = status.containers().map(|container| container.restart_count);
-    counts.map(|count| u32::try_from(count).unwrap_or(0)).sum()
+    status.containers().map(again).sum()
 }
 
-/// How often one of its containers has ended that should not have.
-pub(super) fn crashes(spec: &Spec, status: &Status) -> u32 {
-    let counts = status.all().map(|(container, _)| container.restart_count);
-    let again: u32 = counts.map(|count| u32::try_from(count).unwrap_or(0)).sum();
-    let down = status
-        .all()
-        .filter(|&(it, first)| has_crashed(spec, it, first));
-    again.saturating_add(u32::try_from(down.count()).unwrap_or(u32::MAX))
+fn again(container: &ContainerStatus) -> u32 {
+    u32::try_from(container.restart_count).unwrap_or(0)
 }
 
-/// One of its containers has ended that should not have, and is not started again yet.
-pub(super) fn is_down(spec: &Spec, status: &Status) -> bool {
-    let mut all = status.all();
-    all.any(|(container, first)| has_crashed(spec, container, first))
+/// How many of its containers have ended that should not have, and are not started again yet.
+pub(super) fn down(spec: &Spec, status: &Status) -> u32 {
+    let all = status.all();
+    let down = all.filter(|&(container, first)| has_crashed(spec, container, first));
+    u32::try_from(down.count()).unwrap_or(u32::MAX)
 }
 
 /// `first`: it goes before the others, unless it stays beside them.

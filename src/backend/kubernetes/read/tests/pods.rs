@@ -96,7 +96,7 @@ fn a_serving_pod_is_kept_with_what_somebody_decides_by() {
             terminating: false,
             restarts: 2,
             crashes: 6,
-            down: false,
+            down: 0,
             deletion_cost: Some(-7),
         }
     );
@@ -254,13 +254,13 @@ fn a_container_has_crashed_when_it_ends_and_not_when_kubelet_starts_it_again() {
         let view = view(&object);
         assert_eq!(
             (view.down, view.crashes),
-            (down, 6 + u32::from(down)),
+            (u32::from(down), 6 + u32::from(down)),
             "{object}"
         );
     }
     let mut beside = with(first, ended(0));
     beside["spec"]["initContainers"][0]["restartPolicy"] = json!("Always");
-    assert!(view(&beside).down);
+    assert_eq!(view(&beside).down, 1);
 }
 
 #[test]

@@ -136,8 +136,8 @@ impl Inside {
             pod.view.started |= pod.view.stage == Stage::Running;
             let ended = matches!(&pod.view.stage, Stage::Waiting(Some(why))
                 if ["CrashLoopBackOff", "Error"].contains(&why.reason.as_str()));
-            pod.view.down = ended;
-            pod.view.crashes = pod.view.restarts + u32::from(ended);
+            pod.view.down = u32::from(ended);
+            pod.view.crashes = pod.view.restarts + pod.view.down;
             pod.view.ready = age >= pod.start.ready && pod.stuck.is_none();
             let drained = pod.inside == 0;
             let late = |since: Instant| now >= since + Duration::from_secs(30);
