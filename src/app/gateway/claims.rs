@@ -3,19 +3,15 @@
 
 use std::collections::BTreeMap;
 use std::convert::Infallible;
-use std::future::pending;
 use std::sync::Arc;
-use std::time::Duration;
-
-use tokio::time::sleep;
 
 use super::claimed::{Around, Claimed};
 use super::hosts;
 use super::kept;
+use super::parting::Parting;
 use super::seams::Cluster;
 use super::telling::{self, Telling};
 use super::words::named;
-
 use crate::admin::{Board, LeftAlone};
 use crate::autoscaler::Beat;
 use crate::backend::kubernetes::{Claim, Claims, Entrance, Notice, Tenure};
@@ -24,9 +20,6 @@ use crate::proxy::Registry;
 use crate::revision::RevisionId;
 use crate::state::Notebook;
 use crate::trace::Recorder;
-
-/// Between two looks at whether the last request of what has parted has ended.
-const A_LOOK: Duration = Duration::from_secs(1);
 
 /// What settings mean, by what else is known of a claim.
 pub(super) type Read<'a> = &'a dyn Fn(&Claim) -> Result<ReadClaim, Complaints>;
@@ -46,8 +39,7 @@ pub(super) struct Gateway<C: Cluster> {
     claimed: BTreeMap<RevisionId, Claimed<C>>,
     /// Those of whose settings none are known that could be understood.
     unread: BTreeMap<RevisionId, (Arc<Claim>, Complaints)>,
-    /// Claimed no more, with requests inside.
-    parting: BTreeMap<RevisionId, Claimed<C>>,
+    parting: Parting<C>,
     /// The routes that lead to this gateway.
     entrances: Arc<Vec<Entrance>>,
     telling: Telling,
@@ -72,7 +64,7 @@ impl<C: Cluster> Gateway<C> {
             ends: false,
             claimed: BTreeMap::new(),
             unread: BTreeMap::new(),
-            parting: BTreeMap::new(),
+            parting: Parting::nobody(),
             entrances: Arc::default(),
             telling: Telling::default(),
         }
@@ -106,7 +98,7 @@ impl<C: Cluster> Gateway<C> {
         for claimed in parted {
             self.part(claimed);
         }
-        self.forget_the_empty();
+        self.parting.forget_the_empty();
         self.stand();
         if let Some(notebook) = &self.notebook {
             kept::keep(notebook, &self.claimed, |id| self.unread.contains_key(id));
@@ -135,14 +127,9 @@ impl<C: Cluster> Gateway<C> {
         self.reign(self.tenure);
     }
 
-    /// Lets go of what is claimed no more once the last request inside has ended: until then its pods
-    /// are looked after.
+    /// Lets go of what is claimed no more once the last request inside has ended.
     pub(super) async fn see_off(&mut self) -> Infallible {
-        while !self.parting.is_empty() {
-            sleep(A_LOOK).await;
-            self.forget_the_empty();
-        }
-        pending().await
+        self.parting.see_off().await
     }
 
     /// Nobody is waited for any longer: who still waits is told so.
@@ -213,34 +200,22 @@ impl<C: Cluster> Gateway<C> {
 
     /// A revision that is new, or comes back while requests are still inside: their slots count.
     fn welcome(&mut self, claim: &Arc<Claim>, read: ReadClaim) -> Claimed<C> {
-        let id = &read.spec.id;
-        match self.parting.remove(id) {
-            Some(mut back) if back.claim().owner.uid == claim.owner.uid => {
-                back.change(Arc::clone(claim), Ok(read));
-                back.show(&self.board);
-                back
-            }
-            _ => {
-                let tape = self.recorder.tape(id);
-                Claimed::open(Arc::clone(claim), read, tape, self.beat, &self.board)
-            }
+        if let Some(mut back) = self.parting.take_back(claim) {
+            back.change(Arc::clone(claim), Ok(read));
+            back.show(&self.board);
+            return back;
         }
+        let tape = self.recorder.tape(&read.spec.id);
+        Claimed::open(Arc::clone(claim), read, tape, self.beat, &self.board)
     }
 
     fn part(&mut self, claimed: Claimed<C>) {
         let id = claimed.spec().id.clone();
         tracing::info!(revision = %id, "it is not claimed any more");
-        claimed.part();
         if !self.claimed.contains_key(&id) {
             self.forget(&id);
         }
-        if claimed.is_busy() {
-            self.parting.insert(id, claimed);
-        }
-    }
-
-    fn forget_the_empty(&mut self) {
-        self.parting.retain(|_, parting| parting.is_busy());
+        self.parting.part(claimed);
     }
 
     fn forget(&mut self, id: &RevisionId) {

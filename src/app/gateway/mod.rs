@@ -10,6 +10,7 @@ mod front;
 mod hosts;
 mod kept;
 mod office;
+mod parting;
 mod real;
 mod seams;
 mod steering;
