@@ -31,7 +31,7 @@ pub(super) struct Member {
     pub(super) was_ready: bool,
     /// How often its containers had ended when it last took requests: what failed before that does not
     /// count.
-    pub(super) proven: u32,
+    pub(super) proven: Option<u32>,
     /// Kubelet waits before it tries again to get its image.
     pub(super) backed_off: bool,
     /// What it last answered, unless that was right.
@@ -109,6 +109,14 @@ impl Member {
     /// Taken out of service, to go.
     pub(super) fn is_victim(&self) -> bool {
         matches!(self.service, Service::Retired | Service::Released(_))
+    }
+
+    /// How many starts of its containers have failed since it last took requests. The end of one that
+    /// did is no failed start.
+    pub(super) fn failed_starts(&self) -> u32 {
+        let crashes = self.pod.crashes;
+        let since = |proven| crashes.saturating_sub(proven).saturating_sub(1);
+        self.proven.map_or(crashes, since)
     }
 
     /// It carries our mark, or may.

@@ -49,8 +49,7 @@ impl Trouble {
             return None;
         };
         let reason = obstruction.reason.as_str();
-        let since_ready = member.pod.crashes.saturating_sub(member.proven);
-        let crashes = self.crashes.max(since_ready);
+        let crashes = self.crashes.max(member.failed_starts());
         let hopeless = match reason {
             _ if member.pod.down > 0 => crashes >= failed_starts.max(1),
             TRYING => member.backed_off,

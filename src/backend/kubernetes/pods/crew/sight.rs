@@ -104,7 +104,7 @@ impl<A: Api, N: Announcer, L: Look, O: Occupancy> Crew<A, N, L, O> {
             stage_at: now,
             life: 0,
             was_ready: false,
-            proven: 0,
+            proven: None,
             backed_off: false,
             says: None,
             service: Service::In,
@@ -119,6 +119,7 @@ impl<A: Api, N: Announcer, L: Look, O: Occupancy> Crew<A, N, L, O> {
         let failed = self.settings.failed_starts.max(1);
         let only_kubelet_knows = self.door.asks.contains(&Ask::Kubelet);
         let member = &mut self.members[at];
+        let failed_before = member.failed_starts();
         let was = std::mem::replace(&mut member.pod, Arc::clone(pod));
         let (before, after) = (&was.stage, &pod.stage);
         let runs = *after == Stage::Running;
@@ -135,9 +136,9 @@ impl<A: Api, N: Announcer, L: Look, O: Occupancy> Crew<A, N, L, O> {
         if member.cost.asked == Some(Price(pod.deletion_cost)) {
             (member.cost.asked, member.cost.until) = (None, None);
         }
-        let crashes = pod.crashes.saturating_sub(was.crashes);
-        if crashes > 0 && !member.is_ready() {
-            self.trouble.crashed(crashes.min(failed));
+        let failed_now = member.failed_starts().saturating_sub(failed_before);
+        if failed_now > 0 {
+            self.trouble.crashed(failed_now.min(failed));
             self.settings.stats.start_failed();
         }
         if restarts > 0 || stopped {
@@ -222,7 +223,7 @@ impl<A: Api, N: Announcer, L: Look, O: Occupancy> Crew<A, N, L, O> {
         }
         let (Health::Coming(began) | Health::Ready(began)) = member.health;
         member.health = Health::Ready(now);
-        member.proven = member.pod.crashes;
+        member.proven = Some(member.pod.crashes);
         member.looker = None;
         member.says = None;
         let first = !std::mem::replace(&mut member.was_ready, true);

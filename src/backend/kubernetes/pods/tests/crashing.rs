@@ -87,3 +87,29 @@ async fn an_image_that_is_not_there_is_told_once_kubelet_has_given_up_for_a_whil
     let world = scene.after(5 * SECOND).await;
     assert_eq!((world.count(ReplicaState::Ready), world.outage), (1, None));
 }
+
+#[tokio::test(start_paused = true)]
+async fn servers_that_are_killed_at_work_are_no_failed_starts() {
+    let mut scene = Scene::new(0);
+    scene.settled(3).await;
+    let held = scene.request(600 * SECOND);
+    sleep(SECOND).await;
+    // None is back before the last is gone.
+    for name in scene.cluster.names() {
+        scene.cluster.pod(&name, |pod| {
+            pod.inside = 0;
+            pod.stuck = Some(waiting("Error", "it ended with exit code 137"));
+        });
+        sleep(SECOND).await;
+    }
+    let waits = scene.request(SECOND);
+    assert!(scene.after(5 * SECOND).await.outage.is_none());
+    for name in scene.cluster.names() {
+        scene.cluster.pod(&name, |pod| {
+            pod.view.restarts += 1;
+            pod.stuck = None;
+        });
+    }
+    assert!(waits.await.unwrap().is_ok());
+    drop(held);
+}

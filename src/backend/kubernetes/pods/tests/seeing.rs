@@ -76,7 +76,7 @@ async fn crashes_before_it_was_ready_are_forgiven() {
         assert_eq!(idle(&scene), 1);
     }
     let held = scene.request(300 * SECOND);
-    for crash in 0..3 {
+    for crash in 0..4 {
         assert!(scene.world.borrow().outage.is_none(), "{crash}");
         scene.cluster.pod("flowers-1x", |pod| {
             pod.view.restarts += u32::from(crash > 0);
