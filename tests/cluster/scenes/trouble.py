@@ -7,6 +7,7 @@ import time
 
 from bed import node
 from bed.models import deployment
+from bed.pods import is_ready
 from bed.scene import LONG, scene
 
 from .guides_load import at_zero
@@ -43,11 +44,23 @@ def no_api(stage):
         woke = time.time() - back
         time.sleep(max(0, back + 20 - time.time()))
         least = stage.pods.least(model.workload, since=gone)
+    settle(stage)
     stage.all_fine(load.answers)
     stage.shown(answered > 300, f"only {answered} were answered")
     stage.shown(least == 3, f"{3 - least} of its pods went")
     stage.figure(f"{load.answers.summary()}; asked for a replica {asked - back:.1f} s after the return, "
                  f"answered from it after {woke:.1f} s, most of which the cluster's own controllers slept")
+
+
+def settle(stage):
+    """Its nodes were called dead meanwhile, with everything on them: Services led nowhere for a while."""
+    since = [time.time()]
+
+    def stays_ready():
+        if not all(map(is_ready, [*stage.api.get("Node"), *stage.gateway.pods()])) or not stage.gateway.answers():
+            since[0] = time.time()
+        return time.time() > since[0] + 6
+    stage.until(90, stays_ready, "the nodes and the gateway to be ready for good")
 
 
 @scene("5", "a rolling update, an eviction and a drain of a node with one GPU lose no request",
