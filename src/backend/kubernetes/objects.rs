@@ -176,8 +176,11 @@ pub struct PodView {
     /// Each of its containers has run at least once, whatever they do now: its controller knows no
     /// difference between one that runs and one that crashes.
     pub started: bool,
-    /// What kubelet says. Not what decides whether it gets requests.
+    /// What its controller and Services go by. Not what decides whether it gets requests.
     pub ready: bool,
+    /// How many of its containers kubelet calls not ready. None where it is not ready for another
+    /// reason, such as a node of which nobody has heard for a while: that says nothing of the pod.
+    pub unready: u32,
     /// It is being deleted.
     pub terminating: bool,
     /// How often its containers have been started again, all together: what was known of whether it
@@ -242,6 +245,7 @@ pub(super) mod samples {
             started: false,
             ready: false,
             terminating: false,
+            unready: 0,
             restarts: 0,
             crashes: 0,
             down: 0,

@@ -6,7 +6,7 @@ use serde::Deserialize;
 
 use super::super::inventory::facts::{Fact, Pod};
 use super::super::objects::PodView;
-use super::stage::{Status, down, is_ready, restarts, stage};
+use super::stage::{Status, down, is_ready, restarts, stage, unready};
 use super::{Head, KindOf};
 
 #[derive(Deserialize)]
@@ -65,6 +65,7 @@ pub(in super::super) fn pod(_: &KindOf, text: &str) -> Result<Option<Fact>, serd
         stage: stage(&spec, &status),
         started: status.has_started(),
         ready: is_ready(&status),
+        unready: unready(&status),
         terminating: head.terminating(),
         restarts: restarts(&status),
         crashes: status.begun_again().saturating_add(down),

@@ -70,6 +70,12 @@ pub(super) fn is_ready(status: &Status) -> bool {
         .is_some_and(|ready| ready.status == "True")
 }
 
+/// How many of the containers that stay kubelet calls not ready.
+pub(super) fn unready(status: &Status) -> u32 {
+    let unready = status.containers().filter(|container| !container.ready);
+    u32::try_from(unready.count()).unwrap_or(u32::MAX)
+}
+
 /// How often the containers that stay have been started again.
 pub(super) fn restarts(status: &Status) -> u32 {
     status.containers().map(again).sum()

@@ -147,7 +147,7 @@ impl<A: Api, N: Announcer, L: Look, O: Occupancy> Crew<A, N, L, O> {
                 info!(%revision, %pod, "its containers have ended: looking whether they come back");
             }
             member.begin_again(now);
-        } else if member.is_ready() && was.ready && !pod.ready && only_kubelet_knows {
+        } else if member.is_ready() && was.ready && pod.unready > 0 && only_kubelet_knows {
             member.look_anew("kubelet calls it ready no more", now);
         }
         if runs && member.running_at.is_none() {

@@ -1,4 +1,5 @@
 //! What is seen of pods that have been ready.
+
 use super::cluster::waiting;
 use super::*;
 use crate::backend::kubernetes::objects::{Container, ReadinessProbe};
@@ -20,6 +21,11 @@ async fn where_only_kubelet_can_look_it_is_believed_when_it_says_no_too() {
     });
     let mut scene = Scene::on(cluster, 2);
     scene.settled(1).await;
+    // As after the API server was away: that its node is called dead says nothing of the pod.
+    scene.cluster.pod("flowers-1x", |pod| pod.silent = true);
+    assert_eq!(counts(&scene.after(SECOND).await), (0, 1, 0));
+    scene.cluster.pod("flowers-1x", |pod| pod.silent = false);
+    sleep(SECOND).await;
     let inside = scene.request(5 * SECOND);
     sleep(SECOND).await;
     scene

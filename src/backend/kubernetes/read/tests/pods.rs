@@ -94,6 +94,7 @@ fn a_serving_pod_is_kept_with_what_somebody_decides_by() {
             started: true,
             ready: true,
             terminating: false,
+            unready: 0,
             restarts: 2,
             crashes: 6,
             down: 0,
@@ -261,6 +262,15 @@ fn a_container_has_crashed_when_it_ends_and_not_when_kubelet_starts_it_again() {
     let mut beside = with(first, ended(0));
     beside["spec"]["initContainers"][0]["restartPolicy"] = json!("Always");
     assert_eq!(view(&beside).down, 1);
+}
+
+#[test]
+fn what_kubelet_says_is_told_apart_from_what_others_make_of_its_silence() {
+    let condition = "/status/conditions/1/status";
+    let silent = view(&with(condition, json!("False")));
+    assert_eq!((silent.ready, silent.unready), (false, 0));
+    let said = view(&with("/status/containerStatuses/0/ready", json!(false)));
+    assert_eq!(said.unready, 1);
 }
 
 #[test]

@@ -59,6 +59,8 @@ pub(super) struct Pod {
     terminating_since: Option<Instant>,
     /// When its process was last killed.
     killed: Option<Instant>,
+    /// Nobody has heard of its node for a while.
+    pub(super) silent: bool,
 }
 
 pub(super) struct Inside {

@@ -138,7 +138,9 @@ impl Inside {
                 if ["CrashLoopBackOff", "Error"].contains(&why.reason.as_str()));
             pod.view.down = u32::from(ended);
             pod.view.crashes = pod.view.restarts + pod.view.down;
-            pod.view.ready = age >= pod.start.ready && pod.stuck.is_none();
+            let ready = age >= pod.start.ready && pod.stuck.is_none();
+            pod.view.unready = u32::from(!ready);
+            pod.view.ready = ready && !pod.silent;
             let drained = pod.inside == 0;
             let late = |since: Instant| now >= since + Duration::from_secs(30);
             pod.ended = pod
@@ -223,6 +225,7 @@ impl Inside {
             inside: 0,
             terminating_since: None,
             killed: None,
+            silent: false,
         });
     }
 }
