@@ -48,17 +48,14 @@ impl Trouble {
         let Stage::Waiting(Some(obstruction)) = &member.pod.stage else {
             return None;
         };
-        let reason = obstruction.reason.as_str();
         let crashes = self.crashes.max(member.failed_starts());
-        let hopeless = match reason {
-            _ if member.pod.down > 0 => crashes >= failed_starts.max(1),
-            TRYING => member.backed_off,
-            _ => HOPELESS.contains(&reason),
-        };
-        let times = if member.pod.down > 0 {
-            format!(" (crashed {crashes} times)")
-        } else {
-            String::new()
+        let (hopeless, times) = match obstruction.reason.as_str() {
+            _ if member.pod.down > 0 => {
+                let times = format!(" (crashed {crashes} times)");
+                (crashes >= failed_starts.max(1), times)
+            }
+            TRYING => (member.backed_off, String::new()),
+            reason => (HOPELESS.contains(&reason), String::new()),
         };
         hopeless.then(|| Hopeless {
             detail: format!("pod {}: {}{times}", member.pod.name, told(obstruction)),

@@ -162,4 +162,10 @@ impl Server {
     pub(crate) fn calls(&self) -> Vec<String> {
         self.asked().into_iter().map(|asked| asked.what).collect()
     }
+
+    /// How many calls were made with this method.
+    pub(crate) fn count(&self, method: &str) -> usize {
+        let calls = self.calls();
+        calls.iter().filter(|call| call.starts_with(method)).count()
+    }
 }

@@ -64,20 +64,12 @@ async fn a_lease_that_can_be_neither_found_nor_made_is_not_asked_for_in_a_circle
         for _ in 0..1000 {
             tokio::task::yield_now().await;
         }
-        let made = server
-            .calls()
-            .iter()
-            .filter(|c| c.starts_with("POST"))
-            .count();
+        let made = server.count("POST");
         assert!(made <= 1, "{made} times at once");
     };
     let (seeking, ()) = tokio::join!(seeking, watched);
     assert!(seeking.is_err(), "it goes on");
-    let made = server
-        .calls()
-        .iter()
-        .filter(|c| c.starts_with("POST"))
-        .count();
+    let made = server.count("POST");
     assert!((5..=10).contains(&made), "{made} times in ten seconds");
 }
 

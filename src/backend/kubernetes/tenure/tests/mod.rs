@@ -99,11 +99,7 @@ async fn the_first_takes_the_lease_and_keeps_it() {
     assert_eq!(lease["spec"]["holderIdentity"], "a");
     assert_eq!(lease["spec"]["leaseDurationSeconds"], 15);
     assert_eq!(lease["spec"]["leaseTransitions"], 1);
-    let renewals = server
-        .calls()
-        .iter()
-        .filter(|call| call.starts_with("PUT"))
-        .count();
+    let renewals = server.count("PUT");
     assert!((23..=25).contains(&renewals), "{renewals} in two minutes");
 }
 
