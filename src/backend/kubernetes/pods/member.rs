@@ -81,6 +81,15 @@ pub(super) struct Cost {
     pub(super) retry_at: Option<Instant>,
 }
 
+impl Cost {
+    /// It costs this now: if that is what was written, nothing is awaited any more.
+    pub(super) fn see(&mut self, seen: Option<i32>) {
+        if self.asked == Some(Price(seen)) {
+            (self.asked, self.until) = (None, None);
+        }
+    }
+}
+
 impl Member {
     /// It counts for its controller.
     pub(super) fn is_alive(&self) -> bool {

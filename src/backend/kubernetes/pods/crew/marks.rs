@@ -94,9 +94,7 @@ impl<A: Api, N: Announcer, L: Look, O: Occupancy> Crew<A, N, L, O> {
             (cost.failures, cost.retry_at) = (0, None);
             cost.until = Some(now + ECHO);
             // It may have been seen before the call returned.
-            if cost.asked == Some(Price(member.pod.deletion_cost)) {
-                (cost.asked, cost.until) = (None, None);
-            }
+            cost.see(member.pod.deletion_cost);
             return;
         };
         // A call without an answer may have been heard.

@@ -13,7 +13,7 @@ use crate::backend::kubernetes::door::{Ask, Door};
 use crate::backend::kubernetes::look::Look;
 use crate::backend::kubernetes::objects::{PodView, Present, Stage};
 use crate::backend::kubernetes::pods::looker::{Looker, Sight};
-use crate::backend::kubernetes::pods::member::{Cost, Health, Member, Price, Service};
+use crate::backend::kubernetes::pods::member::{Cost, Health, Member, Service};
 use crate::backend::kubernetes::pods::trouble::is_backed_off;
 use crate::backend::kubernetes::seams::{Announcer, Api};
 use crate::ports::Occupancy;
@@ -133,9 +133,7 @@ impl<A: Api, N: Announcer, L: Look, O: Occupancy> Crew<A, N, L, O> {
             Stage::Running => member.backed_off = false,
             _ => {}
         }
-        if member.cost.asked == Some(Price(pod.deletion_cost)) {
-            (member.cost.asked, member.cost.until) = (None, None);
-        }
+        member.cost.see(pod.deletion_cost);
         let failed_now = member.failed_starts().saturating_sub(failed_before);
         if failed_now > 0 {
             self.trouble.crashed(failed_now.min(failed));
