@@ -91,6 +91,8 @@ fn throttler(replicas: u64, limit: u32) -> Arc<Throttler<()>> {
     };
     let throttler = Throttler::new(ContainerConcurrency::new(limit), bounds);
     let replica = |id| ReplicaView {
+        kept_by: None,
+        uid: None,
         id: ReplicaId(id),
         name: None,
         endpoint: Some(Endpoint(SocketAddr::from((Ipv4Addr::LOCALHOST, 1)))),

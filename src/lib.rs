@@ -36,6 +36,8 @@ pub mod trace;
 
 pub mod guests;
 
+pub mod shares;
+
 pub mod throttler;
 
 pub mod decisions;

@@ -25,6 +25,22 @@ pub struct World {
     pub diagnosis: Option<String>,
     /// What keeps replicas that are wanted from being started; `None` while nothing does.
     pub shortage: Option<Shortage>,
+    /// Replicas that were asked for and cannot even be made; `None` while nothing is known to keep them.
+    pub unmade: Option<Unmade>,
+    /// When the next replica is likely to take requests, from what was measured of each phase of earlier
+    /// starts; `None` where nothing was, or nothing is on its way.
+    pub expected: Option<Instant>,
+}
+
+/// Replicas that were asked for and cannot even be made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unmade {
+    /// How many.
+    pub count: u32,
+    /// What keeps them.
+    pub kept_by: Hindrance,
+    /// In the words of whoever keeps them.
+    pub detail: Arc<str>,
 }
 
 /// One replica as its backend sees it.
@@ -34,6 +50,8 @@ pub struct ReplicaView {
     pub id: ReplicaId,
     /// What it is called where it lives: a pod's name; a process has none.
     pub name: Option<Arc<str>>,
+    /// Who it is for every gateway that sees it: a pod's UID; a process has none.
+    pub uid: Option<Arc<str>>,
     /// Where it listens, or will; `None` before it has an address.
     pub endpoint: Option<Endpoint>,
     /// How far it has come.
@@ -42,6 +60,58 @@ pub struct ReplicaView {
     pub since: Instant,
     /// What it waits for or is doing, for a person; `None` where the state says it all.
     pub detail: Option<Arc<str>>,
+    /// What keeps it, in one word; `None` while nothing does but the start itself.
+    pub kept_by: Option<Hindrance>,
+}
+
+/// What keeps a replica from coming: one word each, for reports and metrics.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Hindrance {
+    /// It has no machine to run on; one is known to be on its way.
+    NodeComing,
+    /// It has no machine to run on, and nobody has said that one comes.
+    Unschedulable,
+    /// It has no machine to run on, and whoever could bring one has said that none comes.
+    NotTriggered,
+    /// More than its owner may have.
+    Quota,
+    /// An admission webhook or policy refuses it.
+    Refused,
+    /// Its image cannot be had.
+    Image,
+    /// A volume cannot be had.
+    Volume,
+    /// It crashes again and again.
+    CrashLoop,
+}
+
+impl Hindrance {
+    /// Every one there is.
+    pub const ALL: [Self; 8] = [
+        Self::NodeComing,
+        Self::Unschedulable,
+        Self::NotTriggered,
+        Self::Quota,
+        Self::Refused,
+        Self::Image,
+        Self::Volume,
+        Self::CrashLoop,
+    ];
+
+    /// The word in reports and metrics.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::NodeComing => "node_coming",
+            Self::Unschedulable => "unschedulable",
+            Self::NotTriggered => "not_triggered",
+            Self::Quota => "quota",
+            Self::Refused => "refused",
+            Self::Image => "image",
+            Self::Volume => "volume",
+            Self::CrashLoop => "crash_loop",
+        }
+    }
 }
 
 /// How far a replica has come.
@@ -92,6 +162,8 @@ pub struct Outage {
 pub enum OutageReason {
     /// It was started several times in a row and died before it was ready.
     ColdStartFailed,
+    /// There is no machine for it, and none is on its way.
+    Unschedulable,
     /// Its owner wants none.
     Stopped,
     /// The revision itself is gone: nobody takes such a request any more.
@@ -106,6 +178,7 @@ impl OutageReason {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::ColdStartFailed => "cold_start_failed",
+            Self::Unschedulable => "unschedulable",
             Self::Stopped => "stopped",
             Self::Removed => "no_route",
             Self::Draining => "draining",

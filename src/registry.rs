@@ -195,6 +195,7 @@ mod tests {
             max_body_bytes: None,
             overload_status: OverloadStatus::TooManyRequests,
             on_disconnect: OnDisconnect::Auto,
+            path: crate::revision::CallerPath::Host,
         };
         let throttler = Throttler::new(container_concurrency, queue);
         Revision {

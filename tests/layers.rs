@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Every module of the crate in reading order, with its floor.
-const ORDER: [(&str, u8); 26] = [
+const ORDER: [(&str, u8); 27] = [
     ("revision", 0),
     ("admission", 0),
     ("autoscale", 0),
@@ -15,6 +15,7 @@ const ORDER: [(&str, u8); 26] = [
     ("stats", 1),
     ("trace", 1),
     ("guests", 1),
+    ("shares", 1),
     ("throttler", 1),
     ("decisions", 1),
     ("autoscaler", 1),

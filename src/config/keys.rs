@@ -19,7 +19,9 @@ use super::words::{
     address, address_or_off, command, devices, directory, environment, hosts, http_path, models,
     name, place,
 };
-use crate::revision::{Aggregation, Hold, MetricTarget, OnDisconnect, OverloadStatus, ScaleMetric};
+use crate::revision::{
+    Aggregation, CallerPath, Hold, MetricTarget, OnDisconnect, OverloadStatus, ScaleMetric,
+};
 use crate::schedule::Schedule;
 use crate::state::Place;
 
@@ -133,6 +135,16 @@ keys! {
     FAILED_STARTS: u32 = "failedStarts", --"failed-starts" "N" One, "3",
         |n, c| whole(n, c, SOME..=MOST),
         "Crashes in a row before waiting requests are told";
+    PENDING_GRACE: Duration = "pendingGrace", --"pending-grace" "DURATION" One, "60s",
+        |n, c| duration(n, c, SECOND..=LONGEST),
+        "How long a pod may find no node, with none known to be on its way, before it counts as one \
+         that does not come";
+    MAX_PENDING: u32 = "maxPending", --"max-pending" "N" One, "1",
+        |n, c| whole(n, c, SOME..=MOST),
+        "So many pods that do not come are kept, to find a node when one appears";
+    CALLER_PATH: CallerPath = "path", --"path" "PATH" One, "host", caller_path,
+        "Which callers of a workload's Services pass the gate: host (none but those who come to it), \
+         takeover (all while no pod is ready) or always";
     TARGET_UTILIZATION: f64 = "autoscaling.targetUtilizationPercentage",
         --"target-utilization-percentage" "PERCENT" One, "100", |n, c| number(n, c, 1.0..=100.0),
         "Percent of the target that is aimed for";
@@ -242,6 +254,15 @@ fn overload_status(node: &Node, complaints: &mut Complaints) -> Option<OverloadS
     let words = [
         ("429", OverloadStatus::TooManyRequests),
         ("503", OverloadStatus::ServiceUnavailable),
+    ];
+    choice(node, complaints, &words)
+}
+
+fn caller_path(node: &Node, complaints: &mut Complaints) -> Option<CallerPath> {
+    let words = [
+        ("host", CallerPath::Host),
+        ("takeover", CallerPath::Takeover),
+        ("always", CallerPath::Always),
     ];
     choice(node, complaints, &words)
 }

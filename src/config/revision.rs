@@ -85,6 +85,7 @@ impl Draft<'_> {
             max_body_bytes: Some(layers.value(&k::MAX_BODY_BYTES)).filter(|most| *most > 0),
             overload_status: layers.value(&k::OVERLOAD_STATUS),
             on_disconnect: layers.value(&k::ON_DISCONNECT),
+            path: layers.value(&k::CALLER_PATH),
         }
     }
 
@@ -112,6 +113,8 @@ impl Draft<'_> {
             aggregation: layers.value(&k::AGGREGATION),
             max_starting: Some(layers.value(&k::MAX_STARTING)).filter(|most| *most > 0),
             failed_starts: layers.value(&k::FAILED_STARTS),
+            pending_grace: layers.value(&k::PENDING_GRACE),
+            max_pending: layers.value(&k::MAX_PENDING),
         }
     }
 

@@ -106,6 +106,20 @@ pub struct RevisionSpec {
     pub overload_status: OverloadStatus,
     /// What becomes of a slot whose client has left.
     pub on_disconnect: OnDisconnect,
+    /// Which callers pass the gate.
+    pub path: CallerPath,
+}
+
+/// Which callers of a workload in a cluster pass the gate.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum CallerPath {
+    /// Those who come to the gate, by host, model or header.
+    #[default]
+    Host,
+    /// And those of its Services while none of its pods is ready.
+    Takeover,
+    /// And those of its Services, always.
+    Always,
 }
 
 /// Bounds on waiting.

@@ -48,6 +48,11 @@ pub struct Scaling {
     pub max_starting: Option<u32>,
     /// Crashes in a row before waiting requests are told `cold_start_failed`.
     pub failed_starts: u32,
+    /// How long a pod may find no node, with none known to be on its way, before it counts as one that
+    /// does not come.
+    pub pending_grace: Duration,
+    /// So many pods that do not come are kept, to find a node when one appears.
+    pub max_pending: u32,
 }
 
 /// What a decision averages.
@@ -177,6 +182,8 @@ pub(crate) mod samples {
             stop_after_idle: None,
             max_starting: None,
             failed_starts: 3,
+            pending_grace: Duration::from_secs(60),
+            max_pending: 1,
         }
     }
 }

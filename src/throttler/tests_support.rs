@@ -24,6 +24,8 @@ pub(super) fn throttler(limit: u32) -> Arc<Throttler<()>> {
 /// A world in which these replicas are ready.
 pub(super) fn ready(ids: &[u64]) -> World {
     let replica = |&id: &u64| ReplicaView {
+        kept_by: None,
+        uid: None,
         id: ReplicaId(id),
         name: None,
         endpoint: Some(Endpoint(([127, 0, 0, 1], 1000).into())),

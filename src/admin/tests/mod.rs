@@ -66,11 +66,14 @@ fn spec() -> RevisionSpec {
         max_body_bytes: None,
         overload_status: OverloadStatus::TooManyRequests,
         on_disconnect: OnDisconnect::Auto,
+        path: crate::revision::CallerPath::Host,
     }
 }
 
 fn replica(id: u64, state: ReplicaState) -> ReplicaView {
     ReplicaView {
+        kept_by: None,
+        uid: None,
         id: ReplicaId(id),
         name: None,
         endpoint: Some(Endpoint(([127, 0, 0, 1], 8000).into())),

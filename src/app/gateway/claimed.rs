@@ -262,6 +262,8 @@ impl<C: Cluster> Claimed<C> {
             limited: spec.container_concurrency.written() > 0,
             failed_starts: spec.scaling.failed_starts,
             max_starting: spec.scaling.max_starting,
+            pending_grace: spec.scaling.pending_grace,
+            max_pending: spec.scaling.max_pending,
             typical_start: notebook.and_then(recall),
             stats: Arc::clone(self.circle.stats()),
             tape: self.tape.clone(),

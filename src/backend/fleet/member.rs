@@ -61,6 +61,8 @@ impl Member {
             Phase::Leaving => return None,
         };
         Some(ReplicaView {
+            kept_by: None,
+            uid: None,
             id: self.id,
             name: None,
             endpoint: Some(self.endpoint),

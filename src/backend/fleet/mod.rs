@@ -216,6 +216,8 @@ impl<L: Launcher, P: Probe, O: Occupancy> Fleet<L, P, O> {
         };
         let slow = self.members.iter().find(|m| m.phase == Phase::Starting);
         World {
+            expected: None,
+            unmade: None,
             replicas: self.members.iter().filter_map(Member::view).collect(),
             outage,
             typical_start: self.typical_start,

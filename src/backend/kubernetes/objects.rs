@@ -50,6 +50,11 @@ pub struct Workload {
     pub leaving: LeavingOrder,
     /// The number that the name of its first pod ends with, where they are numbered.
     pub first_ordinal: u32,
+    /// Its controller cannot make pods: a quota or an admission webhook is in the way. The condition's or
+    /// the Event's reason and message.
+    pub refused: Option<Obstruction>,
+    /// Its rollout has not gone on for longer than `progressDeadlineSeconds`.
+    pub overdue: Option<Obstruction>,
     /// A rolling update is under way: pods of two templates are there, and which of them go is not
     /// decided by their deletion costs alone.
     pub rolling: bool,
@@ -194,6 +199,21 @@ pub struct PodView {
     pub down: u32,
     /// `controller.kubernetes.io/pod-deletion-cost`, as written.
     pub deletion_cost: Option<i32>,
+    /// What was last said of a node for it; `None` once it has one, or before somebody says anything.
+    pub node_word: Option<NodeWord>,
+    /// What was last said of a volume that it waits for; `None` once its containers run.
+    pub volume_word: Option<Obstruction>,
+}
+
+/// What somebody who brings nodes said of a pod that has none.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NodeWord {
+    /// A node is on its way for it; otherwise none comes.
+    pub coming: bool,
+    /// The word and the sentence: `TriggeredScaleUp`, `NotTriggerScaleUp`, `Nominated`.
+    pub said: Obstruction,
+    /// When it was said last.
+    pub at: SystemTime,
 }
 
 /// How far a pod has come.
@@ -250,6 +270,8 @@ pub(super) mod samples {
             crashes: 0,
             down: 0,
             deletion_cost: None,
+            node_word: None,
+            volume_word: None,
         }
     }
 }

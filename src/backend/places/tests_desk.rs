@@ -52,6 +52,8 @@ impl Party {
     /// Its replica serves, and nobody is there.
     fn serves(&self) {
         let view = ReplicaView {
+            kept_by: None,
+            uid: None,
             id: FIRST,
             name: None,
             endpoint: Some(Endpoint(([127, 0, 0, 1], 9).into())),

@@ -42,6 +42,8 @@ fn all_defaults() -> Config {
         stop_after_idle: None,
         max_starting: None,
         failed_starts: 3,
+        pending_grace: Duration::from_secs(60),
+        max_pending: 1,
     };
     let spec = RevisionSpec {
         id: RevisionId::new("a"),
@@ -66,6 +68,7 @@ fn all_defaults() -> Config {
         max_body_bytes: None,
         overload_status: OverloadStatus::TooManyRequests,
         on_disconnect: OnDisconnect::Auto,
+        path: crate::revision::CallerPath::Host,
     };
     let process = ProcessSpec {
         command: vec!["a".to_owned()],

@@ -23,6 +23,8 @@ struct Prompt {
 impl Scaler for Prompt {
     async fn scale_to(&self, replicas: u32, _why: &str) -> Result<(), ScaleError> {
         let ready = |id| ReplicaView {
+            kept_by: None,
+            uid: None,
             id: ReplicaId(id),
             name: None,
             endpoint: Some(Endpoint(([127, 0, 0, 1], 1000).into())),

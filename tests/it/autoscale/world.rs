@@ -32,6 +32,8 @@ pub(crate) fn scaling() -> Scaling {
         stop_after_idle: None,
         max_starting: None,
         failed_starts: 3,
+        pending_grace: Duration::from_secs(60),
+        max_pending: 1,
     }
 }
 

@@ -178,6 +178,8 @@ impl Front {
 
 fn view(id: u64, pod: &Pod) -> ReplicaView {
     ReplicaView {
+        kept_by: None,
+        uid: None,
         id: ReplicaId(id),
         name: Some(format!("m-{id}").into()),
         endpoint: Some(Endpoint(pod.address)),

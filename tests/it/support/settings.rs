@@ -36,6 +36,7 @@ pub(crate) fn defaults(name: &str) -> RevisionSpec {
         max_body_bytes: None,
         overload_status: OverloadStatus::TooManyRequests,
         on_disconnect: OnDisconnect::Auto,
+        path: holdgate::revision::CallerPath::Host,
     }
 }
 

@@ -43,6 +43,8 @@ impl Gate {
     /// These replicas are ready, and no others.
     pub(super) fn ready(&mut self, names: &[&str]) {
         let replicas = names.iter().map(|name| ReplicaView {
+            kept_by: None,
+            uid: None,
             id: self.id(name),
             name: None,
             endpoint: Some(Endpoint(([127, 0, 0, 1], 1).into())),

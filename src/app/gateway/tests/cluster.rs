@@ -148,6 +148,8 @@ impl Gauges for Nothing {
 /// So many pods that are ready.
 fn world(replicas: u32) -> World {
     let replica = |n: u32| ReplicaView {
+        kept_by: None,
+        uid: None,
         id: ReplicaId(u64::from(n)),
         name: None,
         endpoint: Some(Endpoint(([127, 0, 0, 1], 8080).into())),
@@ -174,6 +176,8 @@ pub(super) fn object(kind: &str, name: &str) -> ObjectRef {
 
 fn workload(name: &str, replicas: u32) -> Workload {
     Workload {
+        overdue: None,
+        refused: None,
         at: object("Deployment", name),
         plural: "deployments".into(),
         resource_version: "1".into(),

@@ -238,6 +238,7 @@ fn read(claim: &Claim) -> Result<ReadClaim, Complaints> {
             max_body_bytes: None,
             overload_status: OverloadStatus::TooManyRequests,
             on_disconnect: OnDisconnect::Auto,
+            path: crate::revision::CallerPath::Host,
         },
         schedule: Schedule::default(),
         pod: PodSpec::default(),

@@ -21,6 +21,8 @@ fn seen(server: &Server, api_version: &str, kind: &str, plural: &str) -> (String
     );
     let version = server.get(&path).unwrap()["metadata"]["resourceVersion"].clone();
     let workload = Workload {
+        overdue: None,
+        refused: None,
         at: ObjectRef {
             api_version: api_version.into(),
             kind: kind.into(),

@@ -44,6 +44,11 @@ pub struct PodSettings {
     pub failed_starts: u32,
     /// Most replicas on their way at once; `None` is no bound.
     pub max_starting: Option<u32>,
+    /// How long a pod may find no node, with none known to be on its way, before it counts as one that
+    /// does not come.
+    pub pending_grace: Duration,
+    /// So many pods that do not come are kept.
+    pub max_pending: u32,
     /// How long a start usually took in an earlier life of the gate; `None` before the first.
     pub typical_start: Option<Duration>,
     /// Where starts are counted.

@@ -57,6 +57,8 @@ pub(in super::super) fn workload(
     let rolling = is_rolling(kind, &head, &status);
     let spec = spec.unwrap_or_default();
     Ok(Some(Fact::Workload(Box::new(Workload {
+        overdue: None,
+        refused: None,
         at: kind.at(&head),
         plural: kind.plural.clone(),
         resource_version: head.resource_version.as_str().into(),

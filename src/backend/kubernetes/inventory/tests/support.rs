@@ -71,6 +71,8 @@ pub(super) fn labels(pairs: &[(&str, &str)]) -> Labels {
 /// `app=NAME` selects, and is on the pods. Not annotated.
 pub(super) fn workload(kind: &str, name: &str) -> Workload {
     Workload {
+        overdue: None,
+        refused: None,
         at: at("apps/v1", kind, name, &format!("{kind}-{name}")),
         plural: "x".into(),
         resource_version: "1".into(),

@@ -40,6 +40,8 @@ fn workload(containers: &[Option<f64>]) -> Workload {
         ..Container::default()
     };
     Workload {
+        overdue: None,
+        refused: None,
         at: owner(),
         plural: "deployments".into(),
         resource_version: "1".into(),
@@ -111,6 +113,8 @@ impl Scene {
         });
         self.world.send_modify(|world| {
             world.replicas.push(ReplicaView {
+                kept_by: None,
+                uid: None,
                 id: ReplicaId(id),
                 name: Some(name.into()),
                 endpoint: Some(Endpoint(([127, 0, 0, 1], 1).into())),

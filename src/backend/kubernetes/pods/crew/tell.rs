@@ -32,6 +32,8 @@ impl<A: Api, N: Announcer, L: Look, O: Occupancy> Crew<A, N, L, O> {
             self.view(member, kept.map(|(why, _)| why.as_str()))
         };
         World {
+            expected: None,
+            unmade: None,
             replicas: self.members.iter().map(view).collect(),
             outage,
             typical_start: self.typical_start,
@@ -72,6 +74,8 @@ impl<A: Api, N: Announcer, L: Look, O: Occupancy> Crew<A, N, L, O> {
         };
         let port = member.port.unwrap_or(self.door.port);
         ReplicaView {
+            kept_by: None,
+            uid: Some(Arc::clone(&member.pod.uid)),
             id: member.id,
             name: Some(Arc::clone(&member.pod.name)),
             endpoint: member.pod.ip.map(|ip| Endpoint((ip, port).into())),

@@ -166,6 +166,8 @@ fn settings(stats: &Arc<Stats>) -> PodSettings {
         limited: true,
         failed_starts: 3,
         max_starting: None,
+        pending_grace: Duration::from_secs(60),
+        max_pending: 1,
         typical_start: None,
         stats: Arc::clone(stats),
         tape: Tape::default(),

@@ -85,6 +85,8 @@ fn a_serving_pod_is_kept_with_what_somebody_decides_by() {
     assert_eq!(
         view,
         PodView {
+            node_word: None,
+            volume_word: None,
             uid: "5a9f0c6e-6a36-4f5e-8f0e-1d1f0a4b7c11".into(),
             name: "flowers-predictor-7d9c5b6f4-x2x7k".into(),
             created: SystemTime::UNIX_EPOCH + Duration::from_secs(1_795_330_800),

@@ -120,6 +120,8 @@ pub(super) fn at() -> ObjectRef {
 impl Cluster {
     pub(super) fn new(leaving: LeavingOrder, replicas: u32) -> Self {
         let workload = Workload {
+            overdue: None,
+            refused: None,
             at: at(),
             plural: "deployments".into(),
             resource_version: "1".into(),
