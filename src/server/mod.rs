@@ -131,7 +131,7 @@ impl<D: Dial> Server<D> {
     fn take(&self, stream: TcpStream, peer: SocketAddr, place: OwnedSemaphorePermit) {
         let _ = stream.set_nodelay(true);
         let stream = Arc::new(stream);
-        let client = Client::new(peer.ip(), Some(Arc::clone(&stream))).by_door(self.door);
+        let client = Client::new(peer.ip(), Some(Arc::clone(&stream)));
         let server = self.clone();
         self.tasks.spawn(async move {
             let stream = ClientStream::new(stream, Arc::clone(client.wire()));
@@ -145,7 +145,7 @@ impl<D: Dial> Server<D> {
     where
         I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
-        let (proxy, client) = (&self.proxy, &client);
+        let (proxy, client) = (&self.proxy, &client.by_door(self.door));
         let winding_down = &*self.winding_down;
         let (begun, answering) = (&Notify::new(), &AtomicBool::new(false));
         let service = service_fn(move |request: Request<Incoming>| async move {
