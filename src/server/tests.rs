@@ -114,18 +114,18 @@ async fn all_listeners_together_serve_only_so_many() {
     let seated = Arc::clone(&server.connections);
     tokio::task::spawn_blocking(move || {
         let mut kept: Vec<_> = addresses[..2].iter().map(|at| connect(*at)).collect();
-        kept.iter_mut().for_each(|client| {
+        for client in &mut kept {
             ask(client);
-        });
+        }
         assert_eq!(seated.available_permits(), 0);
         let mut waits: Vec<_> = addresses[2..].iter().map(|at| connect(*at)).collect();
         for client in &mut waits {
             let request = b"GET / HTTP/1.1\r\nhost: a\r\n\r\n";
             client.write_all(request).expect("sent");
             // Time enough for whoever would serve it.
-            kept.iter_mut().for_each(|client| {
+            for client in &mut kept {
                 ask(client);
-            });
+            }
             client.set_nonblocking(true).expect("it is a socket");
             let none = client.read(&mut [0; 1]).expect_err("nobody serves it");
             assert_eq!(none.kind(), io::ErrorKind::WouldBlock);

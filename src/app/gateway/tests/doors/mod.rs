@@ -57,20 +57,20 @@ impl Doorway {
         let ports = Ports::default();
         let in_use: Arc<Mutex<BTreeSet<u16>>> = Arc::default();
         let tries: Arc<Mutex<u32>> = Arc::default();
-        let (taken, tried, opened) = (Arc::clone(&in_use), Arc::clone(&tries), ports.clone());
-        let opener = move |wanted: SocketAddr| {
-            *tried.lock() += 1;
+        let (taken, count, really) = (Arc::clone(&in_use), Arc::clone(&tries), ports.clone());
+        let open_port = move |wanted: SocketAddr| {
+            *count.lock() += 1;
             if taken.lock().contains(&wanted.port()) {
                 return Err(io::ErrorKind::AddrInUse.into());
             }
             let listener = listen(([127, 0, 0, 1], 0).into())?;
             let address = listener.local_addr()?;
-            opened.0.lock().insert(wanted.port(), address);
+            really.0.lock().insert(wanted.port(), address);
             Ok(listener)
         };
         let house = House {
             data: ([0, 0, 0, 0], DATA).into(),
-            opener: Box::new(opener),
+            opener: Box::new(open_port),
             open: open.clone(),
             leaving: leaving.clone(),
         };

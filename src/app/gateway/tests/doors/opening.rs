@@ -65,7 +65,8 @@ async fn a_gateway_is_ready_when_the_doors_of_all_that_is_claimed_were_opened() 
     let dir = tempfile::tempdir().expect("a directory");
     let file = dir.path().join("gateway.yaml");
     std::fs::write(&file, config).expect("written");
-    let config = crate::config::load_gateway(&[file], &Default::default()).expect("sound");
+    let config =
+        crate::config::load_gateway(&[file], &crate::config::Overrides::default()).expect("sound");
     let (front, listener) = Front::open(&config).expect("a free port");
     let mut scene = Scene::new();
     scene
@@ -74,7 +75,7 @@ async fn a_gateway_is_ready_when_the_doors_of_all_that_is_claimed_were_opened() 
     scene.claim(of("m.b", 0, &[door(20_003)])).await;
     let opened: Arc<Mutex<Vec<(u16, bool)>>> = Arc::default();
     let (seen, board) = (Arc::clone(&opened), Arc::clone(&front.board));
-    let opener = move |wanted: SocketAddr| {
+    let open_port = move |wanted: SocketAddr| {
         let ready = futures_util::FutureExt::now_or_never(is_ready(Arc::clone(&board)));
         seen.lock()
             .push((wanted.port(), ready.expect("told at once")));
@@ -85,7 +86,7 @@ async fn a_gateway_is_ready_when_the_doors_of_all_that_is_claimed_were_opened() 
     };
     let house = House {
         data: ([127, 0, 0, 1], DATA).into(),
-        opener: Box::new(opener),
+        opener: Box::new(open_port),
         open: front.open.clone(),
         leaving: CancellationToken::new(),
     };
