@@ -40,7 +40,7 @@ class Provisioner:
             for pod in self.stage.api.get("Pod", self.stage.namespace):
                 if pod["metadata"]["uid"] not in self.told and finds_no_gpu(pod):
                     self.told.add(pod["metadata"]["uid"])
-                    self.tell(pod)
+                    tell(self.stage, self.who, pod, *SAYS[self.who])
                     if adder is None:
                         adder = threading.Timer(self.after, self.bring)
                         adder.start()
@@ -52,17 +52,17 @@ class Provisioner:
         self.begun.set()
         self.stage.cluster.add_node(self.number, gpus=self.gpus)
 
-    def tell(self, pod):
-        """As its Event on the pod."""
-        reason, message = SAYS[self.who]
-        now = datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
-        about = {"apiVersion": "v1", "kind": "Pod", "namespace": pod["metadata"]["namespace"],
-                 "name": pod["metadata"]["name"], "uid": pod["metadata"]["uid"]}
-        event = {"apiVersion": "v1", "kind": "Event", "involvedObject": about, "type": "Normal",
-                 "metadata": {"name": f"{about['name']}.{reason.lower()}", "namespace": about["namespace"]},
-                 "reason": reason, "message": message, "source": {"component": self.who},
-                 "firstTimestamp": now, "lastTimestamp": now, "count": 1}
-        self.stage.api.apply(event)
+
+def tell(stage, who, pod, reason, message):
+    """As an Event on the pod."""
+    now = datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+    about = {"apiVersion": "v1", "kind": "Pod", "namespace": pod["metadata"]["namespace"],
+             "name": pod["metadata"]["name"], "uid": pod["metadata"]["uid"]}
+    event = {"apiVersion": "v1", "kind": "Event", "involvedObject": about, "type": "Normal",
+             "metadata": {"name": f"{about['name']}.{reason.lower()}", "namespace": about["namespace"]},
+             "reason": reason, "message": message, "source": {"component": who},
+             "firstTimestamp": now, "lastTimestamp": now, "count": 1}
+    stage.api.apply(event)
 
 
 def finds_no_gpu(pod):
