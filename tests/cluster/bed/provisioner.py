@@ -15,8 +15,9 @@ SAYS = {
 class Provisioner:
     """Brings one node with GPUs, so many seconds after a pod in a namespace first asked for one in vain."""
 
-    def __init__(self, stage, who, number, gpus, after):
-        self.stage, self.who, self.number, self.gpus, self.after = stage, who, number, gpus, after
+    def __init__(self, stage, who, number, gpus, after, resource=node.GPU):
+        self.stage, self.who, self.number, self.after = stage, who, number, after
+        self.gpus, self.resource = gpus, resource
         self.told, self.begun, self.stopped = set(), threading.Event(), threading.Event()
         self.thread = threading.Thread(target=self.run, daemon=True)
 
@@ -31,14 +32,14 @@ class Provisioner:
         if self.begun.is_set():
             name = f"node-{self.number}"
             self.stage.cluster.kubectl("cordon", name)
-            node.set_gpus(self.stage.cluster, name, 0)
+            node.set_gpus(self.stage.cluster, name, 0, self.resource)
 
     def run(self):
         """Looks, tells, and brings the node once."""
         adder = None
         while not self.stopped.wait(0.3):
             for pod in self.stage.api.get("Pod", self.stage.namespace):
-                if pod["metadata"]["uid"] not in self.told and finds_no_gpu(pod):
+                if pod["metadata"]["uid"] not in self.told and finds_none(pod, self.resource):
                     self.told.add(pod["metadata"]["uid"])
                     tell(self.stage, self.who, pod, *SAYS[self.who])
                     if adder is None:
@@ -50,7 +51,7 @@ class Provisioner:
     def bring(self):
         """The node comes."""
         self.begun.set()
-        self.stage.cluster.add_node(self.number, gpus=self.gpus)
+        self.stage.cluster.add_node(self.number, gpus=self.gpus, resource=self.resource)
 
 
 def tell(stage, who, pod, reason, message):
@@ -65,8 +66,8 @@ def tell(stage, who, pod, reason, message):
     stage.api.apply(event)
 
 
-def finds_no_gpu(pod):
+def finds_none(pod, resource):
     """As the scheduler says."""
     return any(condition["type"] == "PodScheduled" and condition.get("reason") == "Unschedulable"
-               and "nvidia.com/gpu" in condition.get("message", "")
+               and resource in condition.get("message", "")
                for condition in pod.get("status", {}).get("conditions", []))

@@ -72,8 +72,7 @@ def cycles(stage, model):
     stage.figure(f"{CYCLES} cycles: {answers.summary()}; {knocks.taken} connections, none refused")
 
 
-@scene("c1", "takeover: callers of the Service are held at zero and pass by above it, five times, none refused",
-       alone=True)
+@scene("c1", "takeover: callers of the Service are held at zero and pass by above it, five times, none refused")
 def takeover(stage):
     """Scaled by what the model server says of itself, since the gateway sees nobody above zero."""
     model = deployment(stage, "own", annotations=TAKEOVER | BY_ITS_OWN_WORD, env={"service_time": "50ms"})
@@ -115,8 +114,7 @@ def given_back(stage, model):
     stage.shown(stage.gateway.answered(model.revision) == before, "requests pass the gate no more")
 
 
-@scene("c2", "always: every caller of a plain Service passes the gate, five times to zero and back, the limit holds",
-       alone=True)
+@scene("c2", "always: every caller of a plain Service passes the gate, five times to zero and back, the limit holds")
 def always(stage):
     """By its cluster address; a hard limit of two."""
     limit = {"holdgate.dev/container-concurrency": str(LIMIT)}
@@ -144,7 +142,7 @@ def passed_by(stage, model, before):
 
 
 @scene("c3", "always for an InferenceService: no fight with KServe's controller, and the same name elsewhere is another",
-       alone=True, machine=True)
+       machine=True)
 def always_by_admission(stage):
     """The policy does it when KServe writes the Service; KServe goes on writing."""
     limit = {"containerConcurrency": LIMIT, "minReplicas": 0}

@@ -12,28 +12,35 @@ from bed.scene import scene
 
 from .guides_load import CAPPED, asked_for, at_zero
 
-GPU = {"limits": {"nvidia.com/gpu": "1"}, "requests": {"cpu": "10m", "memory": "16Mi"}}
+# Each scene has a kind of its own, so that they do not take each other's: nothing depends on the name.
+AMD, GAUDI, INTEL = "amd.com/gpu", "habana.ai/gaudi", "gpu.intel.com/i915"
+MIG, NPU = "nvidia.com/mig-1g.5gb", "example.test/npu"
 GRACE = 10
 IMPATIENT = {"holdgate.dev/pending-grace": f"{GRACE}s", "holdgate.dev/container-concurrency": "1"}
 IMPATIENT_GUIDE = {"holdgate.dev/pending-grace": f"{GRACE}s"}
 KEPT = "holdgate_replicas_kept"
 
 
+def one(resource):
+    """What a pod with one of them asks for."""
+    return {"limits": {resource: "1"}, "requests": {"cpu": "10m", "memory": "16Mi"}}
+
+
 class Gpus:
     """So many GPUs, one each on the first nodes, for as long as the block lasts."""
 
-    def __init__(self, stage, number):
-        self.stage = stage
+    def __init__(self, stage, number, resource=node.GPU):
+        self.stage, self.resource = stage, resource
         self.names = [n["metadata"]["name"] for n in stage.api.get("Node")
                       if not n["spec"].get("unschedulable")][:number]
 
     def __enter__(self):
         for name in self.names:
-            node.set_gpus(self.stage.cluster, name, 1)
+            node.set_gpus(self.stage.cluster, name, 1, self.resource)
 
     def __exit__(self, *_):
         for name in self.names:
-            node.set_gpus(self.stage.cluster, name, 0)
+            node.set_gpus(self.stage.cluster, name, 0, self.resource)
 
 
 def running(stage, model):
@@ -52,18 +59,18 @@ def why_it_waits(stage, model):
     return {replica.get("keptBy") for replica in report["replicas"]} - {None}
 
 
-@scene("n1", "two GPUs, fifty requests: two run, one other is Pending, and all are answered", alone=True, machine=True)
+@scene("n1", "two GPUs, fifty requests: two run, one other is Pending, and all are answered", machine=True)
 def scarce(stage):
     """hey -n 50 -c 50 -t 180, two seconds a request, a hard limit of one; nobody brings a node."""
-    model = deployment(stage, "scarce", annotations=IMPATIENT, env={"service_time": "2s"}, resources=GPU)
+    model = deployment(stage, "scarce", annotations=IMPATIENT, env={"service_time": "2s"}, resources=one(AMD))
     at_zero(stage, model)
-    with Gpus(stage, 2):
+    with Gpus(stage, 2, AMD):
         hey = in_background(stage.hey, model, "-n", "50", "-c", "50", "-t", "180")
         stage.until(30, lambda: len(pending(stage, model)) > 1, "more pods than GPUs")
         time.sleep(GRACE + 5)
         counts = len(running(stage, model)), len(pending(stage, model))
         stage.shown(counts[0] == 2 and counts[1] <= 1, f"{counts[0]} pods run and {counts[1]} wait")
-        told = stage.until_event(["Unschedulable", "nvidia.com/gpu"], about=model.name)
+        told = stage.until_event(["Unschedulable", AMD], about=model.name)
         stage.shown(why_it_waits(stage, model) == {"unschedulable"}, f"kept by {why_it_waits(stage, model)}")
         metric = stage.gateway.metric(KEPT, revision=model.revision, reason="unschedulable")
         stage.shown(metric == counts[1], f"{KEPT} is {metric}")
@@ -75,12 +82,12 @@ def scarce(stage):
 
 
 @scene("n1b", "a node is on its way: as many pods as demand asks, and the node is used when it comes",
-       alone=True, machine=True)
+       machine=True)
 def on_its_way(stage):
     """The same, and the autoscaler says that it brings one; it comes after 30 s."""
-    model = deployment(stage, "awaited", annotations=IMPATIENT, env={"service_time": "2s"}, resources=GPU)
+    model = deployment(stage, "awaited", annotations=IMPATIENT, env={"service_time": "2s"}, resources=one(GAUDI))
     at_zero(stage, model)
-    with Gpus(stage, 2), Provisioner(stage, "cluster-autoscaler", 21, gpus=2, after=30):
+    with Gpus(stage, 2, GAUDI), Provisioner(stage, "cluster-autoscaler", 21, gpus=2, after=30, resource=GAUDI):
         hey = in_background(stage.hey, model, "-n", "50", "-c", "50", "-t", "180")
         stage.until(30, lambda: len(pending(stage, model)) > 10, "more pods than GPUs")
         time.sleep(GRACE + 5)
@@ -128,17 +135,17 @@ def recovers(stage, model, seconds=60):
 
 
 @scene("n2", "no node will come: 503 unschedulable in time, at once for the next, and back when one is there",
-       alone=True, machine=True)
+       machine=True)
 def no_node(stage):
     """Nobody says anything in one namespace; the autoscaler says no in the other."""
-    silent = deployment(stage, "silent", annotations=IMPATIENT, resources=GPU)
+    silent = deployment(stage, "silent", annotations=IMPATIENT, resources=one(INTEL))
     at_zero(stage, silent)
     detail = refused(stage, silent, 503, "unschedulable", GRACE + 2.5)
-    stage.shown("nvidia.com/gpu" in detail, f"the detail names no GPU: {detail}")
+    stage.shown(INTEL in detail, f"the detail names no GPU: {detail}")
     stage.until_event(["Unschedulable"], about=silent.name)
-    with Gpus(stage, 1):
+    with Gpus(stage, 1, INTEL):
         recovers(stage, silent)
-    denied = deployment(stage, "denied", resources=GPU,
+    denied = deployment(stage, "denied", resources=one(MIG),
                         annotations=IMPATIENT | {"holdgate.dev/pending-grace": "60s"})
     at_zero(stage, denied)
 
@@ -150,7 +157,7 @@ def no_node(stage):
         return time.time()
     detail = refused(stage, denied, 503, "unschedulable", 2, says_no)
     stage.shown("max node group size" in detail, f"not in the autoscaler's words: {detail}")
-    with Gpus(stage, 1):
+    with Gpus(stage, 1, MIG):
         recovers(stage, denied)
 
 
@@ -194,11 +201,11 @@ def quota(stage):
     recovers(stage, model, 45)
 
 
-@scene("n3", "a rollout that finds no second GPU is explained, serves on, and loses nothing", alone=True, machine=True)
+@scene("n3", "a rollout that finds no second GPU is explained, serves on, and loses nothing", machine=True)
 def held_up(stage):
     """25 % of one replica is a whole pod more, for which there is no GPU."""
-    with Gpus(stage, 1):
-        model = deployment(stage, "rolled", resources=GPU, env={"service_time": "100ms"}, progressDeadlineSeconds=8,
+    with Gpus(stage, 1, NPU):
+        model = deployment(stage, "rolled", resources=one(NPU), env={"service_time": "100ms"}, progressDeadlineSeconds=8,
                            annotations=IMPATIENT | {"autoscaling.knative.dev/min-scale": "1"})
         stage.gateway.until_known(model.revision)
         stage.until(40, lambda: stage.pods.ready(model.workload) == 1, "a ready pod")
@@ -254,7 +261,7 @@ def guide_no_gpu(stage):
        alone=True, machine=True)
 def guide_capped(stage):
     """"The target may not be reached", the guide says, "because of max or cluster resources"."""
-    model = server_of(guides()[CAPPED]["spec"]["predictor"]) | {"resources": GPU}
+    model = server_of(guides()[CAPPED]["spec"]["predictor"]) | {"resources": one(node.GPU)}
     _, model = guide(stage, CAPPED, minReplicas=0, model=model, annotations=IMPATIENT_GUIDE,
                      env={"service_time": "200ms"})
     at_zero(stage, model)
