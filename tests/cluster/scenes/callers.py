@@ -67,7 +67,7 @@ def cycles(stage, model):
             stage.until(20, lambda: stage.pods.ready(model.workload) >= 1, "a ready pod")
             time.sleep(1)
         at_zero(stage, model)
-    stage.shown(not knocks.refused, f"{len(knocks.refused)} connections were refused, the first: {knocks.refused[:3]}")
+    stage.shown(not knocks.refused, f"{len(knocks.refused)} connections were refused: {knocks.refused[:3]}")
     stage.all_fine(answers)
     stage.figure(f"{CYCLES} cycles: {answers.summary()}; {knocks.taken} connections, none refused")
 
@@ -141,7 +141,7 @@ def passed_by(stage, model, before):
     stage.figure(f"pods saw {seen} requests, {counted} passed the gate")
 
 
-@scene("c3", "always for an InferenceService: no fight with KServe's controller, and the same name elsewhere is another",
+@scene("c3", "always for an InferenceService: no fight with KServe's controller; the same name elsewhere is another",
        machine=True)
 def always_by_admission(stage):
     """The policy does it when KServe writes the Service; KServe goes on writing."""

@@ -205,8 +205,8 @@ def quota(stage):
 def held_up(stage):
     """25 % of one replica is a whole pod more, for which there is no GPU."""
     with Gpus(stage, 1, NPU):
-        model = deployment(stage, "rolled", resources=one(NPU), env={"service_time": "100ms"}, progressDeadlineSeconds=8,
-                           annotations=IMPATIENT | {"autoscaling.knative.dev/min-scale": "1"})
+        model = deployment(stage, "rolled", resources=one(NPU), env={"service_time": "100ms"},
+                           progressDeadlineSeconds=8, annotations=IMPATIENT | {"autoscaling.knative.dev/min-scale": "1"})
         stage.gateway.until_known(model.revision)
         stage.until(40, lambda: stage.pods.ready(model.workload) == 1, "a ready pod")
         with stage.load(model.host, 3) as load:
@@ -237,7 +237,7 @@ def guide_gpu(stage):
     stage.shown(stage.pods.most() == 5, f"there were {stage.pods.most()} pods, not 5")
 
 
-@scene("g7", "a GPU more is asked of Kubernetes, and nothing else while there is none: told as Event, answer and metric",
+@scene("g7", "a GPU more is asked of Kubernetes, nothing else while there is none: told as Event, answer, metric",
        alone=True, machine=True)
 def guide_no_gpu(stage):
     """The guide's sentence on what happens when pods want more GPUs than there are. Old schema."""
