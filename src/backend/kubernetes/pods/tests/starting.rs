@@ -72,6 +72,7 @@ async fn what_a_pod_waits_for_is_told() {
         .sees(|world| world.count(ReplicaState::Pending) == 1)
         .await;
     assert_eq!(details(&world), ["no node yet"]);
+    assert_eq!(world.replicas[0].kept_by, None);
     let message = "0/3 nodes are available: 3 Insufficient nvidia.com/gpu.";
     scene.cluster.pod("flowers-1x", |pod| {
         pod.view.stage = Stage::Unscheduled(Some(Obstruction {
@@ -83,7 +84,10 @@ async fn what_a_pod_waits_for_is_told() {
     let want = format!("no node yet (Unschedulable: {message})");
     assert_eq!(details(&world), std::slice::from_ref(&want));
     assert_eq!(world.diagnosis, Some(want));
+    let kept_by = world.replicas[0].kept_by;
+    assert_eq!(kept_by, Some(Hindrance::Unschedulable));
     let world = scene.after(60 * SECOND).await;
+    assert_eq!(world.replicas[0].kept_by, None);
     assert_eq!(
         details(&world),
         ["on node-1, nothing listens on port 8080 yet"]
