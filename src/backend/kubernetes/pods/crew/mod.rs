@@ -2,6 +2,7 @@
 //! waiting is elsewhere: `now` is an argument.
 
 mod balance;
+mod kept;
 mod marks;
 mod sight;
 mod steer;
