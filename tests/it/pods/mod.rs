@@ -178,6 +178,7 @@ impl Front {
 
 fn view(id: u64, pod: &Pod) -> ReplicaView {
     ReplicaView {
+        phase: None,
         kept_by: None,
         uid: None,
         id: ReplicaId(id),
