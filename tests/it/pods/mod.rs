@@ -1,6 +1,7 @@
 //! The data path over real sockets, where replicas are pods: they die and come back at their
 //! address, go away, or are stopped, and the world says so sooner or later.
 
+mod coming;
 mod dying;
 mod leaving;
 mod pod;
