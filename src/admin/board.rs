@@ -268,6 +268,8 @@ impl Present {
             hours_until,
             remarks,
             on_their_way,
+            typical_phases: world.typical_phases,
+            expected: world.expected,
         })
     }
 }

@@ -4,6 +4,7 @@
 mod decision;
 mod explained;
 mod left_alone;
+mod visit;
 
 use std::collections::{BTreeMap, HashMap};
 use std::time::{Duration, Instant};
@@ -12,7 +13,7 @@ use serde::Serialize;
 
 use super::board::{self, Present, Steered};
 use crate::admission::slots::Slots;
-use crate::guests::{self, Stage};
+use crate::autoscale::StartPhase;
 use crate::ports::{Missing, Outage, ReplicaView};
 use crate::revision::ReplicaId;
 
@@ -22,6 +23,8 @@ pub use explained::Explained;
 pub(super) use explained::{explained, explained_left_alone};
 pub(super) use left_alone::left_alone;
 pub use left_alone::{LeftAlone, Listed};
+pub use visit::Visit;
+use visit::visit;
 
 /// A revision as it is now.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -61,6 +64,14 @@ pub struct Revision {
     pub remarks: Vec<String>,
     /// Measured time from start to ready; `null` before the first.
     pub typical_start_ms: Option<f64>,
+    /// The same of its phases, as far as they were measured, by their words; of those in which a node had
+    /// to be brought, the wait for it is `node`. Left out where there are none.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub typical_phases_ms: BTreeMap<&'static str, f64>,
+    /// How long until the first of the replicas on their way is likely to take requests; left out where
+    /// none is, or nobody can tell.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub expected_seconds: Option<f64>,
     /// Measured time a request occupies a slot; `null` before the first.
     pub typical_service_ms: Option<f64>,
 }
@@ -78,6 +89,10 @@ pub struct Replica {
     pub endpoint: Option<String>,
     /// `pending`, `starting`, `ready` or `draining`.
     pub state: &'static str,
+    /// Of one on its way, how far its start has come: `schedule`, `pull`, `init` or `load`; else left
+    /// out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub phase: Option<&'static str>,
     /// What it waits for or is doing, for a person; left out where the state says it all.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub detail: Option<String>,
@@ -101,23 +116,6 @@ pub struct Queue {
     pub bytes: u64,
     /// How long the first in line has waited; `null` if nobody waits.
     pub oldest_wait_ms: Option<f64>,
-}
-
-/// One request that is here.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Visit {
-    /// Its method and its path without the query, cut where it is long.
-    pub request: String,
-    /// `waiting`, `answering`, or `abandoned` by a client that has left while the replica works.
-    pub state: &'static str,
-    /// How long it has been so.
-    pub since_seconds: f64,
-    /// How long ago it arrived.
-    pub arrived_seconds_ago: f64,
-    /// The replica that works on it.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub replica: Option<u64>,
 }
 
 /// How many replicas there should be, and why. `null` is what is not known.
@@ -175,6 +173,7 @@ pub(super) fn revision(present: &Present) -> Revision {
     let spec = &present.revision.spec;
     let steered = present.steered.as_ref();
     let world = steered.map(|steered| &steered.world);
+    let until = |at: Instant| seconds(at.saturating_duration_since(present.now));
     let replicas = world.map_or_else(Vec::new, |world| {
         let slots = present.reading.replicas.iter();
         let slots: HashMap<ReplicaId, &Slots<()>> = slots.map(|it| (it.id, it)).collect();
@@ -203,6 +202,11 @@ pub(super) fn revision(present: &Present) -> Revision {
         diagnosis: world.and_then(|world| world.diagnosis.clone()),
         remarks: steered.map_or_else(Vec::new, |steered| steered.remarks.clone()),
         typical_start_ms: world.and_then(|world| world.typical_start).map(millis),
+        typical_phases_ms: world.map_or_else(BTreeMap::new, |world| {
+            let known = world.typical_phases.known();
+            known.map(|(word, took)| (word, millis(took))).collect()
+        }),
+        expected_seconds: world.and_then(|world| world.expected).map(until),
         typical_service_ms: present.reading.typical_service.map(millis),
     }
 }
@@ -217,33 +221,21 @@ pub(super) fn depths(all: &[Present]) -> BTreeMap<&str, usize> {
 
 fn replica(present: &Present, view: &ReplicaView, slots: Option<&Slots<()>>) -> Replica {
     let limit = present.revision.spec.container_concurrency;
+    let coming = view.state.is_on_its_way();
     Replica {
         id: view.id.0,
         name: view.name.as_deref().map(str::to_owned),
         endpoint: view.endpoint.map(|endpoint| endpoint.to_string()),
         detail: view.detail.as_deref().map(str::to_owned),
         state: view.state.as_str(),
+        phase: coming
+            .then_some(view.phase)
+            .flatten()
+            .map(StartPhase::as_str),
         in_flight: slots.map_or(0, |slots| slots.in_flight),
         slots: (limit.written() > 0).then(|| limit.slots()),
         since_seconds: seconds(present.now.saturating_duration_since(view.since)),
         suspect: slots.is_some_and(|slots| slots.suspect),
-    }
-}
-
-fn visit(visit: &guests::Visit, now: Instant) -> Visit {
-    let (since, replica) = match visit.stage {
-        Stage::Waiting => (visit.arrived, None),
-        Stage::Answering { replica, since } | Stage::Abandoned { replica, since } => {
-            (since, Some(replica.0))
-        }
-    };
-    let ago = |at: Instant| seconds(now.saturating_duration_since(at));
-    Visit {
-        request: visit.name.clone(),
-        state: visit.stage.as_str(),
-        since_seconds: ago(since),
-        arrived_seconds_ago: ago(visit.arrived),
-        replica,
     }
 }
 
