@@ -60,8 +60,13 @@ pub enum Refusal {
         estimate: Option<Duration>,
     },
     /// No replica can come.
-    #[error("{}", .0.detail)]
-    Outage(Arc<Outage>),
+    #[error("{}", outage.detail)]
+    Outage {
+        /// Why not.
+        outage: Arc<Outage>,
+        /// How long a start usually takes, once it can begin.
+        start: Option<Duration>,
+    },
     /// No replica could be reached.
     #[error("could not connect to a replica: {0}")]
     ConnectFailed(io::Error),
@@ -94,7 +99,7 @@ impl Refusal {
             Self::BodyMalformed => (400, "body_malformed"),
             Self::QueueTimeout { .. } => (504, "queue_timeout"),
             Self::ColdStartTimeout { .. } => (504, "cold_start_timeout"),
-            Self::Outage(outage) => match outage.reason {
+            Self::Outage { outage, .. } => match outage.reason {
                 OutageReason::Removed => (404, outage.reason.as_str()),
                 reason => (503, reason.as_str()),
             },
@@ -128,11 +133,19 @@ impl Refusal {
             | Self::QueueTimeout { estimate, .. }
             | Self::ColdStartTimeout { estimate, .. } => Some(estimate.unwrap_or_default()),
             // What its owner has ended does not come back by waiting.
-            Self::Outage(outage) if outage.reason.shuts_out() => None,
-            Self::Outage(outage) => match outage.next_attempt {
-                Some(at) => Some(at.saturating_duration_since(now)),
-                None => (outage.reason == OutageReason::Draining).then_some(Duration::ZERO),
-            },
+            Self::Outage { outage, .. } if outage.reason.shuts_out() => None,
+            Self::Outage { outage, start } => {
+                let until = |at: std::time::Instant| at.saturating_duration_since(now);
+                let next_attempt = outage.next_attempt.map(until);
+                match outage.reason {
+                    // Who is given a node, or leave, at the next moment has to start then.
+                    OutageReason::Unschedulable => start
+                        .map(|start| start + next_attempt.unwrap_or_default())
+                        .or(next_attempt),
+                    OutageReason::Draining => Some(next_attempt.unwrap_or_default()),
+                    _ => next_attempt,
+                }
+            }
             Self::ConnectFailed(_) => Some(Duration::ZERO),
             Self::NoRoute { .. }
             | Self::BodyTooLarge { .. }

@@ -63,6 +63,11 @@ impl<C: Kept> Throttler<C> {
         }
     }
 
+    /// How long a start usually takes, measured; `None` before the first.
+    pub fn typical_start(&self) -> Option<Duration> {
+        self.state.lock().typical_start
+    }
+
     /// Every replica that is ready, with what the data path keeps for it.
     pub fn replicas(&self) -> Vec<Arc<Replica<C>>> {
         self.state.lock().admission.every_kept().cloned().collect()
