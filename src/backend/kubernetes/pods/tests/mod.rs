@@ -10,6 +10,8 @@ mod others;
 mod seeing;
 mod starting;
 mod staying;
+mod unmade;
+mod unschedulable;
 
 use std::sync::Arc;
 use std::time::Duration;
