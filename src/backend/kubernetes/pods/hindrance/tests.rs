@@ -29,15 +29,15 @@ fn unscheduled(message: &str, word: Option<NodeWord>) -> PodView {
     }
 }
 
-fn word(coming: bool, reason: &str, message: &str) -> Option<NodeWord> {
-    Some(NodeWord {
+fn word(coming: bool, reason: &str, message: &str) -> NodeWord {
+    NodeWord {
         coming,
         said: said(reason, message),
         at: SystemTime::UNIX_EPOCH,
-    })
+    }
 }
 
-fn coming() -> Option<NodeWord> {
+fn triggered() -> NodeWord {
     word(
         true,
         "TriggeredScaleUp",
@@ -45,7 +45,7 @@ fn coming() -> Option<NodeWord> {
     )
 }
 
-fn refused_node() -> Option<NodeWord> {
+fn refused_node() -> NodeWord {
     let message = "pod didn't trigger scale-up: 1 max node group size reached";
     word(false, "NotTriggerScaleUp", message)
 }
@@ -68,25 +68,25 @@ fn a_pod_without_a_node_is_kept_by_what_is_said_of_nodes() {
     let comes =
         "a node is on its way (TriggeredScaleUp: pod triggered scale-up: [{gpus 1->2 (max: 5)}])";
     check(
-        &unscheduled(GPUS, coming()),
+        &unscheduled(GPUS, Some(triggered())),
         false,
         Some((Hindrance::NodeComing, comes)),
     );
     let none_comes = "no node comes (NotTriggerScaleUp: pod didn't trigger scale-up: 1 max node group size reached)";
     check(
-        &unscheduled(GPUS, refused_node()),
+        &unscheduled(GPUS, Some(refused_node())),
         false,
         Some((Hindrance::NotTriggered, &format!("{lacks}; {none_comes}"))),
     );
     let unasked = PodView {
-        node_word: refused_node(),
+        node_word: Some(refused_node()),
         ..pod(Stage::Unscheduled(None))
     };
     check(&unasked, false, Some((Hindrance::NotTriggered, none_comes)));
     check(&pod(Stage::Unscheduled(None)), false, None);
-    let gates = pod(Stage::Unscheduled(Some(said("SchedulingGated", ""))));
+    let shut = pod(Stage::Unscheduled(Some(said("SchedulingGated", ""))));
     let gated = "no node fits: SchedulingGated";
-    check(&gates, false, Some((Hindrance::Unschedulable, gated)));
+    check(&shut, false, Some((Hindrance::Unschedulable, gated)));
 }
 
 #[test]
@@ -109,14 +109,14 @@ fn devices_that_are_claimed_are_nodes_that_lack() {
 #[test]
 fn a_volume_keeps_a_pod_before_and_after_it_has_a_node() {
     let unbound = "waits for a volume: pod has unbound immediate PersistentVolumeClaims";
-    for word in [None, refused_node()] {
+    for word in [None, Some(refused_node())] {
         let waits = unscheduled(CLAIMS, word);
         check(&waits, false, Some((Hindrance::Volume, unbound)));
     }
     let node = "a node is on its way (Nominated: Pod should schedule on: nodeclaim/gpus)";
     let nominated = word(true, "Nominated", "Pod should schedule on: nodeclaim/gpus");
     check(
-        &unscheduled(CLAIMS, nominated),
+        &unscheduled(CLAIMS, Some(nominated)),
         false,
         Some((Hindrance::NodeComing, node)),
     );
