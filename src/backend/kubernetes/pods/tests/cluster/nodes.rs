@@ -100,6 +100,11 @@ impl Inside {
         }
     }
 
+    /// The controller tries again what it could not make.
+    pub(in crate::backend::kubernetes::pods::tests) fn try_again(&mut self) {
+        self.making = Making::default();
+    }
+
     fn refusal(&self) -> Option<Obstruction> {
         let (there, quota) = (self.pods.len(), self.quota);
         let message = if there >= quota as usize {
