@@ -1,5 +1,7 @@
 //! What people are told of replicas that do not come, as Events: each thing once for as long as it lasts.
 
+use std::collections::HashSet;
+
 use tokio::time::Instant;
 
 use super::Crew;
@@ -15,50 +17,36 @@ use crate::ports::{Hindrance, Occupancy, Outage, OutageReason};
 
 /// What people have been told and what still lasts.
 #[derive(Debug, Default)]
-pub(super) struct Told {
-    outage: bool,
-    node_comes: bool,
-    no_node: bool,
-    unmade: Option<Hindrance>,
-    overdue: bool,
-}
+pub(super) struct Told(HashSet<Reason>);
 
 impl<A: Api, N: Announcer, L: Look, O: Occupancy> Crew<A, N, L, O> {
     pub(super) fn tell_outage(&mut self, outage: Option<&Outage>) {
         let failed = outage.filter(|outage| outage.reason == OutageReason::ColdStartFailed);
-        let told = std::mem::replace(&mut self.told.outage, failed.is_some());
-        if let Some(outage) = failed.filter(|_| !told) {
-            let message = format!("no replica can come: {}", outage.detail);
-            self.announce(Reason::ColdStartFailed, message);
-        }
+        let message = failed.map(|outage| format!("no replica can come: {}", outage.detail));
+        self.tell_once(Reason::ColdStartFailed, message);
     }
 
     /// Who steers tells, and nobody else.
     pub(super) fn tell_of_places(&mut self, now: Instant) {
         if !self.steers() {
-            self.told = Told {
-                outage: self.told.outage,
-                ..Told::default()
-            };
+            self.told.0.retain(|told| *told == Reason::ColdStartFailed);
             return;
         }
-        self.tell_of_nodes(now);
-        self.tell_of_making();
-        self.tell_of_rollout();
+        self.tell_once(Reason::WaitingForNode, self.node_comes(now));
+        self.tell_once(Reason::Unschedulable, self.no_node(now));
+        self.tell_once(Reason::QuotaExceeded, self.not_made(true));
+        self.tell_once(Reason::PodsRefused, self.not_made(false));
+        self.tell_once(Reason::RolloutStuck, self.why_stuck());
     }
 
-    fn tell_of_nodes(&mut self, now: Instant) {
-        let comes = self.node_comes(now);
-        if std::mem::replace(&mut self.told.node_comes, comes.is_some()) {
-            // It was told already.
-        } else if let Some(message) = comes {
-            self.announce(Reason::WaitingForNode, message);
-        }
-        let none = self.no_node(now);
-        if std::mem::replace(&mut self.told.no_node, none.is_some()) {
-            // So was this.
-        } else if let Some(message) = none {
-            self.announce(Reason::Unschedulable, message);
+    /// Nothing more is told of it before it is over.
+    fn tell_once(&mut self, reason: Reason, message: Option<String>) {
+        let Some(message) = message else {
+            self.told.0.remove(&reason);
+            return;
+        };
+        if self.told.0.insert(reason) {
+            self.announce(reason, message);
         }
     }
 
@@ -90,30 +78,12 @@ impl<A: Api, N: Announcer, L: Look, O: Occupancy> Crew<A, N, L, O> {
         ))
     }
 
-    fn tell_of_making(&mut self) {
-        let unmade = self.unmade();
-        let by = unmade.as_ref().map(|unmade| unmade.kept_by);
-        if std::mem::replace(&mut self.told.unmade, by) == by {
-            return;
-        }
-        if let Some(unmade) = unmade {
-            let reason = match unmade.kept_by {
-                Hindrance::Quota => Reason::QuotaExceeded,
-                _ => Reason::PodsRefused,
-            };
-            let pods = many(unmade.count, "pod");
-            self.announce(reason, format!("{pods} cannot be made: {}", unmade.detail));
-        }
-    }
-
-    fn tell_of_rollout(&mut self) {
-        let why = self.why_stuck();
-        if std::mem::replace(&mut self.told.overdue, why.is_some()) {
-            return;
-        }
-        if let Some(why) = why {
-            self.announce(Reason::RolloutStuck, why);
-        }
+    /// Pods that a quota, or else a policy, does not let be made.
+    fn not_made(&self, by_quota: bool) -> Option<String> {
+        let unmade = self.unmade()?;
+        let is_meant = (unmade.kept_by == Hindrance::Quota) == by_quota;
+        let pods = many(unmade.count, "pod");
+        is_meant.then(|| format!("{pods} cannot be made: {}", unmade.detail))
     }
 
     /// Why a rollout does not go on, where it should have.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use tokio::time::Instant;
 
 use super::Crew;
+use super::place::finds_no_node;
 use crate::backend::kubernetes::look::Look;
 use crate::backend::kubernetes::pods::trouble::Hopeless;
 use crate::backend::kubernetes::seams::{Announcer, Api};
@@ -35,7 +36,7 @@ impl<A: Api, N: Announcer, L: Look, O: Occupancy> Crew<A, N, L, O> {
             );
         }
         let sky = self.sky(now);
-        let (mut fails, mut finds_no_node) = (None, None);
+        let (mut fails, mut unplaced) = (None, None);
         for member in self.members.iter().filter(|m| m.is_in_service()) {
             if self.is_ready_here(member) {
                 return None;
@@ -44,11 +45,11 @@ impl<A: Api, N: Announcer, L: Look, O: Occupancy> Crew<A, N, L, O> {
             if let Some(kept) = self.trouble.keeps(member, self.settings.failed_starts) {
                 fails = Some(kept);
             } else {
-                let none = self.finds_no_node(member, &sky)?;
-                finds_no_node.get_or_insert(none);
+                let none = finds_no_node(member, &sky)?;
+                unplaced.get_or_insert(none);
             }
         }
-        match (fails, finds_no_node) {
+        match (fails, unplaced) {
             // What has found a node and fails is for its owner to see to.
             (Some(kept), _) => outage(OutageReason::ColdStartFailed, kept),
             // Who leaves now makes room for it.

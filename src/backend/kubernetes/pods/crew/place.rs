@@ -192,14 +192,6 @@ impl<A: Api, N: Announcer, L: Look, O: Occupancy> Crew<A, N, L, O> {
         }
     }
 
-    /// Why this pod does not come for want of a node; `None` while it may.
-    pub(super) fn finds_no_node(&self, member: &Member, sky: &Sky) -> Option<Hopeless> {
-        (sky.prospect(member) == Prospect::Hopeless).then(|| Hopeless {
-            detail: format!("no node for {}: {}", member.pod.name, why_none(member)),
-            next_attempt: None,
-        })
-    }
-
     /// A pod is about to leave a node, on which there will be room then.
     pub(super) fn makes_room(&self) -> bool {
         let leaves = |member: &Member| member.pod.terminating && !is_unplaced(&member.pod);
@@ -223,6 +215,14 @@ impl<A: Api, N: Announcer, L: Look, O: Occupancy> Crew<A, N, L, O> {
         let is_hopeless = |member: &&Member| sky.prospect(member) == Prospect::Hopeless;
         self.alive().filter(is_hopeless)
     }
+}
+
+/// Why this pod does not come for want of a node; `None` while it may.
+pub(super) fn finds_no_node(member: &Member, sky: &Sky) -> Option<Hopeless> {
+    (sky.prospect(member) == Prospect::Hopeless).then(|| Hopeless {
+        detail: format!("no node for {}: {}", member.pod.name, why_none(member)),
+        next_attempt: None,
+    })
 }
 
 pub(super) fn is_unplaced(pod: &PodView) -> bool {

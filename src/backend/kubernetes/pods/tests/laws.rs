@@ -110,8 +110,9 @@ impl Scene {
             }
             Event::Room(room) => self.cluster.change(|inside| inside.room = room),
             Event::Nodes(autoscaler) => {
-                self.cluster.change(|inside| inside.autoscaler = autoscaler)
+                self.cluster.change(|inside| inside.autoscaler = autoscaler);
             }
+
             Event::Quota(quota) => self.cluster.change(|inside| inside.quota = quota),
             Event::Controller(awake) => self.cluster.change(|inside| inside.paused = !awake),
         }

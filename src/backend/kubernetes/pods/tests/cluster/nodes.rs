@@ -48,7 +48,7 @@ impl Inside {
             if left > 0 {
                 left -= 1;
                 if !std::mem::replace(&mut pod.fits, true) {
-                    let waited = now - pod.made - pod.start.network;
+                    let waited = now - (pod.made + pod.start.network);
                     pod.start.listens += waited;
                     pod.start.ready += waited;
                 }
