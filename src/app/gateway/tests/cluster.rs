@@ -208,6 +208,7 @@ pub(super) fn claim(name: &str, age: u64, settings: Value) -> Claim {
         settings: Settings::Workload(Arc::new(all)),
         template: None,
         services: BTreeMap::new(),
+        doors: Vec::new(),
         obstacle: None,
         remarks: Vec::new(),
     }

@@ -219,7 +219,7 @@ fn no_more_is_remembered_of_strangers_than_of_a_thousand_and_not_for_ever() {
 fn a_workload_is_refused_while_pods_are_missing_that_could_not_be_made() {
     let mut inventory = inventory();
     let set = Workload {
-        replicas: 2,
+        replicas: 3,
         ..enabled("StatefulSet", "flowers")
     };
     let fails = |second| {
@@ -235,9 +235,13 @@ fn a_workload_is_refused_while_pods_are_missing_that_could_not_be_made() {
     inventory.put(PODS, pod("flowers-1", "flowers", "1", 101));
     assert_eq!(refused(&mut inventory), None, "one was made since");
     inventory.put(WORDS, fails(102));
+    assert_eq!(refused(&mut inventory), want);
+    inventory.put_workload(Workload {
+        replicas: 2,
+        ..set.clone()
+    });
     assert_eq!(refused(&mut inventory), None, "none is missing");
-    inventory.settle();
-    inventory.put_workload(Workload { replicas: 3, ..set });
+    inventory.put_workload(set);
     assert_eq!(refused(&mut inventory), want);
     inventory.forget(moment(102 + 20 * A_MINUTE));
     let changed = inventory.settle().presents;
