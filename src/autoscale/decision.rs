@@ -108,8 +108,9 @@ impl Decision {
 
     /// Notes what keeps the world from doing as decided.
     pub(super) fn hold(&mut self) {
-        let short = self.replicas.is_some_and(|n| n > self.seen.present());
-        self.held = self.seen.shortage.filter(|_| short);
+        let seen = &self.seen;
+        let short = |shortage: &Shortage| self.replicas > Some(seen.sure_of(*shortage));
+        self.held = seen.shortage.filter(short);
     }
 
     /// What had the last word.

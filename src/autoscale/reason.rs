@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{Bound, Clamp, Decision, Shortage};
+use super::{Bound, Clamp, Decision};
 use crate::revision::ScaleMetric;
 
 /// A decision in words.
@@ -16,10 +16,7 @@ impl fmt::Display for Reason<'_> {
             write!(f, "; {clamp}")?;
         }
         match decision.held {
-            Some(Shortage::NoFreeGpu) => f.write_str("; waiting: no free GPU"),
-            Some(Shortage::MaxProcesses) => {
-                f.write_str("; waiting: as many processes run as may (--max-processes)")
-            }
+            Some(shortage) => write!(f, "; waiting: {}", shortage.told()),
             None => Ok(()),
         }
     }

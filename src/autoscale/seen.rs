@@ -69,7 +69,16 @@ impl Seen {
         self.ready.saturating_add(self.starting)
     }
 
-    /// The same; never 0, so that there is something to multiply.
+    /// What is there or will be in spite of a shortage: what is on its way may be what finds no node.
+    #[must_use]
+    pub const fn sure_of(&self, shortage: Shortage) -> u32 {
+        match shortage {
+            Shortage::NoNode => self.ready,
+            _ => self.present(),
+        }
+    }
+
+    /// The same as what is present; never 0, so that there is something to multiply.
     pub(super) fn supply(&self) -> f64 {
         f64::from(self.present().max(1))
     }

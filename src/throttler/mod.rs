@@ -146,9 +146,9 @@ impl<C: Kept> Throttler<C> {
     pub fn arrive(self: &Arc<Self>, bytes: u64) -> Arrival<C> {
         let now = now();
         let mut state = self.state.lock();
-        if let Some(outage) = &state.outage {
-            state.note_turned_away(bytes, outage.reason.as_str(), now);
-            return Arrival::Outage(Arc::clone(outage));
+        if let Some(outage) = state.outage.clone() {
+            state.turn_away(&outage, bytes, now);
+            return Arrival::Outage(outage);
         }
         let verdict = state.admission.arrive(bytes, now);
         state.note_arrival(verdict, bytes, now);

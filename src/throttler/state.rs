@@ -96,6 +96,14 @@ impl<C: Kept> State<C> {
         }
     }
 
+    /// Somebody comes whom nobody can serve. Whose owner wants nothing is not wanted by asking for it.
+    pub(super) fn turn_away(&mut self, outage: &Outage, bytes: u64, now: Instant) {
+        self.note_turned_away(bytes, outage.reason.as_str(), now);
+        if !outage.reason.shuts_out() {
+            self.admission.turn_away(now);
+        }
+    }
+
     pub(super) fn note_warmth(&mut self, now: Instant) {
         self.warm_since = warm_since(self.admission.in_service(), self.warm_since, now);
     }

@@ -168,7 +168,8 @@ impl Activation {
     fn at_zero(&self, spec: &Spec, seen: &Seen, now: Instant) -> (AtZero, Option<Instant>) {
         let scaling = &spec.scaling;
         let lasted = now.saturating_duration_since(self.since);
-        let activates = self.condition == Condition::Activating && !gave_way(seen);
+        let no_place = finds_no_place(seen);
+        let activates = self.condition == Condition::Activating && !no_place && !gave_way(seen);
         if activates && lasted <= spec.activation_timeout {
             let given_up = self.since + spec.activation_timeout;
             return (AtZero::Leave(Bound::Activating), Some(given_up));
@@ -185,24 +186,37 @@ impl Activation {
             };
         }
         let (by, grace) = longest_grace(spec, seen.typical_start);
-        let calm_since = match self.condition {
-            Condition::Activating => return (AtZero::Go, None),
-            Condition::Active => Some(idle_since.max(self.since)),
-            // What replicas report can be 0 beside requests that no decision sees.
-            Condition::Inactive => Some(idle_since).filter(|_| seen.present() > 0),
-        };
+        let calm_since = self.calm_since(seen, idle_since);
         let calm = calm_since.map(|since| since + scaling.stable_window);
         if calm.is_some_and(|calm| now < calm) {
             return (AtZero::Keep(Bound::StableWindow, 1), calm);
         }
-        if self.condition == Condition::Active {
-            return (AtZero::Grace(by), Some(now + grace));
+        match self.condition {
+            Condition::Activating if !no_place => return (AtZero::Go, None),
+            Condition::Activating | Condition::Active => {
+                return (AtZero::Grace(by), Some(now + grace));
+            }
+            Condition::Inactive => {}
         }
         let gone = self.since + grace;
         if now >= gone {
             (AtZero::Go, None)
         } else {
             (AtZero::Grace(by), Some(gone))
+        }
+    }
+
+    /// From when on a whole window has to pass without anybody.
+    fn calm_since(&self, seen: &Seen, idle_since: Instant) -> Option<Instant> {
+        match self.condition {
+            // Who is turned away while it cannot come was here for no time that could be averaged.
+            Condition::Activating => Some(idle_since).filter(|_| !gave_way(seen)),
+            Condition::Active => Some(idle_since.max(self.since)),
+            // What replicas report can be 0 beside requests that no decision sees.
+            Condition::Inactive => {
+                let is_kept = seen.present() > 0 || finds_no_place(seen);
+                Some(idle_since).filter(|_| is_kept)
+            }
         }
     }
 
@@ -248,7 +262,15 @@ pub fn wakes(asked: Option<u32>, in_flight: u32) -> bool {
 /// Its place went to another revision while nobody was here: it is on its way to nothing, and its
 /// wish for a place ends with its window.
 const fn gave_way(seen: &Seen) -> bool {
-    seen.present() == 0 && seen.shortage.is_some() && seen.idle_since.is_some()
+    let given_away = matches!(seen.shortage, Some(shortage) if shortage.is_shared_out());
+    seen.present() == 0 && given_away && seen.idle_since.is_some()
+}
+
+/// It is on its way to nothing for now, and nobody here can do anything about it: who asked was sent
+/// away, and it is kept for those who ask again.
+const fn finds_no_place(seen: &Seen) -> bool {
+    matches!(seen.shortage, Some(shortage) if !shortage.is_shared_out())
+        && seen.idle_since.is_some()
 }
 
 fn idle_for_long(spec: &Spec, idle_since: Option<Instant>, now: Instant) -> bool {

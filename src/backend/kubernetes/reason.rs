@@ -80,6 +80,16 @@ reasons! {
     ReplicaStuck: Warning,
     /// No replica can come.
     ColdStartFailed: Warning,
+    /// A node is on its way for pods that have none.
+    WaitingForNode: Normal,
+    /// No node comes for them.
+    Unschedulable: Warning,
+    /// Its owner may not have more pods.
+    QuotaExceeded: Warning,
+    /// A policy does not let its pods be made.
+    PodsRefused: Warning,
+    /// A rollout does not go on.
+    RolloutStuck: Warning,
     /// Something that scaling takes could not be written.
     ScaleFailed: Warning,
     /// Somebody else changed the number.

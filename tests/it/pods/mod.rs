@@ -7,6 +7,7 @@ mod leaving;
 mod pod;
 mod routing;
 mod stopped;
+mod unschedulable;
 
 use std::collections::BTreeSet;
 use std::fmt::Display;

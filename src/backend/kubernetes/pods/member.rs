@@ -29,6 +29,10 @@ pub(super) struct Member {
     pub(super) stage_at: Instant,
     /// How far its start has come.
     pub(super) course: Course,
+    /// Since when no node is found for it; `None` before anybody has looked, and once it has one.
+    pub(super) unplaced: Option<Instant>,
+    /// Until when it is believed that a node comes for it; `None`: nobody says so.
+    pub(super) promised: Option<Instant>,
     /// How often its containers were started again: what is told of an earlier life does not count.
     pub(super) life: u64,
     pub(super) was_ready: bool,

@@ -5,6 +5,10 @@ mod balance;
 mod expect;
 mod kept;
 mod marks;
+mod news;
+mod outage;
+mod place;
+mod remake;
 mod sight;
 mod steer;
 mod tell;
@@ -16,6 +20,9 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
+use self::news::Told;
+use self::place::Relief;
+use self::remake::Remake;
 use super::member::{Health, Member, Service};
 use super::number::Number;
 use super::trouble::Trouble;
@@ -60,8 +67,9 @@ pub(super) struct Crew<A, N, L, O> {
     short_since: Option<Instant>,
     /// Something could not be done yet: look again then.
     recheck: Option<Instant>,
-    /// Waiting requests were told that no replica can come.
-    told_outage: bool,
+    relief: Option<Relief>,
+    remake: Option<Remake>,
+    told: Told,
 }
 
 /// How many replicas are wanted, and why, in words.
@@ -102,7 +110,9 @@ impl<A: Api, N: Announcer, L: Look, O: Occupancy> Crew<A, N, L, O> {
             releasing: None,
             short_since: None,
             recheck: None,
-            told_outage: false,
+            relief: None,
+            remake: None,
+            told: Told::default(),
         }
     }
 
@@ -167,6 +177,7 @@ impl<A: Api, N: Announcer, L: Look, O: Occupancy> Crew<A, N, L, O> {
         self.recheck = None;
         self.give_up_stuck();
         self.suspect(now);
+        self.note_unmade(now);
         self.balance(now);
         self.mark(now);
         self.steer(now);
@@ -188,6 +199,8 @@ impl<A: Api, N: Announcer, L: Look, O: Occupancy> Crew<A, N, L, O> {
             .chain(self.recheck)
             .chain(slow)
             .chain(phases)
+            .chain(self.despairs_at(now))
+            .chain(self.remakes_at(now))
             .min()
     }
 

@@ -8,6 +8,7 @@ use tokio::time::Instant;
 use tracing::info;
 
 use super::Crew;
+use super::place::{is_unplaced, is_unschedulable, promise};
 use crate::autoscale::typical_start;
 use crate::backend::kubernetes::door::{Ask, Door};
 use crate::backend::kubernetes::look::Look;
@@ -65,6 +66,10 @@ impl<A: Api, N: Announcer, L: Look, O: Occupancy> Crew<A, N, L, O> {
         for member in &gone {
             self.forget(member, now);
         }
+        if gone.iter().any(|member| !is_unplaced(&member.pod)) {
+            // There is room where it was.
+            self.relieve(now, wall());
+        }
     }
 
     fn see_pods(&mut self, now: Instant) {
@@ -96,11 +101,14 @@ impl<A: Api, N: Announcer, L: Look, O: Occupancy> Crew<A, N, L, O> {
         let id = ReplicaId(self.newest);
         let since = now.checked_sub(age).unwrap_or(now);
         self.note(id, Step::Launched, now);
+        self.hear_of_node(None, pod, now);
         Member {
             id,
             health: Health::Coming(now),
             port: None,
             since,
+            unplaced: is_unschedulable(pod).then_some(since),
+            promised: promise(pod, now),
             seen_born: self.listed && age.is_zero(),
             running_at: (pod.stage == Stage::Running).then_some(now),
             stage_at: now,
@@ -131,6 +139,7 @@ impl<A: Api, N: Announcer, L: Look, O: Occupancy> Crew<A, N, L, O> {
         if before != after {
             member.stage_at = now;
         }
+        member.see_node(&was, now);
         match after {
             Stage::Waiting(Some(why)) => member.backed_off |= is_backed_off(why),
             Stage::Running => member.backed_off = false,
@@ -160,6 +169,7 @@ impl<A: Api, N: Announcer, L: Look, O: Occupancy> Crew<A, N, L, O> {
         if let Some(looker) = &member.looker {
             looker.hear(pod.ready);
         }
+        self.hear_of_node(Some(&was), pod, now);
     }
 
     /// Nothing is left of it.

@@ -1,6 +1,7 @@
 //! What the actor of a revision's pods promises, in virtual time on a simulated cluster, through the
 //! real throttler.
 
+mod asking;
 mod cluster;
 mod crashing;
 mod failing;
@@ -11,6 +12,8 @@ mod phases;
 mod seeing;
 mod starting;
 mod staying;
+mod unmade;
+mod unschedulable;
 
 use std::sync::Arc;
 use std::time::Duration;
