@@ -150,10 +150,12 @@ impl Space {
         }
     }
 
-    pub(super) fn put_service(&mut self, key: Key, service: Service) {
+    /// Whether that changes anything.
+    pub(super) fn put_service(&mut self, key: Key, service: Service) -> bool {
         let same = self.services.get(&key) == Some(&service);
         self.dirty |= !same;
         self.services.insert(key, service);
+        !same
     }
 
     pub(super) fn put_steerer(&mut self, key: Key, steerer: Steerer) {
@@ -178,12 +180,15 @@ impl Space {
         self.dirty = true;
     }
 
-    pub(super) fn gone(&mut self, key: &Key) {
+    /// Whether it was a Service.
+    pub(super) fn gone(&mut self, key: &Key) -> bool {
         self.remove_pod(key);
         self.remove_workload(key);
-        self.dirty |= self.services.remove(key).is_some();
+        let was_service = self.services.remove(key).is_some();
+        self.dirty |= was_service;
         self.dirty |= self.steerers.remove(key).is_some();
         self.dirty |= self.inference_services.remove(key).is_some();
+        was_service
     }
 }
 

@@ -20,6 +20,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep_until};
 
 use self::crew::Crew;
+use super::doors::Exit;
 use super::look::Look;
 use super::objects::{ObjectRef, PodView, Present, Workload};
 use super::seams::{Announcer, Api, ApiError, Tenure};
@@ -49,6 +50,8 @@ pub struct PodSettings {
     pub pending_grace: Duration,
     /// So many pods that do not come are kept.
     pub max_pending: u32,
+    /// How its last pod leaves; `None` where nobody has to be led elsewhere before.
+    pub exit: Option<Exit>,
     /// How long a start usually took in an earlier life of the gate; `None` before the first.
     pub typical_start: Option<Duration>,
     /// Where starts are counted.
@@ -155,6 +158,7 @@ impl<A: Api, N: Announcer, L: Look, O: Occupancy> Actor<A, N, L, O> {
         loop {
             // Whatever happened, the answer is the same: compare what is with what is wanted.
             let now = Instant::now();
+            let mut led = self.crew.led();
             self.crew.reconcile(now);
             self.publish(now);
             tokio::select! {
@@ -181,6 +185,7 @@ impl<A: Api, N: Announcer, L: Look, O: Occupancy> Actor<A, N, L, O> {
                     self.vacancies = self.vacancies.filter(|_| open);
                     self.crew.hurry();
                 }
+                _ = changed(led.as_mut()), if led.is_some() => {}
                 () = until(self.crew.wake(now)) => {}
             }
         }

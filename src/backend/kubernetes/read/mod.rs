@@ -7,6 +7,7 @@ mod platform;
 mod pod;
 mod route;
 mod service;
+mod slice;
 mod stage;
 mod steerer;
 mod template;
@@ -25,6 +26,7 @@ pub(super) use platform::platform;
 pub(super) use pod::pod;
 pub(super) use route::route;
 pub(super) use service::service;
+pub(super) use slice::slice;
 pub(super) use steerer::{by_autoscaler, by_scaled_object};
 pub(super) use workload::{is_inference_service, workload};
 

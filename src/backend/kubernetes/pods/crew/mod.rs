@@ -2,6 +2,7 @@
 //! waiting is elsewhere: `now` is an argument.
 
 mod balance;
+mod exit;
 mod marks;
 mod sight;
 mod steer;
@@ -164,6 +165,7 @@ impl<A: Api, N: Announcer, L: Look, O: Occupancy> Crew<A, N, L, O> {
         self.suspect(now);
         self.balance(now);
         self.mark(now);
+        self.tell_exit(now);
         self.steer(now);
         self.look_at_them();
     }

@@ -3,6 +3,7 @@
 
 mod cluster;
 mod crashing;
+mod exiting;
 mod failing;
 mod laws;
 mod leaving;
@@ -168,6 +169,7 @@ fn settings(stats: &Arc<Stats>) -> PodSettings {
         max_starting: None,
         pending_grace: Duration::from_secs(60),
         max_pending: 1,
+        exit: None,
         typical_start: None,
         stats: Arc::clone(stats),
         tape: Tape::default(),
