@@ -263,6 +263,7 @@ impl Present {
             visits: self.visits,
             ahead,
             outage: world.outage.map(|outage| outage.detail.clone()),
+            unmade: world.unmade,
             diagnosis: world.diagnosis,
             unread,
             hours_until,

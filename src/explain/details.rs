@@ -1,7 +1,7 @@
 //! Everything behind the sentence, line by line.
 
 use super::sentence::{end, unread};
-use super::words::{coming, lasting, replicas, visit};
+use super::words::{coming, lasting, replicas, unmade, visit};
 use super::{Detail, Situation, Wall, ahead};
 use crate::autoscale::{Amount, Bound, Decision, Measure, MetricReading, Mode, Short};
 
@@ -77,6 +77,7 @@ fn on_their_way(of: &Situation) -> Vec<String> {
     let more = lines.len().saturating_sub(MOST_TOLD);
     lines.truncate(MOST_TOLD);
     lines.extend((more > 0).then(|| format!("and {more} more")));
+    lines.extend(of.unmade.as_ref().map(unmade));
     lines
 }
 

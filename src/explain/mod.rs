@@ -16,7 +16,7 @@ use serde::Serialize;
 use crate::autoscale::{Ahead, Around, Bound, Clamp, Spec};
 use crate::decisions::Entry;
 use crate::guests::Visit;
-use crate::ports::{ReplicaState, ReplicaView};
+use crate::ports::{ReplicaState, ReplicaView, Unmade};
 
 pub use wall::Wall;
 
@@ -41,6 +41,8 @@ pub struct Situation {
     pub ahead: Option<Ahead>,
     /// Why no replica can come, while none can.
     pub outage: Option<String>,
+    /// Replicas that were asked for and cannot even be made.
+    pub unmade: Option<Unmade>,
     /// What seems to be wrong with a start that takes long.
     pub diagnosis: Option<String>,
     /// Which metrics could not be read just now, and why.

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::{SECOND, Scene, now};
+use crate::ports::Hindrance;
 use crate::stats::{Receipt, WaitOutcome};
 
 /// The name of a sample and of its labels; a histogram's parts are one.
@@ -38,6 +39,7 @@ fn expected() -> BTreeSet<(String, BTreeSet<String>)> {
         ("holdgate_cold_starts_total", "revision result"),
         ("holdgate_cold_start_seconds", "revision phase"),
         ("holdgate_replicas", "revision state"),
+        ("holdgate_replicas_kept", "revision reason"),
         ("holdgate_autoscaler_stable", "revision metric"),
         ("holdgate_autoscaler_panic", "revision metric"),
         ("holdgate_autoscaler_target", "revision metric"),
@@ -57,6 +59,10 @@ async fn every_metric_has_its_name_and_its_labels_and_no_others() {
     let scene = Scene::new().await;
     scene.stats().answered(200, SECOND);
     scene.stats().rejections.count("queue_full");
+    let kept_by = Some(Hindrance::NodeComing);
+    scene
+        .world
+        .send_modify(|world| world.replicas[1].kept_by = kept_by);
 
     let text = scene.metrics().await;
 

@@ -199,9 +199,11 @@ pub struct PodView {
     pub down: u32,
     /// `controller.kubernetes.io/pod-deletion-cost`, as written.
     pub deletion_cost: Option<i32>,
-    /// What was last said of a node for it; `None` once it has one, or before somebody says anything.
+    /// What was last said of a node for it; `None` once it has one, before somebody says anything, and
+    /// when what was said is too long ago to hold: a node that is on its way comes in 15 minutes, or not.
     pub node_word: Option<NodeWord>,
-    /// What was last said of a volume that it waits for; `None` once its containers run.
+    /// What was last said of a volume that it waits for; `None` once its containers run, and when nobody
+    /// has said it again for a while.
     pub volume_word: Option<Obstruction>,
 }
 

@@ -185,6 +185,7 @@ impl Scene {
             here: self.visits.len(),
             visits: self.visits.clone(),
             outage: self.outage.clone(),
+            unmade: None,
             diagnosis: None,
             unread: self.unread.clone(),
             hours_until: self.hours_until.map(|second| self.at(second)),

@@ -26,6 +26,8 @@ pub(in super::super) enum Tells {
     Platform,
     /// Services and our own `EndpointSlices`.
     Doors,
+    /// What was said of objects: it is true of a moment, whatever becomes of the record of it.
+    Words,
     Others,
 }
 

@@ -3,6 +3,7 @@
 //! fewer. The handle is what the rest of the gate holds.
 
 mod crew;
+mod hindrance;
 mod looker;
 mod member;
 mod number;

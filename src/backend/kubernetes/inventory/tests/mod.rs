@@ -8,3 +8,4 @@ mod obstacles;
 mod presents;
 mod support;
 mod ways;
+mod words;

@@ -3,6 +3,7 @@
 
 mod balance;
 mod exit;
+mod kept;
 mod marks;
 mod sight;
 mod steer;

@@ -74,7 +74,7 @@ impl<A: Api, N: Announcer, L: Look, O: Occupancy> Crew<A, N, L, O> {
         };
         let port = member.port.unwrap_or(self.door.port);
         ReplicaView {
-            kept_by: None,
+            kept_by: self.kept_by(member),
             uid: Some(Arc::clone(&member.pod.uid)),
             id: member.id,
             name: Some(Arc::clone(&member.pod.name)),
@@ -163,7 +163,11 @@ impl<A: Api, N: Announcer, L: Look, O: Occupancy> Crew<A, N, L, O> {
             .is_some_and(|since| now >= since + SUSPICION);
         late.then(|| {
             let there = self.alive().count();
-            format!("its controller has made {there} of {}", many(asked, "pod"))
+            let why = self.why_none_is_made();
+            format!(
+                "its controller has made {there} of {}{why}",
+                many(asked, "pod")
+            )
         })
     }
 

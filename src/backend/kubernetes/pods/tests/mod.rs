@@ -24,7 +24,7 @@ use super::{PodSettings, Pods};
 use crate::backend::kubernetes::objects::LeavingOrder;
 use crate::backend::kubernetes::seams::Tenure;
 use crate::backend::spec::PodSpec;
-use crate::ports::{Occupancy, OutageReason, ReplicaState, Scaler, World};
+use crate::ports::{Hindrance, Occupancy, OutageReason, ReplicaState, Scaler, World};
 use crate::revision::{ContainerConcurrency, QueueLimits, RevisionId};
 use crate::stats::Stats;
 use crate::throttler::{Arrival, Throttler};

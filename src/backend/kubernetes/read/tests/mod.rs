@@ -3,6 +3,7 @@
 mod inference_services;
 mod others;
 mod pods;
+mod said;
 mod workloads;
 
 use serde_json::Value;
