@@ -269,6 +269,8 @@ impl Present {
             hours_until,
             remarks,
             on_their_way,
+            typical_phases: world.typical_phases,
+            expected: world.expected,
         })
     }
 }

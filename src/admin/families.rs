@@ -4,9 +4,9 @@ use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::histogram::Histogram;
 
 use super::board::{Metric, Present, Steered};
-use crate::autoscale::Mode;
+use crate::autoscale::{Mode, StartPhase};
 use crate::ports::{Hindrance, ReplicaState};
-use crate::stats::{START_PHASES, START_RESULTS, Stats, WaitOutcome};
+use crate::stats::{START_RESULTS, Stats, WaitOutcome};
 
 /// One metric of every revision.
 pub(super) struct Family {
@@ -120,7 +120,10 @@ pub(super) const FAMILIES: [Family; 18] = [
         help: "Until a replica that was started listens, and from then until it is ready",
         label: "phase",
         unrouted: false,
-        read: Read::Histogram(|stats| START_PHASES.into_iter().zip(&stats.start_phases).collect()),
+        read: Read::Histogram(|stats| {
+            let phases = StartPhase::ALL.map(StartPhase::as_str);
+            phases.into_iter().zip(&stats.start_phases).collect()
+        }),
     },
     Family {
         name: "holdgate_replicas",

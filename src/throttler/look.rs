@@ -46,19 +46,22 @@ impl<C: Kept> Throttler<C> {
     /// How things look to somebody who waits.
     pub fn outlook(&self) -> Outlook {
         let state = self.state.lock();
+        let now = now();
         let remaining = |typical: Duration| {
             let spent = state
                 .starting_since
-                .map(|since| now().saturating_duration_since(since));
+                .map(|since| now.saturating_duration_since(since));
             typical.saturating_sub(spent.unwrap_or_default())
         };
+        let expected = state.expected.map(|at| at.saturating_duration_since(now));
         let estimate = match state.warm_since {
             Some(_) => state.admission.estimated_wait(),
-            None => state.typical_start.map(remaining),
+            None => expected.or_else(|| state.typical_start.map(remaining)),
         };
         Outlook {
             warm_since: state.warm_since,
             estimate,
+            expected,
             diagnosis: state.diagnosis.clone(),
         }
     }

@@ -16,6 +16,8 @@ mod state;
 #[cfg(all(test, not(model_check)))]
 mod tests;
 #[cfg(all(test, not(model_check)))]
+mod tests_cold;
+#[cfg(all(test, not(model_check)))]
 mod tests_idle;
 #[cfg(all(test, not(model_check)))]
 mod tests_leaving;
@@ -86,6 +88,8 @@ pub struct Outlook {
     pub warm_since: Option<Instant>,
     /// How long until a slot or a replica is likely, from measured times.
     pub estimate: Option<Duration>,
+    /// How long until a replica on its way is likely to take requests, where its phases tell.
+    pub expected: Option<Duration>,
     /// What seems to be wrong with a start that takes long.
     pub diagnosis: Option<String>,
 }
@@ -122,6 +126,7 @@ impl<C: Kept> Throttler<C> {
             warm_since: None,
             typical_start: None,
             starting_since: None,
+            expected: None,
             diagnosis: None,
             stuck: Vec::new(),
             tells_idle: false,
@@ -182,6 +187,7 @@ impl<C: Kept> Throttler<C> {
         let mut state = self.state.lock();
         state.starting_since = world.starting_since();
         state.typical_start = world.typical_start;
+        state.expected = world.expected;
         state.diagnosis.clone_from(&world.diagnosis);
         let replicas = match state.closed {
             Some(_) => Vec::new(),

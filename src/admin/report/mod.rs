@@ -5,6 +5,7 @@ mod decision;
 mod explained;
 mod left_alone;
 mod replica;
+mod visit;
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -12,7 +13,6 @@ use std::time::{Duration, Instant};
 use serde::Serialize;
 
 use super::board::{self, Present, Steered};
-use crate::guests::{self, Stage};
 use crate::ports::{Missing, Outage};
 
 pub(super) use decision::decisions;
@@ -22,6 +22,8 @@ pub(super) use explained::{explained, explained_left_alone};
 pub(super) use left_alone::left_alone;
 pub use left_alone::{LeftAlone, Listed};
 pub use replica::{Replica, Unmade};
+pub use visit::Visit;
+use visit::visit;
 
 /// A revision as it is now.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -64,6 +66,14 @@ pub struct Revision {
     pub remarks: Vec<String>,
     /// Measured time from start to ready; `null` before the first.
     pub typical_start_ms: Option<f64>,
+    /// The same of its phases, as far as they were measured, by their words; of those in which a node had
+    /// to be brought, the wait for it is `node`. Left out where there are none.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub typical_phases_ms: BTreeMap<&'static str, f64>,
+    /// How long until the first of the replicas on their way is likely to take requests; left out where
+    /// none is, or nobody can tell.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub expected_seconds: Option<f64>,
     /// Measured time a request occupies a slot; `null` before the first.
     pub typical_service_ms: Option<f64>,
 }
@@ -78,23 +88,6 @@ pub struct Queue {
     pub bytes: u64,
     /// How long the first in line has waited; `null` if nobody waits.
     pub oldest_wait_ms: Option<f64>,
-}
-
-/// One request that is here.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Visit {
-    /// Its method and its path without the query, cut where it is long.
-    pub request: String,
-    /// `waiting`, `answering`, or `abandoned` by a client that has left while the replica works.
-    pub state: &'static str,
-    /// How long it has been so.
-    pub since_seconds: f64,
-    /// How long ago it arrived.
-    pub arrived_seconds_ago: f64,
-    /// The replica that works on it.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub replica: Option<u64>,
 }
 
 /// How many replicas there should be, and why. `null` is what is not known.
@@ -152,6 +145,7 @@ pub(super) fn revision(present: &Present) -> Revision {
     let spec = &present.revision.spec;
     let steered = present.steered.as_ref();
     let world = steered.map(|steered| &steered.world);
+    let until = |at: Instant| seconds(at.saturating_duration_since(present.now));
     Revision {
         name: spec.id.to_string(),
         hosts: spec.hosts.clone(),
@@ -177,6 +171,11 @@ pub(super) fn revision(present: &Present) -> Revision {
         diagnosis: world.and_then(|world| world.diagnosis.clone()),
         remarks: steered.map_or_else(Vec::new, |steered| steered.remarks.clone()),
         typical_start_ms: world.and_then(|world| world.typical_start).map(millis),
+        typical_phases_ms: world.map_or_else(BTreeMap::new, |world| {
+            let known = world.typical_phases.known();
+            known.map(|(word, took)| (word, millis(took))).collect()
+        }),
+        expected_seconds: world.and_then(|world| world.expected).map(until),
         typical_service_ms: present.reading.typical_service.map(millis),
     }
 }
@@ -187,23 +186,6 @@ pub(super) fn depths(all: &[Present]) -> BTreeMap<&str, usize> {
     all.iter()
         .map(|present| (present.revision.spec.id.as_str(), depth(present)))
         .collect()
-}
-
-fn visit(visit: &guests::Visit, now: Instant) -> Visit {
-    let (since, replica) = match visit.stage {
-        Stage::Waiting => (visit.arrived, None),
-        Stage::Answering { replica, since } | Stage::Abandoned { replica, since } => {
-            (since, Some(replica.0))
-        }
-    };
-    let ago = |at: Instant| seconds(now.saturating_duration_since(at));
-    Visit {
-        request: visit.name.clone(),
-        state: visit.stage.as_str(),
-        since_seconds: ago(since),
-        arrived_seconds_ago: ago(visit.arrived),
-        replica,
-    }
 }
 
 fn queue(present: &Present) -> Queue {

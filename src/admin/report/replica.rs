@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use super::{Present, seconds};
 use crate::admission::slots::Slots;
+use crate::autoscale::StartPhase;
 use crate::ports::{self, Hindrance, ReplicaView, World};
 use crate::revision::ReplicaId;
 
@@ -22,6 +23,10 @@ pub struct Replica {
     pub endpoint: Option<String>,
     /// `pending`, `starting`, `ready` or `draining`.
     pub state: &'static str,
+    /// Of one on its way, how far its start has come: `schedule`, `pull`, `init` or `load`; else left
+    /// out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub phase: Option<&'static str>,
     /// What it waits for or is doing, for a person; left out where the state says it all.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub detail: Option<String>,
@@ -60,6 +65,7 @@ pub(super) fn all(present: &Present, world: &World) -> Vec<Replica> {
 
 fn replica(present: &Present, view: &ReplicaView, slots: Option<&Slots<()>>) -> Replica {
     let limit = present.revision.spec.container_concurrency;
+    let phase = view.phase.filter(|_| view.state.is_on_its_way());
     Replica {
         id: view.id.0,
         name: view.name.as_deref().map(str::to_owned),
@@ -67,6 +73,7 @@ fn replica(present: &Present, view: &ReplicaView, slots: Option<&Slots<()>>) -> 
         detail: view.detail.as_deref().map(str::to_owned),
         kept_by: view.kept_by.map(Hindrance::as_str),
         state: view.state.as_str(),
+        phase: phase.map(StartPhase::as_str),
         in_flight: slots.map_or(0, |slots| slots.in_flight),
         slots: (limit.written() > 0).then(|| limit.slots()),
         since_seconds: seconds(present.now.saturating_duration_since(view.since)),

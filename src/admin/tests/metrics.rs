@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::{SECOND, Scene, now};
+use crate::autoscale::StartPhase;
 use crate::ports::Hindrance;
 use crate::stats::{Receipt, WaitOutcome};
 
@@ -78,7 +79,8 @@ async fn metrics_tell_what_is_counted_and_what_is_there() {
     drop(Receipt::new(stats.clone(), now()));
     stats.waited(WaitOutcome::Refused, 2 * SECOND);
     stats.retries.inc();
-    stats.start_succeeded(SECOND, 3 * SECOND);
+    let phases = StartPhase::ALL.into_iter().zip([1, 2, 3, 4, 5]);
+    stats.start_succeeded(phases.map(|(phase, n)| (phase, n * SECOND)));
     stats.start_failed();
     stats.start_failed();
     let unrouted = &scene.board.registry().unrouted;
@@ -100,8 +102,11 @@ async fn metrics_tell_what_is_counted_and_what_is_there() {
         r#"holdgate_concurrency_limit{revision="flowers"} 1.0"#,
         r#"holdgate_cold_starts_total{revision="flowers",result="ready"} 1"#,
         r#"holdgate_cold_starts_total{revision="flowers",result="failed"} 2"#,
-        r#"holdgate_cold_start_seconds_sum{revision="flowers",phase="listen"} 1.0"#,
-        r#"holdgate_cold_start_seconds_sum{revision="flowers",phase="ready"} 3.0"#,
+        r#"holdgate_cold_start_seconds_sum{revision="flowers",phase="schedule"} 1.0"#,
+        r#"holdgate_cold_start_seconds_sum{revision="flowers",phase="pull"} 2.0"#,
+        r#"holdgate_cold_start_seconds_sum{revision="flowers",phase="init"} 3.0"#,
+        r#"holdgate_cold_start_seconds_sum{revision="flowers",phase="load"} 4.0"#,
+        r#"holdgate_cold_start_seconds_sum{revision="flowers",phase="first_answer"} 5.0"#,
         r#"holdgate_replicas{revision="flowers",state="desired"} 2.0"#,
         r#"holdgate_replicas{revision="flowers",state="ready"} 1.0"#,
         r#"holdgate_replicas{revision="flowers",state="starting"} 1.0"#,

@@ -6,6 +6,7 @@ use serde_json::json;
 
 use super::{SECOND, Scene, now, replica, spec};
 use crate::admin::LeftAlone;
+use crate::autoscale::{StartPhase, TypicalPhases};
 use crate::ports::{Hindrance, ReplicaState, ReplicaView, Unmade};
 use crate::revision::RevisionId;
 
@@ -35,8 +36,14 @@ async fn pending() -> Scene {
         world.replicas.truncate(1);
         let no_node = Some("0/3 nodes are available: 3 Insufficient nvidia.com/gpu");
         world.replicas.extend([
-            pod(2, ReplicaState::Starting, Some("pulling its image")),
-            pod(3, ReplicaState::Pending, no_node),
+            ReplicaView {
+                phase: Some(StartPhase::Pull),
+                ..pod(2, ReplicaState::Starting, Some("pulling its image"))
+            },
+            ReplicaView {
+                phase: Some(StartPhase::Schedule),
+                ..pod(3, ReplicaState::Pending, no_node)
+            },
             pod(4, ReplicaState::Pending, no_node),
         ]);
         for view in &mut world.replicas[2..] {
@@ -54,7 +61,7 @@ async fn a_pod_is_told_by_its_name_with_what_it_waits_for() {
 
     let want = json!({
         "id": 3, "name": "flowers-7d9f4-3", "endpoint": null, "state": "pending", "inFlight": 0,
-        "slots": 1, "sinceSeconds": 34.0, "suspect": false,
+        "phase": "schedule", "slots": 1, "sinceSeconds": 34.0, "suspect": false,
         "detail": "0/3 nodes are available: 3 Insufficient nvidia.com/gpu",
         "keptBy": "unschedulable",
     });
@@ -124,6 +131,35 @@ async fn replicas_that_cannot_be_made_are_told_with_what_keeps_them() {
     let words = "2 replicas cannot be made: exceeded quota: gpus";
     assert!(sentence.contains(words), "{told}");
     assert!(details.contains(words), "{told}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn how_far_starts_have_come_and_when_the_next_is_expected_is_told() {
+    let scene = pending().await;
+    scene.world.send_modify(|world| {
+        world.replicas[0].phase = Some(StartPhase::FirstAnswer);
+        world.typical_phases = TypicalPhases {
+            node: Some(90 * SECOND),
+            pull: Some(20 * SECOND),
+            load: Some(5 * SECOND),
+            ..TypicalPhases::default()
+        };
+        world.expected = Some(now() + 12 * SECOND);
+    });
+
+    let told = scene.json("/revisions/flowers.shop").await;
+
+    let phases = told["replicas"].as_array().unwrap();
+    let phases: Vec<_> = phases.iter().map(|replica| &replica["phase"]).collect();
+    let want = [json!(null), json!("pull"), json!("schedule"), json!(null)];
+    assert_eq!(phases, want.iter().collect::<Vec<_>>());
+    assert_eq!(told["expectedSeconds"], 12.0);
+    let want = json!({"node": 90_000.0, "pull": 20_000.0, "load": 5_000.0});
+    assert_eq!(told["typicalPhasesMs"], want);
+    let (_, _, told) = scene.get("/revisions/flowers.shop/explain").await;
+    let line = "1 ready, 1 starting, 2 pending, 1 busy; a start takes 9 s \
+                (node 90 s, pull 20 s, load 5 s), the next is likely in 12 s";
+    assert!(told.contains(line), "{told}");
 }
 
 #[tokio::test(start_paused = true)]

@@ -165,6 +165,10 @@ pub enum ReadinessProbe {
 
 /// One pod.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "the API tells each of them by itself"
+)]
 pub struct PodView {
     /// Its UID: who it is, whatever its name and address.
     pub uid: Arc<str>,
@@ -188,6 +192,8 @@ pub struct PodView {
     pub unready: u32,
     /// It is being deleted.
     pub terminating: bool,
+    /// The containers that go first have begun, and not all of them have ended.
+    pub initializing: bool,
     /// How often its containers have been started again, all together: what was known of whether it
     /// is ready is about an earlier life.
     pub restarts: u32,
@@ -268,6 +274,7 @@ pub(super) mod samples {
             ready: false,
             terminating: false,
             unready: 0,
+            initializing: false,
             restarts: 0,
             crashes: 0,
             down: 0,

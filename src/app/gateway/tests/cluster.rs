@@ -159,6 +159,7 @@ impl Gauges for Nothing {
 /// So many pods that are ready.
 fn world(replicas: u32) -> World {
     let replica = |n: u32| ReplicaView {
+        phase: None,
         kept_by: None,
         uid: None,
         id: ReplicaId(u64::from(n)),

@@ -2,6 +2,7 @@
 //! they take requests, lets those go first that nobody needs, and asks their controller for more or
 //! fewer. The handle is what the rest of the gate holds.
 
+mod course;
 mod crew;
 mod hindrance;
 mod looker;
@@ -25,6 +26,7 @@ use super::doors::Exit;
 use super::look::Look;
 use super::objects::{ObjectRef, PodView, Present, Workload};
 use super::seams::{Announcer, Api, ApiError, Tenure};
+use crate::autoscale::TypicalPhases;
 use crate::backend::spec::PodSpec;
 use crate::ports::{Occupancy, ScaleError, Scaler, World};
 use crate::revision::{ReplicaId, RevisionId};
@@ -55,6 +57,8 @@ pub struct PodSettings {
     pub exit: Option<Exit>,
     /// How long a start usually took in an earlier life of the gate; `None` before the first.
     pub typical_start: Option<Duration>,
+    /// The same of its phases.
+    pub typical_phases: TypicalPhases,
     /// Where starts are counted.
     pub stats: Arc<Stats>,
     /// Where starts and ends are noted.

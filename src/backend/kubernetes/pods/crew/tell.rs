@@ -7,6 +7,7 @@ use tokio::time::Instant;
 use tracing::info;
 
 use super::Crew;
+use super::expect::phase;
 use crate::backend::kubernetes::look::Look;
 use crate::backend::kubernetes::objects::Stage;
 use crate::backend::kubernetes::pods::member::{Health, Member, Service};
@@ -32,11 +33,12 @@ impl<A: Api, N: Announcer, L: Look, O: Occupancy> Crew<A, N, L, O> {
             self.view(member, kept.map(|(why, _)| why.as_str()))
         };
         World {
-            expected: None,
+            expected: self.expected(now),
             unmade: None,
             replicas: self.members.iter().map(view).collect(),
             outage,
             typical_start: self.typical_start,
+            typical_phases: self.typical_phases,
             diagnosis: self.diagnosis(now),
             // What a pod without a node waits for is only told in words: no classes of it are known.
             shortage: None,
@@ -75,6 +77,7 @@ impl<A: Api, N: Announcer, L: Look, O: Occupancy> Crew<A, N, L, O> {
         let port = member.port.unwrap_or(self.door.port);
         ReplicaView {
             kept_by: self.kept_by(member),
+            phase: phase(member, state),
             uid: Some(Arc::clone(&member.pod.uid)),
             id: member.id,
             name: Some(Arc::clone(&member.pod.name)),

@@ -8,6 +8,7 @@ mod failing;
 mod laws;
 mod leaving;
 mod others;
+mod phases;
 mod seeing;
 mod starting;
 mod staying;
@@ -21,6 +22,7 @@ use tokio::time::{Instant, sleep, timeout};
 
 use self::cluster::Cluster;
 use super::{PodSettings, Pods};
+use crate::autoscale::TypicalPhases;
 use crate::backend::kubernetes::objects::LeavingOrder;
 use crate::backend::kubernetes::seams::Tenure;
 use crate::backend::spec::PodSpec;
@@ -171,6 +173,7 @@ fn settings(stats: &Arc<Stats>) -> PodSettings {
         max_pending: 1,
         exit: None,
         typical_start: None,
+        typical_phases: TypicalPhases::default(),
         stats: Arc::clone(stats),
         tape: Tape::default(),
     }

@@ -1,6 +1,7 @@
 //! Objects as a cluster tells them, and what is kept of them.
 
 mod inference_services;
+mod initializing;
 mod others;
 mod pods;
 mod said;
