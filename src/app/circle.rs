@@ -16,7 +16,7 @@ use crate::decisions::Decisions;
 use crate::gauging::Gauging;
 use crate::ports::{Gauges, Outage, OutageReason, Scaler, World};
 use crate::proxy::{Revision, Throttler};
-use crate::revision::{RevisionId, RevisionSpec};
+use crate::revision::{CallerPath, RevisionId, RevisionSpec};
 use crate::schedule::{Schedule, publish};
 use crate::state::Notebook;
 use crate::stats::Stats;
@@ -271,7 +271,10 @@ fn seen(world: &World, shut: Option<Arc<Outage>>) -> World {
 }
 
 fn scaling(spec: &RevisionSpec) -> Spec {
-    Spec::new(spec.scaling.clone(), spec.container_concurrency)
+    Spec {
+        bypassed: spec.path == CallerPath::Takeover,
+        ..Spec::new(spec.scaling.clone(), spec.container_concurrency)
+    }
 }
 
 /// Tells the throttler what the world looks like, now and whenever it changes; nothing of it while

@@ -76,6 +76,8 @@ pub enum Bound {
     MinReplicas,
     /// Never fewer at this hour.
     Schedule,
+    /// Nobody would notice who comes.
+    Path,
     /// Never more.
     MaxReplicas,
     /// No more may start at once.
@@ -114,6 +116,7 @@ impl Bound {
             Self::Busy => "busy",
             Self::MinReplicas => "min_replicas",
             Self::Schedule => "schedule",
+            Self::Path => "path",
             Self::MaxReplicas => "max_replicas",
             Self::MaxStarting => "max_starting",
             Self::Shortage(Shortage::NoFreeGpu) => "no_free_gpu",
@@ -163,6 +166,7 @@ impl Bound {
             Self::Busy => "busy replicas",
             Self::MinReplicas => "minReplicas",
             Self::Schedule => "schedule",
+            Self::Path => "path",
             Self::MaxReplicas => "maxReplicas",
             Self::MaxStarting => "maxStarting",
             Self::Shortage(Shortage::NoFreeGpu) => "no free GPU",

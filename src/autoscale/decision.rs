@@ -98,8 +98,7 @@ impl Decision {
 
     /// What is missing might have asked for what is there.
     pub(super) fn keep_for_missing_data(&mut self) {
-        let readings = &self.seen.readings;
-        let missing = readings.iter().any(|r| r.late || r.averages.is_none());
+        let missing = self.seen.misses();
         let present = self.seen.present();
         if missing && self.replicas.is_some_and(|replicas| replicas < present) {
             self.bound(Bound::NoData, Some(present));

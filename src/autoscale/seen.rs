@@ -18,6 +18,8 @@ pub struct Seen {
     pub readings: Vec<MetricReading>,
     /// The moment the last request was gone; `None` while one is here.
     pub idle_since: Option<Instant>,
+    /// Callers reach the replicas past the gate, where nobody counts them.
+    pub bypassed: bool,
     /// How long a start usually takes; `None` before the first.
     pub typical_start: Option<Duration>,
     /// What keeps wanted replicas from being started.
@@ -57,6 +59,7 @@ impl Seen {
             busy: 0,
             readings: vec![reading],
             idle_since: None,
+            bypassed: false,
             typical_start: None,
             shortage: None,
             scheduled: None,
@@ -76,6 +79,13 @@ impl Seen {
             Shortage::NoNode => self.ready,
             _ => self.present(),
         }
+    }
+
+    /// Something that should have been measured was not.
+    pub(super) fn misses(&self) -> bool {
+        let counts = |r: &&MetricReading| !(self.bypassed && r.metric.counts_requests());
+        let mut counted = self.readings.iter().filter(counts);
+        counted.any(|r| r.late || r.averages.is_none())
     }
 
     /// The same as what is present; never 0, so that there is something to multiply.

@@ -13,11 +13,14 @@ use crate::admin::Board;
 use crate::app::circle::Circle;
 use crate::autoscale::TypicalPhases;
 use crate::autoscaler::Beat;
-use crate::backend::kubernetes::{Claim, Obstacle, PodSettings, Settings, Tenure};
+use crate::backend::kubernetes::door::Door;
+use crate::backend::kubernetes::{
+    Claim, Exit, Obstacle, Passage, PodSettings, Server, Settings, Tenure,
+};
 use crate::config::{Complaint, Complaints, ReadClaim};
 use crate::ports::{Outage, OutageReason};
 use crate::proxy::Revision;
-use crate::revision::RevisionSpec;
+use crate::revision::{CallerPath, RevisionSpec, ScaleMetric};
 use crate::state::Notebook;
 use crate::sync::wall;
 use crate::trace::Tape;
@@ -38,6 +41,8 @@ pub(super) struct Claimed<C: Cluster> {
     tenure: watch::Sender<Tenure>,
     /// Hosts and models that it wants, and whose they are.
     lost: Vec<Elsewhere>,
+    /// How its last pod leaves.
+    exit: Exit,
     /// Its pods have not heard of its settings as they are.
     changed: bool,
     /// The data path knows it as it is.
@@ -69,7 +74,7 @@ impl<C: Cluster> Claimed<C> {
         claim: Arc<Claim>,
         read: ReadClaim,
         tape: Tape,
-        beat: Beat,
+        (beat, exit): (Beat, Exit),
         board: &Board,
     ) -> Self {
         let circle = Circle::open(&read.spec, &read.schedule, tape.clone(), beat);
@@ -84,6 +89,7 @@ impl<C: Cluster> Claimed<C> {
             pods: None,
             tenure: watch::Sender::default(),
             lost: Vec::new(),
+            exit,
             changed: false,
             entered: false,
         }
@@ -216,6 +222,36 @@ impl<C: Cluster> Claimed<C> {
             .send_if_modified(|now| std::mem::replace(now, tenure) != tenure);
     }
 
+    /// Which of its callers pass the gate beside those who ask it; `None` where no others do.
+    pub(super) fn passage(&self) -> Option<Passage> {
+        let (claim, path) = (&self.claim, self.read.spec.path);
+        let is_ours = matches!(self.standing(), Standing::Ours);
+        let template = claim.template.as_ref();
+        let template = template.filter(|_| is_ours && path != CallerPath::Host)?;
+        let ports = template.containers.iter().flat_map(|it| &it.ports);
+        let names = ports.filter_map(|port| Some((port.name.clone()?, port.number)));
+        let services = claim.services.keys().map(|name| name.as_str().into());
+        Some(Passage {
+            owner: claim.owner.clone(),
+            path,
+            services: services.collect(),
+            server: Server {
+                port: Door::find(&self.read.pod, template).port,
+                names: names.collect(),
+            },
+            exit: self.exit.clone(),
+        })
+    }
+
+    /// What it is scaled by counts requests alone, and those go past the gate.
+    pub(super) fn is_unmeasured(&self) -> bool {
+        let (spec, scaling) = (&self.read.spec, &self.read.spec.scaling);
+        let further = scaling.further_metrics.iter().map(|it| &it.metric);
+        let mut metrics = further.chain([&scaling.metric]);
+        let is_ours = matches!(self.standing(), Standing::Ours);
+        is_ours && spec.path == CallerPath::Takeover && metrics.all(ScaleMetric::counts_requests)
+    }
+
     /// It is claimed no more: who waits is told, what is inside may finish, nothing is scaled.
     pub(super) fn part(&self) {
         self.tenure.send_modify(|tenure| tenure.steers = false);
@@ -266,6 +302,7 @@ impl<C: Cluster> Claimed<C> {
             max_starting: spec.scaling.max_starting,
             pending_grace: spec.scaling.pending_grace,
             max_pending: spec.scaling.max_pending,
+            exit: (spec.path != CallerPath::Host).then(|| self.exit.clone()),
             typical_start: recalled.as_ref().and_then(|r| r.typical_start),
             typical_phases: recalled.map_or_else(TypicalPhases::default, |r| r.typical_phases),
             stats: Arc::clone(self.circle.stats()),

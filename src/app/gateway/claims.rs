@@ -12,6 +12,7 @@ use super::doors::{Wanted, wanted};
 use super::hosts;
 use super::kept;
 use super::parting::Parting;
+use super::passages::passages;
 use super::seams::Cluster;
 use super::telling::{self, Telling};
 use super::words::named;
@@ -113,6 +114,8 @@ impl<C: Cluster> Gateway<C> {
         }
         self.parting.forget_the_empty();
         self.stand();
+        let unread = self.unread.values().map(|(claim, _)| &**claim);
+        self.cluster.lead(passages(&self.claimed, unread));
         if let Some(notebook) = &self.notebook {
             kept::keep(notebook, &self.claimed, |id| self.unread.contains_key(id));
         }
@@ -219,7 +222,8 @@ impl<C: Cluster> Gateway<C> {
             return back;
         }
         let tape = self.recorder.tape(&read.spec.id);
-        Claimed::open(Arc::clone(claim), read, tape, self.beat, &self.board)
+        let inner = (self.beat, self.cluster.exit());
+        Claimed::open(Arc::clone(claim), read, tape, inner, &self.board)
     }
 
     fn part(&mut self, claimed: Claimed<C>) {

@@ -10,8 +10,10 @@ mod following;
 mod front;
 mod hosts;
 mod kept;
+mod listening;
 mod office;
 mod parting;
+mod passages;
 mod real;
 mod seams;
 mod steering;
@@ -65,7 +67,13 @@ pub async fn gateway(start: Start<GatewayConfig>) -> anyhow::Result<()> {
     let (recorder, recording) = record(config.record.as_deref(), config.record_size)?;
     let identity = PodIdentity::from_environment();
     let budgets = budgets(&program, identity.is_some());
-    let mut office = Office::open(client, &config, identity).await;
+    let mut office = Office::open(
+        client,
+        &config,
+        identity,
+        listening::gateways(front.open.subscribe()),
+    )
+    .await;
     let (cluster, events) = (office.cluster.clone(), office.cluster.events.clone());
     let known = (Arc::clone(&front.registry), Arc::clone(&front.board));
     let mut gateway = Gateway::new(cluster, known, recorder, office.seat.notebook());

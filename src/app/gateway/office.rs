@@ -4,10 +4,14 @@
 use std::sync::Arc;
 
 use kube::Client;
+use tokio::sync::watch;
 
 use super::following::Sources;
 use super::real::{self, Real};
-use crate::backend::kubernetes::{Catalog, Events, KubeApi, NetLook, PodIdentity, Reign};
+use crate::backend::kubernetes::doors::Inputs;
+use crate::backend::kubernetes::{
+    Catalog, Doorkeeper, Events, Gateways, KubeApi, NetLook, PodIdentity, Reign,
+};
 use crate::config::GatewayConfig;
 use crate::state::{Keeper, Notebook};
 
@@ -27,20 +31,31 @@ pub(super) struct Seat {
 }
 
 impl Office {
-    /// Watches the cluster and seeks to steer in it; `identity` is that of the pod it is in.
+    /// Watches the cluster and seeks to steer in it; `identity` is that of the pod it is in, `gateways`
+    /// are those that listen for callers of Services.
     pub(super) async fn open(
         client: Client,
         config: &GatewayConfig,
         identity: Option<PodIdentity>,
+        gateways: watch::Receiver<Arc<Gateways>>,
     ) -> Self {
+        let reign = Reign::start(&client, identity.clone());
+        let catalog = Catalog::start(client.clone(), real::scope(config, identity.as_ref()));
+        let events = Arc::new(Events::start(client.clone(), &instance(identity.as_ref())));
+        let inputs = Inputs {
+            sight: catalog.doors(),
+            gateways,
+            tenure: reign.tenure(),
+        };
+        let numbers = config.takeover_ports.clone();
         let cluster = Arc::new(Real {
-            catalog: Catalog::start(client.clone(), real::scope(config, identity.as_ref())),
+            doors: Doorkeeper::start(client.clone(), Arc::clone(&events), inputs, numbers),
+            catalog,
             api: KubeApi::new(client.clone()),
-            events: Arc::new(Events::start(client.clone(), &instance(identity.as_ref()))),
+            events,
             look: NetLook::new(),
             client: client.clone(),
         });
-        let reign = Reign::start(&client, identity.clone());
         let (keeper, tenure) = match &identity {
             Some(pod) => {
                 let kept = Keeper::in_cluster(client, &pod.namespace, reign.tenure()).await;

@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use tokio::sync::watch;
 
-use crate::backend::kubernetes::{Announcer, ObjectRef, PodSettings, Present, Tenure};
+use crate::backend::kubernetes::{
+    Announcer, Exit, ObjectRef, Passages, PodSettings, Present, Tenure,
+};
 use crate::ports::{Gauges, Scaler, World};
 use crate::proxy::Throttler;
 use crate::revision::RevisionId;
@@ -27,6 +29,10 @@ pub(super) trait Cluster: Announcer {
         tenure: watch::Receiver<Tenure>,
         occupancy: Arc<Throttler>,
     ) -> Self::Pods;
+    /// How the last pod of a revision leaves whose Services are led through the gate.
+    fn exit(&self) -> Exit;
+    /// Leads callers of these through the gate from now on, and of nothing else.
+    fn lead(&self, passages: Passages);
     /// Reads what the pods of one revision use and report.
     fn gauges(&self, id: &RevisionId, owner: &ObjectRef, pods: &Self::Pods) -> Self::Gauges;
 }

@@ -95,6 +95,14 @@ pub(super) fn route_timeout(route: &ObjectRef, timeout: Duration, budget: Durati
     )
 }
 
+/// That nobody sees the requests of a revision, and nothing else says whether there are any.
+pub(super) fn unmeasured() -> String {
+    "with path takeover requests reach ready pods past the gate and are not counted: the number of \
+     replicas stays as it is, and never falls to zero (another metric: holdgate.dev/scale-metric, \
+     holdgate.dev/autoscaling-metrics; or path always)"
+        .to_owned()
+}
+
 /// That a workload is ours from now on, and what becomes of the replicas it has.
 pub(super) fn managed(replicas: u32, scaling: &Scaling) -> String {
     let plural = if replicas == 1 { "" } else { "s" };

@@ -77,7 +77,9 @@ impl Activation {
     /// Brings a decision within bounds and holds the last replica as long as it has to stay.
     pub fn settle(&mut self, mut decision: Decision, spec: &Spec, now: Instant) -> Decision {
         let seen = &decision.seen;
-        let (ready, idle_since) = (seen.ready, seen.idle_since);
+        // Who is idle here may be busy with those who come another way.
+        let idle_since = seen.idle_since.filter(|_| !seen.bypassed);
+        let ready = seen.ready;
         let may_go = self.least(spec, seen) == 0 && seen.busy == 0;
         self.wake(&mut decision);
         self.clamp(&mut decision, spec);
@@ -115,7 +117,7 @@ impl Activation {
         let seen = &decision.seen;
         let (ready, present, busy) = (seen.ready, seen.present(), seen.busy);
         let bounds = spec.bounds(seen.scheduled);
-        let least = self.least(spec, seen);
+        let (least, begun) = (self.least(spec, seen), self.begun(spec, seen));
         // Who has just ended may still count as busy, and is no reason for another.
         let kept = busy.min(present);
         if let Some(replicas) = decision.replicas.filter(|n| *n < kept) {
@@ -123,7 +125,9 @@ impl Activation {
             decision.bound(Bound::Busy, Some(kept));
         }
         if decision.replicas.unwrap_or(0) < least {
-            let by = if least > bounds.min {
+            let by = if least > begun {
+                Bound::Path
+            } else if least > bounds.min {
                 Bound::InitialScale
             } else if least > spec.bounds(None).min {
                 Bound::Schedule
@@ -178,7 +182,9 @@ impl Activation {
             // An average can be 0 beside a long request, where arrivals per second are averaged.
             return (AtZero::Keep(Bound::InFlight, 1), None);
         };
-        if let Some(limit) = scaling.stop_after_idle {
+        // When the last of those was gone who come another way, nobody knows.
+        let stop_after_idle = scaling.stop_after_idle.filter(|_| !seen.bypassed);
+        if let Some(limit) = stop_after_idle {
             let until = Some(idle_since + limit);
             return match seen.present() {
                 0 => (AtZero::Leave(Bound::StopAfterIdle), None),
@@ -242,7 +248,13 @@ impl Activation {
         }
     }
 
+    /// Never fewer; not none while nobody would notice who comes.
     fn least(&self, spec: &Spec, seen: &Seen) -> u32 {
+        let blind = seen.bypassed && !spec.is_told();
+        self.begun(spec, seen).max(u32::from(blind))
+    }
+
+    fn begun(&self, spec: &Spec, seen: &Seen) -> u32 {
         let least = spec.bounds(seen.scheduled).min;
         if self.initialized {
             least

@@ -94,6 +94,15 @@ reasons! {
     ScaleFailed: Warning,
     /// Somebody else changed the number.
     Overruled: Warning,
+    // Of callers who know a Service by its own name.
+    /// All of them pass the gate.
+    PathTaken: Normal,
+    /// They do not, though they should.
+    PathNotTaken: Warning,
+    /// They still do, though they should not.
+    PathNotGivenBack: Warning,
+    /// Their requests are not seen, and nothing else says whether there are any.
+    PathUnmeasured: Warning,
     /// cpu and memory are not known.
     MetricsMissing: Warning,
     /// They are again.

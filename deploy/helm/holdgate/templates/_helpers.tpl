@@ -46,7 +46,10 @@ deploy/kustomize/single/cluster-role.yaml; deploy/same compares the two. */ -}}
   verbs: [list, watch, patch]
 - apiGroups: [""]
   resources: [services]
-  verbs: [list, watch]
+  verbs: [list, watch, patch]
+- apiGroups: [discovery.k8s.io]
+  resources: [endpointslices]
+  verbs: [list, watch, create, patch, delete]
 - apiGroups: [serving.kserve.io, serving.kubeflow.org]
   resources: [inferenceservices]
   verbs: [list, watch]
@@ -96,6 +99,12 @@ deploy/kustomize/single/cluster-role.yaml; deploy/same compares the two. */ -}}
 - apiGroups: [""]
   resources: [pods]
   verbs: [list, patch]
+- apiGroups: [""]
+  resources: [services]
+  verbs: [get, list, patch]
+- apiGroups: [discovery.k8s.io]
+  resources: [endpointslices]
+  verbs: [list, delete]
 {{- end -}}
 
 {{- /* One thing of that Job, made in the order of a number, and gone when it has succeeded. */ -}}

@@ -11,7 +11,8 @@ use tokio::sync::watch;
 use super::super::seams::{self, Replicas};
 use crate::backend::kubernetes::objects::{LeavingOrder, Selector, Template};
 use crate::backend::kubernetes::{
-    Announcer, Claim, Notice, ObjectRef, PodSettings, Present, Settings, Tenure, Workload,
+    Announcer, Claim, Exit, Notice, ObjectRef, Passages, PodSettings, Present, Settings, Tenure,
+    Workload,
 };
 use crate::ports::{Gauges, Missing, ReplicaState, ReplicaView, ScaleError, Scaler, World};
 use crate::proxy::Throttler;
@@ -24,6 +25,8 @@ pub(super) struct Cluster {
     present: Mutex<BTreeMap<RevisionId, watch::Sender<Present>>>,
     announced: Mutex<Vec<Notice>>,
     pods: Mutex<BTreeMap<RevisionId, Pods>>,
+    /// What is led through the gate.
+    pub(super) led: Mutex<Passages>,
 }
 
 /// Pods that come and go as they are asked to.
@@ -111,6 +114,14 @@ impl seams::Cluster for Cluster {
         };
         self.pods.lock().insert(id, pods.clone());
         pods
+    }
+
+    fn exit(&self) -> Exit {
+        Exit::new(Arc::default())
+    }
+
+    fn lead(&self, passages: Passages) {
+        *self.led.lock() = passages;
     }
 
     fn gauges(&self, _id: &RevisionId, _owner: &ObjectRef, _pods: &Pods) -> Nothing {

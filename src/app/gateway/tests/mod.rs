@@ -8,6 +8,7 @@ mod following;
 mod hosts;
 mod last_good;
 mod obstacles;
+mod passages;
 mod replicas;
 mod settings;
 
@@ -24,8 +25,8 @@ use crate::config::{Complaint, Complaints, Origin, ReadClaim};
 use crate::ports::Outage;
 use crate::proxy::{Registry, Revision};
 use crate::revision::{
-    ContainerConcurrency, OnDisconnect, OverloadStatus, QueueLimits, RevisionId, RevisionSpec,
-    Scaling, Timeouts, samples,
+    CallerPath, ContainerConcurrency, OnDisconnect, OverloadStatus, QueueLimits, RevisionId,
+    RevisionSpec, Scaling, Timeouts, samples,
 };
 use crate::schedule::Schedule;
 use crate::state::Notebook;
@@ -239,7 +240,11 @@ fn read(claim: &Claim) -> Result<ReadClaim, Complaints> {
             max_body_bytes: None,
             overload_status: OverloadStatus::TooManyRequests,
             on_disconnect: OnDisconnect::Auto,
-            path: crate::revision::CallerPath::Host,
+            path: match settings["path"].as_str() {
+                Some("takeover") => CallerPath::Takeover,
+                Some("always") => CallerPath::Always,
+                _ => CallerPath::Host,
+            },
         },
         schedule: Schedule::default(),
         pod: PodSpec::default(),

@@ -17,6 +17,7 @@ use tokio::time::{Instant, sleep_until};
 use tokio_util::task::AbortOnDropHandle;
 
 use super::claim::{Claims, Entrance};
+use super::doors::facts::DoorSight;
 use super::inventory::{Change, Changed, Inventory, Source, SourceId, Stale, Tells};
 use super::objects::Present;
 use super::scope::Scope;
@@ -37,6 +38,7 @@ pub struct Catalog {
     claims: watch::Receiver<Option<Arc<Claims>>>,
     entrances: watch::Receiver<Arc<Vec<Entrance>>>,
     domain: watch::Receiver<Option<String>>,
+    doors: watch::Receiver<Arc<DoorSight>>,
     _task: AbortOnDropHandle<()>,
 }
 
@@ -54,6 +56,7 @@ impl Catalog {
         let (claims, claims_seen) = watch::channel(None);
         let (entrances, entrances_seen) = watch::channel(Arc::default());
         let (domain, domain_seen) = watch::channel(None);
+        let (doors, doors_seen) = watch::channel(Arc::default());
         let (sender, news) = mpsc::channel(WAITING);
         let watched = sources(&scope);
         let own = scope
@@ -77,6 +80,7 @@ impl Catalog {
             claims,
             entrances,
             domain,
+            doors,
             _tasks: spawn(client, watched, sender),
         };
         Self {
@@ -84,6 +88,7 @@ impl Catalog {
             claims: claims_seen,
             entrances: entrances_seen,
             domain: domain_seen,
+            doors: doors_seen,
             _task: AbortOnDropHandle::new(tokio::spawn(actor.run(news))),
         }
     }
@@ -104,6 +109,12 @@ impl Catalog {
     #[must_use]
     pub fn domain(&self) -> watch::Receiver<Option<String>> {
         self.domain.clone()
+    }
+
+    /// Every Service, and every slice of ours.
+    #[must_use]
+    pub fn doors(&self) -> watch::Receiver<Arc<DoorSight>> {
+        self.doors.clone()
     }
 
     /// What is there of a revision, before and after its workload is there too. Not fresh until the
@@ -144,6 +155,7 @@ struct Actor {
     claims: watch::Sender<Option<Arc<Claims>>>,
     entrances: watch::Sender<Arc<Vec<Entrance>>>,
     domain: watch::Sender<Option<String>>,
+    doors: watch::Sender<Arc<DoorSight>>,
     /// The watches end with it.
     _tasks: JoinSet<()>,
 }
@@ -214,6 +226,10 @@ impl Actor {
     fn publish(&self, changed: &Changed, settles: bool) {
         if changed.domain {
             self.domain.send_replace(self.inventory.domain());
+        }
+        if changed.doors {
+            self.doors
+                .send_replace(Arc::new(self.inventory.door_sight()));
         }
         if changed.entrances {
             self.entrances

@@ -8,6 +8,7 @@ use std::time::{Duration, SystemTime};
 use serde_json::Value;
 
 use super::super::claim::Component;
+use super::super::doors::facts::{ServiceView, SliceView};
 use super::super::objects::{ObjectRef, Obstruction, PodView, Port, Workload};
 
 /// Labels of an object.
@@ -19,6 +20,7 @@ pub(in super::super) enum Fact {
     Pod(Pod),
     Workload(Box<Workload>),
     Service(Service),
+    Slice(SliceView),
     Steerer(Steerer),
     InferenceService(InferenceService),
     Route(Route),
@@ -63,12 +65,15 @@ pub(in super::super) enum Matter {
 /// A Service.
 #[derive(Clone, Debug, PartialEq)]
 pub(in super::super) struct Service {
+    /// Also while it is taken away.
     pub(in super::super) selector: Labels,
     pub(in super::super) ports: Vec<Port>,
     /// The UID of the controller that made it.
     pub(in super::super) owner: Option<Arc<str>>,
     /// Of which component of an `InferenceService` it says that it is.
     pub(in super::super) component: Option<String>,
+    /// As the keeper of its doors sees it.
+    pub(in super::super) view: Arc<ServiceView>,
 }
 
 /// Something that changes the replicas of something else.

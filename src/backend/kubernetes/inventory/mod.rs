@@ -9,6 +9,7 @@ mod index;
 mod look;
 mod names;
 mod routes;
+mod slices;
 mod space;
 #[cfg(test)]
 mod tests;
@@ -21,9 +22,11 @@ pub(super) use self::change::{Change, Changed, Named, Source, SourceId, Stale, T
 use self::claims::{Stand, Surroundings};
 use self::facts::{Fact, Labels, Platform, Pod, Route};
 use self::routes::Routes;
+use self::slices::Slices;
 use self::space::Space;
 use self::words::Words;
 use super::claim::{Claims, Entrance};
+use super::doors::facts::{DoorSight, SliceView};
 use super::objects::Present;
 use crate::revision::RevisionId;
 
@@ -35,6 +38,7 @@ pub(super) struct Inventory {
     sources: Vec<(Source, bool)>,
     spaces: HashMap<Arc<str>, Space>,
     routes: Routes,
+    slices: Slices,
     platform: Platform,
     claims: Arc<Claims>,
     labels: HashSet<Arc<Labels>>,
@@ -51,6 +55,7 @@ impl Inventory {
             sources: sources.into_iter().map(|source| (source, false)).collect(),
             spaces: HashMap::new(),
             routes: Routes::new(own),
+            slices: Slices::default(),
             platform: Platform::default(),
             claims: Arc::default(),
             labels: HashSet::new(),
@@ -73,6 +78,7 @@ impl Inventory {
                 if self.sources[source.0].1 != heard {
                     self.sources[source.0].1 = heard;
                     self.changed.presents = Stale::All;
+                    self.changed.doors = true;
                 }
             }
         }
@@ -86,12 +92,14 @@ impl Inventory {
     /// Brings the claims up to date, and tells what has changed since it was last called.
     pub(super) fn settle(&mut self) -> Changed {
         let (all, platform, routes) = (self.all_dirty, &self.platform, &self.routes);
+        let slices = &self.slices;
         for (namespace, space) in &mut self.spaces {
             if space.dirty || all {
                 let around = Surroundings {
                     namespace,
                     platform,
                     routes,
+                    slices,
                 };
                 let stands = claims::of(space, &around);
                 replace(&mut self.changed, &mut self.claims, space, stands);
@@ -124,6 +132,20 @@ impl Inventory {
     /// The domain of hosts, as `KServe`'s settings have it.
     pub(super) fn domain(&self) -> Option<String> {
         self.platform.domain.clone()
+    }
+
+    /// Every Service, and every slice of ours.
+    pub(super) fn door_sight(&self) -> DoorSight {
+        let services = self.spaces.iter().flat_map(|(namespace, space)| {
+            let all = space.services.iter();
+            all.map(|(key, it)| ((namespace.clone(), key.1.clone()), it.view.clone()))
+        });
+        let mut tellers = self.sources.iter();
+        DoorSight {
+            services: services.collect(),
+            slices: self.slices.by_service(),
+            fresh: tellers.all(|(source, heard)| *heard || source.tells != Tells::Doors),
+        }
     }
 
     /// What is there of a revision, whether or not it is claimed.
@@ -163,7 +185,8 @@ impl Inventory {
                 .names_of(source)
                 .map(move |name| (namespace.clone(), name))
         });
-        let known: Vec<_> = known.chain(self.routes.names_of(source)).collect();
+        let known = known.chain(self.routes.names_of(source));
+        let known: Vec<_> = known.chain(self.slices.names_of(source)).collect();
         for (namespace, name) in known.into_iter().filter(|at| !there.contains(at)) {
             self.gone(&namespace, &(source, name));
         }
@@ -202,11 +225,11 @@ impl Inventory {
                 let left = space.put_workload(key, *it);
                 left.inspect(|left| self.words.forget(left));
             }
-            Fact::Service(it) => self
-                .spaces
-                .entry(namespace)
-                .or_default()
-                .put_service(key, it),
+            Fact::Service(it) => {
+                let space = self.spaces.entry(namespace).or_default();
+                self.changed.doors |= space.put_service(key, it);
+            }
+            Fact::Slice(it) => self.put_slice(namespace, key, it),
             Fact::Steerer(it) => self
                 .spaces
                 .entry(namespace)
@@ -226,7 +249,13 @@ impl Inventory {
         if self.routes.remove(namespace, key) {
             self.all_dirty = true;
         }
+        if self.slices.remove(namespace, key) {
+            self.changed.doors = true;
+            // Another may have its numbers now.
+            self.all_dirty = true;
+        }
         if let Some(space) = self.spaces.get_mut(namespace) {
+            self.changed.doors |= space.services.contains_key(key);
             space.gone(key).inspect(|left| self.words.forget(left));
         }
     }
@@ -234,6 +263,14 @@ impl Inventory {
     fn put_route(&mut self, namespace: Arc<str>, key: Key, route: Route) {
         // Rare enough to look at everything again.
         self.all_dirty |= self.routes.put(namespace, key, route);
+    }
+
+    fn put_slice(&mut self, namespace: Arc<str>, key: Key, slice: SliceView) {
+        if self.slices.put(namespace, key, slice) {
+            self.changed.doors = true;
+            // Rare enough to look at everything again: a number of it may be another's.
+            self.all_dirty = true;
+        }
     }
 
     /// The one object that such a watch tells of is gone.

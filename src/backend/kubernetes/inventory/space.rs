@@ -192,10 +192,12 @@ impl Space {
         Some(entry.workload.at.uid.clone())
     }
 
-    pub(super) fn put_service(&mut self, key: Key, service: Service) {
+    /// Whether that changes anything.
+    pub(super) fn put_service(&mut self, key: Key, service: Service) -> bool {
         let same = self.services.get(&key) == Some(&service);
         self.dirty |= !same;
         self.services.insert(key, service);
+        !same
     }
 
     pub(super) fn put_steerer(&mut self, key: Key, steerer: Steerer) {

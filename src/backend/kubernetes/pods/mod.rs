@@ -22,6 +22,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep_until};
 
 use self::crew::Crew;
+use super::doors::Exit;
 use super::look::Look;
 use super::objects::{ObjectRef, PodView, Present, Workload};
 use super::seams::{Announcer, Api, ApiError, Tenure};
@@ -52,6 +53,8 @@ pub struct PodSettings {
     pub pending_grace: Duration,
     /// So many pods that do not come are kept.
     pub max_pending: u32,
+    /// How its last pod leaves; `None` where nobody has to be led elsewhere before.
+    pub exit: Option<Exit>,
     /// How long a start usually took in an earlier life of the gate; `None` before the first.
     pub typical_start: Option<Duration>,
     /// The same of its phases.
@@ -160,6 +163,7 @@ impl<A: Api, N: Announcer, L: Look, O: Occupancy> Actor<A, N, L, O> {
         loop {
             // Whatever happened, the answer is the same: compare what is with what is wanted.
             let now = Instant::now();
+            let mut led = self.crew.led();
             self.crew.reconcile(now);
             self.publish(now);
             tokio::select! {
@@ -186,6 +190,7 @@ impl<A: Api, N: Announcer, L: Look, O: Occupancy> Actor<A, N, L, O> {
                     self.vacancies = self.vacancies.filter(|_| open);
                     self.crew.hurry();
                 }
+                _ = changed(led.as_mut()), if led.is_some() => {}
                 () = until(self.crew.wake(now)) => {}
             }
         }

@@ -8,6 +8,7 @@ mod pod;
 mod route;
 mod said;
 mod service;
+mod slice;
 mod stage;
 mod steerer;
 mod template;
@@ -27,6 +28,7 @@ pub(super) use pod::pod;
 pub(super) use route::route;
 pub(super) use said::said;
 pub(super) use service::service;
+pub(super) use slice::slice;
 pub(super) use steerer::{by_autoscaler, by_scaled_object};
 pub(super) use workload::{is_inference_service, workload};
 

@@ -32,6 +32,8 @@ pub(super) struct Watched {
     pub(super) namespace: Option<Arc<str>>,
     /// A selector by fields.
     pub(super) fields: Option<String>,
+    /// A selector by labels.
+    pub(super) labels: Option<&'static str>,
     pub(super) read: Reader,
     pub(super) tells: Tells,
     pub(super) need: Need,

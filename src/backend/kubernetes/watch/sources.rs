@@ -7,7 +7,7 @@ use super::{Need, Watched};
 use crate::backend::kubernetes::inventory::Tells;
 use crate::backend::kubernetes::read::{
     KindOf, Reader, by_autoscaler, by_scaled_object, inference_service, platform, pod, route, said,
-    service, workload,
+    service, slice, workload,
 };
 use crate::backend::kubernetes::scope::{Kind, Scope};
 
@@ -21,7 +21,7 @@ type Row = (
 );
 
 /// What is watched in every cluster, in this order.
-const KINDS: [Row; 10] = [
+const KINDS: [Row; 11] = [
     ("v1", "Pod", "pods", pod, Tells::Pods, Need::Needed),
     (
         "apps/v1",
@@ -44,8 +44,16 @@ const KINDS: [Row; 10] = [
         "Service",
         "services",
         service,
-        Tells::Others,
+        Tells::Doors,
         Need::Needed,
+    ),
+    (
+        "discovery.k8s.io/v1",
+        "EndpointSlice",
+        "endpointslices",
+        slice,
+        Tells::Doors,
+        Need::Optional,
     ),
     (
         "autoscaling/v2",
@@ -99,6 +107,8 @@ const KINDS: [Row; 10] = [
 
 /// Pods that have ended are not even sent.
 const NOT_ENDED: &str = "status.phase!=Succeeded,status.phase!=Failed";
+/// A cluster has many times as many of the others.
+const OUR_SLICES: &str = "endpointslice.kubernetes.io/managed-by=holdgate.dev";
 /// Where `KServe` is installed.
 const PLATFORM: &str = "kserve";
 const ITS_SETTINGS: &str = "metadata.name=inferenceservice-config";
@@ -116,6 +126,7 @@ pub(in super::super) fn sources(scope: &Scope) -> Vec<Watched> {
             },
             namespace: None,
             fields: (*tells == Tells::Pods).then(|| NOT_ENDED.to_owned()),
+            labels: (*kind == "EndpointSlice").then_some(OUR_SLICES),
             read: *read,
             tells: *tells,
             need: *need,
@@ -133,6 +144,7 @@ pub(in super::super) fn sources(scope: &Scope) -> Vec<Watched> {
         },
         namespace: None,
         fields: None,
+        labels: None,
         read: workload,
         tells: Tells::Workloads,
         need: Need::Named,
@@ -182,6 +194,7 @@ fn words() -> impl Iterator<Item = Watched> {
         },
         namespace: None,
         fields: Some((*fields).to_owned()),
+        labels: None,
         read: said,
         tells: Tells::Words,
         need: if number == 0 {
@@ -202,6 +215,7 @@ fn settings() -> Watched {
         },
         namespace: Some(PLATFORM.into()),
         fields: Some(ITS_SETTINGS.to_owned()),
+        labels: None,
         read: platform,
         tells: Tells::Platform,
         need: Need::Optional,
@@ -211,6 +225,19 @@ fn settings() -> Watched {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::backend::kubernetes::doors::facts;
+
+    #[test]
+    fn of_endpoint_slices_only_our_own_are_watched() {
+        let all = sources(&Scope::default());
+        let selected = |it: &&Watched| it.labels.is_some();
+        let selected: Vec<_> = all.iter().filter(selected).collect();
+        assert_eq!(selected.len(), 1);
+        assert_eq!(&*selected[0].kind.kind, "EndpointSlice");
+        let ours = format!("{}={}", facts::MANAGED_BY, facts::OURS);
+        assert_eq!(selected[0].labels, Some(&*ours));
+        assert_eq!(selected[0].need, Need::Optional);
+    }
 
     #[test]
     fn nothing_is_watched_twice_however_often_a_person_names_it() {

@@ -1,6 +1,7 @@
 //! What the inventory promises of claims and presents.
 
 mod claims;
+mod doors;
 mod laws;
 mod names;
 mod obstacles;

@@ -11,6 +11,7 @@ use super::super::facts::{
 };
 use super::super::{Change, Inventory, Named, Source, SourceId, Tells};
 use crate::backend::kubernetes::claim::{Claim, Component, Obstacle};
+use crate::backend::kubernetes::doors::facts::ServiceView;
 use crate::backend::kubernetes::objects::{
     LeavingOrder, ObjectRef, Obstruction, Port, Present, Requirement, Selector, Template, Workload,
     samples,
@@ -187,8 +188,22 @@ pub(super) fn service(name: &str, selector: &[(&str, &str)], owner: Option<&str>
             }],
             owner: owner.map(Into::into),
             component: owner.map(|_| "predictor".to_owned()),
+            view: Arc::new(service_view(name, selector)),
         }),
     )
+}
+
+fn service_view(name: &str, selector: &[(&str, &str)]) -> ServiceView {
+    ServiceView {
+        at: at("v1", "Service", name, &format!("service-{name}")),
+        resource_version: "1".into(),
+        selector: labels(selector),
+        kept: None,
+        headless: false,
+        families: Vec::new(),
+        ports: Vec::new(),
+        made: false,
+    }
 }
 
 pub(super) fn steerer(kind: &str, name: &str, target: &str) -> Named {

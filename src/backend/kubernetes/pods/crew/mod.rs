@@ -2,6 +2,7 @@
 //! waiting is elsewhere: `now` is an argument.
 
 mod balance;
+mod exit;
 mod expect;
 mod kept;
 mod marks;
@@ -180,6 +181,7 @@ impl<A: Api, N: Announcer, L: Look, O: Occupancy> Crew<A, N, L, O> {
         self.note_unmade(now);
         self.balance(now);
         self.mark(now);
+        self.tell_exit(now);
         self.steer(now);
         self.look_at_them();
     }

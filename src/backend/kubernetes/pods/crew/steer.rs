@@ -6,11 +6,12 @@ use tokio::time::Instant;
 use tracing::{info, warn};
 
 use super::Crew;
+use crate::backend::kubernetes::dispute::Answer;
 use crate::backend::kubernetes::look::Look;
 use crate::backend::kubernetes::objects::Workload;
 use crate::backend::kubernetes::pods::Note;
 use crate::backend::kubernetes::pods::member::{Member, Service};
-use crate::backend::kubernetes::pods::number::{Answer, Foreign};
+use crate::backend::kubernetes::pods::number::Foreign;
 use crate::backend::kubernetes::pods::plan::{Candidate, count, lowest};
 use crate::backend::kubernetes::seams::{Announcer, Api, ApiError};
 use crate::ports::Occupancy;
@@ -30,7 +31,8 @@ impl<A: Api, N: Announcer, L: Look, O: Occupancy> Crew<A, N, L, O> {
         let raised = self.raised(present, now);
         let lowered = || {
             let (lowest, wanted) = self.lowered(now)?;
-            Some(lowest.max(wanted)).filter(|&number| number < present)
+            let number = lowest.max(wanted);
+            Some(number).filter(|&it| it < present && self.may_leave(it))
         };
         if let Some(number) = raised {
             self.ask(workload, number);

@@ -4,6 +4,7 @@
 mod asking;
 mod cluster;
 mod crashing;
+mod exiting;
 mod failing;
 mod laws;
 mod leaving;
@@ -173,6 +174,7 @@ fn settings(stats: &Arc<Stats>) -> PodSettings {
         max_starting: None,
         pending_grace: Duration::from_secs(60),
         max_pending: 1,
+        exit: None,
         typical_start: None,
         typical_phases: TypicalPhases::default(),
         stats: Arc::clone(stats),

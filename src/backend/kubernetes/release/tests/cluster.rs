@@ -70,6 +70,14 @@ impl Cluster {
         self
     }
 
+    /// Its pods are labelled by its name.
+    pub(super) fn label(&self, name: &str) {
+        let path = at("deployments", name);
+        let mut object = self.0.get(&path).expect("it is there");
+        object["spec"]["template"]["metadata"]["labels"] = json!({ "app": name });
+        self.0.put(&path, object);
+    }
+
     /// An `InferenceService`, and what `KServe` makes for one of its components.
     pub(super) fn service(&self, name: &str, class: &str, component: &str, minimum: u32) -> &Self {
         self.0.put(

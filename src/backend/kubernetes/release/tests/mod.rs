@@ -1,4 +1,5 @@
 mod cluster;
+mod doors;
 
 use std::time::Duration;
 
@@ -128,8 +129,8 @@ async fn a_failure_is_told_and_the_rest_goes_on() {
     cluster
         .deployment("idle", 0, &enabled())
         .pod("ours", "holdgate");
-    // The gateway's scale, its change, its pods; then the first list.
-    for _ in 0..3 {
+    // The gateway's scale, its change, its pods; Services and slices; then the first workloads.
+    for _ in 0..5 {
         cluster.0.fail(Fault::Pass);
     }
     cluster
