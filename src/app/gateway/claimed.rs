@@ -243,6 +243,7 @@ impl<C: Cluster> Claimed<C> {
             owner,
             cluster: Arc::clone(around.cluster),
             reins: self.circle.reins(),
+            demand: Arc::clone(self.circle.throttler()),
             pods: pods.clone(),
             spec: self.circle.scaling(),
             tenure: self.tenure.subscribe(),

@@ -12,6 +12,7 @@ use super::words;
 use crate::app::circle::Reins;
 use crate::autoscale::{Memory, Spec};
 use crate::backend::kubernetes::{Notice, ObjectRef, Present, Reason, Tenure};
+use crate::proxy::Throttler;
 use crate::revision::RevisionId;
 use crate::state::{Notebook, Recalled};
 use crate::sync::wall;
@@ -22,6 +23,8 @@ pub(super) struct Steering<C: Cluster> {
     pub(super) owner: ObjectRef,
     pub(super) cluster: Arc<C>,
     pub(super) reins: Reins,
+    /// What is asked of it.
+    pub(super) demand: Arc<Throttler>,
     pub(super) pods: C::Pods,
     pub(super) present: watch::Receiver<Present>,
     pub(super) spec: watch::Receiver<Spec>,
@@ -67,7 +70,12 @@ impl<C: Cluster> Steering<C> {
         let recalled = begin(recalled, replicas, &self.spec.borrow());
         let gauges = self.cluster.gauges(&self.id, &self.owner, &self.pods);
         let world = (self.pods.clone(), gauges, self.pods.world());
-        self.reins.take(world, recalled, self.notebook.as_ref())
+        self.reins.take(
+            Arc::clone(&self.demand),
+            world,
+            recalled,
+            self.notebook.as_ref(),
+        )
     }
 
     fn announce(&self, replicas: u32) {
