@@ -111,6 +111,7 @@ fn around(replicas: u32, idle_since: Option<Instant>) -> Around {
         typical_start: None,
         shortage: None,
         scheduled: None,
+        unheard: false,
     }
 }
 

@@ -253,6 +253,7 @@ pub fn around(world: &World, sample: &Sample, scheduled: Option<u32>) -> Around 
         typical_start: world.typical_start,
         shortage: world.shortage,
         scheduled,
+        unheard: sample.unheard,
     }
 }
 

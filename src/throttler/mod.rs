@@ -101,6 +101,8 @@ pub struct Sample {
     pub idle_since: Option<Instant>,
     /// Replicas in service that are answering something.
     pub busy: u32,
+    /// Another gateway answers requests and says nothing of them: there may be more.
+    pub unheard: bool,
 }
 
 impl<C: Kept> Throttler<C> {

@@ -87,6 +87,7 @@ impl<C: Kept> State<C> {
             in_flight,
             idle_since,
             busy: self.admission.busy(),
+            unheard: false,
         }
     }
 

@@ -78,7 +78,7 @@ impl Activation {
     pub fn settle(&mut self, mut decision: Decision, spec: &Spec, now: Instant) -> Decision {
         let seen = &decision.seen;
         let (ready, idle_since) = (seen.ready, seen.idle_since);
-        let may_go = self.least(spec, seen) == 0 && seen.busy == 0;
+        let may_go = self.least(spec, seen) == 0 && seen.busy == 0 && !seen.unheard;
         self.wake(&mut decision);
         self.clamp(&mut decision, spec);
         if may_go && decision.replicas.is_some() && idle_for_long(spec, idle_since, now) {
