@@ -2,11 +2,37 @@
 //! wait, the numbers for the admin port.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use super::{Kept, Outlook, Replica, Sample, Throttler, now};
+use super::{Kept, Replica, Throttler, now};
 use crate::admission::Reading;
 use crate::admission::meter::Report;
+
+/// How the replicas of a revision look to a waiting request.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Outlook {
+    /// When replicas began to serve; `None` while none does.
+    pub warm_since: Option<Instant>,
+    /// How long until a slot or a replica is likely, from measured times.
+    pub estimate: Option<Duration>,
+    /// What seems to be wrong with a start that takes long.
+    pub diagnosis: Option<String>,
+}
+
+/// The demand on one revision.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Sample {
+    /// Over the time since the last one.
+    pub report: Report,
+    /// Requests here now, waiting or running for a client.
+    pub in_flight: u32,
+    /// Since when nobody is here; `None` while somebody is.
+    pub idle_since: Option<Instant>,
+    /// Replicas in service that are answering something.
+    pub busy: u32,
+    /// Another gateway answers requests and says nothing of them: there may be more.
+    pub unheard: bool,
+}
 
 /// What a sample says that does not end one.
 const NOTHING: Report = Report {

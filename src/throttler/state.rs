@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::task::Waker;
 use std::time::{Duration, Instant};
 
+use super::longest::Longest;
 use super::notes::refused;
 use super::{Kept, Replica, Sample};
 use crate::admission::meter::Report;
@@ -26,6 +27,8 @@ pub(super) struct State<C> {
     /// When the oldest replica on its way was started.
     pub(super) starting_since: Option<Instant>,
     pub(super) diagnosis: Option<String>,
+    /// The longest that a slot stayed in use.
+    pub(super) longest: Longest,
     /// Set once no replica will ever come again.
     pub(super) closed: Option<Arc<Outage>>,
     /// Replicas found stuck, until the backend is told.
