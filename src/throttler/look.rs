@@ -43,18 +43,33 @@ const NOTHING: Report = Report {
 impl<C: Kept> Throttler<C> {
     /// What was measured since the last sample; the next one begins here.
     pub fn sample(&self) -> Sample {
+        self.sample_with(|own| own)
+    }
+
+    /// The same with what is asked elsewhere: a record tells of the whole.
+    pub fn sample_with(&self, whole: impl FnOnce(Sample) -> Sample) -> Sample {
         let mut state = self.state.lock();
         let now = now();
         let report = state.admission.report(now);
-        let sample = state.sample(report);
-        sample.note(Some(report), &state.tape, now);
+        let sample = whole(state.sample(report));
+        sample.note(Some(sample.report), &state.tape, now);
         sample
+    }
+
+    /// What was measured since the last sample, for who decides elsewhere: no record tells of it.
+    pub fn measure(&self) -> Report {
+        self.state.lock().admission.report(now())
     }
 
     /// The present demand, for a decision, without ending the sample that is being measured.
     pub fn peek(&self) -> Sample {
+        self.peek_with(|own| own)
+    }
+
+    /// The same with what is asked elsewhere: a record tells of the whole.
+    pub fn peek_with(&self, whole: impl FnOnce(Sample) -> Sample) -> Sample {
         let state = self.state.lock();
-        let sample = state.sample(NOTHING);
+        let sample = whole(state.sample(NOTHING));
         sample.note(None, &state.tape, now());
         sample
     }

@@ -7,6 +7,7 @@ use tokio::sync::watch;
 
 use super::hosts::{Elsewhere, Way, Wish};
 use super::seams::{Cluster, Replicas};
+use super::sharing::{Sharing, Stake};
 use super::steering::Steering;
 use super::words;
 use crate::admin::Board;
@@ -33,6 +34,8 @@ pub(super) struct Claimed<C: Cluster> {
     tape: Tape,
     /// `None` before it was ours for the first time.
     pods: Option<C::Pods>,
+    /// Its replicas, as other gateways use them too; as long as there are `pods`.
+    stake: Option<Stake>,
     /// What this gateway may do with it.
     tenure: watch::Sender<Tenure>,
     /// Hosts and models that it wants, and whose they are.
@@ -48,6 +51,7 @@ pub(super) struct Around<'a, C> {
     pub(super) cluster: &'a Arc<C>,
     pub(super) board: &'a Board,
     pub(super) notebook: Option<&'a Notebook>,
+    pub(super) sharing: &'a Sharing,
     /// What this gateway may do at all.
     pub(super) tenure: Tenure,
 }
@@ -81,6 +85,7 @@ impl<C: Cluster> Claimed<C> {
             circle,
             tape,
             pods: None,
+            stake: None,
             tenure: watch::Sender::default(),
             lost: Vec::new(),
             changed: false,
@@ -148,6 +153,9 @@ impl<C: Cluster> Claimed<C> {
         self.good = self.claim.settings.clone();
         if self.read != read {
             self.circle.change(&read.spec, &read.schedule);
+            if let Some(stake) = &self.stake {
+                stake.commons().change(&read.spec);
+            }
             self.read = read;
             self.entered = false;
             tracing::info!(revision = %self.read.spec.id, "its settings have changed");
@@ -231,11 +239,13 @@ impl<C: Cluster> Claimed<C> {
     fn begin(&mut self, around: &Around<'_, C>) {
         let settings = self.settings(around.notebook);
         let (id, owner) = (self.read.spec.id.clone(), self.claim.owner.clone());
-        let occupancy = Arc::clone(self.circle.throttler());
+        let throttler = Arc::clone(self.circle.throttler());
+        let commons = around.sharing.commons(&self.read.spec, throttler);
         let tenure = self.tenure.subscribe();
         let pods = around
             .cluster
-            .pods(settings, owner.clone(), tenure, occupancy);
+            .pods(settings, owner.clone(), tenure, Arc::clone(&commons));
+        self.stake = Some(around.sharing.share(&commons, pods.world()));
         self.circle.follow(pods.world(), around.board);
         let steering = Steering {
             present: around.cluster.present(&id),
@@ -243,7 +253,7 @@ impl<C: Cluster> Claimed<C> {
             owner,
             cluster: Arc::clone(around.cluster),
             reins: self.circle.reins(),
-            demand: Arc::clone(self.circle.throttler()),
+            demand: commons,
             pods: pods.clone(),
             spec: self.circle.scaling(),
             tenure: self.tenure.subscribe(),
@@ -260,7 +270,6 @@ impl<C: Cluster> Claimed<C> {
             revision: spec.id.clone(),
             spec: self.read.pod.clone(),
             stopped: self.claim.obstacle == Some(Obstacle::Stopped),
-            limited: spec.container_concurrency.written() > 0,
             failed_starts: spec.scaling.failed_starts,
             max_starting: spec.scaling.max_starting,
             pending_grace: spec.scaling.pending_grace,

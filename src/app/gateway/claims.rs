@@ -10,6 +10,7 @@ use super::hosts;
 use super::kept;
 use super::parting::Parting;
 use super::seams::Cluster;
+use super::sharing::Sharing;
 use super::telling::{self, Telling};
 use super::words::named;
 use crate::admin::{Board, LeftAlone};
@@ -32,6 +33,7 @@ pub(super) struct Gateway<C: Cluster> {
     recorder: Recorder,
     /// Where what is remembered is noted; `None` where nothing is.
     notebook: Option<Notebook>,
+    sharing: Sharing,
     beat: Beat,
     tenure: Tenure,
     /// It steers nothing ever again.
@@ -52,6 +54,7 @@ impl<C: Cluster> Gateway<C> {
         (registry, board): (Arc<Registry>, Arc<Board>),
         recorder: Recorder,
         notebook: Option<Notebook>,
+        sharing: Sharing,
     ) -> Self {
         Self {
             cluster,
@@ -59,6 +62,7 @@ impl<C: Cluster> Gateway<C> {
             board,
             recorder,
             notebook,
+            sharing,
             beat: Beat::begin(),
             tenure: Tenure::default(),
             ends: false,
@@ -236,6 +240,7 @@ impl<C: Cluster> Gateway<C> {
             cluster: &self.cluster,
             board: &self.board,
             notebook: self.notebook.as_ref(),
+            sharing: &self.sharing,
             tenure: self.tenure,
         };
         for claimed in self.claimed.values_mut() {

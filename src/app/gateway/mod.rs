@@ -13,6 +13,7 @@ mod office;
 mod parting;
 mod real;
 mod seams;
+mod sharing;
 mod steering;
 mod telling;
 #[cfg(test)]
@@ -67,7 +68,13 @@ pub async fn gateway(start: Start<GatewayConfig>) -> anyhow::Result<()> {
     let mut office = Office::open(client, &config, identity).await;
     let (cluster, events) = (office.cluster.clone(), office.cluster.events.clone());
     let known = (Arc::clone(&front.registry), Arc::clone(&front.board));
-    let mut gateway = Gateway::new(cluster, known, recorder, office.seat.notebook());
+    let mut gateway = Gateway::new(
+        cluster,
+        known,
+        recorder,
+        office.seat.notebook(),
+        office.sharing.clone(),
+    );
     let mut written = Written::new(config, files, overrides, program.watch_config);
     let janitor = retire_connections(Arc::clone(&front.registry));
     let janitor = AbortOnDropHandle::new(tokio::spawn(janitor));

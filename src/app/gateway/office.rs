@@ -7,6 +7,7 @@ use kube::Client;
 
 use super::following::Sources;
 use super::real::{self, Real};
+use super::sharing::Sharing;
 use crate::backend::kubernetes::{Catalog, Events, KubeApi, NetLook, PodIdentity, Reign};
 use crate::config::GatewayConfig;
 use crate::state::{Keeper, Notebook};
@@ -15,6 +16,7 @@ use crate::state::{Keeper, Notebook};
 pub(super) struct Office {
     pub(super) cluster: Arc<Real>,
     pub(super) sources: Sources,
+    pub(super) sharing: Sharing,
     pub(super) seat: Seat,
 }
 
@@ -57,6 +59,7 @@ impl Office {
         Self {
             cluster,
             sources,
+            sharing: Sharing::never(),
             seat: Seat { reign, keeper },
         }
     }

@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use tokio::sync::watch;
 
+use super::sharing::Commons;
 use crate::backend::kubernetes::{Announcer, ObjectRef, PodSettings, Present, Tenure};
 use crate::ports::{Gauges, Scaler, World};
-use crate::proxy::Throttler;
 use crate::revision::RevisionId;
 
 /// What a gateway needs of a cluster.
@@ -25,7 +25,7 @@ pub(super) trait Cluster: Announcer {
         settings: PodSettings,
         owner: ObjectRef,
         tenure: watch::Receiver<Tenure>,
-        occupancy: Arc<Throttler>,
+        occupancy: Arc<Commons>,
     ) -> Self::Pods;
     /// Reads what the pods of one revision use and report.
     fn gauges(&self, id: &RevisionId, owner: &ObjectRef, pods: &Self::Pods) -> Self::Gauges;

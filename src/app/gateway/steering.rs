@@ -8,11 +8,11 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use super::seams::{Cluster, Replicas};
+use super::sharing::Commons;
 use super::words;
 use crate::app::circle::Reins;
 use crate::autoscale::{Memory, Spec};
 use crate::backend::kubernetes::{Notice, ObjectRef, Present, Reason, Tenure};
-use crate::proxy::Throttler;
 use crate::revision::RevisionId;
 use crate::state::{Notebook, Recalled};
 use crate::sync::wall;
@@ -24,7 +24,7 @@ pub(super) struct Steering<C: Cluster> {
     pub(super) cluster: Arc<C>,
     pub(super) reins: Reins,
     /// What is asked of it.
-    pub(super) demand: Arc<Throttler>,
+    pub(super) demand: Arc<Commons>,
     pub(super) pods: C::Pods,
     pub(super) present: watch::Receiver<Present>,
     pub(super) spec: watch::Receiver<Spec>,

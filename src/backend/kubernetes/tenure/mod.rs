@@ -60,8 +60,8 @@ impl Reign {
             tracing::info!("not in a pod: steers without a lease, and looks for no other gateway");
             let all = Tenure {
                 steers: true,
-                alone: true,
-                eldest: true,
+                heard: true,
+                reign: None,
             };
             return Self {
                 tenure: watch::Sender::new(all).subscribe(),
@@ -121,23 +121,18 @@ async fn combine(
         );
         let tenure = Tenure {
             steers: held.is_some_and(|until| until > now),
-            alone: seen.is_some_and(|others| others.all.have_ended(now)),
-            eldest: seen.is_some_and(|others| others.older.have_ended(now)),
+            heard: seen.is_some_and(|others| others.all.have_ended(now)),
+            reign: None,
         };
         tell.send_if_modified(|known| {
             let changed = *known != tenure;
             if changed {
                 let Tenure {
                     steers,
-                    alone,
-                    eldest,
+                    heard,
+                    reign,
                 } = tenure;
-                tracing::info!(
-                    steers,
-                    alone,
-                    eldest,
-                    "what this gateway may do has changed"
-                );
+                tracing::info!(steers, heard, reign, "what this gateway may do has changed");
             }
             *known = tenure;
             changed

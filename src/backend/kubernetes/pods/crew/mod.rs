@@ -189,14 +189,9 @@ impl<A: Api, N: Announcer, L: Look, O: Occupancy> Crew<A, N, L, O> {
         self.tenure.steers && !self.settings.stopped
     }
 
-    /// What is seen is how it is, and what is idle for us is idle.
+    /// What is seen is how it is, and what is told to be idle is idle.
     fn may_shrink(&self) -> bool {
-        self.steers() && self.tenure.alone && self.present.fresh
-    }
-
-    /// Its replicas with a hard limit may hold requests of another gateway.
-    fn is_shut(&self) -> bool {
-        self.settings.limited && !self.tenure.eldest
+        self.steers() && self.tenure.heard && self.present.fresh
     }
 
     fn alive(&self) -> impl Iterator<Item = &Member> {
@@ -242,6 +237,6 @@ impl<A: Api, N: Announcer, L: Look, O: Occupancy> Crew<A, N, L, O> {
     }
 
     fn is_ready_here(&self, member: &Member) -> bool {
-        member.is_in_service() && matches!(member.health, Health::Ready(_)) && !self.is_shut()
+        member.is_in_service() && matches!(member.health, Health::Ready(_))
     }
 }

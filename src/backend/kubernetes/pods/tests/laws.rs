@@ -76,8 +76,8 @@ impl Scene {
                 let steers = true;
                 self.tenure.send_replace(Tenure {
                     steers,
-                    alone,
-                    eldest: alone,
+                    heard: alone,
+                    reign: None,
                 });
             }
             Event::Statuses(count) => {

@@ -1,6 +1,7 @@
 //! What the actor of a revision's pods promises, in virtual time on a simulated cluster, through the
 //! real throttler.
 
+pub(crate) mod city;
 mod cluster;
 mod crashing;
 mod failing;
@@ -32,8 +33,8 @@ use crate::trace::Tape;
 const SECOND: Duration = Duration::from_secs(1);
 const SOLE: Tenure = Tenure {
     steers: true,
-    alone: true,
-    eldest: true,
+    heard: true,
+    reign: None,
 };
 
 /// One revision in a simulated cluster.
@@ -163,7 +164,6 @@ fn settings(stats: &Arc<Stats>) -> PodSettings {
         revision: RevisionId::new("flowers.default"),
         spec: PodSpec::default(),
         stopped: false,
-        limited: true,
         failed_starts: 3,
         max_starting: None,
         pending_grace: Duration::from_secs(60),

@@ -42,11 +42,7 @@ impl Reign {
     }
 
     fn alone(&self) -> bool {
-        self.tenure.borrow().alone
-    }
-
-    fn eldest(&self) -> bool {
-        self.tenure.borrow().eldest
+        self.tenure.borrow().heard
     }
 
     /// Waits until it steers, and how long that takes.

@@ -88,42 +88,6 @@ async fn another_gateway_that_is_not_ready_any_more_may_still_have_requests() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn of_two_gateways_the_older_need_not_wait_for_the_younger() {
-    let server = Server::default();
-    let made_at = |name: &str, second: u64, leaves| {
-        let mut made = pod(name, true, leaves);
-        let created = SystemTime::UNIX_EPOCH + seconds(second);
-        made["metadata"]["creationTimestamp"] = json!(timestamp(created).to_string());
-        server.put(&format!("{PODS}/{name}"), made);
-    };
-    made_at("b", 10, None);
-    let (old, new) = (gateway(&server, "b"), gateway(&server, "a"));
-    pass(seconds(1)).await;
-    assert!(
-        old.eldest() && !new.eldest(),
-        "who has not seen itself is young"
-    );
-    made_at("a", 20, None);
-    pass(seconds(1)).await;
-    assert!(old.eldest() && !old.alone());
-    assert!(!new.eldest() && !new.alone());
-
-    made_at("b", 10, Some(wall() + seconds(30)));
-    pass(seconds(34)).await;
-    assert!(
-        old.eldest() && !new.eldest(),
-        "the old one finishes what it has"
-    );
-    pass(seconds(2)).await;
-    assert!(new.eldest() && new.alone());
-
-    // Made in the same second: one of them, and only one.
-    made_at("b", 20, None);
-    pass(seconds(1)).await;
-    assert!(new.eldest() && !old.eldest());
-}
-
-#[tokio::test(start_paused = true)]
 async fn after_an_outage_others_are_seen_as_soon_as_they_are_told_of() {
     let server = Server::default();
     server.put(&format!("{PODS}/a"), pod("a", true, None));

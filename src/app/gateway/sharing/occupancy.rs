@@ -1,0 +1,158 @@
+//! What the backend may ask before it stops a replica, where several gateways send requests to it: the
+//! leader answers for all of them.
+
+use std::cmp::Reverse;
+use std::time::Instant;
+
+use tokio::sync::watch;
+
+use super::Command;
+use super::commons::{Commons, Known};
+use crate::ports::Occupancy;
+use crate::revision::ReplicaId;
+use crate::shares::Pod;
+
+impl Commons {
+    /// These take nothing more, at any gateway.
+    fn note_retired(&self, replicas: &[ReplicaId]) {
+        if replicas.is_empty() {
+            return;
+        }
+        let mut known = self.known.lock();
+        let Known { names, retired, .. } = &mut *known;
+        retired.extend(replicas.iter().filter_map(|id| names.pod(*id).cloned()));
+        drop(known);
+        self.tell(Command::Look(self.id.clone()));
+    }
+
+    /// The least busy of all that serve, counted over all gateways; the newest first among equals.
+    fn least_busy(&self, count: usize) -> Option<Vec<ReplicaId>> {
+        let known = self.known.lock();
+        let ledger = known.ledger.as_ref()?;
+        let busy = ledger.busy();
+        let at_others = |id| {
+            let busy = known.names.pod(id).and_then(|pod| busy.get(pod));
+            busy.copied().unwrap_or(0)
+        };
+        let mut serving = self.throttler.read().replicas;
+        serving.retain(crate::admission::slots::Slots::is_in_service);
+        serving.sort_by_key(|s| (s.in_flight.saturating_add(at_others(s.id)), Reverse(s.id)));
+        Some(serving.iter().take(count).map(|slots| slots.id).collect())
+    }
+
+    /// Holds something at another gateway.
+    fn is_busy_elsewhere(&self, known: &Known, replica: ReplicaId) -> bool {
+        let pod = known.names.pod(replica);
+        let busy = known.ledger.as_ref().map(super::ledger::Ledger::busy);
+        pod.is_some_and(|pod| busy.is_some_and(|busy| busy.contains_key(pod)))
+    }
+}
+
+impl Occupancy for Commons {
+    fn retire(&self, count: usize) -> Vec<ReplicaId> {
+        let retired = match self.least_busy(count) {
+            Some(least) => {
+                least.iter().for_each(|id| self.throttler.retire_one(*id));
+                least
+            }
+            None => self.throttler.retire(count),
+        };
+        self.note_retired(&retired);
+        retired
+    }
+
+    fn retire_one(&self, replica: ReplicaId) {
+        self.throttler.retire_one(replica);
+        self.note_retired(&[replica]);
+    }
+
+    fn retire_idle(&self, replica: ReplicaId) -> bool {
+        let elsewhere = self.is_busy_elsewhere(&self.known.lock(), replica);
+        let retired = !elsewhere && self.throttler.retire_idle(replica);
+        if retired {
+            self.note_retired(&[replica]);
+        }
+        retired
+    }
+
+    fn revive(&self, replicas: &[ReplicaId]) -> Vec<ReplicaId> {
+        let mut known = self.known.lock();
+        let Known {
+            names,
+            retired,
+            stuck,
+            ..
+        } = &mut *known;
+        for pod in replicas.iter().filter_map(|id| names.pod(*id)) {
+            retired.remove(pod);
+        }
+        stuck.retain(|id| !replicas.contains(id));
+        drop(known);
+        let revived = self.throttler.revive(replicas);
+        self.tell(Command::Look(self.id.clone()));
+        revived
+    }
+
+    fn stuck(&self) -> Vec<ReplicaId> {
+        let mut stuck = self.throttler.stuck();
+        let mut known = self.known.lock();
+        known.stuck.extend(&stuck);
+        let Known { names, ledger, .. } = &mut *known;
+        let told: Vec<Pod> = ledger.as_mut().map(|l| l.take_stuck()).unwrap_or_default();
+        let told: Vec<ReplicaId> = told.iter().filter_map(|pod| names.id(pod)).collect();
+        drop(known);
+        for id in &told {
+            self.throttler.retire_one(*id);
+        }
+        stuck.extend(told);
+        self.note_retired(&stuck);
+        stuck
+    }
+
+    fn suspects(&self) -> Vec<ReplicaId> {
+        self.throttler.suspects()
+    }
+
+    fn vacant(&self, replicas: Vec<ReplicaId>) -> Vec<ReplicaId> {
+        let mut vacant = self.throttler.vacant(replicas);
+        if vacant.is_empty() || !self.is_divided() {
+            return vacant;
+        }
+        let known = self.known.lock();
+        match &known.ledger {
+            Some(ledger) => vacant.retain(|id| {
+                let pod = known.names.pod(*id);
+                pod.is_none_or(|pod| ledger.is_vacant(pod, known.retired.contains(pod)))
+            }),
+            // Nobody who does not lead knows of others; what is stuck here is ours to know.
+            None => vacant.retain(|id| known.stuck.contains(id)),
+        }
+        vacant
+    }
+
+    fn idle(&self) -> Vec<(ReplicaId, Option<Instant>)> {
+        let mut idle = self.throttler.idle();
+        let known = self.known.lock();
+        idle.retain(|(id, _)| !self.is_busy_elsewhere(&known, *id));
+        idle
+    }
+
+    fn tell_idle(&self, tell: bool) {
+        self.throttler.tell_idle(tell);
+    }
+
+    fn is_waited_for(&self) -> bool {
+        let elsewhere = || {
+            let known = self.known.lock();
+            known.ledger.as_ref().is_some_and(|l| l.is_waited_for())
+        };
+        self.throttler.is_waited_for() || elsewhere()
+    }
+
+    fn vacancies(&self) -> watch::Receiver<u64> {
+        match self.hall {
+            Some(_) => self.stirred(),
+            None => self.throttler.vacancies(),
+        }
+    }
+}
