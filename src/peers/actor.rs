@@ -24,7 +24,10 @@ const HEARD: usize = 256;
 /// What is wanted of it.
 #[derive(Debug)]
 pub(super) enum Command {
-    Lead(Option<u64>),
+    Lead {
+        reign: Option<u64>,
+        era: u64,
+    },
     Order {
         member: MemberId,
         session: u64,
@@ -52,6 +55,8 @@ pub(super) struct Actor<N> {
     pub(super) highest: (u64, Arc<str>),
     pub(super) leader: Leader,
     pub(super) leading: Option<Leading>,
+    /// Which time of ours as a leader it is.
+    pub(super) era: u64,
     /// The next question, and the next task.
     pub(super) numbers: u64,
     /// It has nothing any more.
@@ -115,7 +120,10 @@ impl<N: Net> Actor<N> {
 
     fn obey(&mut self, command: Command, hear: &mpsc::Sender<(u64, Heard)>) {
         match command {
-            Command::Lead(reign) => self.lead(reign, hear),
+            Command::Lead { reign, era } => {
+                self.era = era;
+                self.lead(reign, hear);
+            }
             Command::Order {
                 member,
                 session,
@@ -128,9 +136,6 @@ impl<N: Net> Actor<N> {
     }
 
     fn lead(&mut self, reign: Option<u64>, hear: &mpsc::Sender<(u64, Heard)>) {
-        if self.leading.as_ref().map(|leading| leading.reign) == reign {
-            return;
-        }
         self.leading = reign.map(Leading::new);
         if matches!(self.leader, Leader::Own(_)) {
             self.leader = Leader::Nobody;
@@ -241,20 +246,16 @@ impl<N: Net> Actor<N> {
 
     pub(super) fn tell(&self, news: News) {
         let _ = self.told.send(Told {
-            reign: None,
+            era: None,
             session: None,
             news,
         });
     }
 
     pub(super) fn tell_as_leader(&self, telling: Telling) {
-        let reign = self.leading.as_ref().map(|leading| leading.reign);
+        let era = Some(self.era);
         for (news, session) in telling {
-            let _ = self.told.send(Told {
-                reign,
-                session,
-                news,
-            });
+            let _ = self.told.send(Told { era, session, news });
         }
     }
 }

@@ -75,6 +75,7 @@ impl Peers {
             highest: (0, Arc::from("")),
             leader: Leader::Nobody,
             leading: None,
+            era: 0,
             numbers: 0,
             leaves: false,
             parting: None,
@@ -98,8 +99,8 @@ impl Peers {
 
     /// Leads in this reign from now on, or leads no more. Of an older reign nothing is heard any more.
     pub fn lead(&self, reign: Option<u64>) {
-        if self.desk.lead(reign) {
-            self.wants(Command::Lead(reign));
+        if let Some(era) = self.desk.lead(reign) {
+            self.wants(Command::Lead { reign, era });
         }
     }
 
@@ -138,8 +139,12 @@ impl Peers {
     }
 }
 
-/// Another number in each life.
-fn life() -> u64 {
+/// A number that is another one in each life of a gateway.
+#[must_use]
+pub fn life() -> u64 {
     let drawn = rand::rngs::SysRng.try_next_u64();
     drawn.expect("the system has random numbers")
 }
+
+#[cfg(test)]
+mod tests;

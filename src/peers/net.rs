@@ -71,12 +71,13 @@ impl Credential {
     }
 
     /// The token. `None` as long as nobody knows it.
-    pub(super) fn token(&self) -> Option<Arc<str>> {
+    #[must_use]
+    pub fn token(&self) -> Option<Arc<str>> {
         self.token.borrow().clone()
     }
 
     /// It does not seem to be what the others have.
-    pub(super) fn doubt(&self) {
+    pub fn doubt(&self) {
         self.doubt.notify_one();
     }
 

@@ -99,8 +99,8 @@ pub struct Inbox {
 /// News, and as part of what they are.
 #[derive(Debug)]
 pub(super) struct Told {
-    /// Of which reign of ours; `None` for news to a member.
-    pub(super) reign: Option<u64>,
+    /// Of which time of ours as a leader; `None` for news to a member.
+    pub(super) era: Option<u64>,
     /// Which session with the member they begin.
     pub(super) session: Option<u64>,
     pub(super) news: News,
@@ -115,6 +115,8 @@ pub(super) struct Desk {
 #[derive(Debug, Default)]
 struct Known {
     reign: Option<u64>,
+    /// Another one whenever the reign changes: the same reign may come back.
+    era: u64,
     sessions: HashMap<MemberId, u64>,
 }
 
@@ -137,17 +139,18 @@ impl Desk {
         }
     }
 
-    /// Leads from now on, or leads no more; `false` where it is so already.
-    pub(super) fn lead(&self, reign: Option<u64>) -> bool {
+    /// Leads from now on, or leads no more: the era that begins. `None` where it is so already.
+    pub(super) fn lead(&self, reign: Option<u64>) -> Option<u64> {
         let mut known = self.known.lock();
-        let changed = known.reign != reign;
-        if changed {
-            *known = Known {
-                reign,
-                sessions: HashMap::new(),
-            };
+        if known.reign == reign {
+            return None;
         }
-        changed
+        *known = Known {
+            reign,
+            era: known.era + 1,
+            sessions: HashMap::new(),
+        };
+        Some(known.era)
     }
 
     /// The session with a member, as far as it was heard of.
@@ -155,10 +158,10 @@ impl Desk {
         self.known.lock().sessions.get(member).copied()
     }
 
-    /// Whether it still holds; what was told as leader of another reign does not.
+    /// Whether it still holds; what was told as leader at another time does not.
     fn hears(&self, told: &Told) -> bool {
         let mut known = self.known.lock();
-        if told.reign.is_some() && told.reign != known.reign {
+        if told.era.is_some_and(|era| era != known.era) {
             return false;
         }
         match &told.news {

@@ -70,8 +70,9 @@ impl Roll {
 }
 
 impl GatewayPod {
-    /// Since when it is known that what was started at a time has ended.
-    pub(super) fn ended(&self, started: SystemTime) -> Option<Instant> {
+    /// Since when it is known that what was started at a time, by the clock of its node, has ended.
+    #[must_use]
+    pub fn ended(&self, started: SystemTime) -> Option<Instant> {
         match (self.state, self.restarted) {
             (PodState::Ended(at), None) => Some(at),
             (_, Some(restart)) if started < restart.before => Some(restart.heard),

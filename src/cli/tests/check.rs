@@ -96,7 +96,7 @@ workloads: [Rollout.v1alpha1.argoproj.io]
 defaults: { containerConcurrency: 4, maxReplicas: 8, queue: { coldTimeout: 20m } }
 ";
     let meaning = "\
-a gateway that listens on 0.0.0.0:8080, admin 0.0.0.0:9090; at most 16384 connections
+a gateway that listens on 0.0.0.0:8080, admin 0.0.0.0:9090, peers 0.0.0.0:9092; at most 16384 connections
   domain  models.example
   looks   in a, b, at Deployment, StatefulSet, Rollout
 

@@ -41,6 +41,10 @@ fn a_gateway_of_which_nothing_is_said_listens_for_everybody_and_looks_everywhere
         Some("0.0.0.0:9090".parse().expect("an address"))
     );
     assert_eq!(
+        config.peers,
+        Some("0.0.0.0:9092".parse().expect("an address"))
+    );
+    assert_eq!(
         (config.max_connections, config.record_size),
         (16384, 256 << 20)
     );
@@ -72,11 +76,13 @@ fn flags_win_over_the_environment_over_the_file_of_a_gateway() {
             "HOLDGATE_LISTEN=127.0.0.1:2",
             "HOLDGATE_WORKLOAD=LeaderWorkerSet.v1.leaderworkerset.x-k8s.io",
             "HOLDGATE_ADMIN=off",
+            "HOLDGATE_PEERS=off",
         ],
         &[],
     );
     let config = read(text, &said);
     assert_eq!((config.listen.port(), config.admin), (2, None));
+    assert_eq!(config.peers, None);
     assert_eq!(config.domain.as_deref(), Some("flag.example"));
     assert_eq!(config.namespaces, ["c", "d"]);
     assert_eq!(config.workloads[0].group, "leaderworkerset.x-k8s.io");

@@ -5,6 +5,8 @@
 mod identity;
 mod lease;
 mod others;
+mod roll;
+mod token;
 
 use std::time::{Duration, Instant};
 
@@ -19,6 +21,7 @@ pub use self::identity::PodIdentity;
 use self::lease::Candidate;
 use self::others::Others;
 use super::seams::Tenure;
+use crate::peers::{Credential, Roll};
 use crate::sync::now;
 
 /// A watch that has broken is begun again so soon, however long nobody has answered: two watches burden
@@ -43,6 +46,10 @@ impl Backoff for Soon {
 #[derive(Debug)]
 pub struct Reign {
     tenure: watch::Receiver<Tenure>,
+    number: watch::Receiver<Option<u64>>,
+    roll: watch::Receiver<Roll>,
+    /// `None` outside a pod.
+    credential: Option<Credential>,
     end: CancellationToken,
     /// Nothing is held, and nothing is sought any more.
     released: watch::Receiver<bool>,
@@ -65,6 +72,9 @@ impl Reign {
             };
             return Self {
                 tenure: watch::Sender::new(all).subscribe(),
+                number: watch::Sender::new(None).subscribe(),
+                roll: watch::Sender::new(Roll::default()).subscribe(),
+                credential: None,
                 end,
                 released: watch::Sender::new(true).subscribe(),
                 _tasks: Vec::new(),
@@ -74,19 +84,27 @@ impl Reign {
         let (tell, tenure) = watch::channel(Tenure::default());
         let (release, released) = watch::channel(false);
         let combining = combine(until.clone(), others.subscribe(), tell);
-        let watching = others::follow(client.clone(), identity.clone(), others);
-        let candidate = Candidate::new(client.clone(), &identity, until);
+        let ((call, roll), (reign, number)) =
+            (watch::channel(Roll::default()), watch::channel(None));
+        let watching = others::follow(client.clone(), identity.clone(), others, call);
+        let candidate = Candidate::new(client.clone(), &identity, roll.clone(), until, reign);
         let seeking = candidate.run(end.clone(), tenure.clone(), release);
+        let (credential, looking) =
+            token::follow(client.clone(), &identity.namespace, number.clone());
         let tasks = [
-            tokio::spawn(combining),
-            tokio::spawn(watching),
-            tokio::spawn(seeking),
+            AbortOnDropHandle::new(tokio::spawn(combining)),
+            AbortOnDropHandle::new(tokio::spawn(watching)),
+            AbortOnDropHandle::new(tokio::spawn(seeking)),
+            looking,
         ];
         Self {
             tenure,
+            number,
+            roll,
+            credential: Some(credential),
             end,
             released,
-            _tasks: tasks.map(AbortOnDropHandle::new).into(),
+            _tasks: tasks.into(),
         }
     }
 
@@ -94,6 +112,27 @@ impl Reign {
     #[must_use]
     pub fn tenure(&self) -> watch::Receiver<Tenure> {
         self.tenure.clone()
+    }
+
+    /// The number of this gateway's reign, while no other is known to have begun. It grows with every
+    /// change of who steers, and with every start of the same. It may last when nothing can be steered
+    /// any more: without an API server there is nobody who says that another has begun.
+    #[must_use]
+    pub fn number(&self) -> watch::Receiver<Option<u64>> {
+        self.number.clone()
+    }
+
+    /// The other gateways of the installation. Outside a pod nobody looks for them.
+    #[must_use]
+    pub fn roll(&self) -> watch::Receiver<Roll> {
+        self.roll.clone()
+    }
+
+    /// By what the gateways of the installation know each other. `None` outside a pod, where there are
+    /// no peers.
+    #[must_use]
+    pub fn credential(&self) -> Option<Credential> {
+        self.credential.clone()
     }
 
     /// Steers no more, and gives the lease back so that the next gateway takes it at once. Returns when

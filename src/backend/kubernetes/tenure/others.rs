@@ -11,7 +11,9 @@ use kube::runtime::watcher::{self, Event};
 use kube::{Api, Client};
 use tokio::sync::watch;
 
+use super::roll::Registrar;
 use super::{PodIdentity, Soon};
+use crate::peers::Roll;
 use crate::sync::now;
 
 /// A pod may answer so long after it should have been gone: kubelet takes its time to kill it.
@@ -90,33 +92,46 @@ impl Group {
 }
 
 /// Watches them. While the API server is away they are as they were last seen.
-pub(super) async fn follow(client: Client, own: PodIdentity, tell: watch::Sender<Option<Others>>) {
+pub(super) async fn follow(
+    client: Client,
+    own: PodIdentity,
+    tell: watch::Sender<Option<Others>>,
+    call: watch::Sender<Roll>,
+) {
     let pods: Api<Pod> = Api::namespaced(client, &own.namespace);
     let config = watcher::Config::default().labels(&own.selector);
     let mut events = pin!(watcher::watcher(pods, config).backoff(Soon));
     let mut all = HashMap::new();
     let mut listed = HashMap::new();
+    let (mut registrar, mut pods) = (Registrar::default(), Vec::new());
     let mut told = false;
     loop {
         match events.try_next().await {
             Ok(Some(Event::Init)) => {
                 listed.clear();
+                pods.clear();
                 continue;
             }
             Ok(Some(Event::InitApply(pod))) => {
                 let uid = uid(&pod);
                 let gateway = gateway(&pod, all.get(&uid));
                 listed.insert(uid, gateway);
+                pods.push(pod);
                 continue;
             }
-            Ok(Some(Event::InitDone)) => all = std::mem::take(&mut listed),
+            Ok(Some(Event::InitDone)) => {
+                all = std::mem::take(&mut listed);
+                registrar.listed(&std::mem::take(&mut pods));
+            }
             Ok(Some(Event::Apply(pod))) => {
                 let uid = uid(&pod);
                 let gateway = gateway(&pod, all.get(&uid));
                 all.insert(uid, gateway);
+                registrar.note(&pod);
             }
             Ok(Some(Event::Delete(pod))) => {
                 all.remove(&uid(&pod));
+                registrar.gone(&uid(&pod));
             }
             Err(error) => {
                 // Without them nothing shrinks, and hard limits may keep requests waiting.
@@ -130,6 +145,12 @@ pub(super) async fn follow(client: Client, own: PodIdentity, tell: watch::Sender
         told = false;
         let seen = Some(Others::of(&all, &own.uid));
         tell.send_if_modified(|known| std::mem::replace(known, seen) != seen);
+        let roll = registrar.roll(&own.uid);
+        call.send_if_modified(|known| {
+            let changed = *known != roll;
+            *known = roll;
+            changed
+        });
     }
 }
 
