@@ -65,7 +65,7 @@ pub async fn gateway(start: Start<GatewayConfig>) -> anyhow::Result<()> {
     let (recorder, recording) = record(config.record.as_deref(), config.record_size)?;
     let identity = PodIdentity::from_environment();
     let budgets = budgets(&program, identity.is_some());
-    let mut office = Office::open(client, &config, identity).await;
+    let mut office = Office::open(client, &config, identity).await?;
     let (cluster, events) = (office.cluster.clone(), office.cluster.events.clone());
     let known = (Arc::clone(&front.registry), Arc::clone(&front.board));
     let mut gateway = Gateway::new(
@@ -88,6 +88,7 @@ pub async fn gateway(start: Start<GatewayConfig>) -> anyhow::Result<()> {
     };
     let resign = office.seat.resign();
     let ended = end(ending, &front.server, &mut signals, budgets, resign).await;
+    office.sharing.leave().await;
     drop(janitor);
     events.finish(LAST_WORDS).await;
     if let Some(recording) = recording {

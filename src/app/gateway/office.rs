@@ -1,15 +1,20 @@
 //! What a gateway is in its cluster: what it sees and does there, what it may do, and what it keeps
 //! for the one after it.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use anyhow::Context as _;
 use kube::Client;
+use tokio::sync::watch;
 
 use super::following::Sources;
 use super::real::{self, Real};
 use super::sharing::Sharing;
 use crate::backend::kubernetes::{Catalog, Events, KubeApi, NetLook, PodIdentity, Reign};
 use crate::config::GatewayConfig;
+use crate::peers::{Peers, TcpNet};
+use crate::server;
 use crate::state::{Keeper, Notebook};
 
 /// What a gateway is in its cluster.
@@ -30,11 +35,14 @@ pub(super) struct Seat {
 
 impl Office {
     /// Watches the cluster and seeks to steer in it; `identity` is that of the pod it is in.
+    ///
+    /// # Errors
+    /// When its peers' address cannot be listened on.
     pub(super) async fn open(
         client: Client,
         config: &GatewayConfig,
         identity: Option<PodIdentity>,
-    ) -> Self {
+    ) -> anyhow::Result<Self> {
         let cluster = Arc::new(Real {
             catalog: Catalog::start(client.clone(), real::scope(config, identity.as_ref())),
             api: KubeApi::new(client.clone()),
@@ -43,12 +51,14 @@ impl Office {
             client: client.clone(),
         });
         let reign = Reign::start(&client, identity.clone());
+        let sharing = share(&reign, config, identity.as_ref())?;
+        let allowed = sharing.tenure().unwrap_or_else(|| reign.tenure());
         let (keeper, tenure) = match &identity {
             Some(pod) => {
-                let kept = Keeper::in_cluster(client, &pod.namespace, reign.tenure()).await;
+                let kept = Keeper::in_cluster(client, &pod.namespace, allowed).await;
                 (Some(kept.0), kept.1)
             }
-            None => (None, reign.tenure()),
+            None => (None, allowed),
         };
         let sources = Sources {
             claims: cluster.catalog.claims(),
@@ -56,12 +66,12 @@ impl Office {
             domain: cluster.catalog.domain(),
             tenure,
         };
-        Self {
+        Ok(Self {
             cluster,
             sources,
-            sharing: Sharing::never(),
+            sharing,
             seat: Seat { reign, keeper },
-        }
+        })
     }
 }
 
@@ -78,6 +88,27 @@ impl Seat {
         }
         self.reign.abdicate().await;
     }
+}
+
+/// Begins to speak with the other gateways. Outside a pod there are none.
+fn share(
+    reign: &Reign,
+    config: &GatewayConfig,
+    identity: Option<&PodIdentity>,
+) -> anyhow::Result<Sharing> {
+    let (Some(credential), Some(identity)) = (reign.credential(), identity) else {
+        return Ok(Sharing::never());
+    };
+    let Some(at) = config.peers else {
+        tracing::warn!("hears no other gateway (--peers off): run no second one");
+        return Ok(Sharing::never());
+    };
+    let listener = server::listen(at).with_context(|| format!("could not listen on {at}"))?;
+    let net = TcpNet::new(listener)?;
+    let doors = watch::Sender::new(BTreeSet::new()).subscribe();
+    let peers = Peers::start(identity.uid.as_str().into(), net, reign.roll(), credential, doors);
+    let lease = (reign.tenure(), reign.number());
+    Ok(Sharing::start(peers, reign.roll(), lease))
 }
 
 /// In whose name Events are written.

@@ -89,6 +89,4 @@ pub struct Tenure {
     /// Every other gateway that answers requests is heard. Otherwise a replica that seems idle may be
     /// busy for one of them, so that nothing is taken away.
     pub heard: bool,
-    /// How often the lease had changed hands when it came to this gateway.
-    pub reign: Option<u64>,
 }

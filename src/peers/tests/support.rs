@@ -281,6 +281,8 @@ fn wanted(order: &Order) -> String {
         Order::Grant(slots) => format!("grant {}", slots.slots),
         Order::Recall(slots) => format!("recall {slots}"),
         Order::Retire(pods) => format!("retire {}", pods.len()),
+        Order::Spare(slots) => format!("spare {slots}"),
+        Order::Keep(slots) => format!("keep {} {}", slots.pod, slots.slots),
     }
 }
 

@@ -39,7 +39,6 @@ impl Gateway {
         let tenure = watch::Sender::new(Tenure {
             steers,
             heard: true,
-            reign: None,
         });
         let told = tenure.subscribe();
         let (keeper, held) = Keeper::in_cluster(server.client(), "holdgate-system", told).await;
@@ -174,7 +173,6 @@ async fn who_cannot_read_what_was_left_steers_after_a_few_seconds() {
         gateway.tenure.send_replace(Tenure {
             steers: true,
             heard: false,
-            reign: None,
         });
         let held = gateway.held.wait_for(|held| held.steers).await.unwrap();
         assert!(!held.heard);

@@ -28,6 +28,8 @@ pub(super) struct Actor {
     pub(super) peers: Peers,
     roll: watch::Receiver<Roll>,
     tenure: watch::Receiver<Tenure>,
+    /// The number of our reign, if it is ours.
+    number: watch::Receiver<Option<u64>>,
     tell: watch::Sender<Standing>,
     allow: watch::Sender<Tenure>,
     unheard: Arc<AtomicBool>,
@@ -38,6 +40,10 @@ pub(super) struct Actor {
     /// Whose orders are obeyed, by its pod's UID.
     leader: Option<Arc<str>>,
     mode: Mode,
+    /// It has nothing any more, and wants nothing.
+    leaves: bool,
+    /// Something was let go while requests were inside: they may run on where they were sent.
+    cuts: bool,
     /// When something is to be looked at again, by revision.
     pub(super) wakes: BTreeMap<RevisionId, Instant>,
 }
@@ -54,7 +60,7 @@ impl Actor {
     pub(super) fn new(
         peers: Peers,
         roll: watch::Receiver<Roll>,
-        tenure: watch::Receiver<Tenure>,
+        (tenure, number): (watch::Receiver<Tenure>, watch::Receiver<Option<u64>>),
         (tell, allow, unheard): (
             watch::Sender<Standing>,
             watch::Sender<Tenure>,
@@ -65,6 +71,7 @@ impl Actor {
             peers,
             roll,
             tenure,
+            number,
             tell,
             allow,
             unheard,
@@ -73,6 +80,8 @@ impl Actor {
             reign: None,
             leader: None,
             mode: Mode::Unknown,
+            leaves: false,
+            cuts: false,
             wakes: BTreeMap::new(),
         }
     }
@@ -94,6 +103,7 @@ impl Actor {
                 biased;
                 Some(news) = inbox.recv() => self.hear(news),
                 Ok(()) = self.tenure.changed() => {}
+                Ok(()) = self.number.changed() => {}
                 Ok(()) = self.roll.changed() => {}
                 command = commands.recv() => match command {
                     Some(command) => self.obey(command).await,
@@ -116,9 +126,9 @@ impl Actor {
             Mode::Alone if !alone => self.divide(),
             mode => mode,
         };
-        let reign = tenure
-            .reign
-            .filter(|_| tenure.steers && self.mode == Mode::Beside);
+        // Leading outlasts steering: without an API server nobody else begins.
+        let number = *self.number.borrow_and_update();
+        let reign = number.filter(|_| self.mode == Mode::Beside && !self.leaves);
         if self.reign.as_ref().map(|reign| reign.number) != reign {
             self.lead(reign);
         }
@@ -190,7 +200,6 @@ impl Actor {
         let tenure = Tenure {
             steers,
             heard: all,
-            ..tenure
         };
         self.allow
             .send_if_modified(|known| std::mem::replace(known, tenure) != tenure);
@@ -253,8 +262,9 @@ impl Actor {
             Command::Look(id) => self.look(&id),
             Command::Shares(id) => self.shares(&id),
             Command::Leave(done) => {
+                self.leaves = true;
                 self.lead(None);
-                let mut busy = false;
+                let mut busy = self.cuts;
                 for (id, member) in &mut self.members {
                     let words = member.spare();
                     busy |= member.commons.throttler.read().running > 0;
@@ -303,6 +313,7 @@ impl Actor {
         };
         let words = member.spare();
         self.say(id, words);
+        self.cuts |= commons.throttler.read().running > 0;
         self.wakes.remove(id);
         let ledger = commons.known.lock().ledger.take();
         if let (Some(reign), Some(ledger)) = (&mut self.reign, ledger) {

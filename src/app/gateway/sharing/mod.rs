@@ -88,12 +88,12 @@ impl Sharing {
         Self(None)
     }
 
-    /// Speaks with the others from now on; `tenure` is what the lease lets this gateway do. Must be
-    /// called inside a tokio runtime.
+    /// Speaks with the others from now on; `lease` is what it lets this gateway do, and the number of
+    /// its reign. Must be called inside a tokio runtime.
     pub(super) fn start(
         (peers, inbox): (Peers, Inbox),
         roll: watch::Receiver<Roll>,
-        tenure: watch::Receiver<Tenure>,
+        lease: (watch::Receiver<Tenure>, watch::Receiver<Option<u64>>),
     ) -> Self {
         let (commands, wanted) = mpsc::unbounded_channel();
         let (tell, standing) = watch::channel(Standing::Unknown);
@@ -104,7 +104,7 @@ impl Sharing {
             standing,
             unheard: Arc::clone(&unheard),
         };
-        let actor = Actor::new(peers, roll, tenure, (tell, allow, unheard));
+        let actor = Actor::new(peers, roll, lease, (tell, allow, unheard));
         let actor = AbortOnDropHandle::new(tokio::spawn(actor.run(inbox, wanted)));
         Self(Some(Arc::new(Shared {
             hall,

@@ -101,7 +101,6 @@ async fn a_gateway_that_ends_hears_of_others_and_of_claims_until_it_has_ended() 
             let told = Tenure {
                 steers: true,
                 heard,
-                reign: Some(1),
             };
             tenure.send_replace(told);
             settle().await;

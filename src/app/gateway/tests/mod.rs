@@ -41,14 +41,12 @@ type Place = crate::throttler::Place<Connections>;
 const HOLDS: Tenure = Tenure {
     steers: true,
     heard: true,
-    reign: None,
 };
 
 /// Somebody else holds it.
 const WAITS: Tenure = Tenure {
     steers: false,
     heard: false,
-    reign: None,
 };
 
 const fn secs(n: u64) -> Duration {

@@ -19,7 +19,6 @@ use tokio_util::task::AbortOnDropHandle;
 
 pub use self::identity::PodIdentity;
 use self::lease::Candidate;
-use self::others::Others;
 use super::seams::Tenure;
 use crate::peers::{Credential, Roll};
 use crate::sync::now;
@@ -68,7 +67,6 @@ impl Reign {
             let all = Tenure {
                 steers: true,
                 heard: true,
-                reign: None,
             };
             return Self {
                 tenure: watch::Sender::new(all).subscribe(),
@@ -80,13 +78,13 @@ impl Reign {
                 _tasks: Vec::new(),
             };
         };
-        let (until, others) = (watch::Sender::new(None), watch::Sender::new(None));
+        let until = watch::Sender::new(None);
         let (tell, tenure) = watch::channel(Tenure::default());
         let (release, released) = watch::channel(false);
-        let combining = combine(until.clone(), others.subscribe(), tell);
         let ((call, roll), (reign, number)) =
             (watch::channel(Roll::default()), watch::channel(None));
-        let watching = others::follow(client.clone(), identity.clone(), others, call);
+        let combining = combine(until.clone(), roll.clone(), tell);
+        let watching = others::follow(client.clone(), identity.clone(), call);
         let candidate = Candidate::new(client.clone(), &identity, roll.clone(), until, reign);
         let seeking = candidate.run(end.clone(), tenure.clone(), release);
         let (credential, looking) =
@@ -108,7 +106,8 @@ impl Reign {
         }
     }
 
-    /// What this gateway may do, now and whenever it changes.
+    /// What this gateway may do, now and whenever it changes. Of other gateways it knows here only
+    /// whether there are any: none that runs is heard.
     #[must_use]
     pub fn tenure(&self) -> watch::Receiver<Tenure> {
         self.tenure.clone()
@@ -144,53 +143,38 @@ impl Reign {
     }
 }
 
-/// Puts together what the lease and the pods say, and lets time pass over both. Goes on when the lease
+/// Puts together what the lease and the pods say, and lets time pass over the lease. Goes on when it
 /// has been given back: while this gateway finishes what it has, it must know of the others.
 async fn combine(
     held: watch::Sender<Option<Instant>>,
-    mut others: watch::Receiver<Option<Others>>,
+    mut roll: watch::Receiver<Roll>,
     tell: watch::Sender<Tenure>,
 ) {
     let mut until = held.subscribe();
     loop {
-        let (held, seen, now) = (
-            *until.borrow_and_update(),
-            *others.borrow_and_update(),
-            now(),
-        );
+        let (held, now) = (*until.borrow_and_update(), now());
         let tenure = Tenure {
             steers: held.is_some_and(|until| until > now),
-            heard: seen.is_some_and(|others| others.all.have_ended(now)),
-            reign: None,
+            heard: roll.borrow_and_update().is_alone(),
         };
         tell.send_if_modified(|known| {
             let changed = *known != tenure;
-            if changed {
-                let Tenure {
-                    steers,
-                    heard,
-                    reign,
-                } = tenure;
-                tracing::info!(steers, heard, reign, "what this gateway may do has changed");
+            if known.steers != tenure.steers {
+                let steers = tenure.steers;
+                tracing::info!(steers, "what this gateway may do has changed");
             }
             *known = tenure;
             changed
         });
-        let moments = [
-            held,
-            seen.and_then(|others| others.all.gone_by),
-            seen.and_then(|others| others.older.gone_by),
-        ];
-        let next = moments.into_iter().flatten().filter(|at| *at > now).min();
         let turn = async {
-            match next {
+            match held.filter(|at| *at > now) {
                 Some(at) => sleep_until(at.into()).await,
                 None => std::future::pending().await,
             }
         };
         let changed = tokio::select! {
             changed = until.changed() => changed,
-            changed = others.changed() => changed,
+            changed = roll.changed() => changed,
             () = turn => Ok(()),
         };
         if changed.is_err() {

@@ -45,6 +45,7 @@ struct Post {
     registry: Arc<Registry>,
     sharing: Sharing,
     tenure: watch::Sender<Tenure>,
+    number: watch::Sender<Option<u64>>,
     roll: watch::Sender<Roll>,
     _gateway: AbortOnDropHandle<()>,
     /// What runs at it; ends with it.
@@ -96,8 +97,9 @@ impl Installation {
         });
         let roll = watch::Sender::new(Roll::default());
         let tenure = watch::Sender::new(Tenure::default());
+        let reigns = watch::Sender::new(None);
         let peers = self.wires.join(&uid, ip, roll.subscribe());
-        let sharing = Sharing::start(peers, roll.subscribe(), tenure.subscribe());
+        let sharing = Sharing::start(peers, roll.subscribe(), (tenure.subscribe(), reigns.subscribe()));
         let registry = Arc::new(Registry::default());
         let gateway = self.gateway(&registry, &sharing);
         self.posts.push(Some(Post {
@@ -105,6 +107,7 @@ impl Installation {
             registry,
             sharing,
             tenure,
+            number: reigns,
             roll,
             _gateway: AbortOnDropHandle::new(tokio::spawn(gateway)),
             inside: Arc::default(),
@@ -156,12 +159,9 @@ impl Installation {
         for (at, post) in self.posts.iter().enumerate() {
             let Some(post) = post else { continue };
             let steers = at == number;
-            let reign = steers.then_some(self.reign);
-            post.tenure.send_replace(Tenure {
-                steers,
-                heard: true,
-                reign,
-            });
+            post.number.send_replace(steers.then_some(self.reign));
+            let heard = true;
+            post.tenure.send_replace(Tenure { steers, heard });
         }
     }
 

@@ -77,7 +77,6 @@ impl Scene {
                 self.tenure.send_replace(Tenure {
                     steers,
                     heard: alone,
-                    reign: None,
                 });
             }
             Event::Statuses(count) => {

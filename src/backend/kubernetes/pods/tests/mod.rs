@@ -34,7 +34,6 @@ const SECOND: Duration = Duration::from_secs(1);
 const SOLE: Tenure = Tenure {
     steers: true,
     heard: true,
-    reign: None,
 };
 
 /// One revision in a simulated cluster.
