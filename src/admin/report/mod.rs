@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use serde::Serialize;
 
 use super::board::{self, Present, Steered};
-use crate::admission::slots::Slots;
+use crate::admission::slots::{Slots, WHOLE};
 use crate::guests::{self, Stage};
 use crate::ports::{Missing, Outage, ReplicaView};
 use crate::revision::ReplicaId;
@@ -85,6 +85,9 @@ pub struct Replica {
     pub in_flight: u32,
     /// Slots there are; `null` is no limit.
     pub slots: Option<u32>,
+    /// Slots that are this gateway's; left out where no other uses them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub share: Option<u32>,
     /// How long it has been in that state.
     pub since_seconds: f64,
     /// It could not be reached and gets no request until it can.
@@ -225,6 +228,9 @@ fn replica(present: &Present, view: &ReplicaView, slots: Option<&Slots<()>>) -> 
         state: view.state.as_str(),
         in_flight: slots.map_or(0, |slots| slots.in_flight),
         slots: (limit.written() > 0).then(|| limit.slots()),
+        share: slots
+            .map(|slots| slots.share)
+            .filter(|share| *share != WHOLE),
         since_seconds: seconds(present.now.saturating_duration_since(view.since)),
         suspect: slots.is_some_and(|slots| slots.suspect),
     }

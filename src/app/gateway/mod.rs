@@ -76,6 +76,9 @@ pub async fn gateway(start: Start<GatewayConfig>) -> anyhow::Result<()> {
         office.sharing.clone(),
     );
     let mut written = Written::new(config, files, overrides, program.watch_config);
+    let (sharing, board) = (office.sharing.clone(), Arc::clone(&front.board));
+    let showing = tokio::spawn(async move { sharing.show(board).await });
+    let _showing = AbortOnDropHandle::new(showing);
     let janitor = retire_connections(Arc::clone(&front.registry));
     let janitor = AbortOnDropHandle::new(tokio::spawn(janitor));
     let (sources, opens) = (&mut office.sources, |n| front.welcome(listener, n));

@@ -106,7 +106,13 @@ fn share(
     let listener = server::listen(at).with_context(|| format!("could not listen on {at}"))?;
     let net = TcpNet::new(listener)?;
     let doors = watch::Sender::new(BTreeSet::new()).subscribe();
-    let peers = Peers::start(identity.uid.as_str().into(), net, reign.roll(), credential, doors);
+    let peers = Peers::start(
+        identity.uid.as_str().into(),
+        net,
+        reign.roll(),
+        credential,
+        doors,
+    );
     let lease = (reign.tenure(), reign.number());
     Ok(Sharing::start(peers, reign.roll(), lease))
 }

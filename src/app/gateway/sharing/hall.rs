@@ -9,16 +9,14 @@ use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, watch};
 use tokio::time::{MissedTickBehavior, sleep_until};
 
-use super::commons::Commons;
-use super::leading::Reign;
 use super::member::{Member, words};
 use super::names::Early;
+use super::reign::Reign;
 use super::{Command, Standing};
 use crate::backend::kubernetes::Tenure;
 use crate::peers::{Holds, Inbox, News, Peers, Roll};
 use crate::revision::RevisionId;
-use crate::shares::{Measured, Order, Word};
-use crate::sync::now;
+use crate::shares::{Order, Word};
 
 /// How often a member tells what was measured.
 const SECOND: Duration = Duration::from_secs(1);
@@ -35,21 +33,21 @@ pub(super) struct Actor {
     unheard: Arc<AtomicBool>,
     pub(super) members: BTreeMap<RevisionId, Member>,
     /// Granted of revisions that are not here.
-    early: BTreeMap<RevisionId, Early>,
+    pub(super) early: BTreeMap<RevisionId, Early>,
     pub(super) reign: Option<Reign>,
     /// Whose orders are obeyed, by its pod's UID.
-    leader: Option<Arc<str>>,
-    mode: Mode,
+    pub(super) leader: Option<Arc<str>>,
+    pub(super) mode: Mode,
     /// It has nothing any more, and wants nothing.
     leaves: bool,
     /// Something was let go while requests were inside: they may run on where they were sent.
-    cuts: bool,
+    pub(super) cuts: bool,
     /// When something is to be looked at again, by revision.
     pub(super) wakes: BTreeMap<RevisionId, Instant>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Mode {
+pub(super) enum Mode {
     /// Nobody has said yet whether there are others.
     Unknown,
     Alone,
@@ -197,10 +195,7 @@ impl Actor {
             changed
         });
         let steers = tenure.steers && (self.mode == Mode::Alone || self.reign.is_some());
-        let tenure = Tenure {
-            steers,
-            heard: all,
-        };
+        let tenure = Tenure { steers, heard: all };
         self.allow
             .send_if_modified(|known| std::mem::replace(known, tenure) != tenure);
     }
@@ -248,7 +243,7 @@ impl Actor {
         self.say(&id, words);
     }
 
-    fn say(&self, id: &RevisionId, words: Vec<Word>) {
+    pub(super) fn say(&self, id: &RevisionId, words: Vec<Word>) {
         if !words.is_empty() && self.leader.is_some() {
             let said = words.into_iter().map(|word| (id.clone(), word));
             self.peers.say(said.collect());
@@ -277,113 +272,6 @@ impl Actor {
                 }
                 let _ = done.send(());
             }
-        }
-    }
-
-    fn open(&mut self, commons: Arc<Commons>, world: watch::Receiver<crate::ports::World>) {
-        let id = commons.id.clone();
-        if self.mode == Mode::Alone {
-            commons.throttler.unite();
-        }
-        if let Some(before) = self
-            .members
-            .get(&id)
-            .map(|before| Arc::clone(&before.commons))
-        {
-            self.close(&before);
-        }
-        let early = self.early.remove(&id).unwrap_or_default();
-        if let Some(reign) = &mut self.reign {
-            let mut known = commons.known.lock();
-            known.ledger = Some(reign.open(&id, known.longest));
-        }
-        self.members
-            .insert(id.clone(), Member::new(commons, world, early));
-        self.look(&id);
-    }
-
-    fn close(&mut self, commons: &Arc<Commons>) {
-        let id = &commons.id;
-        let is_it = |member: &Member| Arc::ptr_eq(&member.commons, commons);
-        if !self.members.get(id).is_some_and(is_it) {
-            return;
-        }
-        let Some(mut member) = self.members.remove(id) else {
-            return;
-        };
-        let words = member.spare();
-        self.say(id, words);
-        self.cuts |= commons.throttler.read().running > 0;
-        self.wakes.remove(id);
-        let ledger = commons.known.lock().ledger.take();
-        if let (Some(reign), Some(ledger)) = (&mut self.reign, ledger) {
-            reign.close(id.clone(), ledger);
-        }
-    }
-
-    /// What is there of a revision, or what is wanted of it, has changed.
-    fn look(&mut self, id: &RevisionId) {
-        let Some(member) = self.members.get_mut(id) else {
-            return;
-        };
-        let words = member.look();
-        self.say(id, words);
-        self.set(id);
-    }
-
-    fn shares(&mut self, id: &RevisionId) {
-        let Some(member) = self.members.get_mut(id) else {
-            return;
-        };
-        let mut words = member.due();
-        if self.leader.is_some() {
-            match member.hunger(now()) {
-                Ok(word) => words.extend(word),
-                Err(again) => self.wake_at(id, Some(again)),
-            }
-        }
-        self.say(id, words);
-    }
-
-    /// A second is over: whoever is a member tells of it.
-    fn second(&mut self) {
-        let (now, leads) = (now(), self.reign.is_some());
-        if self.leader.is_none() {
-            return;
-        }
-        let mut said = Vec::new();
-        for (id, member) in &mut self.members {
-            // The leader's own is measured by whoever decides.
-            let measured = (!leads).then(|| {
-                let report = member.commons.throttler.measure();
-                Measured {
-                    average_concurrency: report.average_concurrency,
-                    requests: report.requests,
-                }
-            });
-            said.extend(member.second(measured, now).map(|word| (id.clone(), word)));
-        }
-        if !said.is_empty() {
-            self.peers.say(said);
-        }
-    }
-
-    fn wake(&mut self) {
-        self.close_accounts();
-        let now = now();
-        let due = self.wakes.iter().filter(|(_, at)| **at <= now);
-        let due: Vec<RevisionId> = due.map(|(id, _)| id.clone()).collect();
-        for id in due {
-            self.wakes.remove(&id);
-            self.shares(&id);
-            self.tick(&id);
-        }
-    }
-
-    pub(super) fn wake_at(&mut self, id: &RevisionId, at: Option<Instant>) {
-        if let Some(at) = at {
-            let wake = self.wakes.entry(id.clone()).or_insert(at);
-            *wake = at.min(*wake);
         }
     }
 }

@@ -13,6 +13,8 @@ mod ledger;
 mod member;
 mod names;
 mod occupancy;
+mod reign;
+mod revisions;
 mod tally;
 
 use std::sync::Arc;
@@ -24,6 +26,7 @@ use tokio_util::task::AbortOnDropHandle;
 pub(super) use self::commons::Commons;
 use self::commons::Hall;
 use self::hall::Actor;
+use crate::admin::{Board, Gateways};
 use crate::backend::kubernetes::Tenure;
 use crate::peers::{Inbox, Peers, Roll};
 use crate::ports::World;
@@ -36,6 +39,8 @@ pub(super) struct Sharing(Option<Arc<Shared>>);
 
 #[derive(Debug)]
 struct Shared {
+    /// The UID of our pod.
+    own: Arc<str>,
     hall: Hall,
     tenure: watch::Receiver<Tenure>,
     _actor: AbortOnDropHandle<()>,
@@ -104,9 +109,11 @@ impl Sharing {
             standing,
             unheard: Arc::clone(&unheard),
         };
+        let own = Arc::clone(&peers.me().pod);
         let actor = Actor::new(peers, roll, lease, (tell, allow, unheard));
         let actor = AbortOnDropHandle::new(tokio::spawn(actor.run(inbox, wanted)));
         Self(Some(Arc::new(Shared {
+            own,
             hall,
             tenure: allowed,
             _actor: actor,
@@ -121,6 +128,20 @@ impl Sharing {
     /// How this gateway stands to the others; `None` where there never are any.
     pub(super) fn standing(&self) -> Option<watch::Receiver<Standing>> {
         self.0.as_ref().map(|shared| shared.hall.standing.clone())
+    }
+
+    /// Shows how this gateway stands to the others, now and whenever it changes.
+    pub(super) async fn show(&self, board: Arc<Board>) {
+        let Some(mut standing) = self.standing() else {
+            return;
+        };
+        let own = self.0.as_ref().map(|shared| &*shared.own);
+        loop {
+            board.set_gateways(standing.borrow_and_update().told(own.unwrap_or_default()));
+            if standing.changed().await.is_err() {
+                return;
+            }
+        }
     }
 
     /// The replicas of a revision. Nothing of them is ours before they are shared.
@@ -152,6 +173,30 @@ impl Sharing {
             let (tell, told) = oneshot::channel();
             let _ = shared.hall.commands.send(Command::Leave(tell));
             let _ = told.await;
+        }
+    }
+}
+
+impl Standing {
+    /// As it is told to a person.
+    fn told(&self, own: &str) -> Gateways {
+        match self {
+            Self::Beside {
+                leader,
+                heard,
+                unheard,
+            } => Gateways {
+                leader: leader.as_deref().map(str::to_owned),
+                leads: heard.is_some(),
+                heard: heard.unwrap_or(0),
+                unheard: *unheard,
+            },
+            Self::Unknown | Self::Alone => Gateways {
+                leader: (*self == Self::Alone).then(|| own.to_owned()),
+                leads: *self == Self::Alone,
+                heard: 0,
+                unheard: 0,
+            },
         }
     }
 }

@@ -8,6 +8,7 @@ use tokio::sync::watch;
 
 use super::Command;
 use super::commons::{Commons, Known};
+use super::ledger::Ledger;
 use crate::ports::Occupancy;
 use crate::revision::ReplicaId;
 use crate::shares::Pod;
@@ -40,12 +41,27 @@ impl Commons {
         Some(serving.iter().take(count).map(|slots| slots.id).collect())
     }
 
-    /// Holds something at another gateway.
-    fn is_busy_elsewhere(&self, known: &Known, replica: ReplicaId) -> bool {
-        let pod = known.names.pod(replica);
-        let busy = known.ledger.as_ref().map(super::ledger::Ledger::busy);
-        pod.is_some_and(|pod| busy.is_some_and(|busy| busy.contains_key(pod)))
+    /// Something is retired that nobody is busy with, and not everybody has returned its share.
+    fn is_on_its_way_back(&self, known: &Known) -> bool {
+        let Some(ledger) = &known.ledger else {
+            return false;
+        };
+        let busy = ledger.busy();
+        let comes = known
+            .retired
+            .iter()
+            .filter(|pod| !ledger.is_vacant(pod, true));
+        let comes = comes.filter(|pod| !busy.contains_key(*pod));
+        let comes: Vec<ReplicaId> = comes.filter_map(|pod| known.names.id(pod)).collect();
+        !self.throttler.vacant(comes).is_empty()
     }
+}
+
+/// Holds something at another gateway.
+fn is_busy_elsewhere(known: &Known, replica: ReplicaId) -> bool {
+    let pod = known.names.pod(replica);
+    let busy = known.ledger.as_ref().map(Ledger::busy);
+    pod.is_some_and(|pod| busy.is_some_and(|busy| busy.contains_key(pod)))
 }
 
 impl Occupancy for Commons {
@@ -67,7 +83,7 @@ impl Occupancy for Commons {
     }
 
     fn retire_idle(&self, replica: ReplicaId) -> bool {
-        let elsewhere = self.is_busy_elsewhere(&self.known.lock(), replica);
+        let elsewhere = is_busy_elsewhere(&self.known.lock(), replica);
         let retired = !elsewhere && self.throttler.retire_idle(replica);
         if retired {
             self.note_retired(&[replica]);
@@ -130,10 +146,14 @@ impl Occupancy for Commons {
         vacant
     }
 
+    /// None while what was taken out of service is on its way back: it is not busy for that.
     fn idle(&self) -> Vec<(ReplicaId, Option<Instant>)> {
         let mut idle = self.throttler.idle();
         let known = self.known.lock();
-        idle.retain(|(id, _)| !self.is_busy_elsewhere(&known, *id));
+        if self.is_on_its_way_back(&known) {
+            return Vec::new();
+        }
+        idle.retain(|(id, _)| !is_busy_elsewhere(&known, *id));
         idle
     }
 

@@ -99,7 +99,11 @@ impl Installation {
         let tenure = watch::Sender::new(Tenure::default());
         let reigns = watch::Sender::new(None);
         let peers = self.wires.join(&uid, ip, roll.subscribe());
-        let sharing = Sharing::start(peers, roll.subscribe(), (tenure.subscribe(), reigns.subscribe()));
+        let sharing = Sharing::start(
+            peers,
+            roll.subscribe(),
+            (tenure.subscribe(), reigns.subscribe()),
+        );
         let registry = Arc::new(Registry::default());
         let gateway = self.gateway(&registry, &sharing);
         self.posts.push(Some(Post {
