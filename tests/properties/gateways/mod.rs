@@ -37,8 +37,8 @@ pub(crate) enum Happening {
 /// What is measured is not longer.
 const LONGEST: u64 = 400;
 const STEP: Duration = Duration::from_millis(5);
-/// It takes so long until a death is known, or another leads.
-const NOTICED: Duration = Duration::from_millis(700);
+/// It takes so long until a death is known, or another leads: less than what it left may run.
+const NOTICED: Duration = Duration::from_millis(100);
 
 enum Said {
     /// To a member: this is the leader, what do you hold?
