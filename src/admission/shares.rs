@@ -181,6 +181,9 @@ impl<R: Clone> Admission<R> {
     /// the rest falls due as requests end.
     pub fn keep(&mut self, replica: ReplicaId, most: u32) -> u32 {
         let mut returned = 0;
+        if !self.shares.divided {
+            return returned;
+        }
         if let Some(slots) = self.replicas.iter_mut().find(|s| s.id == replica) {
             let above = slots.share.saturating_sub(most);
             slots.share -= above;

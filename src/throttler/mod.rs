@@ -21,6 +21,8 @@ mod tests;
 mod tests_idle;
 #[cfg(all(test, not(model_check)))]
 mod tests_leaving;
+#[cfg(all(test, not(model_check)))]
+mod tests_sharing;
 #[cfg(test)]
 mod tests_support;
 
@@ -249,11 +251,13 @@ impl<C: Kept> Throttler<C> {
     }
 
     /// The replica is done with a request whose client left before.
-    fn vacate(&self, seat: Seat, since: Instant, ticket: Ticket) {
+    fn vacate(&self, seat: Seat, used_since: Option<Instant>, ticket: Ticket) {
         let now = now();
         let mut state = self.state.lock();
-        let occupied = now.saturating_duration_since(since);
-        state.longest.saw(occupied, now);
+        if let Some(since) = used_since {
+            let occupied = now.saturating_duration_since(since);
+            state.longest.saw(occupied, now);
+        }
         let left = state.admission.vacate(seat, now);
         let ticket = ticket.number();
         state.tape.note(now, || Event::Vacated { ticket });

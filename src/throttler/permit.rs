@@ -136,9 +136,12 @@ impl<C: Kept> Drop for Permit<C> {
             Held::Taken => {
                 // It says nothing about how long an answer takes.
                 self.abandon();
-                self.throttler.vacate(self.seat, self.since, self.ticket);
+                self.throttler.vacate(self.seat, None, self.ticket);
             }
-            Held::Abandoned => self.throttler.vacate(self.seat, self.since, self.ticket),
+            Held::Abandoned => {
+                self.throttler
+                    .vacate(self.seat, Some(self.since), self.ticket);
+            }
             Held::Returned => {}
         }
     }

@@ -67,10 +67,12 @@ impl Book {
                 lacks -= member.asked;
                 member.asked
             } else {
-                lacks
+                lacks.saturating_sub(member.unmet())
             };
-            member.asked_until = Some(now + ASK_AGAIN);
-            orders.push((id.clone(), Order::Spare(slots)));
+            if slots > 0 {
+                member.asked_until = Some(now + ASK_AGAIN);
+                orders.push((id.clone(), Order::Spare(slots)));
+            }
         }
     }
 

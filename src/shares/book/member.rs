@@ -87,6 +87,9 @@ impl Member {
             (self.waiting, self.demand, self.idle) = (0, 0, self.held);
         }
         if self.asked_until.is_some_and(|until| now >= until) {
+            // What did not come was in use, by one that waited.
+            self.idle = self.idle.saturating_sub(self.asked);
+            self.waiting = self.waiting.saturating_sub(self.asked);
             (self.asked_until, self.asked) = (None, 0);
         }
         self.holds_until = self.holds_until.filter(|until| now < *until);
@@ -100,6 +103,6 @@ impl Member {
     /// It has just said that somebody waits, so that nothing idles there.
     pub(super) fn surely_waits(&self, now: Instant) -> bool {
         let just = |at: Instant| now.saturating_duration_since(at) < ON_THE_WAY;
-        self.waiting > 0 && self.reported.is_some_and(just)
+        self.unmet() > 0 && self.reported.is_some_and(just)
     }
 }

@@ -2,13 +2,15 @@
 //! said arrives in order, late, or not at all where a line breaks.
 
 mod gate;
+mod laws;
+mod lead;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::{Duration, Instant};
 
-use gate::{Gate, View, pod};
+use gate::{Gate, View};
 use holdgate::admission::Ticket;
-use holdgate::shares::{Book, MemberId, Order, Pod, Slots, UNLIMITED, Word};
+use holdgate::shares::{Book, MemberId, Order, Slots, UNLIMITED, Word};
 
 /// One thing that happens. Numbers pick among whoever is there.
 #[derive(Clone, Copy, Debug)]
@@ -35,8 +37,8 @@ pub(crate) enum Happening {
 /// What is measured is not longer.
 const LONGEST: u64 = 400;
 const STEP: Duration = Duration::from_millis(5);
-/// It takes so long until a death is known, or another leads.
-const NOTICED: Duration = Duration::from_millis(700);
+/// It takes so long until a death is known, or another leads: less than what it left may run.
+const NOTICED: Duration = Duration::from_millis(100);
 
 enum Said {
     /// To a member: this is the leader, what do you hold?
@@ -255,59 +257,6 @@ impl Town {
         }
     }
 
-    /// The book is gone with who kept it; what was said by it may still arrive.
-    fn depose(&mut self) {
-        self.leader = None;
-        self.leads_from = self.now + NOTICED;
-        self.book = Book::new();
-        self.released = true;
-        for place in &mut self.places {
-            place.up.clear();
-            (place.joined, place.dials) = (false, None);
-        }
-    }
-
-    fn lead(&mut self, at: usize) {
-        self.leader = Some(at);
-        self.reign += 1;
-        self.released = false;
-        self.book.withhold_unclaimed();
-        self.tell_book(at);
-        for place in &mut self.places {
-            place.dials = place.gate.as_ref().map(|_| self.now);
-        }
-    }
-
-    fn tell_book(&mut self, leader: usize) {
-        let gate = self.places[leader].gate.as_ref().expect("who leads lives");
-        let slots = if gate.view.limit == 0 {
-            UNLIMITED
-        } else {
-            gate.view.limit
-        };
-        let ready = gate.view.ready.iter();
-        let ready: Vec<Slots> = ready
-            .map(|&id| Slots {
-                pod: pod(id),
-                slots,
-            })
-            .collect();
-        let retired: Vec<Pod> = gate.view.retired.iter().map(|&id| pod(id)).collect();
-        let orders = self.book.set(&ready, &retired, self.now);
-        self.send(orders);
-    }
-
-    fn send(&mut self, orders: Vec<(MemberId, Order)>) {
-        for (to, order) in orders {
-            let gates = self.places.iter();
-            let at = { gates }.position(|p| p.gate.as_ref().is_some_and(|gate| gate.id == to));
-            if let Some(at) = at.filter(|&at| self.places[at].joined) {
-                let (when, reign) = (self.soon(15), self.reign);
-                push(&mut self.places[at].down, when, reign, Said::Ordered(order));
-            }
-        }
-    }
-
     pub(crate) fn pass(&mut self, ms: u64) {
         let end = self.now + Duration::from_millis(ms);
         while self.now < end {
@@ -348,7 +297,7 @@ impl Town {
             place.gate = Some(Gate::new(MemberId { pod, life }, &self.view, now));
             place.dials = Some(now);
         }
-        while let Some((_, view)) = self.places[at].sees.pop_front_if(|(when, _)| *when <= now) {
+        while let Some((_, view)) = pop(&mut self.places[at].sees, |s| s.0 <= now) {
             if let Some(gate) = &mut self.places[at].gate {
                 gate.see(view, now, until);
             }
@@ -361,7 +310,7 @@ impl Town {
         };
         gate.finish(now, until);
         let mut words = Vec::new();
-        while let Some((_, reign, said)) = self.places[at].down.pop_front_if(|s| s.0 <= now) {
+        while let Some((_, reign, said)) = pop(&mut self.places[at].down, |s| s.0 <= now) {
             words.extend(self.hear(at, reign, said));
         }
         let place = &mut self.places[at];
@@ -394,179 +343,16 @@ impl Town {
             _ => Vec::new(),
         }
     }
-
-    fn keep_book(&mut self) {
-        let now = self.now;
-        for at in 0..self.places.len() {
-            if self.places[at].dials.is_some_and(|when| when <= now) {
-                self.cut(at, None);
-                let (when, reign) = (self.soon(15), self.reign);
-                push(&mut self.places[at].down, when, reign, Said::Led);
-            }
-            while let Some((_, reign, said)) = self.places[at].up.pop_front_if(|s| s.0 <= now) {
-                if reign == self.reign {
-                    self.note(at, said);
-                }
-            }
-        }
-        let known: Vec<(Instant, MemberId)> = {
-            self.deaths
-                .extract_if(.., |(died, _)| now >= *died + NOTICED)
-        }
-        .collect();
-        let wait = Duration::from_millis(LONGEST);
-        for (died, member) in known {
-            let orders = self.book.ended(&member, died, wait, now);
-            self.send(orders);
-        }
-        let heard = self.places.iter().all(|p| p.gate.is_none() || p.joined);
-        if !self.released && heard && self.deaths.is_empty() {
-            self.released = true;
-            let since = self.last_death.unwrap_or(now - wait);
-            let orders = self.book.release_unclaimed(since, wait, now);
-            self.send(orders);
-        }
-        if self.book.wake().is_some_and(|at| at <= now) {
-            let orders = self.book.tick(now);
-            self.send(orders);
-        }
-    }
-
-    fn note(&mut self, at: usize, said: Said) {
-        let member = self.places[at].gate.as_ref().expect("it lives").id.clone();
-        let orders = match said {
-            Said::Holds(holds) => {
-                self.places[at].joined = true;
-                self.book.join(&member, &holds, self.now)
-            }
-            Said::Word(Word::Returned(slots)) => self.book.returned(&member, &slots, self.now),
-            Said::Word(Word::Report(report)) => self.book.report(&member, &report, self.now),
-            Said::Led | Said::Ordered(_) => unreachable!("a leader says that"),
-        };
-        self.send(orders);
-    }
-
-    fn gates(&self) -> impl Iterator<Item = &Gate> {
-        self.places.iter().filter_map(|place| place.gate.as_ref())
-    }
-
-    /// Slots that are somebody's or may become so by what is on its way.
-    fn used(&self, id: u64) -> u64 {
-        let ours = self
-            .gates()
-            .map(|gate| gate.ours().get(&id).copied().unwrap_or(0));
-        let granted = self.places.iter().flat_map(|place| {
-            let heard = place
-                .down
-                .iter()
-                .filter(|(_, reign, _)| *reign >= place.reign);
-            heard.filter_map(|(_, _, said)| match said {
-                Said::Ordered(Order::Grant(s)) if s.pod == pod(id) => Some(s.slots),
-                _ => None,
-            })
-        });
-        let ghosts = self.ghosts.iter().filter(|(replica, _)| *replica == id);
-        ours.chain(granted).map(u64::from).sum::<u64>() + ghosts.count() as u64
-    }
-
-    fn inside(&self, id: u64) -> u64 {
-        let ghosts = self.ghosts.iter().filter(|(replica, _)| *replica == id);
-        let inside: usize = self.gates().map(|gate| gate.inside(id)).sum();
-        (inside + ghosts.count()) as u64
-    }
-
-    fn check(&mut self) {
-        self.raise_peaks();
-        let all_see = self.places.iter().all(|place| place.sees.is_empty());
-        let limit = u64::from(if self.view.limit == 0 {
-            UNLIMITED
-        } else {
-            self.view.limit
-        });
-        for &id in &self.pods {
-            let (used, inside) = (self.used(id), self.inside(id));
-            let peak = self.peak.get_mut(&id).expect("raised");
-            if *peak < u64::from(UNLIMITED) {
-                assert!(inside <= *peak, "{inside} inside {id}, at most {peak}");
-                assert!(
-                    used <= *peak,
-                    "{used} of {id} are somebody's, at most {peak}"
-                );
-            }
-            if all_see && used <= limit {
-                *peak = limit;
-            }
-            let vacant = self.released && self.leader.is_some() && self.book.is_vacant(&pod(id));
-            assert!(!vacant || inside == 0, "{id} is called vacant");
-        }
-        self.check_nobody_waits_in_vain();
-    }
-
-    fn check_nobody_waits_in_vain(&mut self) {
-        let limit = u64::from(self.view.limit);
-        let serves = |id: &&u64| self.view.ready.contains(id) && !self.view.retired.contains(id);
-        let mut pods = self.pods.iter().filter(serves);
-        let free = pods.any(|&id| limit == 0 || self.inside(id) < limit);
-        let free = self.calm && free;
-        let first = |place: &Place| place.gate.as_ref()?.waiting.first().copied();
-        let first: Vec<Option<Ticket>> = self.places.iter().map(first).collect();
-        for (first, vain) in first.into_iter().zip(&mut self.vain) {
-            match (first.filter(|_| free), &*vain) {
-                (None, _) => *vain = None,
-                (Some(first), Some((same, since))) if first == *same => {
-                    let waited = self.now - *since;
-                    assert!(waited <= Duration::from_secs(1), "somebody waits in vain");
-                }
-                (Some(first), _) => *vain = Some((first, self.now)),
-            }
-        }
-    }
-
-    /// Nothing bad happens any more. All slots come to use, and requests go on coming.
-    pub(crate) fn calm_down(&mut self) {
-        self.happen(Happening::Revive);
-        for id in self.pods.clone() {
-            self.change(|view, _| {
-                view.ready.insert(id);
-            });
-        }
-        self.pass(3000);
-        self.calm = true;
-        for _ in 0..40 {
-            let at = usize::try_from(self.dice(9)).expect("few");
-            let most = 1 + 3 * self.view.limit.min(5);
-            let n = u32::try_from(self.dice(most.into())).expect("few");
-            self.happen(Happening::Arrive(at, n));
-            let then = self.dice(250);
-            self.pass(then);
-        }
-        self.pass(5000);
-        assert!(self.gates().all(|gate| gate.waiting.is_empty()), "served");
-        let limit = if self.view.limit == 0 {
-            UNLIMITED
-        } else {
-            self.view.limit
-        };
-        for &id in &self.pods {
-            let held = self
-                .gates()
-                .map(|gate| gate.ours().get(&id).copied().unwrap_or(0));
-            let held: Vec<u32> = held.collect();
-            if limit == UNLIMITED {
-                assert!(held.iter().all(|&held| held == UNLIMITED), "{held:?}");
-            } else {
-                assert_eq!(
-                    held.iter().sum::<u32>(),
-                    limit,
-                    "all are somebody's: {held:?}"
-                );
-            }
-        }
-    }
 }
 
 /// What is said arrives in the order in which it was.
 fn push(line: &mut Line, when: Instant, reign: u64, said: Said) {
     let last = line.back().map_or(when, |(at, _, _)| *at);
     line.push_back((when.max(last), reign, said));
+}
+
+/// The first in line, if its time has come.
+fn pop<T>(line: &mut VecDeque<T>, due: impl FnOnce(&T) -> bool) -> Option<T> {
+    let first = line.front().filter(|first| due(first));
+    first.is_some().then(|| line.pop_front()).flatten()
 }
