@@ -48,6 +48,7 @@ pub struct Reign {
     tenure: watch::Receiver<Tenure>,
     number: watch::Receiver<Option<u64>>,
     roll: watch::Receiver<Roll>,
+    outdone: watch::Sender<u64>,
     /// `None` outside a pod.
     credential: Option<Credential>,
     end: CancellationToken,
@@ -74,6 +75,7 @@ impl Reign {
                 tenure: watch::Sender::new(all).subscribe(),
                 number: watch::Sender::new(None).subscribe(),
                 roll: watch::Sender::new(Roll::default()).subscribe(),
+                outdone: watch::Sender::new(0),
                 credential: None,
                 end,
                 released: watch::Sender::new(true).subscribe(),
@@ -87,7 +89,9 @@ impl Reign {
         let ((call, roll), (reign, number)) =
             (watch::channel(Roll::default()), watch::channel(None));
         let watching = others::follow(client.clone(), identity.clone(), others, call);
-        let candidate = Candidate::new(client.clone(), &identity, roll.clone(), until, reign);
+        let outdone = watch::Sender::new(0);
+        let seen = (roll.clone(), outdone.subscribe());
+        let candidate = Candidate::new(client.clone(), &identity, seen, until, reign);
         let seeking = candidate.run(end.clone(), tenure.clone(), release);
         let (credential, looking) =
             token::follow(client.clone(), &identity.namespace, number.clone());
@@ -101,6 +105,7 @@ impl Reign {
             tenure,
             number,
             roll,
+            outdone,
             credential: Some(credential),
             end,
             released,
@@ -120,6 +125,16 @@ impl Reign {
     #[must_use]
     pub fn number(&self) -> watch::Receiver<Option<u64>> {
         self.number.clone()
+    }
+
+    /// Another gateway obeys this reign, which is no earlier than ours: where the lease is ours, its
+    /// number goes beyond that. So it is when the lease was deleted, or set back to what was saved.
+    pub fn outdone(&self, by: u64) {
+        self.outdone.send_if_modified(|known| {
+            let higher = by > *known;
+            *known = by.max(*known);
+            higher
+        });
     }
 
     /// The other gateways of the installation. Outside a pod nobody looks for them.
