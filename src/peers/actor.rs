@@ -92,7 +92,7 @@ pub(super) enum Asked {
 impl<N: Net> Actor<N> {
     pub(super) async fn run(mut self, mut commands: mpsc::UnboundedReceiver<Command>) {
         let (hear, mut heard) = mpsc::channel(HEARD);
-        let (come, mut came) = mpsc::channel(HEARD);
+        let (come, mut visits) = mpsc::channel(HEARD);
         let open = door::open(Arc::clone(&self.net), come);
         let _door = AbortOnDropHandle::new(tokio::spawn(open));
         loop {
@@ -102,7 +102,7 @@ impl<N: Net> Actor<N> {
                     None => return,
                 },
                 Some((task, heard)) = heard.recv() => self.hear(task, heard),
-                Some((visit, came)) = came.recv() => self.receive(visit, came),
+                Some((visit, said)) = visits.recv() => self.receive(visit, said),
                 Ok(()) = self.roll.changed() => self.call(&hear),
                 Ok(()) = self.doors.changed() => self.tell_doors(),
             }
@@ -152,6 +152,9 @@ impl<N: Net> Actor<N> {
             self.ask(asked);
         } else {
             tracing::warn!(reign, later = self.highest.0, "a later reign has begun");
+            let later = self.leading.as_mut();
+            let outdone = later.and_then(|leading| leading.outdone(self.highest.0));
+            self.tell_as_leader(outdone.into_iter().collect());
         }
         self.call(hear);
     }
@@ -209,6 +212,7 @@ impl<N: Net> Actor<N> {
                 leading.welcome(task, welcome, outbox, &mut telling);
             }
             Heard::Said(said) => leading.said(task, said, &mut telling),
+            Heard::Outdone(reign) => telling.extend(leading.outdone(reign)),
             Heard::Lost => leading.lost(task, &mut telling),
         }
         self.tell_as_leader(telling);

@@ -24,6 +24,8 @@ pub(super) enum Heard {
     Welcome(Welcome, Outbox),
     /// It said something.
     Said(FromMember),
+    /// It obeys another leader, of this reign.
+    Outdone(u64),
     /// The connection that it was welcome on is no more.
     Lost,
 }
@@ -132,8 +134,13 @@ impl<N: Net> Dialer<N> {
                 FromMember::Beat => {}
                 FromMember::Welcome(welcome) => return Ok(Ok(welcome)),
                 FromMember::Refused(refusal) => {
-                    if refusal == Refusal::Token {
-                        self.credential.doubt();
+                    match refusal {
+                        Refusal::Token => self.credential.doubt(),
+                        Refusal::Reign(reign) => {
+                            let heard = (self.task, Heard::Outdone(reign));
+                            let _ = self.tell.send(heard).await;
+                        }
+                        Refusal::Version(_) => {}
                     }
                     return Ok(Err(refusal));
                 }

@@ -29,6 +29,8 @@ pub(super) struct Leading {
     /// What we hold ourselves is known.
     own_joined: bool,
     accounted: bool,
+    /// The latest reign of others that was told of.
+    outdone: u64,
     /// When the last of those had ended that never joined.
     ended: Option<Instant>,
 }
@@ -74,6 +76,7 @@ impl Leading {
             seen: None,
             own_joined: false,
             accounted: false,
+            outdone: 0,
             ended: None,
         }
     }
@@ -153,9 +156,10 @@ impl Leading {
         let known = peer.life.is_some();
         let started = SystemTime::UNIX_EPOCH + welcome.started;
         let unseen = peer.succeeded(before, started, welcome.age, tell);
-        let state = match welcome.leaves {
-            true => State::Over,
-            false => State::Connected(outbox),
+        let state = if welcome.leaves {
+            State::Over
+        } else {
+            State::Connected(outbox)
         };
         if welcome.leaves && known {
             peer.over(tell);
@@ -197,6 +201,13 @@ impl Leading {
             FromMember::Bye => peer.over(tell),
             FromMember::Beat | FromMember::Welcome(_) | FromMember::Refused(_) => {}
         }
+    }
+
+    /// Somebody obeys another leader; told once of each reign.
+    pub(super) fn outdone(&mut self, by: u64) -> Option<(News, Option<u64>)> {
+        let is_new = by >= self.reign && by > self.outdone;
+        self.outdone = self.outdone.max(by);
+        is_new.then_some((News::Outdone(by), None))
     }
 
     /// The connection of a member is no more.

@@ -72,9 +72,10 @@ impl<R: AsyncRead + Unpin> Lines<R> {
             return Err(Broken::Closed);
         }
         if self.line.last() != Some(&b'\n') {
-            return Err(match self.line.len() < self.longest {
-                true => Broken::Closed,
-                false => Broken::Garbage(format!("a line of over {} bytes", self.longest)),
+            return Err(if self.line.len() < self.longest {
+                Broken::Closed
+            } else {
+                Broken::Garbage(format!("a line of over {} bytes", self.longest))
             });
         }
         serde_json::from_slice(&self.line).map_err(|error| Broken::Garbage(error.to_string()))

@@ -140,6 +140,9 @@ impl Peers {
 }
 
 /// A number that is another one in each life of a gateway.
+///
+/// # Panics
+/// When the system has no random numbers.
 #[must_use]
 pub fn life() -> u64 {
     let drawn = rand::rngs::SysRng.try_next_u64();

@@ -58,6 +58,9 @@ pub enum News {
         /// none.
         at: Option<Instant>,
     },
+    /// To the leader: somebody obeys this reign, which is no earlier than ours. If we still are who
+    /// should lead, our reign wants a higher number.
+    Outdone(u64),
     /// To a member: somebody leads. Orders come when it is told what is held.
     Led {
         /// Which reign it is; they grow.

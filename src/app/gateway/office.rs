@@ -10,7 +10,7 @@ use tokio::sync::watch;
 
 use super::following::Sources;
 use super::real::{self, Real};
-use super::sharing::Sharing;
+use super::sharing::{Lease, Sharing};
 use crate::backend::kubernetes::{Catalog, Events, KubeApi, NetLook, PodIdentity, Reign};
 use crate::config::GatewayConfig;
 use crate::peers::{Peers, TcpNet};
@@ -113,7 +113,11 @@ fn share(
         credential,
         doors,
     );
-    let lease = (reign.tenure(), reign.number());
+    let lease = Lease {
+        tenure: reign.tenure(),
+        number: reign.number(),
+        outdone: reign.outdone(),
+    };
     Ok(Sharing::start(peers, reign.roll(), lease))
 }
 

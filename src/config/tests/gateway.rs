@@ -176,7 +176,7 @@ fn a_gateway_has_the_flags_of_its_keys_and_none_of_local_processes() {
     let only = |one: &BTreeSet<&'static str>, other: &BTreeSet<&'static str>| -> Vec<&str> {
         one.difference(other).copied().collect()
     };
-    let wanted = ["domain", "namespace", "shutdown-delay", "workload"];
+    let wanted = ["domain", "namespace", "peers", "shutdown-delay", "workload"];
     assert_eq!(only(&gateway, &gate), wanted);
     assert_eq!(only(&gate, &gateway), ["gpus", "max-processes", "state"]);
     let listen = gateway_flags()

@@ -1,11 +1,17 @@
 //! Members that end, and those that might hold something.
 
-use std::time::SystemTime;
+use std::time::{Duration, Instant, SystemTime};
 
 use super::support::{Gateway, Network, Way, grant, pass, pod, seconds};
 use super::{NOTHING, two};
 use crate::peers::{PodState, Restart, Roll};
 use crate::sync::{now, wall};
+
+fn ago(time: Duration) -> Instant {
+    now()
+        .checked_sub(time)
+        .expect("the machine has run so long")
+}
 
 /// The container of a pod has ended, and is started again.
 fn restart(gateway: &Gateway, before: SystemTime) {
@@ -149,7 +155,7 @@ async fn a_reign_waits_for_everybody_who_may_hold_something() {
         [""; 0],
         "one is not heard"
     );
-    leader.changes(3, |pod| pod.state = PodState::Ended(now() - seconds(7)));
+    leader.changes(3, |pod| pod.state = PodState::Ended(ago(seconds(7))));
     assert_eq!(leader.hears().await, "all are accounted for since 7 s");
     leader.changes(4, |pod| pod.state = PodState::Living);
     assert_eq!(leader.within(seconds(60)).await, [""; 0], "once");
@@ -171,7 +177,7 @@ async fn a_reign_waits_for_lives_that_ended_before_those_that_answer() {
         let mut other = pod(2);
         other.restarted = restarted.map(|ago| Restart {
             before: wall() - ago,
-            heard: now() - ago,
+            heard: self::ago(ago),
         });
         other.since = since.map(|ago| wall() - ago);
         let seen = Some(now());

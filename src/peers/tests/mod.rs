@@ -8,8 +8,10 @@ mod support;
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use tokio::net::TcpListener;
+
 use self::support::{Gateway, Network, Way, grant, of, pass, returned, seconds, some};
-use super::News;
+use super::{Net, News, TcpNet};
 use crate::revision::RevisionId;
 use crate::shares::{Order, Word};
 
@@ -233,4 +235,22 @@ async fn who_does_not_read_is_cut_off_and_nobody_waits_for_it() {
         .peers
         .say(vec![(RevisionId::new("a"), Word::Returned(some(1)))]);
     assert_eq!(leader.hears().await, "uid-2 said a: returned 1");
+}
+
+#[tokio::test]
+async fn over_tcp_others_are_reached_on_the_port_that_is_listened_on() {
+    let first = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let port = first.local_addr().expect("it listens").port();
+    let second = TcpListener::bind(("127.0.0.2", port))
+        .await
+        .expect("the same");
+    let [first, second] = [first, second].map(|at| TcpNet::new(at).expect("it listens"));
+    let there = "127.0.0.2".parse().expect("an address");
+    let (dialed, accepted) = tokio::join!(first.dial(there), second.accept());
+    let (dialed, accepted) = (
+        dialed.expect("it listens"),
+        accepted.expect("it was dialed"),
+    );
+    assert_eq!(accepted.peer_addr().ok(), dialed.local_addr().ok());
+    assert!(dialed.nodelay().expect("an option") && accepted.nodelay().expect("an option"));
 }

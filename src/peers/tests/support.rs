@@ -255,6 +255,7 @@ fn words(news: News, held: &Mutex<Holds>) -> String {
         News::AllAccounted { at: Some(at) } => {
             format!("all are accounted for since {} s", ago(at))
         }
+        News::Outdone(by) => format!("outdone by {by}"),
         News::Led { reign, leader, ask } => {
             ask.answer(held.lock().clone());
             format!("led by {leader} in {reign}")

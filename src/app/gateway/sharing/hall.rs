@@ -12,7 +12,7 @@ use tokio::time::{MissedTickBehavior, sleep_until};
 use super::member::{Member, words};
 use super::names::Early;
 use super::reign::Reign;
-use super::{Command, Standing};
+use super::{Command, Lease, Standing};
 use crate::backend::kubernetes::Tenure;
 use crate::peers::{Holds, Inbox, News, Peers, Roll};
 use crate::revision::RevisionId;
@@ -28,6 +28,8 @@ pub(super) struct Actor {
     tenure: watch::Receiver<Tenure>,
     /// The number of our reign, if it is ours.
     number: watch::Receiver<Option<u64>>,
+    /// The highest reign that somebody obeys who does not obey ours.
+    pub(super) outdone: watch::Sender<u64>,
     tell: watch::Sender<Standing>,
     allow: watch::Sender<Tenure>,
     unheard: Arc<AtomicBool>,
@@ -58,7 +60,11 @@ impl Actor {
     pub(super) fn new(
         peers: Peers,
         roll: watch::Receiver<Roll>,
-        (tenure, number): (watch::Receiver<Tenure>, watch::Receiver<Option<u64>>),
+        Lease {
+            tenure,
+            number,
+            outdone,
+        }: Lease,
         (tell, allow, unheard): (
             watch::Sender<Standing>,
             watch::Sender<Tenure>,
@@ -70,6 +76,7 @@ impl Actor {
             roll,
             tenure,
             number,
+            outdone,
             tell,
             allow,
             unheard,

@@ -75,6 +75,12 @@ impl Actor {
                     _ => self.account(None, now),
                 }
             }
+            // Heard only where the lease is ours: its number goes beyond that.
+            News::Outdone(by) => drop(self.outdone.send_if_modified(|known| {
+                let higher = by > *known;
+                *known = by.max(*known);
+                higher
+            })),
             News::Doors { .. } | News::Led { .. } | News::Ordered(_) | News::Leaderless => {}
         }
     }

@@ -46,6 +46,17 @@ struct Shared {
     _actor: AbortOnDropHandle<()>,
 }
 
+/// What the lease says, and is told.
+#[derive(Debug)]
+pub(super) struct Lease {
+    /// What it lets this gateway do.
+    pub(super) tenure: watch::Receiver<Tenure>,
+    /// The number of our reign, while no other is known to have begun.
+    pub(super) number: watch::Receiver<Option<u64>>,
+    /// Which reign others obey that is no earlier.
+    pub(super) outdone: watch::Sender<u64>,
+}
+
 /// How this gateway stands to the others.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) enum Standing {
@@ -93,12 +104,11 @@ impl Sharing {
         Self(None)
     }
 
-    /// Speaks with the others from now on; `lease` is what it lets this gateway do, and the number of
-    /// its reign. Must be called inside a tokio runtime.
+    /// Speaks with the others from now on. Must be called inside a tokio runtime.
     pub(super) fn start(
         (peers, inbox): (Peers, Inbox),
         roll: watch::Receiver<Roll>,
-        lease: (watch::Receiver<Tenure>, watch::Receiver<Option<u64>>),
+        lease: Lease,
     ) -> Self {
         let (commands, wanted) = mpsc::unbounded_channel();
         let (tell, standing) = watch::channel(Standing::Unknown);

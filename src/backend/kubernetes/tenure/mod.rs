@@ -47,6 +47,7 @@ pub struct Reign {
     tenure: watch::Receiver<Tenure>,
     number: watch::Receiver<Option<u64>>,
     roll: watch::Receiver<Roll>,
+    outdone: watch::Sender<u64>,
     /// `None` outside a pod.
     credential: Option<Credential>,
     end: CancellationToken,
@@ -72,6 +73,7 @@ impl Reign {
                 tenure: watch::Sender::new(all).subscribe(),
                 number: watch::Sender::new(None).subscribe(),
                 roll: watch::Sender::new(Roll::default()).subscribe(),
+                outdone: watch::Sender::new(0),
                 credential: None,
                 end,
                 released: watch::Sender::new(true).subscribe(),
@@ -85,7 +87,9 @@ impl Reign {
             (watch::channel(Roll::default()), watch::channel(None));
         let combining = combine(until.clone(), roll.clone(), tell);
         let watching = others::follow(client.clone(), identity.clone(), call);
-        let candidate = Candidate::new(client.clone(), &identity, roll.clone(), until, reign);
+        let outdone = watch::Sender::new(0);
+        let seen = (roll.clone(), outdone.subscribe());
+        let candidate = Candidate::new(client.clone(), &identity, seen, until, reign);
         let seeking = candidate.run(end.clone(), tenure.clone(), release);
         let (credential, looking) =
             token::follow(client.clone(), &identity.namespace, number.clone());
@@ -99,6 +103,7 @@ impl Reign {
             tenure,
             number,
             roll,
+            outdone,
             credential: Some(credential),
             end,
             released,
@@ -119,6 +124,14 @@ impl Reign {
     #[must_use]
     pub fn number(&self) -> watch::Receiver<Option<u64>> {
         self.number.clone()
+    }
+
+    /// Where to say which reign another gateway obeys that is no earlier than ours: where the lease is
+    /// ours, its number goes beyond that. So it is when the lease was deleted, or set back to what was
+    /// saved.
+    #[must_use]
+    pub fn outdone(&self) -> watch::Sender<u64> {
+        self.outdone.clone()
     }
 
     /// The other gateways of the installation. Outside a pod nobody looks for them.

@@ -2,6 +2,7 @@
 //! where there is none.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -84,7 +85,7 @@ impl Keeper {
     async fn look(&self) -> Result<Option<String>, String> {
         for _ in 0..2 {
             let found = in_time(self.secrets.get_opt(NAME)).await;
-            if let Some(secret) = found.map_err(words)? {
+            if let Some(secret) = found.map_err(|failure| words(&failure))? {
                 return read(&secret).map(Some);
             }
             if self.reign.borrow().is_none() {
@@ -98,7 +99,7 @@ impl Keeper {
                     error: ApiError::Conflict,
                     ..
                 }) => {}
-                Err(failure) => return Err(words(failure)),
+                Err(failure) => return Err(words(&failure)),
             }
         }
         Ok(None)
@@ -115,7 +116,7 @@ impl Keeper {
     }
 }
 
-fn words(failure: Failure) -> String {
+fn words(failure: &Failure) -> String {
     failure.error.to_string()
 }
 
@@ -132,7 +133,11 @@ fn fresh() -> String {
     let mut bytes = [0_u8; 32];
     let drawn = rand::rngs::SysRng.try_fill_bytes(&mut bytes);
     drawn.expect("the system has random numbers");
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    let mut token = String::new();
+    for byte in bytes {
+        let _ = write!(token, "{byte:02x}");
+    }
+    token
 }
 
 fn secret(token: &str) -> Secret {

@@ -19,6 +19,7 @@ use tokio_util::task::AbortOnDropHandle;
 
 use self::town::Town;
 use self::wires::Wires;
+use super::super::sharing::Lease;
 use super::*;
 use crate::backend::kubernetes::pods::tests::city::City;
 use crate::peers::{GatewayPod, PodState, Roll};
@@ -99,11 +100,12 @@ impl Installation {
         let tenure = watch::Sender::new(Tenure::default());
         let reigns = watch::Sender::new(None);
         let peers = self.wires.join(&uid, ip, roll.subscribe());
-        let sharing = Sharing::start(
-            peers,
-            roll.subscribe(),
-            (tenure.subscribe(), reigns.subscribe()),
-        );
+        let lease = Lease {
+            tenure: tenure.subscribe(),
+            number: reigns.subscribe(),
+            outdone: watch::Sender::new(0),
+        };
+        let sharing = Sharing::start(peers, roll.subscribe(), lease);
         let registry = Arc::new(Registry::default());
         let gateway = self.gateway(&registry, &sharing);
         self.posts.push(Some(Post {

@@ -50,8 +50,9 @@ pub(super) struct Candidate {
     pod: String,
     /// The other gateways.
     roll: watch::Receiver<Roll>,
-    /// The highest number of a reign that was seen.
+    /// The highest number of a reign that was seen, and the highest that others tell of.
     highest: u64,
+    outdone: watch::Receiver<u64>,
     known: Known,
     /// When the last renewal began; `None` unless it is ours.
     renewed: Option<Instant>,
@@ -91,7 +92,7 @@ impl Candidate {
     pub(super) fn new(
         client: Client,
         own: &PodIdentity,
-        roll: watch::Receiver<Roll>,
+        (roll, outdone): (watch::Receiver<Roll>, watch::Receiver<u64>),
         until: watch::Sender<Option<Instant>>,
         reign: watch::Sender<Option<u64>>,
     ) -> Self {
@@ -103,6 +104,7 @@ impl Candidate {
             pod,
             roll,
             highest: 0,
+            outdone,
             known: Known::Nothing,
             renewed: None,
             not_before: None,
@@ -142,6 +144,9 @@ impl Candidate {
                 },
                 // Its holder may be known to have ended.
                 Ok(()) = self.roll.changed() => {}
+                Ok(()) = self.outdone.changed() => {
+                    self.highest = self.highest.max(*self.outdone.borrow_and_update());
+                }
                 () = sleep_until(due.into()) => self.act().await,
             }
         }
@@ -172,10 +177,16 @@ impl Candidate {
         ended.is_some()
     }
 
+    fn is_outdone(&self) -> bool {
+        matches!(&self.known, Known::There(lease, _) if transitions(lease) < self.highest)
+    }
+
     /// When the next call is to be made.
     fn due(&self) -> Instant {
         let due = match self.standing() {
             Standing::Unknown => now(),
+            // Others obey a later reign than ours.
+            Standing::Ours if self.is_outdone() => now(),
             Standing::Ours => self.renewed.map_or_else(now, |at| at + RENEWED),
             Standing::Free(from) | Standing::Theirs(from) => from,
         };

@@ -14,7 +14,8 @@ fn candidate(server: &Server, until: watch::Sender<Option<Instant>>) -> Candidat
         selector: String::new(),
     };
     let (roll, reign) = (watch::Sender::default(), watch::Sender::new(None));
-    Candidate::new(server.client(), &own, roll.subscribe(), until, reign)
+    let seen = (roll.subscribe(), watch::Sender::new(0).subscribe());
+    Candidate::new(server.client(), &own, seen, until, reign)
 }
 
 fn of(holder: &str, version: u64) -> Lease {

@@ -9,18 +9,14 @@ use super::{DURATION, NAME};
 use crate::backend::kubernetes::call::timestamp;
 use crate::sync::wall;
 
-/// The lease with this holder. It counts its holders, from `after` at least.
+/// The lease with this holder. It counts its holders, on from `after` where it has forgotten some.
 pub(super) fn held(lease: &Lease, me: &str, after: u64) -> Lease {
     let before = lease.spec.clone().unwrap_or_default();
     let is_new = before.holder_identity.as_deref() != Some(me);
     let at = Some(MicroTime(timestamp(wall())));
     let after = i32::try_from(after).unwrap_or(i32::MAX);
     let transitions = before.lease_transitions.unwrap_or(0);
-    let transitions = if is_new {
-        transitions.max(after)
-    } else {
-        transitions
-    };
+    let counts = is_new || transitions < after;
     let mut lease = lease.clone();
     lease.metadata.name = Some(NAME.to_owned());
     lease.spec = Some(LeaseSpec {
@@ -31,7 +27,7 @@ pub(super) fn held(lease: &Lease, me: &str, after: u64) -> Lease {
         } else {
             before.acquire_time
         },
-        lease_transitions: Some(transitions.saturating_add(i32::from(is_new))),
+        lease_transitions: Some(transitions.max(after).saturating_add(i32::from(counts))),
         renew_time: at,
         ..before
     });

@@ -100,6 +100,31 @@ async fn a_reign_has_a_higher_number_than_all_before_it() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_reign_that_others_have_outdone_gets_a_higher_number() {
+    let server = Server::default();
+    let (first, second) = (gateway(&server, "a"), gateway(&server, "b"));
+    first.comes().await;
+    second
+        .outdone()
+        .send_modify(|known| *known = 20.max(*known));
+    first.outdone().send_modify(|known| *known = 9.max(*known));
+    first.outdone().send_modify(|known| *known = 4.max(*known));
+    pass(seconds(1)).await;
+    assert_eq!((first.reigns(), second.reigns()), (Some(10), None));
+    // Set back to what was saved.
+    let mut lease = server.get(LEASE).unwrap();
+    lease["spec"]["leaseTransitions"] = 3.into();
+    server.put(LEASE, lease);
+    pass(seconds(1)).await;
+    assert_eq!(first.reigns(), Some(11));
+    let writes = server.count("PUT");
+    assert!(writes <= 5, "{writes} in two seconds");
+    first.abdicate().await;
+    pass(seconds(1)).await;
+    assert_eq!(second.reigns(), Some(21));
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_reign_goes_on_without_an_api_server_until_another_is_heard_of() {
     let server = Server::default();
     let links = [server.link(), server.link()];
