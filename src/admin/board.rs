@@ -276,11 +276,14 @@ impl Present {
             visits: self.visits,
             ahead,
             outage: world.outage.map(|outage| outage.detail.clone()),
+            unmade: world.unmade,
             diagnosis: world.diagnosis,
             unread,
             hours_until,
             remarks,
             on_their_way,
+            typical_phases: world.typical_phases,
+            expected: world.expected,
         })
     }
 }

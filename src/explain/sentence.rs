@@ -1,7 +1,7 @@
 //! The sentence: what there is, what asks for it, what had the last word, and what comes next.
 
 use super::ahead::floor;
-use super::words::{coming, lasting, replicas, visit};
+use super::words::{coming, lasting, replicas, unmade, visit};
 use super::{Situation, Wall};
 use crate::autoscale::{Bound, Decision, MetricReading, Short, Shortage};
 use crate::guests::Stage;
@@ -53,6 +53,7 @@ fn reasons(of: &Situation, wall: &Wall) -> Vec<String> {
         kept,
         trouble(of),
         pending(of),
+        of.unmade.as_ref().map(unmade),
         next(of, decision, wall),
     ];
     parts.into_iter().flatten().collect()

@@ -15,6 +15,8 @@ pub struct Outlook {
     pub warm_since: Option<Instant>,
     /// How long until a slot or a replica is likely, from measured times.
     pub estimate: Option<Duration>,
+    /// How long until a replica on its way is likely to take requests, where its phases tell.
+    pub expected: Option<Duration>,
     /// What seems to be wrong with a start that takes long.
     pub diagnosis: Option<String>,
 }
@@ -87,19 +89,22 @@ impl<C: Kept> Throttler<C> {
     /// How things look to somebody who waits.
     pub fn outlook(&self) -> Outlook {
         let state = self.state.lock();
+        let now = now();
         let remaining = |typical: Duration| {
             let spent = state
                 .starting_since
-                .map(|since| now().saturating_duration_since(since));
+                .map(|since| now.saturating_duration_since(since));
             typical.saturating_sub(spent.unwrap_or_default())
         };
+        let expected = state.expected.map(|at| at.saturating_duration_since(now));
         let estimate = match state.warm_since {
             Some(_) => state.admission.estimated_wait(),
-            None => state.typical_start.map(remaining),
+            None => expected.or_else(|| state.typical_start.map(remaining)),
         };
         Outlook {
             warm_since: state.warm_since,
             estimate,
+            expected,
             diagnosis: state.diagnosis.clone(),
         }
     }

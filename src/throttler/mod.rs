@@ -18,6 +18,8 @@ mod state;
 #[cfg(all(test, not(model_check)))]
 mod tests;
 #[cfg(all(test, not(model_check)))]
+mod tests_cold;
+#[cfg(all(test, not(model_check)))]
 mod tests_idle;
 #[cfg(all(test, not(model_check)))]
 mod tests_leaving;
@@ -105,6 +107,7 @@ impl<C: Kept> Throttler<C> {
             warm_since: None,
             typical_start: None,
             starting_since: None,
+            expected: None,
             diagnosis: None,
             stuck: Vec::new(),
             tells_idle: false,
@@ -169,6 +172,7 @@ impl<C: Kept> Throttler<C> {
         let mut state = self.state.lock();
         state.starting_since = world.starting_since();
         state.typical_start = world.typical_start;
+        state.expected = world.expected;
         state.diagnosis.clone_from(&world.diagnosis);
         let replicas = match state.closed {
             Some(_) => Vec::new(),

@@ -4,6 +4,8 @@ use std::collections::BTreeSet;
 
 use super::{SECOND, Scene, now};
 use crate::admin::Gateways;
+use crate::autoscale::StartPhase;
+use crate::ports::Hindrance;
 use crate::stats::{Receipt, WaitOutcome};
 
 /// The name of a sample and of its labels; a histogram's parts are one.
@@ -41,6 +43,7 @@ fn expected() -> BTreeSet<(String, BTreeSet<String>)> {
         ("holdgate_cold_starts_total", "revision result"),
         ("holdgate_cold_start_seconds", "revision phase"),
         ("holdgate_replicas", "revision state"),
+        ("holdgate_replicas_kept", "revision reason"),
         ("holdgate_autoscaler_stable", "revision metric"),
         ("holdgate_autoscaler_panic", "revision metric"),
         ("holdgate_autoscaler_target", "revision metric"),
@@ -68,6 +71,10 @@ async fn every_metric_has_its_name_and_its_labels_and_no_others() {
         heard: 2,
         unheard: 1,
     });
+    let kept_by = Some(Hindrance::NodeComing);
+    scene
+        .world
+        .send_modify(|world| world.replicas[1].kept_by = kept_by);
 
     let text = scene.metrics().await;
     assert!(
@@ -92,7 +99,8 @@ async fn metrics_tell_what_is_counted_and_what_is_there() {
     drop(Receipt::new(stats.clone(), now()));
     stats.waited(WaitOutcome::Refused, 2 * SECOND);
     stats.retries.inc();
-    stats.start_succeeded(SECOND, 3 * SECOND);
+    let phases = StartPhase::ALL.into_iter().zip([1, 2, 3, 4, 5]);
+    stats.start_succeeded(phases.map(|(phase, n)| (phase, n * SECOND)));
     stats.start_failed();
     stats.start_failed();
     let unrouted = &scene.board.registry().unrouted;
@@ -114,8 +122,11 @@ async fn metrics_tell_what_is_counted_and_what_is_there() {
         r#"holdgate_concurrency_limit{revision="flowers"} 1.0"#,
         r#"holdgate_cold_starts_total{revision="flowers",result="ready"} 1"#,
         r#"holdgate_cold_starts_total{revision="flowers",result="failed"} 2"#,
-        r#"holdgate_cold_start_seconds_sum{revision="flowers",phase="listen"} 1.0"#,
-        r#"holdgate_cold_start_seconds_sum{revision="flowers",phase="ready"} 3.0"#,
+        r#"holdgate_cold_start_seconds_sum{revision="flowers",phase="schedule"} 1.0"#,
+        r#"holdgate_cold_start_seconds_sum{revision="flowers",phase="pull"} 2.0"#,
+        r#"holdgate_cold_start_seconds_sum{revision="flowers",phase="init"} 3.0"#,
+        r#"holdgate_cold_start_seconds_sum{revision="flowers",phase="load"} 4.0"#,
+        r#"holdgate_cold_start_seconds_sum{revision="flowers",phase="first_answer"} 5.0"#,
         r#"holdgate_replicas{revision="flowers",state="desired"} 2.0"#,
         r#"holdgate_replicas{revision="flowers",state="ready"} 1.0"#,
         r#"holdgate_replicas{revision="flowers",state="starting"} 1.0"#,

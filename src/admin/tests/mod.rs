@@ -72,6 +72,7 @@ fn spec() -> RevisionSpec {
 
 fn replica(id: u64, state: ReplicaState) -> ReplicaView {
     ReplicaView {
+        phase: None,
         kept_by: None,
         uid: None,
         id: ReplicaId(id),

@@ -12,6 +12,7 @@ use super::steering::Steering;
 use super::words;
 use crate::admin::Board;
 use crate::app::circle::Circle;
+use crate::autoscale::TypicalPhases;
 use crate::autoscaler::Beat;
 use crate::backend::kubernetes::{Claim, Obstacle, PodSettings, Settings, Tenure};
 use crate::config::{Complaint, Complaints, ReadClaim};
@@ -265,7 +266,8 @@ impl<C: Cluster> Claimed<C> {
 
     fn settings(&self, notebook: Option<&Notebook>) -> PodSettings {
         let spec = &self.read.spec;
-        let recall = |notebook: &Notebook| notebook.recall(&spec.id, wall())?.typical_start;
+        let recall = |notebook: &Notebook| notebook.recall(&spec.id, wall());
+        let recalled = notebook.and_then(recall);
         PodSettings {
             revision: spec.id.clone(),
             spec: self.read.pod.clone(),
@@ -274,7 +276,8 @@ impl<C: Cluster> Claimed<C> {
             max_starting: spec.scaling.max_starting,
             pending_grace: spec.scaling.pending_grace,
             max_pending: spec.scaling.max_pending,
-            typical_start: notebook.and_then(recall),
+            typical_start: recalled.as_ref().and_then(|r| r.typical_start),
+            typical_phases: recalled.map_or_else(TypicalPhases::default, |r| r.typical_phases),
             stats: Arc::clone(self.circle.stats()),
             tape: self.tape.clone(),
         }

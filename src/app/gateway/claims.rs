@@ -5,7 +5,10 @@ use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::sync::Arc;
 
+use tokio::sync::watch;
+
 use super::claimed::{Around, Claimed};
+use super::doors::{Wanted, wanted};
 use super::hosts;
 use super::kept;
 use super::parting::Parting;
@@ -45,6 +48,8 @@ pub(super) struct Gateway<C: Cluster> {
     /// The routes that lead to this gateway.
     entrances: Arc<Vec<Entrance>>,
     telling: Telling,
+    /// The doors of what runs.
+    doors: watch::Sender<Wanted>,
 }
 
 impl<C: Cluster> Gateway<C> {
@@ -71,7 +76,14 @@ impl<C: Cluster> Gateway<C> {
             parting: Parting::nobody(),
             entrances: Arc::default(),
             telling: Telling::default(),
+            doors: watch::Sender::default(),
         }
+    }
+
+    /// Where callers of the Services of what is claimed are to come in. A revision is there before its
+    /// door is wanted.
+    pub(super) fn doors(&self) -> watch::Receiver<Wanted> {
+        self.doors.subscribe()
     }
 
     /// Makes what runs what is claimed. Settings that did not change since the last time are read
@@ -99,6 +111,7 @@ impl<C: Cluster> Gateway<C> {
             .cloned()
             .collect();
         self.registry.change(entries, &gone);
+        self.doors.send_replace(wanted(claims));
         for claimed in parted {
             self.part(claimed);
         }

@@ -4,6 +4,7 @@
 
 mod claimed;
 mod claims;
+mod doors;
 mod ending;
 mod following;
 mod front;
@@ -81,9 +82,10 @@ pub async fn gateway(start: Start<GatewayConfig>) -> anyhow::Result<()> {
     let _showing = AbortOnDropHandle::new(showing);
     let janitor = retire_connections(Arc::clone(&front.registry));
     let janitor = AbortOnDropHandle::new(tokio::spawn(janitor));
-    let (sources, opens) = (&mut office.sources, |n| front.welcome(listener, n));
+    let doors = (front.doors(&office.cluster), gateway.doors());
+    let (sources, opens) = (&mut office.sources, |n| front.welcome(listener, doors, n));
     until_ended(&mut gateway, sources, &mut written, &mut signals, opens).await;
-    front.board.set_ready(false);
+    front.turn_away();
     let ending = Ending {
         gateway,
         sources: &mut office.sources,

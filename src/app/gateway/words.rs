@@ -77,6 +77,14 @@ pub(super) fn elsewhere(lost: &Elsewhere) -> (Reason, String) {
     )
 }
 
+/// That a gateway does not listen where callers of a Service are to come in.
+pub(super) fn door_closed(service: &str, number: u16, error: &std::io::Error) -> String {
+    format!(
+        "callers of Service {service} cannot come in at this gateway: port {number} could not be \
+         opened ({error}), tried again until it is"
+    )
+}
+
 pub(super) fn route_timeout(route: &ObjectRef, timeout: Duration, budget: Duration) -> String {
     format!(
         "{} lets a request take {}, a request may wait {} for a cold start (queue.coldTimeout): \

@@ -35,7 +35,7 @@ pub(crate) mod tests_server;
 
 pub use api::KubeApi;
 pub use catalog::Catalog;
-pub use claim::{Claim, Claims, Entrance, Obstacle, Remark, Settings};
+pub use claim::{Claim, Claims, Entrance, Obstacle, Remark, ServiceDoor, Settings};
 pub use events::Events;
 pub use look::{Look, NetLook};
 pub use metrics::PodGauges;

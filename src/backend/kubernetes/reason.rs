@@ -67,6 +67,8 @@ reasons! {
     ModelTaken: Warning,
     /// A route gives up before a cold start is over.
     RouteTimeout: Warning,
+    /// A gateway does not listen where callers of a Service are to come in.
+    DoorClosed: Warning,
     // Of what happens.
     /// More replicas were asked for.
     ScaledUp: Normal,

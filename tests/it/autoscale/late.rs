@@ -23,6 +23,7 @@ struct Prompt {
 impl Scaler for Prompt {
     async fn scale_to(&self, replicas: u32, _why: &str) -> Result<(), ScaleError> {
         let ready = |id| ReplicaView {
+            phase: None,
             kept_by: None,
             uid: None,
             id: ReplicaId(id),

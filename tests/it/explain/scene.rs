@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use holdgate::admission::meter::Report;
-use holdgate::autoscale::{Ahead, Around, Measured, Shortage, Spec, Steering};
+use holdgate::autoscale::{Ahead, Around, Measured, Shortage, Spec, Steering, TypicalPhases};
 use holdgate::decisions::Decisions;
 use holdgate::explain::{Explanation, Situation, Wall, explain};
 use holdgate::guests::{Stage, Visit};
@@ -40,6 +40,9 @@ pub(super) struct Scene {
     pub(super) unread: Vec<(String, String)>,
     /// The second at which the schedule asks for another number.
     pub(super) hours_until: Option<u32>,
+    pub(super) typical_phases: TypicalPhases,
+    /// The second at which the next replica is likely to be ready.
+    pub(super) expected: Option<u32>,
 }
 
 impl Scene {
@@ -69,6 +72,8 @@ impl Scene {
             outage: None,
             unread: Vec::new(),
             hours_until: None,
+            typical_phases: TypicalPhases::default(),
+            expected: None,
         }
     }
 
@@ -189,11 +194,14 @@ impl Scene {
             here: self.visits.len(),
             visits: self.visits.clone(),
             outage: self.outage.clone(),
+            unmade: None,
             diagnosis: None,
             unread: self.unread.clone(),
             hours_until: self.hours_until.map(|second| self.at(second)),
             remarks: Vec::new(),
             on_their_way: Vec::new(),
+            typical_phases: self.typical_phases,
+            expected: self.expected.map(|second| self.at(second)),
         };
         explain(&situation, &wall)
     }

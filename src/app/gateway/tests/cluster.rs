@@ -148,6 +148,7 @@ impl Gauges for Nothing {
 /// So many pods that are ready.
 fn world(replicas: u32) -> World {
     let replica = |n: u32| ReplicaView {
+        phase: None,
         kept_by: None,
         uid: None,
         id: ReplicaId(u64::from(n)),
@@ -208,6 +209,7 @@ pub(super) fn claim(name: &str, age: u64, settings: Value) -> Claim {
         settings: Settings::Workload(Arc::new(all)),
         template: None,
         services: BTreeMap::new(),
+        doors: Vec::new(),
         obstacle: None,
         remarks: Vec::new(),
     }

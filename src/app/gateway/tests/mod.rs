@@ -2,6 +2,7 @@
 //! the pods it is asked for at once.
 
 mod cluster;
+mod doors;
 mod ending;
 mod following;
 mod hosts;

@@ -24,6 +24,8 @@ pub(in super::super) enum Tells {
     Pods,
     Workloads,
     Platform,
+    /// What was said of objects: it is true of a moment, whatever becomes of the record of it.
+    Words,
     Others,
 }
 

@@ -72,6 +72,7 @@ impl Look<'_> {
                 settings: Settings::InferenceService(fact.document.clone(), part.component),
                 template: made.map(|(_, entry)| entry.template.clone()),
                 services,
+                doors: Vec::new(),
                 obstacle,
                 remarks,
             },
@@ -142,6 +143,7 @@ impl Look<'_> {
                 obstacle: self.steered(workload),
                 remarks: self.remarks(None, &services),
                 services,
+                doors: Vec::new(),
             },
         })
     }

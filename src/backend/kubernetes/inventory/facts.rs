@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime};
 use serde_json::Value;
 
 use super::super::claim::Component;
-use super::super::objects::{ObjectRef, PodView, Port, Workload};
+use super::super::objects::{ObjectRef, Obstruction, PodView, Port, Workload};
 
 /// Labels of an object.
 pub(in super::super) type Labels = BTreeMap<String, String>;
@@ -23,6 +23,7 @@ pub(in super::super) enum Fact {
     InferenceService(InferenceService),
     Route(Route),
     Platform(Platform),
+    Said(Said),
 }
 
 /// A pod, and what selects it.
@@ -30,6 +31,33 @@ pub(in super::super) enum Fact {
 pub(in super::super) struct Pod {
     pub(in super::super) labels: Arc<Labels>,
     pub(in super::super) view: Arc<PodView>,
+}
+
+/// What somebody said of an object, in an Event.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in super::super) struct Said {
+    /// The UID of the object.
+    pub(in super::super) about: Arc<str>,
+    pub(in super::super) matter: Matter,
+    /// The Event's reason and message.
+    pub(in super::super) words: Obstruction,
+    /// When it was said last.
+    pub(in super::super) at: SystemTime,
+    /// Of two that were said at one moment the later one's is higher.
+    pub(in super::super) version: u64,
+}
+
+/// What it is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in super::super) enum Matter {
+    /// A node for a pod is on its way.
+    NodeComes,
+    /// No node comes for a pod.
+    NoNodeComes,
+    /// A pod cannot have a volume.
+    Volume,
+    /// A controller cannot make pods.
+    Making,
 }
 
 /// A Service.

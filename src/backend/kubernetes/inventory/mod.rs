@@ -12,6 +12,7 @@ mod routes;
 mod space;
 #[cfg(test)]
 mod tests;
+mod words;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
@@ -21,6 +22,7 @@ use self::claims::{Stand, Surroundings};
 use self::facts::{Fact, Labels, Platform, Pod, Route};
 use self::routes::Routes;
 use self::space::Space;
+use self::words::Words;
 use super::claim::{Claims, Entrance};
 use super::objects::Present;
 use crate::revision::RevisionId;
@@ -36,6 +38,7 @@ pub(super) struct Inventory {
     platform: Platform,
     claims: Arc<Claims>,
     labels: HashSet<Arc<Labels>>,
+    words: Words,
     changed: Changed,
     /// Every namespace must be looked at again.
     all_dirty: bool,
@@ -51,13 +54,18 @@ impl Inventory {
             platform: Platform::default(),
             claims: Arc::default(),
             labels: HashSet::new(),
+            words: Words::default(),
             changed: Changed::default(),
             all_dirty: false,
         }
     }
 
     pub(super) fn take(&mut self, source: SourceId, change: Change) {
+        let words = self.tells(source) == Tells::Words;
         match change {
+            // Nothing was unsaid.
+            Change::Listed(all) if words => all.into_iter().for_each(|it| self.put(source, it)),
+            Change::Gone(..) | Change::Heard(_) if words => {}
             Change::Listed(all) => self.listed(source, all),
             Change::Put(named) => self.put(source, *named),
             Change::Gone(namespace, name) => self.gone(&namespace, &(source, name)),
@@ -68,6 +76,11 @@ impl Inventory {
                 }
             }
         }
+    }
+
+    /// What a watch tells of.
+    pub(super) fn tells(&self, source: SourceId) -> Tells {
+        self.sources[source.0].0.tells
     }
 
     /// Brings the claims up to date, and tells what has changed since it was last called.
@@ -132,7 +145,7 @@ impl Inventory {
         let fresh =
             hears(Tells::Pods, None) && hears(Tells::Workloads, entry.map(|(source, _)| source));
         Present {
-            workload: entry.map(|(_, entry)| entry.workload.clone()),
+            workload: entry.map(|(_, entry)| self.words.refused(entry)),
             pods: entry
                 .map(|(_, entry)| entry.pods.values().cloned().collect())
                 .unwrap_or_default(),
@@ -175,15 +188,19 @@ impl Inventory {
         match fact {
             Fact::Route(route) => self.put_route(namespace, key, route),
             Fact::Platform(platform) => self.set_platform(platform),
+            Fact::Said(said) => self.put_said(&namespace, said),
             Fact::Pod(pod) => {
-                let pod = self.interned(pod);
-                self.spaces.entry(namespace).or_default().put_pod(key, pod);
+                let mut pod = self.interned(pod);
+                pod.view = self.words.join(pod.view);
+                let space = self.spaces.entry(namespace).or_default();
+                let left = space.put_pod(key, pod);
+                left.inspect(|left| self.words.forget(left));
             }
             Fact::Workload(it) => {
-                self.spaces
-                    .entry(namespace)
-                    .or_default()
-                    .put_workload(key, *it);
+                self.words.meet(&it.at.uid);
+                let space = self.spaces.entry(namespace).or_default();
+                let left = space.put_workload(key, *it);
+                left.inspect(|left| self.words.forget(left));
             }
             Fact::Service(it) => self
                 .spaces
@@ -210,7 +227,7 @@ impl Inventory {
             self.all_dirty = true;
         }
         if let Some(space) = self.spaces.get_mut(namespace) {
-            space.gone(key);
+            space.gone(key).inspect(|left| self.words.forget(left));
         }
     }
 
@@ -221,7 +238,7 @@ impl Inventory {
 
     /// The one object that such a watch tells of is gone.
     fn forget_platform(&mut self, source: SourceId) {
-        if self.sources[source.0].0.tells == Tells::Platform {
+        if self.tells(source) == Tells::Platform {
             self.set_platform(Platform::default());
         }
     }

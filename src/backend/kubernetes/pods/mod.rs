@@ -2,7 +2,9 @@
 //! they take requests, lets those go first that nobody needs, and asks their controller for more or
 //! fewer. The handle is what the rest of the gate holds.
 
+mod course;
 mod crew;
+mod hindrance;
 mod looker;
 mod member;
 mod number;
@@ -23,6 +25,7 @@ use self::crew::Crew;
 use super::look::Look;
 use super::objects::{ObjectRef, PodView, Present, Workload};
 use super::seams::{Announcer, Api, ApiError, Tenure};
+use crate::autoscale::TypicalPhases;
 use crate::backend::spec::PodSpec;
 use crate::ports::{Occupancy, ScaleError, Scaler, World};
 use crate::revision::{ReplicaId, RevisionId};
@@ -49,6 +52,8 @@ pub struct PodSettings {
     pub max_pending: u32,
     /// How long a start usually took in an earlier life of the gate; `None` before the first.
     pub typical_start: Option<Duration>,
+    /// The same of its phases.
+    pub typical_phases: TypicalPhases,
     /// Where starts are counted.
     pub stats: Arc<Stats>,
     /// Where starts and ends are noted.

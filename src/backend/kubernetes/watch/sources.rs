@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::{Need, Watched};
 use crate::backend::kubernetes::inventory::Tells;
 use crate::backend::kubernetes::read::{
-    KindOf, Reader, by_autoscaler, by_scaled_object, inference_service, platform, pod, route,
+    KindOf, Reader, by_autoscaler, by_scaled_object, inference_service, platform, pod, route, said,
     service, workload,
 };
 use crate::backend::kubernetes::scope::{Kind, Scope};
@@ -137,7 +137,7 @@ pub(in super::super) fn sources(scope: &Scope) -> Vec<Watched> {
         tells: Tells::Workloads,
         need: Need::Named,
     });
-    let everywhere: Vec<Watched> = kinds.chain(named).collect();
+    let everywhere: Vec<Watched> = kinds.chain(named).chain(words()).collect();
     let mut sources = if scope.namespaces.is_empty() {
         everywhere
     } else {
@@ -155,6 +155,41 @@ pub(in super::super) fn sources(scope: &Scope) -> Vec<Watched> {
         scope.namespaces.is_empty() || scope.namespaces.iter().any(|it| it == PLATFORM);
     sources.extend(sees_platform.then(settings));
     sources
+}
+
+/// What is said of pods and of what makes them: Events by their reason, and by who says it where others
+/// say the same. The API server tells them apart: all Events of a cluster are many.
+const SAID: [&str; 7] = [
+    // Cluster Autoscaler.
+    "reason=TriggeredScaleUp",
+    "reason=NotTriggerScaleUp",
+    // Karpenter.
+    "reason=Nominated",
+    "reason=FailedScheduling,source=karpenter",
+    // Kubelet and the controller of volumes.
+    "reason=FailedMount",
+    "reason=FailedAttachVolume",
+    // The controllers of workloads.
+    "reason=FailedCreate",
+];
+
+fn words() -> impl Iterator<Item = Watched> {
+    SAID.iter().enumerate().map(|(number, fields)| Watched {
+        kind: KindOf {
+            api_version: "v1".into(),
+            kind: "Event".into(),
+            plural: "events".into(),
+        },
+        namespace: None,
+        fields: Some((*fields).to_owned()),
+        read: said,
+        tells: Tells::Words,
+        need: if number == 0 {
+            Need::Optional
+        } else {
+            Need::Beside
+        },
+    })
 }
 
 /// What `KServe` is told itself.
@@ -193,6 +228,25 @@ mod tests {
         let of = |kind: &str| all.iter().filter(|it| &*it.kind.kind == kind).count();
         for kind in ["Deployment", "StatefulSet", "Rollout"] {
             assert_eq!(of(kind), 1, "{kind}");
+        }
+    }
+
+    #[test]
+    fn of_all_that_is_asked_of_what_others_say_one_tells_that_it_may_not() {
+        let scope = Scope {
+            namespaces: vec!["a".to_owned(), "b".to_owned()],
+            ..Scope::default()
+        };
+        for namespace in ["a", "b"] {
+            let all = sources(&scope);
+            let within = |it: &&Watched| it.namespace.as_deref() == Some(namespace);
+            let said = all
+                .iter()
+                .filter(within)
+                .filter(|it| it.tells == Tells::Words);
+            let (telling, beside): (Vec<_>, Vec<_>) = said.partition(|it| it.need != Need::Beside);
+            assert_eq!((telling.len(), beside.len()), (1, SAID.len() - 1));
+            assert_eq!(telling[0].need, Need::Optional);
         }
     }
 }

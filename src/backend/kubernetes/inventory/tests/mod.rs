@@ -7,3 +7,4 @@ mod obstacles;
 mod presents;
 mod support;
 mod ways;
+mod words;

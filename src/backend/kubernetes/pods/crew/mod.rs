@@ -2,6 +2,8 @@
 //! waiting is elsewhere: `now` is an argument.
 
 mod balance;
+mod expect;
+mod kept;
 mod marks;
 mod sight;
 mod steer;
@@ -18,6 +20,7 @@ use super::member::{Health, Member, Service};
 use super::number::Number;
 use super::trouble::Trouble;
 use super::{Command, Note, PodSettings};
+use crate::autoscale::TypicalPhases;
 use crate::backend::kubernetes::door::Door;
 use crate::backend::kubernetes::look::Look;
 use crate::backend::kubernetes::objects::{ObjectRef, Present, Template};
@@ -48,6 +51,7 @@ pub(super) struct Crew<A, N, L, O> {
     number: Number,
     trouble: Trouble,
     typical_start: Option<Duration>,
+    typical_phases: TypicalPhases,
     /// Deletion costs that are being written.
     marking: usize,
     /// When those were released that the call for fewer, if there is one, releases.
@@ -78,6 +82,7 @@ impl<A: Api, N: Announcer, L: Look, O: Occupancy> Crew<A, N, L, O> {
         Self {
             door: Arc::new(Door::find(&settings.spec, &Template::default())),
             typical_start: settings.typical_start,
+            typical_phases: settings.typical_phases,
             settings,
             owner,
             api: Arc::new(api),
@@ -176,11 +181,13 @@ impl<A: Api, N: Announcer, L: Look, O: Occupancy> Crew<A, N, L, O> {
             .flat_map(|member| [member.cost.retry_at, member.cost.until])
             .flatten();
         let slow = self.explains_at(now);
+        let phases = self.phases_end(now);
         costs
             .filter(|&at| at > now)
             .chain(self.number.wake(now))
             .chain(self.recheck)
             .chain(slow)
+            .chain(phases)
             .min()
     }
 

@@ -7,6 +7,7 @@ use tokio::time::Instant;
 use tracing::info;
 
 use super::Crew;
+use super::expect::phase;
 use crate::backend::kubernetes::look::Look;
 use crate::backend::kubernetes::objects::Stage;
 use crate::backend::kubernetes::pods::member::{Health, Member, Service};
@@ -32,11 +33,12 @@ impl<A: Api, N: Announcer, L: Look, O: Occupancy> Crew<A, N, L, O> {
             self.view(member, kept.map(|(why, _)| why.as_str()))
         };
         World {
-            expected: None,
+            expected: self.expected(now),
             unmade: None,
             replicas: self.members.iter().map(view).collect(),
             outage,
             typical_start: self.typical_start,
+            typical_phases: self.typical_phases,
             diagnosis: self.diagnosis(now),
             // What a pod without a node waits for is only told in words: no classes of it are known.
             shortage: None,
@@ -70,7 +72,8 @@ impl<A: Api, N: Announcer, L: Look, O: Occupancy> Crew<A, N, L, O> {
         };
         let port = member.port.unwrap_or(self.door.port);
         ReplicaView {
-            kept_by: None,
+            kept_by: self.kept_by(member),
+            phase: phase(member, state),
             uid: Some(Arc::clone(&member.pod.uid)),
             id: member.id,
             name: Some(Arc::clone(&member.pod.name)),
@@ -159,7 +162,11 @@ impl<A: Api, N: Announcer, L: Look, O: Occupancy> Crew<A, N, L, O> {
             .is_some_and(|since| now >= since + SUSPICION);
         late.then(|| {
             let there = self.alive().count();
-            format!("its controller has made {there} of {}", many(asked, "pod"))
+            let why = self.why_none_is_made();
+            format!(
+                "its controller has made {there} of {}{why}",
+                many(asked, "pod")
+            )
         })
     }
 

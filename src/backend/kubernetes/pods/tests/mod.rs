@@ -8,6 +8,7 @@ mod failing;
 mod laws;
 mod leaving;
 mod others;
+mod phases;
 mod seeing;
 mod starting;
 mod staying;
@@ -21,10 +22,11 @@ use tokio::time::{Instant, sleep, timeout};
 
 use self::cluster::Cluster;
 use super::{PodSettings, Pods};
+use crate::autoscale::TypicalPhases;
 use crate::backend::kubernetes::objects::LeavingOrder;
 use crate::backend::kubernetes::seams::Tenure;
 use crate::backend::spec::PodSpec;
-use crate::ports::{Occupancy, OutageReason, ReplicaState, Scaler, World};
+use crate::ports::{Hindrance, Occupancy, OutageReason, ReplicaState, Scaler, World};
 use crate::revision::{ContainerConcurrency, QueueLimits, RevisionId};
 use crate::stats::Stats;
 use crate::throttler::{Arrival, Throttler};
@@ -168,6 +170,7 @@ fn settings(stats: &Arc<Stats>) -> PodSettings {
         pending_grace: Duration::from_secs(60),
         max_pending: 1,
         typical_start: None,
+        typical_phases: TypicalPhases::default(),
         stats: Arc::clone(stats),
         tape: Tape::default(),
     }
