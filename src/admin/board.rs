@@ -156,6 +156,7 @@ impl Board {
             visits,
             revision,
             steered,
+            gateways: self.gateways(),
             now: now(),
         }
     }
@@ -178,6 +179,8 @@ pub(super) struct Present {
     pub(super) visits: Vec<Visit>,
     /// `None` if nothing steers it.
     pub(super) steered: Option<Steered>,
+    /// `None` where there never are others.
+    pub(super) gateways: Option<Gateways>,
 }
 
 /// What steers a revision, at one moment.
