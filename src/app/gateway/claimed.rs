@@ -6,8 +6,8 @@ use std::sync::Arc;
 use tokio::sync::watch;
 
 use super::hosts::{Elsewhere, Way, Wish};
-use super::seams::{Cluster, Replicas};
-use super::sharing::{Sharing, Stake};
+use super::seams::{Around, Cluster, Replicas};
+use super::sharing::Stake;
 use super::steering::Steering;
 use super::words;
 use crate::admin::Board;
@@ -45,16 +45,6 @@ pub(super) struct Claimed<C: Cluster> {
     changed: bool,
     /// The data path knows it as it is.
     entered: bool,
-}
-
-/// What there is around a revision.
-pub(super) struct Around<'a, C> {
-    pub(super) cluster: &'a Arc<C>,
-    pub(super) board: &'a Board,
-    pub(super) notebook: Option<&'a Notebook>,
-    pub(super) sharing: &'a Sharing,
-    /// What this gateway may do at all.
-    pub(super) tenure: Tenure,
 }
 
 /// How a revision stands.

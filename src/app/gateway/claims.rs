@@ -7,12 +7,12 @@ use std::sync::Arc;
 
 use tokio::sync::watch;
 
-use super::claimed::{Around, Claimed};
+use super::claimed::Claimed;
 use super::doors::{Wanted, wanted};
 use super::hosts;
 use super::kept;
 use super::parting::Parting;
-use super::seams::Cluster;
+use super::seams::{Around, Cluster};
 use super::sharing::Sharing;
 use super::telling::{self, Telling};
 use super::words::named;

@@ -5,10 +5,12 @@ use std::sync::Arc;
 
 use tokio::sync::watch;
 
-use super::sharing::Commons;
+use super::sharing::{Commons, Sharing};
+use crate::admin::Board;
 use crate::backend::kubernetes::{Announcer, ObjectRef, PodSettings, Present, Tenure};
 use crate::ports::{Gauges, Scaler, World};
 use crate::revision::RevisionId;
+use crate::state::Notebook;
 
 /// What a gateway needs of a cluster.
 pub(super) trait Cluster: Announcer {
@@ -37,4 +39,14 @@ pub(super) trait Replicas: Scaler + Clone {
     fn world(&self) -> watch::Receiver<World>;
     /// Takes changed settings.
     fn set(&self, settings: PodSettings);
+}
+
+/// What there is around a revision.
+pub(super) struct Around<'a, C> {
+    pub(super) cluster: &'a Arc<C>,
+    pub(super) board: &'a Board,
+    pub(super) notebook: Option<&'a Notebook>,
+    pub(super) sharing: &'a Sharing,
+    /// What this gateway may do at all.
+    pub(super) tenure: Tenure,
 }

@@ -163,14 +163,11 @@ impl Actor {
 
     fn publish(&self, tenure: Tenure) {
         let roll = self.roll.borrow();
-        let hears = |uid: &Arc<str>| self.reign.as_ref().is_some_and(|reign| reign.hears(uid));
+        let joined = |uid: &Arc<str>| self.reign.as_ref().is_some_and(|reign| reign.hears(uid));
         let living = u32::try_from(roll.living().count()).unwrap_or(u32::MAX);
-        let heard = roll.living().filter(|pod| hears(&pod.uid)).count();
+        let heard = roll.living().filter(|pod| joined(&pod.uid)).count();
         let heard = u32::try_from(heard).unwrap_or(u32::MAX);
-        let is_own = self
-            .reign
-            .as_ref()
-            .is_some_and(|reign| reign.is_own_known());
+        let is_own = self.reign.as_ref().is_some_and(Reign::is_own_known);
         let all = match self.mode {
             Mode::Unknown => false,
             Mode::Alone => true,
@@ -225,7 +222,7 @@ impl Actor {
             News::Ordered(orders) => {
                 for (id, order) in orders {
                     tracing::debug!(revision = %id, ?order, "ordered");
-                    self.order(id, order);
+                    self.order(&id, order);
                 }
             }
             news => self.hear_as_leader(news),
@@ -242,12 +239,12 @@ impl Actor {
             .collect()
     }
 
-    fn order(&mut self, id: RevisionId, order: Order) {
-        let words = match self.members.get_mut(&id) {
+    fn order(&mut self, id: &RevisionId, order: Order) {
+        let words = match self.members.get_mut(id) {
             Some(member) => member.obey(order),
             None => words(self.early.entry(id.clone()).or_default().obey(order)),
         };
-        self.say(&id, words);
+        self.say(id, words);
     }
 
     pub(super) fn say(&self, id: &RevisionId, words: Vec<Word>) {

@@ -26,10 +26,7 @@ impl Actor {
         if self.reign.is_none() && reign.is_none() {
             return;
         }
-        match reign {
-            Some(reign) => tracing::info!(reign, "leads the other gateways"),
-            None => tracing::info!("leads no more"),
-        }
+        tracing::info!(reign, "leads the other gateways, where it has a reign");
         self.wakes.clear();
         self.reign = reign.map(|number| Reign::begin(number, self.peers.me().clone()));
         for member in self.members.values() {
@@ -284,23 +281,5 @@ impl Actor {
         for (member, orders) in by_member {
             self.peers.order(&member, orders);
         }
-    }
-
-    /// Nobody else holds anything, and nothing is withheld.
-    pub(super) fn is_all_ours(&self) -> bool {
-        let closed = |reign: &&Reign| matches!(reign.accounts, Accounts::Closed(_));
-        let Some(reign) = self.reign.as_ref().filter(closed) else {
-            return false;
-        };
-        let me = self.peers.me();
-        let here = self.members.values().all(|member| {
-            let known = member.commons.known.lock();
-            known
-                .ledger
-                .as_ref()
-                .is_some_and(|ledger| ledger.is_all_of(me))
-        });
-        let mut closed = reign.closed.values();
-        here && reign.is_own_known() && closed.all(|ledger| ledger.is_all_of(me))
     }
 }

@@ -58,7 +58,7 @@ impl Ledger {
 
     /// These replicas are ready, and of these nobody is to hold anything.
     pub(super) fn set(&mut self, pods: &[Slots], retired: &BTreeSet<Pod>, now: Instant) -> Orders {
-        self.retired = retired.clone();
+        self.retired.clone_from(retired);
         let retired: Vec<Pod> = retired.iter().cloned().collect();
         self.book.set(pods, &retired, now)
     }

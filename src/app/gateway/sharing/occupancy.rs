@@ -68,7 +68,9 @@ impl Occupancy for Commons {
     fn retire(&self, count: usize) -> Vec<ReplicaId> {
         let retired = match self.least_busy(count) {
             Some(least) => {
-                least.iter().for_each(|id| self.throttler.retire_one(*id));
+                for id in &least {
+                    self.throttler.retire_one(*id);
+                }
                 least
             }
             None => self.throttler.retire(count),
@@ -114,7 +116,7 @@ impl Occupancy for Commons {
         let mut known = self.known.lock();
         known.stuck.extend(&stuck);
         let Known { names, ledger, .. } = &mut *known;
-        let told: Vec<Pod> = ledger.as_mut().map(|l| l.take_stuck()).unwrap_or_default();
+        let told: Vec<Pod> = ledger.as_mut().map(Ledger::take_stuck).unwrap_or_default();
         let told: Vec<ReplicaId> = told.iter().filter_map(|pod| names.id(pod)).collect();
         drop(known);
         for id in &told {
@@ -164,7 +166,7 @@ impl Occupancy for Commons {
     fn is_waited_for(&self) -> bool {
         let elsewhere = || {
             let known = self.known.lock();
-            known.ledger.as_ref().is_some_and(|l| l.is_waited_for())
+            known.ledger.as_ref().is_some_and(Ledger::is_waited_for)
         };
         self.throttler.is_waited_for() || elsewhere()
     }

@@ -9,6 +9,7 @@ use tokio::sync::watch;
 use super::commons::Commons;
 use super::hall::{Actor, Mode};
 use super::member::Member;
+use super::reign::{Accounts, Reign};
 use crate::ports::World;
 use crate::revision::RevisionId;
 use crate::shares::Measured;
@@ -120,5 +121,23 @@ impl Actor {
             let wake = self.wakes.entry(id.clone()).or_insert(at);
             *wake = at.min(*wake);
         }
+    }
+
+    /// Nobody else holds anything, and nothing is withheld.
+    pub(super) fn is_all_ours(&self) -> bool {
+        let closed = |reign: &&Reign| matches!(reign.accounts, Accounts::Closed(_));
+        let Some(reign) = self.reign.as_ref().filter(closed) else {
+            return false;
+        };
+        let me = self.peers.me();
+        let here = self.members.values().all(|member| {
+            let known = member.commons.known.lock();
+            known
+                .ledger
+                .as_ref()
+                .is_some_and(|ledger| ledger.is_all_of(me))
+        });
+        let mut closed = reign.closed.values();
+        here && reign.is_own_known() && closed.all(|ledger| ledger.is_all_of(me))
     }
 }

@@ -16,7 +16,7 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
-use super::member::{Health, Member, Service};
+use super::member::{Member, Service};
 use super::number::Number;
 use super::trouble::Trouble;
 use super::{Command, Note, PodSettings};
@@ -241,9 +241,5 @@ impl<A: Api, N: Announcer, L: Look, O: Occupancy> Crew<A, N, L, O> {
         for member in self.members.iter_mut().filter(is_suspect) {
             member.look_anew("could not be reached", now);
         }
-    }
-
-    fn is_ready_here(&self, member: &Member) -> bool {
-        member.is_in_service() && matches!(member.health, Health::Ready(_))
     }
 }

@@ -85,11 +85,6 @@ impl City {
         self.0.replicas()
     }
 
-    /// As `kubectl scale`.
-    pub(crate) fn set_replicas(&self, replicas: u32) {
-        self.0.set_replicas(replicas);
-    }
-
     /// The API server answers, or does not.
     pub(crate) fn answers(&self, up: bool) {
         self.0.change(|inside| inside.up = up);
