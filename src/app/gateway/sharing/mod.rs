@@ -16,6 +16,8 @@ mod occupancy;
 mod reign;
 mod revisions;
 mod tally;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
