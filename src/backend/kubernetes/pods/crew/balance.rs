@@ -6,7 +6,7 @@ use std::collections::HashSet;
 use tokio::time::Instant;
 use tracing::info;
 
-use super::place::Prospect;
+use super::sky::Prospect;
 use super::{Crew, SETTLE};
 use crate::backend::kubernetes::look::Look;
 use crate::backend::kubernetes::objects::LeavingOrder;

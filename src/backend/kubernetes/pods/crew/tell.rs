@@ -51,18 +51,18 @@ impl<A: Api, N: Announcer, L: Look, O: Occupancy> Crew<A, N, L, O> {
             (
                 ReplicaState::Draining,
                 member.since,
-                why_it_drains(member, kept),
+                why_it_drains(member, kept).map(Arc::from),
             )
         } else {
             match member.health {
                 Health::Ready(since) if !self.is_shut() => (
                     ReplicaState::Ready,
                     since,
-                    self.why_it_stays_where_it_is(member),
+                    self.why_it_stays_where_it_is(member).map(Arc::from),
                 ),
                 Health::Ready(_) => {
                     let why = "takes nothing while another gateway still answers requests";
-                    (ReplicaState::Starting, member.since, Some(why.to_owned()))
+                    (ReplicaState::Starting, member.since, Some(why.into()))
                 }
                 Health::Coming(_) => {
                     let state = match member.pod.stage {
@@ -84,7 +84,7 @@ impl<A: Api, N: Announcer, L: Look, O: Occupancy> Crew<A, N, L, O> {
             endpoint: member.pod.ip.map(|ip| Endpoint((ip, port).into())),
             state,
             since: since.into_std(),
-            detail: detail.map(Into::into),
+            detail,
         }
     }
 
@@ -136,7 +136,7 @@ impl<A: Api, N: Announcer, L: Look, O: Occupancy> Crew<A, N, L, O> {
         }
         let coming = |m: &&Member| m.is_in_service() && !m.is_ready();
         if let Some(slow) = self.members.iter().filter(coming).find(|m| is_slow(m, now)) {
-            return Some(waits_for(slow, self.door.port));
+            return Some(waits_for(slow, self.door.port).to_string());
         }
         let late = self
             .short_since

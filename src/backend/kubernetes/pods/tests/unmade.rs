@@ -238,3 +238,22 @@ async fn of_what_fails_and_what_finds_no_node_the_failure_is_told() {
     sleep(MINUTE).await;
     assert_eq!(scene.reason(), Some(OutageReason::ColdStartFailed));
 }
+
+#[tokio::test(start_paused = true)]
+async fn who_does_not_steer_knows_no_next_attempt() {
+    let scene = Scene::with_quota(0);
+    scene.scale_to(1).await;
+    sleep(2 * MINUTE).await;
+    let next = || {
+        let world = scene.world.borrow();
+        let outage = world.outage.clone().expect("none can be made");
+        outage.next_attempt
+    };
+    assert!(next() > Some(Instant::now().into_std()));
+    scene.tenure.send_replace(Tenure {
+        steers: false,
+        ..SOLE
+    });
+    sleep(2 * MINUTE).await;
+    assert_eq!(next(), None);
+}
