@@ -22,6 +22,8 @@ mod tests_idle;
 #[cfg(all(test, not(model_check)))]
 mod tests_leaving;
 #[cfg(test)]
+mod tests_outage;
+#[cfg(test)]
 mod tests_support;
 
 use std::collections::HashMap;
