@@ -4,6 +4,7 @@ use super::cluster::{Autoscaler, none_comes, waiting};
 use super::*;
 use crate::autoscale::Shortage;
 use crate::backend::kubernetes::objects::Obstruction;
+use crate::backend::kubernetes::seams::ApiError;
 use crate::ports::{Hindrance, Unmade};
 
 const MINUTE: Duration = Duration::from_secs(60);
@@ -256,4 +257,34 @@ async fn who_does_not_steer_knows_no_next_attempt() {
     });
     sleep(2 * MINUTE).await;
     assert_eq!(next(), None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_number_stays_low_long_enough_for_a_controller_to_see_it() {
+    let scene = Scene::with_quota(0);
+    scene.scale_to(1).await;
+    sleep(MINUTE).await;
+    let calls = scene.cluster.0.lock().calls.clone();
+    let dips = calls[1..].chunks_exact(2);
+    for dip in dips {
+        let [(low, 0), (high, 1)] = dip else {
+            panic!("down and up again: {calls:?}");
+        };
+        assert!(*high - *low >= SECOND, "{:?}", *high - *low);
+    }
+    assert!(calls.len() > 5);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_larger_wish_is_told_after_a_number_that_could_not_be_lowered() {
+    let scene = Scene::with_quota(0);
+    scene.scale_to(1).await;
+    sleep(2 * SECOND).await;
+    let no = ApiError::Refused("no".into());
+    scene.cluster.0.lock().answers.push_back(no);
+    sleep(4 * SECOND).await;
+    scene.scale_to(3).await;
+    sleep(2 * SECOND).await;
+    assert_eq!(scene.cluster.asked()[..3], [1, 0, 3]);
+    assert_eq!(scene.cluster.told("ScaledUp").len(), 2);
 }

@@ -177,3 +177,24 @@ async fn changed_settings_count_at_once() {
     sleep(SECOND).await;
     assert_eq!((scene.outage(), scene.number()), (None, (5, 0)));
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_is_to_go_is_kept_by_nothing() {
+    let scene = Scene::with_room(0);
+    scene.scale_to(2).await;
+    sleep(SECOND).await;
+    let kept = || {
+        let world = scene.world.borrow();
+        let all = world.replicas.iter();
+        all.map(|it| (it.state, it.kept_by)).collect::<Vec<_>>()
+    };
+    let waits = (ReplicaState::Pending, Some(Hindrance::Unschedulable));
+    assert_eq!(kept(), [waits; 2]);
+    // Nobody takes it away yet.
+    scene.cluster.change(|inside| inside.paused = true);
+    scene.scale_to(1).await;
+    sleep(SECOND).await;
+    let mut now = kept();
+    now.sort_by_key(|(_, by)| by.is_none());
+    assert_eq!(now, [waits, (ReplicaState::Draining, None)]);
+}
