@@ -23,6 +23,8 @@ mod tests_cold;
 mod tests_idle;
 #[cfg(all(test, not(model_check)))]
 mod tests_leaving;
+#[cfg(test)]
+mod tests_outage;
 #[cfg(all(test, not(model_check)))]
 mod tests_sharing;
 #[cfg(test)]

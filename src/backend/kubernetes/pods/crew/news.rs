@@ -5,7 +5,8 @@ use std::collections::HashSet;
 use tokio::time::Instant;
 
 use super::Crew;
-use super::place::{Prospect, is_unschedulable, why_none};
+use super::place::why_none;
+use super::sky::{Prospect, is_unschedulable};
 use crate::backend::kubernetes::look::Look;
 use crate::backend::kubernetes::pods::member::Member;
 use crate::backend::kubernetes::pods::plan::count;
