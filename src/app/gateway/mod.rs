@@ -67,13 +67,7 @@ pub async fn gateway(start: Start<GatewayConfig>) -> anyhow::Result<()> {
     let (recorder, recording) = record(config.record.as_deref(), config.record_size)?;
     let identity = PodIdentity::from_environment();
     let budgets = budgets(&program, identity.is_some());
-    let mut office = Office::open(
-        client,
-        &config,
-        identity,
-        listening::gateways(front.open.subscribe()),
-    )
-    .await;
+    let mut office = Office::open(client, &config, identity, front.open.subscribe()).await;
     let (cluster, events) = (office.cluster.clone(), office.cluster.events.clone());
     let known = (Arc::clone(&front.registry), Arc::clone(&front.board));
     let mut gateway = Gateway::new(cluster, known, recorder, office.seat.notebook());

@@ -1,16 +1,20 @@
 //! What a gateway is in its cluster: what it sees and does there, what it may do, and what it keeps
 //! for the one after it.
 
+use std::collections::BTreeSet;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use kube::Client;
 use tokio::sync::watch;
 
 use super::following::Sources;
+use super::listening::{gateways, left, own_ip};
 use super::real::{self, Real};
 use crate::backend::kubernetes::doors::Inputs;
+use crate::backend::kubernetes::doors::facts::DoorSight;
 use crate::backend::kubernetes::{
-    Catalog, Doorkeeper, Events, Gateways, KubeApi, NetLook, PodIdentity, Reign,
+    Catalog, Doorkeeper, Events, KubeApi, NetLook, PodIdentity, Reign,
 };
 use crate::config::GatewayConfig;
 use crate::state::{Keeper, Notebook};
@@ -25,26 +29,30 @@ pub(super) struct Office {
 /// What one gateway has and the next one gets.
 pub(super) struct Seat {
     reign: Reign,
+    /// Where others reach this gateway.
+    ip: Option<IpAddr>,
+    sight: watch::Receiver<Arc<DoorSight>>,
     /// `None` on somebody's own machine: what it learns there is not for the next gateway of an
     /// installation.
     keeper: Option<Keeper>,
 }
 
 impl Office {
-    /// Watches the cluster and seeks to steer in it; `identity` is that of the pod it is in, `gateways`
-    /// are those that listen for callers of Services.
+    /// Watches the cluster and seeks to steer in it; `identity` is that of the pod it is in, `open` are
+    /// the doors at which it listens for callers of Services.
     pub(super) async fn open(
         client: Client,
         config: &GatewayConfig,
         identity: Option<PodIdentity>,
-        gateways: watch::Receiver<Arc<Gateways>>,
+        open: watch::Receiver<BTreeSet<u16>>,
     ) -> Self {
+        let ip = own_ip();
         let reign = Reign::start(&client, identity.clone());
         let catalog = Catalog::start(client.clone(), real::scope(config, identity.as_ref()));
         let events = Arc::new(Events::start(client.clone(), &instance(identity.as_ref())));
         let inputs = Inputs {
             sight: catalog.doors(),
-            gateways,
+            gateways: gateways(ip, open),
             tenure: reign.tenure(),
         };
         let numbers = config.takeover_ports.clone();
@@ -69,10 +77,16 @@ impl Office {
             domain: cluster.catalog.domain(),
             tenure,
         };
+        let seat = Seat {
+            reign,
+            ip,
+            sight: cluster.catalog.doors(),
+            keeper,
+        };
         Self {
             cluster,
             sources,
-            seat: Seat { reign, keeper },
+            seat,
         }
     }
 }
@@ -83,12 +97,14 @@ impl Seat {
         self.keeper.as_ref().map(|keeper| keeper.notebook().clone())
     }
 
-    /// Lets the next gateway steer. What is remembered is there before it may look.
+    /// Lets the next gateway steer, and waits until it leads callers of Services to itself. What is
+    /// remembered is there before it may look.
     pub(super) async fn resign(&mut self) {
         if let Some(keeper) = self.keeper.take() {
             keeper.close().await;
         }
         self.reign.abdicate().await;
+        left(self.ip, self.sight.clone(), self.reign.tenure()).await;
     }
 }
 
