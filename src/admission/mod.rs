@@ -10,6 +10,7 @@ mod patience;
 pub mod pick;
 mod read;
 mod service;
+mod shares;
 pub mod slots;
 mod verdict;
 
@@ -17,10 +18,12 @@ use std::time::{Duration, Instant};
 
 use crate::revision::{ContainerConcurrency, QueueLimits, ReplicaId};
 pub use patience::{deadline, warm_since};
+pub use shares::Holding;
 pub use verdict::{Grant, Left, Reading, Seat, Ticket, Verdict};
 
 use line::Line;
 use meter::Meter;
+use shares::Shares;
 use slots::Slots;
 
 /// Replicas, their slots, the line and the meter of one revision. `R` is what the caller keeps
@@ -39,6 +42,7 @@ pub struct Admission<R> {
     typical_service: Option<Duration>,
     /// Retired before they were listed.
     retired_early: Vec<ReplicaId>,
+    shares: Shares,
 }
 
 impl<R: Clone> Admission<R> {
@@ -55,6 +59,7 @@ impl<R: Clone> Admission<R> {
             turn: 0,
             typical_service: None,
             retired_early: Vec::new(),
+            shares: Shares::default(),
         }
     }
 
@@ -97,7 +102,8 @@ impl<R: Clone> Admission<R> {
         fits
     }
 
-    /// A request is over: its slot goes to the head of the line, or becomes free.
+    /// A request is over: its slot goes to the head of the line, or becomes free, or back to whom it
+    /// is owed.
     pub fn leave(&mut self, seat: Seat, occupied: Duration, now: Instant) -> Left {
         self.meter.leave(now);
         self.typical_service = Some(smooth(self.typical_service, occupied));
@@ -116,10 +122,11 @@ impl<R: Clone> Admission<R> {
         };
         let slots = &mut self.replicas[index];
         slots.give_back(now);
+        self.shares.pay(slots);
         let vacant = slots.in_flight == 0;
         let vacated = vacant && (slots.retired || slots.draining);
         if vacant && !slots.present {
-            self.replicas.swap_remove(index);
+            self.shares.unlist(&self.replicas.swap_remove(index));
             return Left {
                 vacated,
                 ..Left::default()

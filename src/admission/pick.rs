@@ -44,11 +44,12 @@ fn least_loaded<R>(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::admission::slots::WHOLE;
     use crate::revision::ReplicaId;
 
     fn replicas(loads: &[u32]) -> Vec<Slots<()>> {
         let slots = |(i, &load)| {
-            let mut slots = Slots::new(ReplicaId(i), ());
+            let mut slots = Slots::new(ReplicaId(i), WHOLE, ());
             slots.in_flight = load;
             slots
         };

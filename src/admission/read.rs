@@ -24,10 +24,12 @@ impl<R: Clone> Admission<R> {
     /// times; `None` before the first answer or with no replica.
     #[must_use]
     pub fn estimated_wait(&self) -> Option<Duration> {
-        let slots = u64::from(self.serving()).saturating_mul(u64::from(self.limit.slots()));
+        let ours = |s: &Slots<R>| u64::from(s.share.min(self.limit.slots()));
+        let serving = self.replicas.iter().filter(|s| s.serves());
+        let slots = serving.map(ours).fold(0, u64::saturating_add);
         let rounds = (self.line.len() as u64 + 1).div_ceil(slots.max(1));
         let rounds = u32::try_from(rounds).unwrap_or(u32::MAX);
-        (slots > 0).then_some(())?;
+        (self.serving() > 0).then_some(())?;
         self.typical_service
             .map(|service| service.saturating_mul(rounds))
     }

@@ -30,12 +30,18 @@ impl<R: Clone> Admission<R> {
                 slots.present = true;
                 slots.kept = kept.clone();
             } else {
-                let mut slots = Slots::new(*id, kept.clone());
+                let mut slots = Slots::new(*id, self.shares.list(*id), kept.clone());
                 slots.retired = self.retired_early.contains(id);
                 self.replicas.push(slots);
             }
         }
-        self.replicas.retain(|s| s.present || s.in_flight > 0);
+        self.replicas.retain(|s| {
+            let stays = s.present || s.in_flight > 0;
+            if !stays {
+                self.shares.unlist(s);
+            }
+            stays
+        });
         self.seat_waiting()
     }
 

@@ -54,6 +54,8 @@ pub enum Bound {
     None,
     /// Something was not measured within the stable window.
     NoData,
+    /// Another gateway answers requests and says nothing of them.
+    UnheardGateway,
     /// It may not grow faster.
     MaxScaleUpRate,
     /// It may not shrink faster.
@@ -105,6 +107,7 @@ impl Bound {
         match self {
             Self::None => "none",
             Self::NoData => "no_data",
+            Self::UnheardGateway => "unheard_gateway",
             Self::MaxScaleUpRate => "max_scale_up_rate",
             Self::MaxScaleDownRate => "max_scale_down_rate",
             Self::ActivationScale => "activation_scale",
@@ -139,6 +142,7 @@ impl Bound {
             self,
             Self::None
                 | Self::NoData
+                | Self::UnheardGateway
                 | Self::Panic
                 | Self::Restart
                 | Self::NewMetrics
@@ -155,6 +159,7 @@ impl Bound {
         match self {
             Self::None => "nothing",
             Self::NoData => "missing data",
+            Self::UnheardGateway => "a gateway that is not heard",
             Self::MaxScaleUpRate => "maxScaleUpRate",
             Self::MaxScaleDownRate => "maxScaleDownRate",
             Self::ActivationScale => "activationScale",

@@ -105,6 +105,14 @@ impl Decision {
         }
     }
 
+    /// Whoever is not heard may have asked for what is there.
+    pub(super) fn keep_for_the_unheard(&mut self) {
+        let present = self.seen.present();
+        if self.seen.unheard && self.replicas.is_some_and(|replicas| replicas < present) {
+            self.bound(Bound::UnheardGateway, Some(present));
+        }
+    }
+
     /// Notes what keeps the world from doing as decided.
     pub(super) fn hold(&mut self) {
         let seen = &self.seen;

@@ -54,6 +54,9 @@ impl fmt::Display for Clamp {
         match (self.by, self.to) {
             (Bound::None, _) => return f.write_str("nothing changed that"),
             (Bound::NoData, _) => write!(f, "kept at {n} while a metric is missing"),
+            (Bound::UnheardGateway, _) => {
+                write!(f, "kept at {n} while another gateway is not heard")
+            }
             (Bound::MaxScaleUpRate, _) => write!(f, "only up to {n} at once"),
             (Bound::MaxScaleDownRate, _) => write!(f, "only down to {n} at once"),
             (Bound::ActivationScale, _) => write!(f, "starts with {n}"),

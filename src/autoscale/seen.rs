@@ -26,6 +26,8 @@ pub struct Seen {
     pub shortage: Option<Shortage>,
     /// The lower bound that a schedule sets at this hour.
     pub scheduled: Option<u32>,
+    /// Another gateway answers requests and says nothing of them: there may be more than is known.
+    pub unheard: bool,
 }
 
 /// One metric at one moment.
@@ -63,6 +65,7 @@ impl Seen {
             typical_start: None,
             shortage: None,
             scheduled: None,
+            unheard: false,
         }
     }
 

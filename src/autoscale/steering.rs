@@ -59,6 +59,8 @@ pub struct Around {
     pub shortage: Option<Shortage>,
     /// The lower bound that a schedule sets at this hour.
     pub scheduled: Option<u32>,
+    /// Another gateway answers requests and says nothing of them: there may be more than is known.
+    pub unheard: bool,
 }
 
 impl Steering {
@@ -262,6 +264,7 @@ impl Steering {
             typical_start: around.typical_start,
             shortage: around.shortage,
             scheduled: around.scheduled,
+            unheard: around.unheard,
         }
     }
 

@@ -66,6 +66,7 @@ impl Life {
             let gauged = vec![told];
             self.steering.record(&Measured { report, gauged }, now);
             let around = Around {
+                unheard: false,
                 ready: self.ready,
                 starting: 0,
                 busy: 0,

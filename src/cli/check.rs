@@ -104,9 +104,10 @@ fn plain_workload(gateway: &GatewayConfig) -> Result<ReadClaim, Complaints> {
 
 fn gateway_meaning(gateway: &GatewayConfig, workload: &ReadClaim) -> String {
     let mut told = format!(
-        "a gateway that listens on {}, admin {}; at most {} connections\n",
+        "a gateway that listens on {}, admin {}, peers {}; at most {} connections\n",
         gateway.listen,
         or_off(gateway.admin),
+        or_off(gateway.peers),
         gateway.max_connections,
     );
     let mut say = |word: &str, text: &str| {
@@ -149,8 +150,8 @@ fn gateway_meaning(gateway: &GatewayConfig, workload: &ReadClaim) -> String {
     told
 }
 
-fn or_off(admin: Option<SocketAddr>) -> String {
-    admin.map_or_else(|| "off".to_owned(), |address| address.to_string())
+fn or_off(address: Option<SocketAddr>) -> String {
+    address.map_or_else(|| "off".to_owned(), |address| address.to_string())
 }
 
 /// What settings mean, a few plain lines for each revision.

@@ -3,14 +3,19 @@
 //! the others are its members, and so is it. What is written here is what they say to each other.
 //!
 //! Shares move as credits over an ordered connection: the leader grants slots, a member returns them,
-//! and between the two nobody uses them. A member says what it holds when it is reached for the first
+//! and between the two nobody uses them. Whatever a member returns, for whatever reason, pays what
+//! was recalled from it. A member says what it holds when it is reached for the first
 //! time, or again.
+
+mod book;
 
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+
+pub use book::{Book, Orders};
 
 /// All the slots of a replica that has no hard limit: whoever is granted them may send to it.
 pub const UNLIMITED: u32 = u32::MAX;
@@ -50,6 +55,10 @@ pub enum Order {
     Grant(Slots),
     /// It shall return so many slots, of whichever replicas: idle ones first, others as they end.
     Recall(u32),
+    /// It shall return up to so many idle slots, of whichever replicas, now or not at all.
+    Spare(u32),
+    /// It keeps at most so many slots of a replica: what it has above is returned, as it ends.
+    Keep(Slots),
     /// Exactly these replicas get no new request: what is held of them is returned, as it ends.
     Retire(Vec<Pod>),
 }
@@ -105,6 +114,11 @@ mod tests {
                 slots,
             }),
             Order::Recall(3),
+            Order::Spare(2),
+            Order::Keep(Slots {
+                pod: pod.clone(),
+                slots: 4,
+            }),
             Order::Retire(vec![pod.clone()]),
         ];
         let text = serde_json::to_string(&orders).expect("plain data");

@@ -2,11 +2,39 @@
 //! wait, the numbers for the admin port.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use super::{Kept, Outlook, Replica, Sample, Throttler, now};
+use super::{Kept, Replica, Throttler, now};
 use crate::admission::Reading;
 use crate::admission::meter::Report;
+
+/// How the replicas of a revision look to a waiting request.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Outlook {
+    /// When replicas began to serve; `None` while none does.
+    pub warm_since: Option<Instant>,
+    /// How long until a slot or a replica is likely, from measured times.
+    pub estimate: Option<Duration>,
+    /// How long until a replica on its way is likely to take requests, where its phases tell.
+    pub expected: Option<Duration>,
+    /// What seems to be wrong with a start that takes long.
+    pub diagnosis: Option<String>,
+}
+
+/// The demand on one revision.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Sample {
+    /// Over the time since the last one.
+    pub report: Report,
+    /// Requests here now, waiting or running for a client.
+    pub in_flight: u32,
+    /// Since when nobody is here; `None` while somebody is.
+    pub idle_since: Option<Instant>,
+    /// Replicas in service that are answering something.
+    pub busy: u32,
+    /// Another gateway answers requests and says nothing of them: there may be more.
+    pub unheard: bool,
+}
 
 /// What a sample says that does not end one.
 const NOTHING: Report = Report {
@@ -17,18 +45,33 @@ const NOTHING: Report = Report {
 impl<C: Kept> Throttler<C> {
     /// What was measured since the last sample; the next one begins here.
     pub fn sample(&self) -> Sample {
+        self.sample_with(|own| own)
+    }
+
+    /// The same with what is asked elsewhere: a record tells of the whole.
+    pub fn sample_with(&self, whole: impl FnOnce(Sample) -> Sample) -> Sample {
         let mut state = self.state.lock();
         let now = now();
         let report = state.admission.report(now);
-        let sample = state.sample(report);
-        sample.note(Some(report), &state.tape, now);
+        let sample = whole(state.sample(report));
+        sample.note(Some(sample.report), &state.tape, now);
         sample
+    }
+
+    /// What was measured since the last sample, for who decides elsewhere: no record tells of it.
+    pub fn measure(&self) -> Report {
+        self.state.lock().admission.report(now())
     }
 
     /// The present demand, for a decision, without ending the sample that is being measured.
     pub fn peek(&self) -> Sample {
+        self.peek_with(|own| own)
+    }
+
+    /// The same with what is asked elsewhere: a record tells of the whole.
+    pub fn peek_with(&self, whole: impl FnOnce(Sample) -> Sample) -> Sample {
         let state = self.state.lock();
-        let sample = state.sample(NOTHING);
+        let sample = whole(state.sample(NOTHING));
         sample.note(None, &state.tape, now());
         sample
     }

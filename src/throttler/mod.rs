@@ -4,6 +4,7 @@
 //! Handle / shared / state are three types, so that the scope of the one lock is visible. Wakers
 //! are collected under the lock and woken after it. How long a request may wait is its own affair.
 
+mod longest;
 mod look;
 #[cfg(all(test, model_check))]
 mod model;
@@ -12,6 +13,7 @@ mod occupancy;
 mod permit;
 mod place;
 mod replica;
+mod sharing;
 mod state;
 #[cfg(all(test, not(model_check)))]
 mod tests;
@@ -21,6 +23,8 @@ mod tests_cold;
 mod tests_idle;
 #[cfg(all(test, not(model_check)))]
 mod tests_leaving;
+#[cfg(all(test, not(model_check)))]
+mod tests_sharing;
 #[cfg(test)]
 mod tests_support;
 
@@ -31,7 +35,6 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::{Notify, watch};
 
-use crate::admission::meter::Report;
 use crate::admission::{Admission, Left, Seat, Ticket, Verdict};
 use crate::guests::Guests;
 use crate::ports::{Outage, World};
@@ -39,9 +42,11 @@ use crate::revision::{ContainerConcurrency, QueueLimits, ReplicaId};
 use crate::sync::{Mutex, now};
 use crate::trace::{Event, Fate, Tape};
 
+use longest::Longest;
 use notes::refused;
 use state::{State, Turn};
 
+pub use look::{Outlook, Sample};
 pub use permit::Permit;
 pub use place::Place;
 pub use replica::{Kept, Replica};
@@ -77,34 +82,10 @@ pub struct Throttler<C> {
     /// Somebody waits and no replica serves.
     poke: Notify,
     vacancies: watch::Sender<u64>,
+    /// For those with whom the replicas are shared.
+    news: watch::Sender<u64>,
     guests: Arc<Guests>,
     tape: Tape,
-}
-
-/// How the replicas of a revision look to a waiting request.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Outlook {
-    /// When replicas began to serve; `None` while none does.
-    pub warm_since: Option<Instant>,
-    /// How long until a slot or a replica is likely, from measured times.
-    pub estimate: Option<Duration>,
-    /// How long until a replica on its way is likely to take requests, where its phases tell.
-    pub expected: Option<Duration>,
-    /// What seems to be wrong with a start that takes long.
-    pub diagnosis: Option<String>,
-}
-
-/// The demand on one revision.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Sample {
-    /// Over the time since the last one.
-    pub report: Report,
-    /// Requests here now, waiting or running for a client.
-    pub in_flight: u32,
-    /// Since when nobody is here; `None` while somebody is.
-    pub idle_since: Option<Instant>,
-    /// Replicas in service that are answering something.
-    pub busy: u32,
 }
 
 impl<C: Kept> Throttler<C> {
@@ -131,12 +112,14 @@ impl<C: Kept> Throttler<C> {
             stuck: Vec::new(),
             tells_idle: false,
             closed: None,
+            longest: Longest::new(now),
             tape: tape.clone(),
         };
         Arc::new(Self {
             state: Mutex::new(state),
             poke: Notify::new(),
             vacancies: watch::Sender::new(0),
+            news: watch::Sender::new(0),
             guests: Arc::default(),
             tape,
         })
@@ -177,6 +160,8 @@ impl<C: Kept> Throttler<C> {
             if state.admission.waiting() == 1 {
                 self.stir();
             }
+        } else if state.admission.is_divided() {
+            self.tell_news();
         }
         Arrival::Waiting(Place::new(Arc::clone(self), ticket))
     }
@@ -204,7 +189,11 @@ impl<C: Kept> Throttler<C> {
         if let Some(outage) = state.outage.clone() {
             wakers.extend(state.dismiss(&outage, now));
         }
+        let news = sharing::follow(&mut state, world);
         self.wake(state, wakers);
+        if news {
+            self.tell_news();
+        }
     }
 
     /// No replica will come any more, whatever the world says from now on: who waits is told, and
@@ -259,15 +248,20 @@ impl<C: Kept> Throttler<C> {
     /// The request is over: the slot goes to whoever is next.
     fn release(&self, seat: Seat, occupied: Duration, now: Instant, over: Event) {
         let mut state = self.state.lock();
+        state.longest.saw(occupied, now);
         let left = state.admission.leave(seat, occupied, now);
         state.tape.note(now, || over);
         self.pass_on(state, left, now);
     }
 
     /// The replica is done with a request whose client left before.
-    fn vacate(&self, seat: Seat, ticket: Ticket) {
+    fn vacate(&self, seat: Seat, used_since: Option<Instant>, ticket: Ticket) {
         let now = now();
         let mut state = self.state.lock();
+        if let Some(since) = used_since {
+            let occupied = now.saturating_duration_since(since);
+            state.longest.saw(occupied, now);
+        }
         let left = state.admission.vacate(seat, now);
         let ticket = ticket.number();
         state.tape.note(now, || Event::Vacated { ticket });
@@ -277,12 +271,16 @@ impl<C: Kept> Throttler<C> {
     fn pass_on(&self, mut state: Guard<'_, C>, left: Left, now: Instant) {
         let waker = left.grant.and_then(|grant| state.seat(grant, now));
         let stirs = left.vacated || (left.idled && state.tells_idle);
+        let due = state.admission.is_due();
         drop(state);
         if let Some(waker) = waker {
             waker.wake();
         }
         if stirs {
             self.stir();
+        }
+        if due {
+            self.tell_news();
         }
     }
 }

@@ -104,3 +104,46 @@ fn model_a_replica_that_is_taken_and_a_request_that_comes_do_not_meet() {
         assert_eq!(throttler.is_waited_for(), taken);
     });
 }
+
+#[test]
+fn model_a_slot_that_is_granted_wakes_whoever_waits() {
+    loom::model(|| {
+        let throttler = throttler(1);
+        throttler.follow(&ready(&[1]));
+        throttler.divide(false);
+        let grants = {
+            let throttler = Arc::clone(&throttler);
+            thread::spawn(move || throttler.grant(ReplicaId(1), 1))
+        };
+        let permit = match throttler.arrive(0) {
+            Arrival::Admitted(permit) => permit,
+            Arrival::Waiting(place) => block_on(place).expect("nothing is out"),
+            other => panic!("neither: {other:?}"),
+        };
+        assert_eq!(permit.replica().id, ReplicaId(1));
+        grants.join().expect("no panic");
+    });
+}
+
+#[test]
+fn model_a_slot_that_is_recalled_is_returned_once_or_used() {
+    loom::model(|| {
+        let throttler = throttler(1);
+        throttler.follow(&ready(&[1]));
+        throttler.divide(true);
+        let permit = admitted(&throttler);
+        let recalls = {
+            let throttler = Arc::clone(&throttler);
+            thread::spawn(move || throttler.recall(1))
+        };
+        let leaves = thread::spawn(move || drop(permit));
+        let arrives = throttler.arrive(0);
+        leaves.join().expect("no panic");
+        let mut returned = recalls.join().expect("no panic");
+        let runs = throttler.read().running;
+        drop(arrives);
+        returned.extend(throttler.returned());
+        assert_eq!(returned, [(ReplicaId(1), 1)], "{runs} ran after it");
+        assert!(throttler.holdings().is_empty());
+    });
+}

@@ -108,8 +108,12 @@ impl<C: Kept> Permit<C> {
             Verdict::Queued(ticket) => throttler.queue(&mut state, ticket, now),
             Verdict::Refused => unreachable!("a request that was accepted is not refused"),
         };
+        let due = state.admission.is_due();
         drop(state);
         self.throttler.stir();
+        if due {
+            self.throttler.tell_news();
+        }
         arrival
     }
 
@@ -132,9 +136,12 @@ impl<C: Kept> Drop for Permit<C> {
             Held::Taken => {
                 // It says nothing about how long an answer takes.
                 self.abandon();
-                self.throttler.vacate(self.seat, self.ticket);
+                self.throttler.vacate(self.seat, None, self.ticket);
             }
-            Held::Abandoned => self.throttler.vacate(self.seat, self.ticket),
+            Held::Abandoned => {
+                self.throttler
+                    .vacate(self.seat, Some(self.since), self.ticket);
+            }
             Held::Returned => {}
         }
     }

@@ -6,6 +6,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::task::Waker;
 use std::time::{Duration, Instant};
 
+use super::longest::Longest;
 use super::notes::refused;
 use super::{Kept, Replica, Sample};
 use crate::admission::meter::Report;
@@ -30,6 +31,8 @@ pub(super) struct State<C> {
     /// When the next replica is likely to take requests.
     pub(super) expected: Option<Instant>,
     pub(super) diagnosis: Option<String>,
+    /// The longest that a slot stayed in use.
+    pub(super) longest: Longest,
     /// Set once no replica will ever come again.
     pub(super) closed: Option<Arc<Outage>>,
     /// Replicas found stuck, until the backend is told.
@@ -93,6 +96,7 @@ impl<C: Kept> State<C> {
             in_flight,
             idle_since,
             busy: self.admission.busy(),
+            unheard: false,
         }
     }
 

@@ -23,6 +23,14 @@ fn event() -> impl Strategy<Value = Event> {
         2 => (0..7u32).prop_map(Event::Rest),
         1 => (0..6u32).prop_map(Event::Limit),
         1 => Just(Event::Dismiss),
+        1 => any::<bool>().prop_map(Event::Divide),
+        1 => Just(Event::Unite),
+        4 => (0..5u64, 0..4u32).prop_map(|(id, slots)| Event::Lend(id, slots)),
+        1 => (0..5u32).prop_map(Event::Recall),
+        1 => (0..5u32).prop_map(Event::Spare),
+        1 => (0..5u64, 0..4u32).prop_map(|(id, slots)| Event::Keep(id, slots)),
+        1 => any::<u8>().prop_map(Event::GiveUp),
+        1 => any::<u8>().prop_map(Event::Void),
     ]
 }
 

@@ -29,6 +29,18 @@ pub(crate) enum Event {
     Rest(u32),
     Limit(u32),
     Dismiss,
+    /// Others use the same replicas, or do so no longer.
+    Divide(bool),
+    Unite,
+    /// So many slots of a replica more are ours.
+    Lend(u64, u32),
+    Recall(u32),
+    Spare(u32),
+    Keep(u64, u32),
+    /// These get nothing new.
+    GiveUp(u8),
+    /// These are in the world no longer.
+    Void(u8),
 }
 
 const BOUNDS: QueueLimits = QueueLimits {
@@ -61,6 +73,8 @@ struct Ledger {
     running: Vec<(Ticket, Seat, bool)>,
     waiting: BTreeSet<Ticket>,
     bytes: BTreeMap<Ticket, u64>,
+    /// What is ours where others use the same replicas.
+    ours: Option<BTreeMap<ReplicaId, u32>>,
 }
 
 impl Ledger {
@@ -68,7 +82,7 @@ impl Ledger {
         let now = tokio::time::Instant::now().into_std();
         let limit = ContainerConcurrency::new(limit);
         let admission = Admission::new(limit, BOUNDS, now);
-        let (running, waiting, bytes) = Default::default();
+        let (running, waiting, bytes, ours) = Default::default();
         Self {
             admission,
             now,
@@ -76,6 +90,7 @@ impl Ledger {
             running,
             waiting,
             bytes,
+            ours,
         }
     }
 
@@ -264,6 +279,95 @@ impl Ledger {
                 self.waiting.clear();
                 self.bytes.clear();
             }
+            Event::Divide(_)
+            | Event::Unite
+            | Event::Lend(..)
+            | Event::Recall(_)
+            | Event::Spare(_)
+            | Event::Keep(..)
+            | Event::GiveUp(_)
+            | Event::Void(_) => self.share(event),
+        }
+    }
+
+    fn share(&mut self, event: Event) {
+        let among = |mask: u8| move |id: ReplicaId| mask & (1 << id.0) != 0;
+        match event {
+            Event::Divide(keep) => {
+                self.admission.divide(keep);
+                if self.ours.is_none() {
+                    let held = self.admission.holdings().into_iter();
+                    self.ours = Some(held.map(|h| (h.replica, h.slots)).collect());
+                }
+            }
+            Event::Unite => {
+                self.ours = None;
+                let grants = self.admission.unite();
+                self.granted(grants);
+            }
+            Event::Lend(id, slots) => {
+                let id = ReplicaId(id);
+                if let Some(ours) = &mut self.ours
+                    && ours.get(&id).is_none_or(|ours| *ours < u32::MAX - slots)
+                    && slots > 0
+                {
+                    *ours.entry(id).or_default() += slots;
+                    let grants = self.admission.grant(id, slots);
+                    self.granted(grants);
+                }
+            }
+            Event::Recall(slots) => {
+                let returned = self.admission.recall(slots);
+                self.gone(returned);
+            }
+            Event::Spare(slots) => {
+                let returned = self.admission.spare(slots);
+                assert!(returned.iter().map(|(_, n)| n).sum::<u32>() <= slots);
+                self.gone(returned);
+            }
+            Event::Keep(id, most) => {
+                let returned = self.admission.keep(ReplicaId(id), most);
+                self.gone(vec![(ReplicaId(id), returned)]);
+            }
+            Event::GiveUp(mask) => {
+                let up: Vec<ReplicaId> = (0..5)
+                    .map(ReplicaId)
+                    .filter(|&id| among(mask)(id))
+                    .collect();
+                let returned = self.admission.give_up(&up);
+                self.gone(returned);
+            }
+            Event::Void(mask) => self.admission.void_shares(|id| !among(mask)(id)),
+            _ => unreachable!("it is none of sharing"),
+        }
+    }
+
+    /// It was told that these are ours no longer.
+    fn gone(&mut self, returned: Vec<(ReplicaId, u32)>) {
+        for (id, slots) in returned.into_iter().filter(|(_, slots)| *slots > 0) {
+            let ours = self.ours.as_mut().expect("they are shared");
+            let left = ours.get_mut(&id).expect("it was ours");
+            *left = left.checked_sub(slots).expect("no more than was ours");
+            ours.retain(|_, slots| *slots > 0);
+        }
+    }
+
+    fn check_shares(&mut self) {
+        let Some(ours) = &self.ours else {
+            assert!(!self.admission.is_due());
+            return;
+        };
+        let held = self.admission.holdings().into_iter();
+        let held: BTreeMap<_, _> = held.map(|h| (h.replica, h.slots)).collect();
+        assert_eq!(&held, ours, "nothing is made, nothing is lost");
+        let returned = self.admission.returned();
+        self.gone(returned);
+        for slots in &self.admission.read().replicas {
+            assert!(slots.in_flight <= slots.ours(), "more runs than is ours");
+            assert!(
+                slots.owed == 0 || slots.idle() == 0,
+                "it is owed, and idles"
+            );
         }
     }
 
@@ -305,7 +409,8 @@ impl Ledger {
         assert!(least.is_none_or(|least| most.is_none_or(|most| least >= most)));
     }
 
-    fn check(&self) {
+    fn check(&mut self) {
+        self.check_shares();
         let reading = self.admission.read();
         assert_eq!(reading.waiting, self.waiting.len());
         assert_eq!(reading.waiting_bytes, self.bytes.values().sum::<u64>());

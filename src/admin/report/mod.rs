@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 use serde::Serialize;
 
 use super::board::{self, Present, Steered};
+use super::gateways::Gateways;
 use crate::ports::{Missing, Outage};
 
 pub(super) use decision::decisions;
@@ -64,6 +65,9 @@ pub struct Revision {
     /// What else a person should know, each a sentence.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub remarks: Vec<String>,
+    /// How this gateway stands to the others; left out where there never are others.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub gateways: Option<Gateways>,
     /// Measured time from start to ready; `null` before the first.
     pub typical_start_ms: Option<f64>,
     /// The same of its phases, as far as they were measured, by their words; of those in which a node had
@@ -170,6 +174,7 @@ pub(super) fn revision(present: &Present) -> Revision {
             .map(|found| outage(found, present.now)),
         diagnosis: world.and_then(|world| world.diagnosis.clone()),
         remarks: steered.map_or_else(Vec::new, |steered| steered.remarks.clone()),
+        gateways: present.gateways.clone(),
         typical_start_ms: world.and_then(|world| world.typical_start).map(millis),
         typical_phases_ms: world.map_or_else(BTreeMap::new, |world| {
             let known = world.typical_phases.known();

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use serde::Serialize;
 
 use super::{Present, seconds};
-use crate::admission::slots::Slots;
+use crate::admission::slots::{Slots, WHOLE};
 use crate::autoscale::StartPhase;
 use crate::ports::{self, Hindrance, ReplicaView, World};
 use crate::revision::ReplicaId;
@@ -37,6 +37,9 @@ pub struct Replica {
     pub in_flight: u32,
     /// Slots there are; `null` is no limit.
     pub slots: Option<u32>,
+    /// Those of them that are this gateway's; left out where no other uses the replica.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub share: Option<u32>,
     /// How long it has been in that state.
     pub since_seconds: f64,
     /// It could not be reached and gets no request until it can.
@@ -76,6 +79,7 @@ fn replica(present: &Present, view: &ReplicaView, slots: Option<&Slots<()>>) -> 
         phase: phase.map(StartPhase::as_str),
         in_flight: slots.map_or(0, |slots| slots.in_flight),
         slots: (limit.written() > 0).then(|| limit.slots()),
+        share: slots.map(|it| it.share).filter(|share| *share != WHOLE),
         since_seconds: seconds(present.now.saturating_duration_since(view.since)),
         suspect: slots.is_some_and(|slots| slots.suspect),
     }

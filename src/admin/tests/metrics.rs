@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::{SECOND, Scene, now};
+use crate::admin::Gateways;
 use crate::autoscale::StartPhase;
 use crate::ports::Hindrance;
 use crate::stats::{Receipt, WaitOutcome};
@@ -10,7 +11,8 @@ use crate::stats::{Receipt, WaitOutcome};
 /// The name of a sample and of its labels; a histogram's parts are one.
 fn series(line: &str) -> (String, BTreeSet<String>) {
     let (series, _value) = line.rsplit_once(' ').unwrap();
-    let (name, labels) = series.strip_suffix('}').unwrap().split_once('{').unwrap();
+    let labelled = series.strip_suffix('}').and_then(|s| s.split_once('{'));
+    let (name, labels) = labelled.unwrap_or((series, ""));
     let parts = ["_bucket", "_sum", "_count"];
     let name = parts
         .iter()
@@ -18,6 +20,7 @@ fn series(line: &str) -> (String, BTreeSet<String>) {
         .unwrap_or(name);
     let labels = labels
         .split(',')
+        .filter(|label| !label.is_empty())
         .map(|label| label.split_once('=').unwrap().0);
     let labels = labels
         .filter(|label| *label != "le")
@@ -47,9 +50,11 @@ fn expected() -> BTreeSet<(String, BTreeSet<String>)> {
         ("holdgate_panic_mode", "revision"),
         ("holdgate_decisions_total", "revision bound_by"),
         ("holdgate_upstream_retries_total", "revision"),
+        ("holdgate_gateways", "state"),
+        ("holdgate_leader", ""),
     ];
     let row = |(name, labels): (&str, &str)| {
-        let labels = labels.split(' ').map(str::to_owned).collect();
+        let labels = labels.split_whitespace().map(str::to_owned).collect();
         (name.to_owned(), labels)
     };
     table.into_iter().map(row).collect()
@@ -60,12 +65,27 @@ async fn every_metric_has_its_name_and_its_labels_and_no_others() {
     let scene = Scene::new().await;
     scene.stats().answered(200, SECOND);
     scene.stats().rejections.count("queue_full");
+    scene.board.set_gateways(Gateways {
+        leader: Some("a-uid".to_owned()),
+        leads: true,
+        heard: 2,
+        unheard: 1,
+    });
     let kept_by = Some(Hindrance::NodeComing);
     scene
         .world
         .send_modify(|world| world.replicas[1].kept_by = kept_by);
 
     let text = scene.metrics().await;
+    assert!(
+        text.contains("holdgate_gateways{state=\"heard\"} 2.0\n"),
+        "{text}"
+    );
+    assert!(
+        text.contains("holdgate_gateways{state=\"unheard\"} 1.0\n"),
+        "{text}"
+    );
+    assert!(text.contains("holdgate_leader 1.0\n"), "{text}");
 
     let samples = text.lines().filter(|line| !line.starts_with('#'));
     assert_eq!(samples.map(series).collect::<BTreeSet<_>>(), expected());

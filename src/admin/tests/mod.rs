@@ -145,7 +145,7 @@ impl Scene {
             beat: Beat::begin(),
             lasting: Lasting::nothing(),
             id: id.clone(),
-            throttler: throttler.clone(),
+            demand: throttler.clone(),
             scaler: Agrees,
             world: watched.world.clone(),
             gauged: watched.gauged.clone(),

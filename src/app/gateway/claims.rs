@@ -7,13 +7,14 @@ use std::sync::Arc;
 
 use tokio::sync::watch;
 
-use super::claimed::{Around, Claimed};
+use super::claimed::Claimed;
 use super::doors::{Wanted, wanted};
 use super::hosts;
 use super::kept;
 use super::parting::Parting;
 use super::passages::passages;
-use super::seams::Cluster;
+use super::seams::{Around, Cluster};
+use super::sharing::Sharing;
 use super::telling::{self, Telling};
 use super::words::named;
 use crate::admin::{Board, LeftAlone};
@@ -36,6 +37,7 @@ pub(super) struct Gateway<C: Cluster> {
     recorder: Recorder,
     /// Where what is remembered is noted; `None` where nothing is.
     notebook: Option<Notebook>,
+    sharing: Sharing,
     beat: Beat,
     tenure: Tenure,
     /// It steers nothing ever again.
@@ -58,6 +60,7 @@ impl<C: Cluster> Gateway<C> {
         (registry, board): (Arc<Registry>, Arc<Board>),
         recorder: Recorder,
         notebook: Option<Notebook>,
+        sharing: Sharing,
     ) -> Self {
         Self {
             cluster,
@@ -65,6 +68,7 @@ impl<C: Cluster> Gateway<C> {
             board,
             recorder,
             notebook,
+            sharing,
             beat: Beat::begin(),
             tenure: Tenure::default(),
             ends: false,
@@ -253,6 +257,7 @@ impl<C: Cluster> Gateway<C> {
             cluster: &self.cluster,
             board: &self.board,
             notebook: self.notebook.as_ref(),
+            sharing: &self.sharing,
             tenure: self.tenure,
         };
         for claimed in self.claimed.values_mut() {

@@ -6,13 +6,13 @@ use kube::Client;
 use tokio::sync::watch;
 
 use super::seams::{Cluster, Replicas};
+use super::sharing::Commons;
 use crate::backend::kubernetes::{
     Announcer, Catalog, Doorkeeper, Events, Exit, Kind, KubeApi, NetLook, Notice, ObjectRef,
     Passages, PodGauges, PodIdentity, PodSettings, Pods, Present, Scope, Tenure,
 };
 use crate::config::GatewayConfig;
 use crate::ports::World;
-use crate::proxy::Throttler;
 use crate::revision::RevisionId;
 
 /// What the shipped manifests call the Service of a gateway.
@@ -61,7 +61,7 @@ impl Cluster for Real {
         settings: PodSettings,
         owner: ObjectRef,
         tenure: watch::Receiver<Tenure>,
-        occupancy: Arc<Throttler>,
+        occupancy: Arc<Commons>,
     ) -> Pods {
         let present = self.catalog.present(&settings.revision);
         let seams = (

@@ -80,7 +80,7 @@ impl Activation {
         // Who is idle here may be busy with those who come another way.
         let idle_since = seen.idle_since.filter(|_| !seen.bypassed);
         let ready = seen.ready;
-        let may_go = self.least(spec, seen) == 0 && seen.busy == 0;
+        let may_go = self.least(spec, seen) == 0 && seen.busy == 0 && !seen.unheard;
         self.wake(&mut decision);
         self.clamp(&mut decision, spec);
         if may_go && decision.replicas.is_some() && idle_for_long(spec, idle_since, now) {

@@ -97,7 +97,7 @@ takeoverPorts: 21000-21999
 defaults: { containerConcurrency: 4, maxReplicas: 8, path: always, queue: { coldTimeout: 20m } }
 ";
     let meaning = "\
-a gateway that listens on 0.0.0.0:8080, admin 0.0.0.0:9090; at most 16384 connections
+a gateway that listens on 0.0.0.0:8080, admin 0.0.0.0:9090, peers 0.0.0.0:9092; at most 16384 connections
   domain  models.example
   looks   in a, b, at Deployment, StatefulSet, Rollout
   callers of Services that pass the gate come in at ports 21000 to 21999

@@ -21,6 +21,8 @@ keys! {
         "Address for requests";
     ADMIN: Option<SocketAddr> = "admin", --"admin" "ADDRESS" One, "0.0.0.0:9090", address_or_off,
         "Address for health, metrics and reports, or off";
+    PEERS: Option<SocketAddr> = "peers", --"peers" "ADDRESS" One, "0.0.0.0:9092", address_or_off,
+        "Address for the other gateways of the installation, which reach it on the same port, or off";
     DOMAIN: String = "domain", --"domain" "DOMAIN" One, "", domain,
         "Domain of the hosts that lead to revisions; when not written, that of the cluster's own \
          routes, else example.com";
@@ -39,6 +41,7 @@ keys! {
 pub(in crate::config) static GATEWAY: Table = &[
     &LISTEN,
     &ADMIN,
+    &PEERS,
     &MAX_CONNECTIONS,
     &RECORD,
     &RECORD_SIZE,

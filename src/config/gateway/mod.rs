@@ -28,6 +28,8 @@ pub struct GatewayConfig {
     pub listen: SocketAddr,
     /// Where health, metrics and reports are asked for; `None` is nowhere.
     pub admin: Option<SocketAddr>,
+    /// Where other gateways of the installation are heard; `None` is nowhere.
+    pub peers: Option<SocketAddr>,
     /// Most client connections at once.
     pub max_connections: usize,
     /// Where what happens is written down; `None` is nowhere.
@@ -108,6 +110,7 @@ fn settle(top: &Layers<'_>) -> GatewayConfig {
     GatewayConfig {
         listen: top.value(&keys::LISTEN),
         admin: top.value(&keys::ADMIN),
+        peers: top.value(&keys::PEERS),
         max_connections: top.value(&MAX_CONNECTIONS),
         record: top.written(&RECORD),
         record_size: top.value(&RECORD_SIZE),

@@ -41,6 +41,10 @@ fn a_gateway_of_which_nothing_is_said_listens_for_everybody_and_looks_everywhere
         Some("0.0.0.0:9090".parse().expect("an address"))
     );
     assert_eq!(
+        config.peers,
+        Some("0.0.0.0:9092".parse().expect("an address"))
+    );
+    assert_eq!(
         (config.max_connections, config.record_size),
         (16384, 256 << 20)
     );
@@ -73,12 +77,14 @@ fn flags_win_over_the_environment_over_the_file_of_a_gateway() {
             "HOLDGATE_LISTEN=127.0.0.1:2",
             "HOLDGATE_WORKLOAD=LeaderWorkerSet.v1.leaderworkerset.x-k8s.io",
             "HOLDGATE_ADMIN=off",
+            "HOLDGATE_PEERS=off",
             "HOLDGATE_TAKEOVER_PORTS=30000-30009",
         ],
         &[],
     );
     let config = read(text, &said);
     assert_eq!((config.listen.port(), config.admin), (2, None));
+    assert_eq!(config.peers, None);
     assert_eq!(config.takeover_ports, 30_000..=30_009);
     assert_eq!(config.domain.as_deref(), Some("flag.example"));
     assert_eq!(config.namespaces, ["c", "d"]);
@@ -248,6 +254,7 @@ fn a_gateway_has_the_flags_of_its_keys_and_none_of_local_processes() {
     let wanted = [
         "domain",
         "namespace",
+        "peers",
         "shutdown-delay",
         "takeover-ports",
         "workload",

@@ -38,8 +38,7 @@ impl Gateway {
     pub(super) async fn start(server: &Server, steers: bool) -> Self {
         let tenure = watch::Sender::new(Tenure {
             steers,
-            alone: true,
-            eldest: true,
+            heard: true,
         });
         let told = tenure.subscribe();
         let (keeper, held) = Keeper::in_cluster(server.client(), "holdgate-system", told).await;
@@ -181,11 +180,10 @@ async fn who_cannot_read_what_was_left_steers_after_a_few_seconds() {
         let begun = now();
         gateway.tenure.send_replace(Tenure {
             steers: true,
-            alone: false,
-            eldest: true,
+            heard: false,
         });
         let held = gateway.held.wait_for(|held| held.steers).await.unwrap();
-        assert!(!held.alone);
+        assert!(!held.heard);
         let took = now().saturating_duration_since(begun).as_secs();
         assert_eq!(took, 4);
     }
@@ -199,10 +197,10 @@ async fn who_ends_before_it_could_read_still_hears_of_others() {
     gateway.steer(true);
     pass(10).await;
     gateway.keeper.close().await;
-    for alone in [false, true] {
-        gateway.tenure.send_modify(|tenure| tenure.alone = alone);
+    for heard in [false, true] {
+        gateway.tenure.send_modify(|tenure| tenure.heard = heard);
         pass(10).await;
-        assert_eq!(gateway.held.borrow().alone, alone);
+        assert_eq!(gateway.held.borrow().heard, heard);
     }
 }
 

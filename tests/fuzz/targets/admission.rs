@@ -20,7 +20,7 @@ fuzz_target!(|bytes: &[u8]| {
 /// One byte says what happens, the other to whom or how much.
 fn event(what: u8, which: u8) -> Event {
     let (id, index) = (u64::from(which % 5), usize::from(which));
-    match what % 16 {
+    match what % 24 {
         0 => Event::Arrive(u64::from(which % 40)),
         1 => Event::HoldMore(index % 12, u64::from(which / 12)),
         2 => Event::Leave(index),
@@ -36,6 +36,14 @@ fn event(what: u8, which: u8) -> Event {
         12 => Event::RetireIdle(id),
         13 => Event::Rest(u32::from(which % 7)),
         14 => Event::Drain(which),
-        _ => Event::Dismiss,
+        15 => Event::Dismiss,
+        16 => Event::Divide(which % 2 == 0),
+        17 => Event::Unite,
+        18 => Event::Lend(id, u32::from(which / 5 % 4)),
+        19 => Event::Recall(u32::from(which % 5)),
+        20 => Event::Spare(u32::from(which % 5)),
+        21 => Event::Keep(id, u32::from(which / 5 % 4)),
+        22 => Event::GiveUp(which),
+        _ => Event::Void(which),
     }
 }

@@ -72,7 +72,7 @@ async fn quiet_after(request: Duration) -> Duration {
         beat: Beat::begin(),
         lasting: Lasting::nothing(),
         id: RevisionId::new("m"),
-        throttler: Arc::clone(&throttler),
+        demand: Arc::clone(&throttler),
         scaler,
         world: seen.clone(),
         gauged: watch::channel(Gauged::default()).1,

@@ -302,6 +302,18 @@ fn held_for_a_metric_that_cannot_be_read_at_the_moment() {
 }
 
 #[test]
+fn held_for_a_gateway_that_is_not_heard() {
+    let mut scene = Scene::new(defaults).load(4, 100);
+    scene.unheard = true;
+    check(&scene.load(1, 200), 1, "
+        unheard_gateway
+        4 replicas: 1 request in flight on average over 60 s at target 1; held by a gateway that is not heard
+        1 asked for by concurrency over 60 s
+        1 → 2: only down to 2 at once (maxScaleDownRate)
+        2 → 4: kept at 4 while another gateway is not heard");
+}
+
+#[test]
 fn held_after_a_restart() {
     check(&Scene::new(defaults).load(3, 100).load(0, 120).restart().load(0, 150), 0, "
         restart

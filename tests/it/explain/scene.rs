@@ -27,6 +27,8 @@ pub(super) struct Scene {
     pub(super) start: u32,
     /// Replicas that answer something; `None` is as many as there are requests.
     pub(super) busy: Option<u32>,
+    /// Another gateway is not heard.
+    pub(super) unheard: bool,
     /// More than so many cannot come, by what.
     pub(super) most: Option<(u32, Shortage)>,
     pub(super) scheduled: Option<u32>,
@@ -62,6 +64,7 @@ impl Scene {
             visits: Vec::new(),
             start: 0,
             busy: None,
+            unheard: false,
             most: None,
             scheduled: None,
             arrivals: 0,
@@ -125,6 +128,7 @@ impl Scene {
             typical_start: (self.start > 0).then(|| Duration::from_secs(self.start.into())),
             shortage: self.most.map(|(_, shortage)| shortage),
             scheduled: self.scheduled,
+            unheard: self.unheard,
         }
     }
 

@@ -160,7 +160,7 @@ impl Gate {
                 ..Lasting::nothing()
             },
             id: spec.id.clone(),
-            throttler: Arc::clone(&throttler),
+            demand: Arc::clone(&throttler),
             scaler: supervisor.clone(),
             world: supervisor.world(),
             gauged: gauged.subscribe(),

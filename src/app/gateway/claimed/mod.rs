@@ -10,7 +10,8 @@ use tokio::sync::watch;
 
 use self::standing::{Standing, outage};
 use super::hosts::{Elsewhere, Way, Wish};
-use super::seams::{Cluster, Replicas};
+use super::seams::{Around, Cluster, Replicas};
+use super::sharing::Stake;
 use super::steering::Steering;
 use crate::admin::Board;
 use crate::app::circle::Circle;
@@ -37,6 +38,8 @@ pub(super) struct Claimed<C: Cluster> {
     tape: Tape,
     /// `None` before it was ours for the first time.
     pods: Option<C::Pods>,
+    /// Its replicas, as other gateways use them too; as long as there are `pods`.
+    stake: Option<Stake>,
     /// What this gateway may do with it.
     tenure: watch::Sender<Tenure>,
     /// Hosts and models that it wants, and whose they are.
@@ -47,15 +50,6 @@ pub(super) struct Claimed<C: Cluster> {
     changed: bool,
     /// The data path knows it as it is.
     entered: bool,
-}
-
-/// What there is around a revision.
-pub(super) struct Around<'a, C> {
-    pub(super) cluster: &'a Arc<C>,
-    pub(super) board: &'a Board,
-    pub(super) notebook: Option<&'a Notebook>,
-    /// What this gateway may do at all.
-    pub(super) tenure: Tenure,
 }
 
 impl<C: Cluster> Claimed<C> {
@@ -77,6 +71,7 @@ impl<C: Cluster> Claimed<C> {
             circle,
             tape,
             pods: None,
+            stake: None,
             tenure: watch::Sender::default(),
             lost: Vec::new(),
             exit,
@@ -145,6 +140,9 @@ impl<C: Cluster> Claimed<C> {
         self.good = self.claim.settings.clone();
         if self.read != read {
             self.circle.change(&read.spec, &read.schedule);
+            if let Some(stake) = &self.stake {
+                stake.commons().change(&read.spec);
+            }
             self.read = read;
             self.entered = false;
             tracing::info!(revision = %self.read.spec.id, "its settings have changed");
@@ -228,11 +226,13 @@ impl<C: Cluster> Claimed<C> {
     fn begin(&mut self, around: &Around<'_, C>) {
         let settings = self.settings(around.notebook);
         let (id, owner) = (self.read.spec.id.clone(), self.claim.owner.clone());
-        let occupancy = Arc::clone(self.circle.throttler());
+        let throttler = Arc::clone(self.circle.throttler());
+        let commons = around.sharing.commons(&self.read.spec, throttler);
         let tenure = self.tenure.subscribe();
         let pods = around
             .cluster
-            .pods(settings, owner.clone(), tenure, occupancy);
+            .pods(settings, owner.clone(), tenure, Arc::clone(&commons));
+        self.stake = Some(around.sharing.share(&commons, pods.world()));
         self.circle.follow(pods.world(), around.board);
         let steering = Steering {
             present: around.cluster.present(&id),
@@ -240,6 +240,7 @@ impl<C: Cluster> Claimed<C> {
             owner,
             cluster: Arc::clone(around.cluster),
             reins: self.circle.reins(),
+            demand: commons,
             pods: pods.clone(),
             spec: self.circle.scaling(),
             tenure: self.tenure.subscribe(),
@@ -257,7 +258,6 @@ impl<C: Cluster> Claimed<C> {
             revision: spec.id.clone(),
             spec: self.read.pod.clone(),
             stopped: self.claim.obstacle == Some(Obstacle::Stopped),
-            limited: spec.container_concurrency.written() > 0,
             failed_starts: spec.scaling.failed_starts,
             max_starting: spec.scaling.max_starting,
             pending_grace: spec.scaling.pending_grace,

@@ -9,13 +9,13 @@ use serde_json::{Value, json};
 use tokio::sync::watch;
 
 use super::super::seams::{self, Replicas};
+use super::super::sharing::Commons;
 use crate::backend::kubernetes::objects::{LeavingOrder, Selector, Template};
 use crate::backend::kubernetes::{
     Announcer, Claim, Exit, Notice, ObjectRef, Passages, PodSettings, Present, Settings, Tenure,
     Workload,
 };
 use crate::ports::{Gauges, Missing, ReplicaState, ReplicaView, ScaleError, Scaler, World};
-use crate::proxy::Throttler;
 use crate::revision::{Endpoint, ReplicaId, RevisionId, ScaleMetric};
 use crate::sync::now;
 
@@ -101,7 +101,7 @@ impl seams::Cluster for Cluster {
         settings: PodSettings,
         _owner: ObjectRef,
         tenure: watch::Receiver<Tenure>,
-        _occupancy: Arc<Throttler>,
+        _occupancy: Arc<Commons>,
     ) -> Pods {
         let id = settings.revision.clone();
         let workload = self.sender(&id).borrow().workload.clone();

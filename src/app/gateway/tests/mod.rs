@@ -11,6 +11,7 @@ mod obstacles;
 mod passages;
 mod replicas;
 mod settings;
+mod several;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,6 +19,7 @@ use std::time::Duration;
 use cluster::{Cluster, claim};
 
 use super::claims::Gateway;
+use super::sharing::Sharing;
 use crate::admin::{Board, router};
 use crate::backend::PodSpec;
 use crate::backend::kubernetes::{Claim, Claims, Settings, Tenure};
@@ -37,18 +39,16 @@ type Connections = crate::proxy::connect::Connections;
 type Permit = crate::throttler::Permit<Connections>;
 type Place = crate::throttler::Place<Connections>;
 
-/// It holds the lease, and nobody else answers requests.
+/// It holds the lease, and every other gateway is heard.
 const HOLDS: Tenure = Tenure {
     steers: true,
-    alone: true,
-    eldest: true,
+    heard: true,
 };
 
 /// Somebody else holds it.
 const WAITS: Tenure = Tenure {
     steers: false,
-    alone: false,
-    eldest: false,
+    heard: false,
 };
 
 const fn secs(n: u64) -> Duration {
@@ -88,7 +88,8 @@ impl Scene {
         let board = Arc::new(Board::new(Arc::clone(&registry)));
         let known = (Arc::clone(&registry), Arc::clone(&board));
         let recorder = Recorder::default();
-        let mut gateway = Gateway::new(Arc::clone(&cluster), known, recorder, notebook);
+        let sharing = Sharing::never();
+        let mut gateway = Gateway::new(Arc::clone(&cluster), known, recorder, notebook, sharing);
         gateway.reign(tenure);
         Self {
             cluster,

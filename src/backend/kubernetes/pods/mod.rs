@@ -13,7 +13,7 @@ mod trouble;
 mod words;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -42,8 +42,6 @@ pub struct PodSettings {
     pub spec: PodSpec,
     /// Its owner wants none of it.
     pub stopped: bool,
-    /// It has a hard limit of requests per replica.
-    pub limited: bool,
     /// Crashes in a row, with none ready, before waiting requests are told `cold_start_failed`.
     pub failed_starts: u32,
     /// Most replicas on their way at once; `None` is no bound.

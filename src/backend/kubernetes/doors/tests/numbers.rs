@@ -13,6 +13,9 @@ async fn a_headless_service_keeps_its_number() {
     scene.wishes(CallerPath::Takeover);
     scene.until(Scene::is_inside).await;
     assert_eq!(scene.slice().expect("it is there").1, [8080]);
+    let slice = scene.api.get(SLICE).expect("it is there");
+    let label = "service.kubernetes.io/headless";
+    assert_eq!(slice["metadata"]["labels"][label], "");
 }
 
 #[tokio::test(start_paused = true)]

@@ -176,3 +176,24 @@ async fn what_a_policy_takes_away_again_is_told_and_left_for_a_while() {
     assert_eq!(scene.told(), ["PathNotGivenBack"]);
     assert!(scene.is_inside(), "callers still find the gateway");
 }
+
+#[tokio::test(start_paused = true)]
+async fn while_a_selector_cannot_be_given_back_the_gateway_stays() {
+    let mut scene = Scene::new().await;
+    scene.says(true, false);
+    scene.wishes(CallerPath::Always);
+    scene.until(|scene| scene.selector() == taken()).await;
+    sleep(3 * SECOND).await;
+    scene.api.fail(Fault::Hang);
+    scene.wishes(CallerPath::Takeover);
+    let own = |scene: &Scene| scene.selector() == json!({ "app": "flowers" });
+    let took = scene
+        .until(|scene| {
+            assert!(own(scene) || scene.is_inside(), "callers find nobody");
+            own(scene)
+        })
+        .await;
+    assert!(took > 2 * SECOND, "{took:?}");
+    let took = scene.until(|scene| !scene.is_inside()).await;
+    assert!(took >= SECOND && took < 2 * SECOND, "{took:?}");
+}

@@ -24,7 +24,7 @@ use tokio::time::Instant;
 use self::news::Told;
 use self::place::Relief;
 use self::remake::Remake;
-use super::member::{Health, Member, Service};
+use super::member::{Member, Service};
 use super::number::Number;
 use super::trouble::Trouble;
 use super::{Command, Note, PodSettings};
@@ -211,14 +211,9 @@ impl<A: Api, N: Announcer, L: Look, O: Occupancy> Crew<A, N, L, O> {
         self.tenure.steers && !self.settings.stopped
     }
 
-    /// What is seen is how it is, and what is idle for us is idle.
+    /// What is seen is how it is, and what is told to be idle is idle.
     fn may_shrink(&self) -> bool {
-        self.steers() && self.tenure.alone && self.present.fresh
-    }
-
-    /// Its replicas with a hard limit may hold requests of another gateway.
-    fn is_shut(&self) -> bool {
-        self.settings.limited && !self.tenure.eldest
+        self.steers() && self.tenure.heard && self.present.fresh
     }
 
     fn alive(&self) -> impl Iterator<Item = &Member> {
@@ -261,9 +256,5 @@ impl<A: Api, N: Announcer, L: Look, O: Occupancy> Crew<A, N, L, O> {
         for member in self.members.iter_mut().filter(is_suspect) {
             member.look_anew("could not be reached", now);
         }
-    }
-
-    fn is_ready_here(&self, member: &Member) -> bool {
-        member.is_in_service() && matches!(member.health, Health::Ready(_)) && !self.is_shut()
     }
 }

@@ -38,7 +38,7 @@ impl<A: Api, N: Announcer, L: Look, O: Occupancy> Crew<A, N, L, O> {
         let sky = self.sky(now);
         let (mut fails, mut unplaced) = (None, None);
         for member in self.members.iter().filter(|m| m.is_in_service()) {
-            if self.is_ready_here(member) {
+            if member.is_ready() {
                 return None;
             }
             // One that may still come is waited for.

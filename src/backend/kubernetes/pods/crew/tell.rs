@@ -55,15 +55,11 @@ impl<A: Api, N: Announcer, L: Look, O: Occupancy> Crew<A, N, L, O> {
             )
         } else {
             match member.health {
-                Health::Ready(since) if !self.is_shut() => (
+                Health::Ready(since) => (
                     ReplicaState::Ready,
                     since,
                     self.why_it_stays_where_it_is(member),
                 ),
-                Health::Ready(_) => {
-                    let why = "takes nothing while another gateway still answers requests";
-                    (ReplicaState::Starting, member.since, Some(why.to_owned()))
-                }
                 Health::Coming(_) => {
                     let state = match member.pod.stage {
                         Stage::Unscheduled(_) => ReplicaState::Pending,

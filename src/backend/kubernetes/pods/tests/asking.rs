@@ -15,7 +15,7 @@ impl Scene {
         let decisions = Arc::new(Decisions::default());
         let autoscaler = PodAutoscaler {
             id: RevisionId::new("flowers.default"),
-            throttler: Arc::clone(&self.throttler),
+            demand: Arc::clone(&self.throttler),
             scaler: self.pods.clone(),
             world: self.pods.world(),
             gauged: watch::channel(Gauged::default()).1,

@@ -95,8 +95,7 @@ impl Scene {
                 let steers = true;
                 self.tenure.send_replace(Tenure {
                     steers,
-                    alone,
-                    eldest: alone,
+                    heard: alone,
                 });
             }
             Event::Statuses(count) => {

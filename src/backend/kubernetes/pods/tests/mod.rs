@@ -2,6 +2,7 @@
 //! real throttler.
 
 mod asking;
+pub(crate) mod city;
 mod cluster;
 mod crashing;
 mod exiting;
@@ -38,8 +39,7 @@ use crate::trace::Tape;
 const SECOND: Duration = Duration::from_secs(1);
 const SOLE: Tenure = Tenure {
     steers: true,
-    alone: true,
-    eldest: true,
+    heard: true,
 };
 
 /// One revision in a simulated cluster.
@@ -169,7 +169,6 @@ fn settings(stats: &Arc<Stats>) -> PodSettings {
         revision: RevisionId::new("flowers.default"),
         spec: PodSpec::default(),
         stopped: false,
-        limited: true,
         failed_starts: 3,
         max_starting: None,
         pending_grace: Duration::from_secs(60),

@@ -114,11 +114,11 @@ async fn a_controller_is_not_asked_anew_where_a_pod_could_go() {
     sleep(5 * MINUTE).await;
     assert_eq!(scene.cluster.names(), ["flowers-1", "flowers-2"]);
     assert_eq!(scene.cluster.asked(), [3]);
-    // Nor by who is not alone, or while pods of two templates are there.
+    // Nor by who does not hear all gateways, or while pods of two templates are there.
     let keepers: [fn(&Scene); 2] = [
         |scene| {
-            let alone = false;
-            scene.tenure.send_replace(Tenure { alone, ..SOLE });
+            let heard = false;
+            scene.tenure.send_replace(Tenure { heard, ..SOLE });
         },
         |scene| {
             scene

@@ -287,7 +287,7 @@ async fn the_highest_ordinals_of_those_that_do_not_come_are_taken_back() {
 async fn nobody_is_taken_back_by_who_does_not_see_or_may_not() {
     let scene = Scene::with_room(1);
     scene.tenure.send_replace(Tenure {
-        alone: false,
+        heard: false,
         ..SOLE
     });
     scene.scale_to(4).await;

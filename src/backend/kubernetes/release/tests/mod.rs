@@ -35,6 +35,7 @@ async fn what_is_at_zero_gets_its_minimum_and_one_at_least() {
             "deployment/warm in models: 0 to 3 replicas",
             "configmap/holdgate-state in holdgate-system: removed",
             "lease/holdgate-gateway in holdgate-system: removed",
+            "secret/holdgate-peers in holdgate-system: removed",
         ]
     );
     assert_eq!(cluster.replicas("busy"), 4);

@@ -1,0 +1,187 @@
+//! What members are asked to return, so that nobody waits beside a slot that idles elsewhere, and
+//! everybody has a part where nothing idles.
+
+use std::cmp::Reverse;
+use std::time::{Duration, Instant};
+
+use super::super::{MemberId, Order};
+use super::member::Member;
+use super::{Book, FLAPS_FOR, Orders};
+
+/// Who may have something idle that is not known of is asked so often while somebody waits.
+const ASK_AGAIN: Duration = Duration::from_millis(50);
+
+/// Shares follow the demand, and idle slots are spread, at most so often.
+const DRIFT_EVERY: Duration = Duration::from_secs(1);
+
+impl Book {
+    pub(super) fn ask(&mut self, orders: &mut Orders, now: Instant) {
+        let unmet = self.heard().map(|(_, member)| member.unmet());
+        let unmet = unmet.fold(0, u32::saturating_add);
+        if unmet > 0 {
+            self.uneven = None;
+            self.ask_who_has_some_idle(unmet, orders, now);
+            self.recall_for_who_has_nothing(orders);
+            if falls_due(&mut self.starved, true, now) {
+                self.follow_demand(orders);
+            }
+            return;
+        }
+        self.starved = None;
+        let (fewest, most) = self.least_and_most_idle();
+        let spare = match (fewest, most) {
+            (Some(0), Some((idle, member))) if idle >= 2 => Some((member, idle / 2)),
+            _ => None,
+        };
+        if falls_due(&mut self.uneven, spare.is_some(), now)
+            && let Some((id, slots)) = spare
+        {
+            let member = self.members.get_mut(&id).expect("it has idle slots");
+            member.asked_until = Some(now + ASK_AGAIN);
+            orders.push((id, Order::Spare(slots)));
+        }
+    }
+
+    pub(super) fn heard(&self) -> impl Iterator<Item = (&MemberId, &Member)> {
+        self.members.iter().filter(|(_, member)| !member.silent)
+    }
+
+    /// First those of whom it is known that something idles there; if that is not enough, whoever
+    /// may have come to idle since it spoke last.
+    fn ask_who_has_some_idle(&mut self, unmet: u32, orders: &mut Orders, now: Instant) {
+        let coming = self.heard().map(|(_, member)| member.asked);
+        let mut lacks = unmet.saturating_sub(coming.fold(0, u32::saturating_add));
+        let mut others: Vec<(&MemberId, &mut Member)> = self.members.iter_mut().collect();
+        others.retain(|(_, member)| {
+            let may_be_asked = member.asked_until.is_none() && member.holds_until.is_none();
+            may_be_asked && !member.silent && member.held > 0 && !member.surely_waits(now)
+        });
+        others.sort_by_key(|(_, member)| Reverse(member.idle));
+        for (id, member) in others {
+            let known = member.idle.saturating_sub(member.owes);
+            if lacks == 0 {
+                break;
+            }
+            let slots = if known > 0 && member.unmet() == 0 {
+                member.asked = known.min(lacks);
+                lacks -= member.asked;
+                member.asked
+            } else {
+                lacks.saturating_sub(member.unmet())
+            };
+            if slots > 0 {
+                member.asked_until = Some(now + ASK_AGAIN);
+                orders.push((id.clone(), Order::Spare(slots)));
+            }
+        }
+    }
+
+    /// Who waits and has nothing at all gets what ends first at whoever has most.
+    fn recall_for_who_has_nothing(&mut self, orders: &mut Orders) {
+        let starving = |(_, member): &(&MemberId, &Member)| member.unmet() > 0 && member.held == 0;
+        let starving = self.heard().filter(starving).count();
+        let coming = self.heard();
+        let coming = coming.map(|(_, member)| member.owes.saturating_add(member.asked));
+        let coming = coming.fold(0, u32::saturating_add);
+        let starving = u32::try_from(starving).unwrap_or(u32::MAX);
+        for _ in coming..starving {
+            let left = |member: &Member| member.held.saturating_sub(member.owes);
+            let richest = self.members.iter_mut().filter(|(_, member)| {
+                !member.silent && member.holds_until.is_none() && left(member) > 0
+            });
+            let Some((id, richest)) = richest.max_by_key(|(_, member)| left(member)) else {
+                return;
+            };
+            richest.owes += 1;
+            orders.push((id.clone(), Order::Recall(1)));
+        }
+    }
+
+    /// Nothing idles: moves shares from who has most for what is asked of it to who has least, while
+    /// that makes them more alike.
+    fn follow_demand(&mut self, orders: &mut Orders) {
+        let mut shares: Vec<(u64, u64, &MemberId)> = Vec::new();
+        let mut coming = 0;
+        for (id, member) in self.heard() {
+            let left = u64::from(member.held.saturating_sub(member.owes));
+            coming += u64::from(member.owes);
+            shares.push((u64::from(member.demand), left, id));
+        }
+        let least = |shares: &[(u64, u64, &MemberId)]| {
+            let all = 0..shares.len();
+            all.max_by(|&a, &b| {
+                let ((one, has, _), (other, has_other, _)) = (shares[a], shares[b]);
+                (one * (has_other + 1)).cmp(&(other * (has + 1)))
+            })
+        };
+        for _ in 0..coming {
+            if let Some(to) = least(&shares) {
+                shares[to].1 += 1;
+            }
+        }
+        let before: Vec<u64> = shares.iter().map(|(_, has, _)| *has).collect();
+        while let Some(to) = least(&shares) {
+            let from = (0..shares.len()).filter(|&from| shares[from].1 > 0);
+            let from = from.min_by(|&a, &b| {
+                let ((one, has, _), (other, has_other, _)) = (shares[a], shares[b]);
+                (one * has_other).cmp(&(other * has))
+            });
+            let Some(from) = from else { break };
+            let ((gets, has, _), (gives, had, _)) = (shares[to], shares[from]);
+            if gets * had <= gives * (has + 1) {
+                break;
+            }
+            shares[from].1 -= 1;
+            shares[to].1 += 1;
+        }
+        let after = before.into_iter().zip(shares);
+        let moved =
+            after.map(|(before, (_, after, id))| (id.clone(), before.saturating_sub(after)));
+        let moved: Vec<(MemberId, u64)> = moved.filter(|(_, slots)| *slots > 0).collect();
+        for (id, slots) in moved {
+            let slots = u32::try_from(slots).unwrap_or(u32::MAX);
+            let member = self.members.get_mut(&id).expect("it was heard");
+            let slots = slots.min(member.held.saturating_sub(member.owes));
+            member.owes += slots;
+            orders.extend((slots > 0).then_some((id, Order::Recall(slots))));
+        }
+    }
+
+    fn least_and_most_idle(&self) -> (Option<u32>, Option<(u32, MemberId)>) {
+        let fewest = self.heard().map(|(_, member)| member.idle).min();
+        let may_be_asked = |(_, member): &(&MemberId, &Member)| member.asked_until.is_none();
+        let most = self.heard().filter(may_be_asked);
+        let most = most.max_by_key(|(_, member)| member.idle);
+        (fewest, most.map(|(id, member)| (member.idle, id.clone())))
+    }
+
+    /// When something falls due by itself.
+    pub(super) fn next(&self, now: Instant) -> Option<Instant> {
+        let mut next: Vec<Instant> = self.ended.values().copied().collect();
+        if let super::Unheard::Until(until) = self.unheard {
+            next.push(until);
+        }
+        let drifts = self.starved.into_iter().chain(self.uneven);
+        next.extend(drifts.map(|since| since + DRIFT_EVERY));
+        next.extend(self.unlisted.values().map(|since| *since + FLAPS_FOR));
+        if self.starved.is_some() {
+            let again = |member: &Member| [member.asked_until, member.holds_until];
+            next.extend(self.members.values().flat_map(again).flatten());
+        }
+        next.into_iter().filter(|at| *at > now).min()
+    }
+}
+
+/// Whether what goes on has gone on for long enough to be acted on, which begins anew then.
+fn falls_due(since: &mut Option<Instant>, goes_on: bool, now: Instant) -> bool {
+    match since {
+        _ if !goes_on => *since = None,
+        None => *since = Some(now),
+        Some(at) if now.saturating_duration_since(*at) >= DRIFT_EVERY => {
+            *since = Some(now);
+            return true;
+        }
+        Some(_) => {}
+    }
+    false
+}

@@ -1,0 +1,108 @@
+//! What the book knows of one member: what is asked of it, and what it was asked for.
+
+use std::time::{Duration, Instant};
+
+use super::super::Report;
+
+/// A report holds for so long; who has said nothing since is asked nothing.
+const REPORT_HOLDS: Duration = Duration::from_millis(2500);
+
+/// What was granted so recently may not have been seen by who says that it waits.
+const ON_THE_WAY: Duration = Duration::from_millis(100);
+
+/// One member.
+#[derive(Debug, Default)]
+pub(super) struct Member {
+    /// Nothing is heard of it: it is told nothing, and keeps what it has.
+    pub(super) silent: bool,
+    /// Slots it has, of replicas whose slots count.
+    pub(super) held: u32,
+    /// Those of them in which nothing runs, as far as is known.
+    pub(super) idle: u32,
+    /// Requests that wait there.
+    waiting: u32,
+    /// Requests that wait or run there.
+    pub(super) demand: u32,
+    reported: Option<Instant>,
+    /// Recalled and not yet returned.
+    pub(super) owes: u32,
+    /// Idle slots it was asked for that may still come.
+    pub(super) asked: u32,
+    /// Until when it is not asked again.
+    pub(super) asked_until: Option<Instant>,
+    /// Until when what it was granted for its line is not taken back.
+    pub(super) holds_until: Option<Instant>,
+    /// Since when it waits and has nothing at all.
+    pub(super) starves_since: Option<Instant>,
+    granted: Vec<(Instant, u32)>,
+    /// Which list of retired replicas it was told last.
+    pub(super) told: Option<u64>,
+}
+
+impl Member {
+    /// Requests that wait there and find no slot.
+    pub(super) fn unmet(&self) -> u32 {
+        if self.silent {
+            return 0;
+        }
+        self.waiting.saturating_sub(self.idle)
+    }
+
+    pub(super) fn credit(&mut self, slots: u32, now: Instant) {
+        self.held = self.held.saturating_add(slots);
+        self.idle = self.idle.saturating_add(slots);
+        self.granted.push((now, slots));
+    }
+
+    pub(super) fn debit(&mut self, slots: u32) {
+        self.held = self.held.saturating_sub(slots);
+        self.idle = self.idle.saturating_sub(slots);
+    }
+
+    /// Whatever comes back pays what was recalled, as it does on its side.
+    pub(super) fn paid(&mut self, slots: u32) {
+        self.owes = self.owes.saturating_sub(slots);
+        self.asked = self.asked.saturating_sub(slots);
+    }
+
+    /// It says how it is, with so many of its slots `busy`.
+    pub(super) fn report(&mut self, report: &Report, busy: u32, now: Instant) {
+        self.reported = Some(now);
+        self.waiting = report.waiting;
+        self.demand = report.in_flight.max(report.waiting);
+        self.idle = self.held.saturating_sub(busy);
+        self.granted
+            .retain(|(at, _)| now.saturating_duration_since(*at) < ON_THE_WAY);
+        if report.waiting > 0 {
+            // Nobody waits beside a slot that can be used: what it has beside those can not.
+            let coming = self.granted.iter().map(|(_, slots)| *slots);
+            self.idle = self.idle.min(coming.fold(0, u32::saturating_add));
+        }
+    }
+
+    /// What was said too long ago holds no longer.
+    pub(super) fn forget_old_news(&mut self, now: Instant) {
+        if self.reported.is_some_and(|at| now >= at + REPORT_HOLDS) {
+            self.reported = None;
+            (self.waiting, self.demand, self.idle) = (0, 0, self.held);
+        }
+        if self.asked_until.is_some_and(|until| now >= until) {
+            // What did not come was in use, by one that waited.
+            self.idle = self.idle.saturating_sub(self.asked);
+            self.waiting = self.waiting.saturating_sub(self.asked);
+            (self.asked_until, self.asked) = (None, 0);
+        }
+        self.holds_until = self.holds_until.filter(|until| now < *until);
+        self.starves_since = match self.starves_since {
+            _ if self.unmet() == 0 || self.held > 0 => None,
+            None => Some(now),
+            since => since,
+        };
+    }
+
+    /// It has just said that somebody waits, so that nothing idles there.
+    pub(super) fn surely_waits(&self, now: Instant) -> bool {
+        let just = |at: Instant| now.saturating_duration_since(at) < ON_THE_WAY;
+        self.unmet() > 0 && self.reported.is_some_and(just)
+    }
+}

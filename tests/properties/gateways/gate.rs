@@ -1,0 +1,214 @@
+//! One gateway: a real admission, the requests in it, and the words it has to say.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::{Duration, Instant};
+
+use holdgate::admission::slots::Slots as Replica;
+use holdgate::admission::{Admission, Grant, Left, Seat, Ticket, Verdict};
+use holdgate::revision::{ContainerConcurrency, QueueLimits, ReplicaId};
+use holdgate::shares::{MemberId, Order, Pod, Report, Slots, Word};
+
+const BOUNDS: QueueLimits = QueueLimits {
+    max_requests: 200,
+    max_bytes: 1,
+    timeout: Duration::ZERO,
+    cold_timeout: Duration::ZERO,
+    read_ahead: 0,
+};
+
+/// How the replicas are, as everybody sees it sooner or later.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct View {
+    pub(super) limit: u32,
+    pub(super) exist: BTreeSet<u64>,
+    pub(super) ready: BTreeSet<u64>,
+    pub(super) retired: BTreeSet<u64>,
+}
+
+pub(super) struct Gate {
+    pub(super) id: MemberId,
+    pub(super) admission: Admission<()>,
+    pub(super) running: Vec<(Ticket, Seat, Instant, bool)>,
+    pub(super) waiting: BTreeSet<Ticket>,
+    pub(super) view: View,
+    hungry: bool,
+    reported: Option<Instant>,
+}
+
+pub(super) fn pod(id: u64) -> Pod {
+    format!("{id}").into()
+}
+
+fn id(pod: &Pod) -> ReplicaId {
+    ReplicaId(pod.parse().expect("pods are numbered here"))
+}
+
+impl Gate {
+    pub(super) fn new(id: MemberId, view: &View, now: Instant) -> Self {
+        let limit = ContainerConcurrency::new(view.limit);
+        let mut gate = Self {
+            id,
+            admission: Admission::new(limit, BOUNDS, now),
+            running: Vec::new(),
+            waiting: BTreeSet::new(),
+            view: view.clone(),
+            hungry: false,
+            reported: None,
+        };
+        gate.admission.divide(false);
+        gate.see(view.clone(), now, now);
+        gate
+    }
+
+    pub(super) fn see(&mut self, view: View, now: Instant, until: Instant) {
+        let limit = ContainerConcurrency::new(view.limit);
+        let grants = self.admission.set_limits(limit, BOUNDS);
+        self.granted(grants, until);
+        let ready: Vec<_> = view.ready.iter().map(|&id| (ReplicaId(id), ())).collect();
+        let grants = self.admission.set_replicas(&ready);
+        self.granted(grants, until);
+        self.admission.void_shares(|id| view.exist.contains(&id.0));
+        self.hungry |= self.admission.is_hungry();
+        self.view = view;
+        self.check(now);
+    }
+
+    pub(super) fn arrive(&mut self, now: Instant, until: Instant) {
+        match self.admission.arrive(0, now) {
+            Verdict::Admitted(ticket, seat) => self.running.push((ticket, seat, until, false)),
+            Verdict::Queued(ticket) => {
+                self.waiting.insert(ticket);
+                self.hungry |= self.admission.is_hungry();
+            }
+            Verdict::Refused => {}
+        }
+        self.check(now);
+    }
+
+    fn granted(&mut self, grants: impl IntoIterator<Item = Grant>, until: Instant) {
+        for Grant { ticket, seat } in grants {
+            assert!(self.waiting.remove(&ticket), "it waited");
+            self.running.push((ticket, seat, until, false));
+        }
+    }
+
+    /// What has ended by now leaves.
+    pub(super) fn finish(&mut self, now: Instant, until: Instant) {
+        while let Some(at) = self.running.iter().position(|(_, _, end, _)| *end <= now) {
+            let (_, seat, _, abandoned) = self.running.swap_remove(at);
+            let Left { grant, .. } = if abandoned {
+                self.admission.vacate(seat, now)
+            } else {
+                self.admission.leave(seat, Duration::from_millis(1), now)
+            };
+            self.granted(grant, until);
+            self.check(now);
+        }
+    }
+
+    pub(super) fn hang_up(&mut self, now: Instant) {
+        if let Some(ticket) = self.waiting.pop_last() {
+            assert!(self.admission.cancel(ticket, now));
+        }
+    }
+
+    pub(super) fn abandon(&mut self, now: Instant) {
+        let running = self.running.iter_mut().find(|(_, _, _, gone)| !gone);
+        if let Some((_, _, _, gone)) = running {
+            *gone = true;
+            self.admission.abandon(now);
+        }
+    }
+
+    pub(super) fn obey(&mut self, order: Order, now: Instant, until: Instant) -> Vec<Word> {
+        let returned = match order {
+            Order::Grant(slots) => {
+                let grants = self.admission.grant(id(&slots.pod), slots.slots);
+                self.granted(grants, until);
+                Vec::new()
+            }
+            Order::Recall(slots) => self.admission.recall(slots),
+            Order::Spare(slots) => self.admission.spare(slots),
+            Order::Keep(slots) => {
+                let replica = id(&slots.pod);
+                vec![(replica, self.admission.keep(replica, slots.slots))]
+            }
+            Order::Retire(pods) => {
+                let replicas: Vec<ReplicaId> = pods.iter().map(id).collect();
+                self.admission.give_up(&replicas)
+            }
+        };
+        self.check(now);
+        words(returned)
+    }
+
+    /// What it has to say by now.
+    pub(super) fn say(&mut self, now: Instant) -> Vec<Word> {
+        let mut said = words(self.admission.returned());
+        let since = self.reported.map_or(Duration::MAX, |at| now - at);
+        let beat = since >= Duration::from_secs(1) && self.admission.demand().0 > 0;
+        if beat || (self.hungry && since >= Duration::from_millis(5)) {
+            (self.hungry, self.reported) = (false, Some(now));
+            said.push(Word::Report(self.report()));
+        }
+        said
+    }
+
+    fn report(&self) -> Report {
+        let busy = self.admission.holdings().into_iter();
+        let busy = busy.filter(|holding| holding.in_flight > 0);
+        Report {
+            in_flight: self.admission.demand().0,
+            waiting: u32::try_from(self.waiting.len()).expect("few"),
+            busy: busy.map(|h| slots(h.replica, h.in_flight)).collect(),
+            ..Report::default()
+        }
+    }
+
+    pub(super) fn holds(&self) -> Vec<Slots> {
+        let holdings = self.admission.holdings().into_iter();
+        holdings.map(|h| slots(h.replica, h.slots)).collect()
+    }
+
+    pub(super) fn ours(&self) -> BTreeMap<u64, u32> {
+        let holdings = self.admission.holdings().into_iter();
+        holdings.map(|h| (h.replica.0, h.slots)).collect()
+    }
+
+    pub(super) fn inside(&self, replica: u64) -> usize {
+        let inside = |(_, seat, _, _): &&(_, Seat, _, _)| seat.replica.0 == replica;
+        self.running.iter().filter(inside).count()
+    }
+
+    /// Slots that a request would get here at once.
+    pub(super) fn free(&self) -> bool {
+        let limit = ContainerConcurrency::new(self.view.limit);
+        let replicas = self.admission.read().replicas;
+        replicas.iter().any(|replica| replica.is_free(limit))
+    }
+
+    fn check(&self, _now: Instant) {
+        let reading = self.admission.read();
+        assert_eq!(reading.waiting, self.waiting.len());
+        assert!(
+            self.waiting.is_empty() || !self.free(),
+            "waits beside a slot"
+        );
+        let kept = |s: &Replica<()>| s.in_flight <= s.ours() && (s.owed == 0 || s.idle() == 0);
+        assert!(reading.replicas.iter().all(kept), "more runs than is ours");
+        for s in &reading.replicas {
+            assert_eq!(s.in_flight as usize, self.inside(s.id.0));
+        }
+    }
+}
+
+fn slots(replica: ReplicaId, slots: u32) -> Slots {
+    let pod = pod(replica.0);
+    Slots { pod, slots }
+}
+
+fn words(returned: Vec<(ReplicaId, u32)>) -> Vec<Word> {
+    let returned = returned.into_iter().filter(|(_, slots)| *slots > 0);
+    let word = |(replica, n)| Word::Returned(slots(replica, n));
+    returned.map(word).collect()
+}

@@ -1,0 +1,358 @@
+//! A few gateways, the replicas they share, and the lines between them and their leader: what is
+//! said arrives in order, late, or not at all where a line breaks.
+
+mod gate;
+mod laws;
+mod lead;
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::time::{Duration, Instant};
+
+use gate::{Gate, View};
+use holdgate::admission::Ticket;
+use holdgate::shares::{Book, MemberId, Order, Slots, UNLIMITED, Word};
+
+/// One thing that happens. Numbers pick among whoever is there.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Happening {
+    /// So many requests come to a gateway.
+    Arrive(usize, u32),
+    HangUp(usize),
+    Abandon(usize),
+    /// A gateway is not heard for so many milliseconds, and loses its line.
+    Silence(usize, u64),
+    /// A gateway dies; what it has sent runs on. Another life begins after so many milliseconds.
+    Kill(usize, u64),
+    /// Somebody else leads.
+    Depose,
+    Limit(u32),
+    /// A replica becomes unready, or ready again.
+    Flap(usize),
+    /// A replica ends, and another begins.
+    Replace(usize),
+    Retire(usize),
+    Revive,
+}
+
+/// What is measured is not longer.
+const LONGEST: u64 = 400;
+const STEP: Duration = Duration::from_millis(5);
+/// It takes so long until a death is known, or another leads: less than what it left may run.
+const NOTICED: Duration = Duration::from_millis(100);
+
+enum Said {
+    /// To a member: this is the leader, what do you hold?
+    Led,
+    Ordered(Order),
+    /// To the leader: this is what is held.
+    Holds(Vec<Slots>),
+    Word(Word),
+}
+
+type Line = VecDeque<(Instant, u64, Said)>;
+
+/// Where a gateway stands: alive or not yet, and how it is reached.
+struct Place {
+    gate: Option<Gate>,
+    lives: u64,
+    born: Instant,
+    /// When its leader reaches it (again).
+    dials: Option<Instant>,
+    /// The highest reign that it has seen.
+    reign: u64,
+    joined: bool,
+    down: Line,
+    up: Line,
+    sees: VecDeque<(Instant, View)>,
+}
+
+pub(crate) struct Town {
+    now: Instant,
+    random: u64,
+    view: View,
+    pods: Vec<u64>,
+    places: Vec<Place>,
+    leader: Option<usize>,
+    leads_from: Instant,
+    reign: u64,
+    book: Book,
+    /// Dead members, of which the leader does not know yet.
+    deaths: Vec<(Instant, MemberId)>,
+    last_death: Option<Instant>,
+    released: bool,
+    ghosts: Vec<(u64, Instant)>,
+    /// What a replica may have to hold since its limit was changed.
+    peak: BTreeMap<u64, u64>,
+    /// Who is first in each line, and since when a slot idles elsewhere all the while.
+    vain: Vec<Option<(Ticket, Instant)>>,
+    calm: bool,
+}
+
+impl Town {
+    pub(crate) fn new(gates: usize, limit: u32, random: u64) -> Self {
+        let now = tokio::time::Instant::now().into_std();
+        let pods = vec![1, 2, 3];
+        let view = View {
+            limit,
+            exist: pods.iter().copied().collect(),
+            ready: pods.iter().copied().collect(),
+            retired: BTreeSet::new(),
+        };
+        let place = |_| Place {
+            gate: None,
+            lives: 0,
+            born: now,
+            dials: None,
+            reign: 0,
+            joined: false,
+            down: Line::new(),
+            up: Line::new(),
+            sees: VecDeque::new(),
+        };
+        let mut town = Self {
+            now,
+            random,
+            view,
+            pods,
+            places: (0..gates).map(place).collect(),
+            leader: None,
+            leads_from: now,
+            reign: 0,
+            book: Book::new(),
+            deaths: Vec::new(),
+            last_death: None,
+            released: true,
+            ghosts: Vec::new(),
+            peak: BTreeMap::new(),
+            vain: vec![None; gates],
+            calm: false,
+        };
+        town.pass(5);
+        town
+    }
+
+    fn dice(&mut self, below: u64) -> u64 {
+        self.random = self
+            .random
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1);
+        (self.random >> 33) % below.max(1)
+    }
+
+    fn soon(&mut self, below: u64) -> Instant {
+        self.now + Duration::from_millis(self.dice(below))
+    }
+
+    pub(crate) fn happen(&mut self, happening: Happening) {
+        let now = self.now;
+        let of = |n: usize| n % self.places.len();
+        match happening {
+            Happening::Arrive(at, n) => {
+                let at = of(at);
+                for _ in 0..n {
+                    let until = self.soon(LONGEST);
+                    if let Some(gate) = &mut self.places[at].gate {
+                        gate.arrive(now, until);
+                    }
+                }
+            }
+            Happening::HangUp(at) | Happening::Abandon(at) => {
+                let at = of(at);
+                match (&mut self.places[at].gate, happening) {
+                    (Some(gate), Happening::HangUp(_)) => gate.hang_up(now),
+                    (Some(gate), _) => gate.abandon(now),
+                    (None, _) => {}
+                }
+            }
+            Happening::Silence(at, ms) => self.silence(of(at), ms),
+            Happening::Kill(at, ms) => self.kill(of(at), ms),
+            Happening::Depose => self.depose(),
+            Happening::Limit(limit) => self.change(|view, _| view.limit = limit),
+            Happening::Flap(at) => {
+                let id = self.pods[at];
+                self.change(|view, _| {
+                    let _ = view.ready.remove(&id) || view.ready.insert(id);
+                });
+            }
+            Happening::Replace(at) => self.change(|view, pods| {
+                let (old, new) = (pods[at], pods.iter().max().expect("some") + 1);
+                pods[at] = new;
+                for ids in [&mut view.exist, &mut view.ready] {
+                    ids.remove(&old);
+                    ids.insert(new);
+                }
+            }),
+            Happening::Retire(at) => {
+                let id = self.pods[at];
+                self.change(|view, _| {
+                    view.retired.insert(id);
+                });
+            }
+            Happening::Revive => self.change(|view, _| view.retired.clear()),
+        }
+        self.check();
+    }
+
+    /// Everybody sees it, one sooner than another.
+    fn change(&mut self, change: impl FnOnce(&mut View, &mut Vec<u64>)) {
+        change(&mut self.view, &mut self.pods);
+        for at in 0..self.places.len() {
+            let last = self.places[at].sees.back().map_or(self.now, |(at, _)| *at);
+            let when = self.soon(40).max(last);
+            self.places[at].sees.push_back((when, self.view.clone()));
+        }
+        self.raise_peaks();
+    }
+
+    fn raise_peaks(&mut self) {
+        let limit = u64::from(if self.view.limit == 0 {
+            UNLIMITED
+        } else {
+            self.view.limit
+        });
+        for &id in &self.pods {
+            let peak = self.peak.entry(id).or_insert(limit);
+            *peak = limit.max(*peak);
+        }
+    }
+
+    fn cut(&mut self, at: usize, dials: Option<Instant>) {
+        let place = &mut self.places[at];
+        place.down.clear();
+        place.up.clear();
+        place.joined = false;
+        place.dials = dials;
+    }
+
+    fn silence(&mut self, at: usize, ms: u64) {
+        let until = self.now + Duration::from_millis(ms);
+        self.cut(at, Some(until));
+        if let Some(gate) = &self.places[at].gate {
+            let id = gate.id.clone();
+            let orders = self.book.silent(&id, self.now);
+            self.send(orders);
+        }
+    }
+
+    fn kill(&mut self, at: usize, ms: u64) {
+        self.cut(at, None);
+        let place = &mut self.places[at];
+        let Some(gate) = place.gate.take() else {
+            return;
+        };
+        place.born = self.now + Duration::from_millis(ms);
+        place.reign = 0;
+        let inside = gate
+            .running
+            .iter()
+            .map(|(_, seat, end, _)| (seat.replica.0, *end));
+        self.ghosts.extend(inside);
+        self.last_death = Some(self.now);
+        self.deaths.push((self.now, gate.id.clone()));
+        if self.leader == Some(at) {
+            self.depose();
+        } else {
+            let orders = self.book.silent(&gate.id, self.now);
+            self.send(orders);
+        }
+    }
+
+    pub(crate) fn pass(&mut self, ms: u64) {
+        let end = self.now + Duration::from_millis(ms);
+        while self.now < end {
+            self.now += STEP;
+            self.step();
+            self.check();
+        }
+    }
+
+    fn step(&mut self) {
+        let now = self.now;
+        self.ghosts.retain(|(_, end)| *end > now);
+        for at in 0..self.places.len() {
+            self.live(at);
+        }
+        if self.leader.is_none() && now >= self.leads_from {
+            let alive: Vec<usize> = {
+                let alive = |at: &usize| self.places[*at].gate.is_some();
+                (0..self.places.len()).filter(alive).collect()
+            };
+            if !alive.is_empty() {
+                let turn = self.dice(alive.len() as u64);
+                self.lead(alive[usize::try_from(turn).expect("few")]);
+            }
+        }
+        if self.leader.is_some() {
+            self.keep_book();
+        }
+    }
+
+    fn live(&mut self, at: usize) {
+        let (now, until) = (self.now, self.soon(LONGEST));
+        if self.places[at].gate.is_none() && now >= self.places[at].born {
+            let place = &mut self.places[at];
+            place.lives += 1;
+            place.sees.clear();
+            let (pod, life) = (format!("g{at}").into(), place.lives);
+            place.gate = Some(Gate::new(MemberId { pod, life }, &self.view, now));
+            place.dials = Some(now);
+        }
+        while let Some((_, view)) = pop(&mut self.places[at].sees, |s| s.0 <= now) {
+            if let Some(gate) = &mut self.places[at].gate {
+                gate.see(view, now, until);
+            }
+            if self.leader == Some(at) {
+                self.tell_book(at);
+            }
+        }
+        let Some(gate) = &mut self.places[at].gate else {
+            return;
+        };
+        gate.finish(now, until);
+        let mut words = Vec::new();
+        while let Some((_, reign, said)) = pop(&mut self.places[at].down, |s| s.0 <= now) {
+            words.extend(self.hear(at, reign, said));
+        }
+        let place = &mut self.places[at];
+        let gate = place.gate.as_mut().expect("it lives");
+        // What is said while nobody hears it is said in what is held.
+        if place.joined || place.reign == self.reign {
+            words.extend(gate.say(now).into_iter().map(Said::Word));
+        }
+        for said in words {
+            let (when, reign) = (self.soon(15), self.places[at].reign);
+            push(&mut self.places[at].up, when, reign, said);
+        }
+    }
+
+    /// A member hears what a leader says.
+    fn hear(&mut self, at: usize, reign: u64, said: Said) -> Vec<Said> {
+        let (now, until) = (self.now, self.soon(LONGEST));
+        let place = &mut self.places[at];
+        let gate = place.gate.as_mut().expect("it lives");
+        match said {
+            Said::Led if reign >= place.reign => {
+                place.reign = reign;
+                place.down.retain(|(_, said_in, _)| *said_in >= reign);
+                vec![Said::Holds(gate.holds())]
+            }
+            Said::Ordered(order) if reign == place.reign => {
+                let words = gate.obey(order, now, until);
+                words.into_iter().map(Said::Word).collect()
+            }
+            _ => Vec::new(),
+        }
+    }
+}
+
+/// What is said arrives in the order in which it was.
+fn push(line: &mut Line, when: Instant, reign: u64, said: Said) {
+    let last = line.back().map_or(when, |(at, _, _)| *at);
+    line.push_back((when.max(last), reign, said));
+}
+
+/// The first in line, if its time has come.
+fn pop<T>(line: &mut VecDeque<T>, due: impl FnOnce(&T) -> bool) -> Option<T> {
+    let first = line.front().filter(|first| due(first));
+    first.is_some().then(|| line.pop_front()).flatten()
+}
