@@ -128,7 +128,7 @@ async fn a_port_that_is_called_otherwise_keeps_its_number() {
             service["spec"]["ports"] = names.iter().map(port).collect();
         })
     };
-    let names = |scene: &Scene| {
+    let ports_of = |scene: &Scene| {
         let ports = scene.api.get(SLICE).expect("it is there")["ports"].clone();
         let ports = ports.as_array().expect("a list").clone();
         ports
@@ -137,12 +137,14 @@ async fn a_port_that_is_called_otherwise_keeps_its_number() {
             .collect::<Vec<_>>()
     };
     scene.api.put(SERVICE, named(&["http"]));
-    scene.until(|scene| names(scene) == ["http"]).await;
+    scene.until(|scene| ports_of(scene) == ["http"]).await;
     assert_eq!(scene.slice().expect("it is there").1, numbers);
     scene.until(|scene| scene.exit.is_led()).await;
     // One more has a number of its own.
     scene.api.put(SERVICE, named(&["web", "more"]));
-    scene.until(|scene| names(scene) == ["web", "more"]).await;
+    scene
+        .until(|scene| ports_of(scene) == ["web", "more"])
+        .await;
     let now = scene.slice().expect("it is there").1;
     assert!(now[0] == numbers[0] && now[1] != numbers[0], "{now:?}");
 }
