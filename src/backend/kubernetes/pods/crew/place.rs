@@ -156,7 +156,7 @@ struct Prospects {
 /// Why this pod does not come for want of a node; `None` while it may.
 pub(super) fn finds_no_node(member: &Member, sky: &Sky) -> Option<Hopeless> {
     (sky.prospect(member) == Prospect::Hopeless).then(|| Hopeless {
-        detail: format!("no node for {}: {}", member.pod.name, why_none(member)),
+        detail: format!("pod {}: {}", member.pod.name, why_none(member)),
         next_attempt: None,
     })
 }

@@ -189,7 +189,7 @@ async fn a_rollout_without_a_spare_node_ends_nobody_and_is_told() {
     assert!(scene.request(SECOND).await.unwrap().is_ok());
     scene.overdue();
     sleep(SECOND).await;
-    let why = "the rollout does not go on (ProgressDeadlineExceeded: ReplicaSet \"flowers-7d4b9\" has timed out progressing.); no node for flowers-3x: no node fits: 3 of 3 nodes lack free nvidia.com/gpu; no autoscaler has said that a node comes";
+    let why = "the rollout does not go on (ProgressDeadlineExceeded: ReplicaSet \"flowers-7d4b9\" has timed out progressing.); pod flowers-3x: no node fits: 3 of 3 nodes lack free nvidia.com/gpu; no autoscaler has said that a node comes";
     assert_eq!(scene.cluster.told("RolloutStuck"), [why]);
     assert_eq!(scene.world.borrow().diagnosis.as_deref(), Some(why));
     // More of them would find no node either.

@@ -19,7 +19,7 @@ async fn of_pods_that_do_not_come_few_are_kept() {
     assert_eq!(
         scene.cluster.told("ScaledDown"),
         [format!(
-            "from 48 to 11 replicas: no node for 37 of 48: {why}"
+            "from 48 to 11 replicas: 37 of 48 cannot be placed: {why}"
         )]
     );
     assert_eq!(scene.cluster.told("Unschedulable").len(), 1);

@@ -58,7 +58,7 @@ async fn a_pod_that_finds_no_node_is_waited_for_until_its_grace_is_over() {
     let outage = scene.outage().expect("nobody waits any longer");
     assert_eq!(outage.reason, OutageReason::Unschedulable);
     let why = format!("{LACKS}; no autoscaler has said that a node comes");
-    assert_eq!(outage.detail, format!("no node for flowers-1x: {why}"));
+    assert_eq!(outage.detail, format!("pod flowers-1x: {why}"));
     assert_eq!(held.await.unwrap(), Err(OutageReason::Unschedulable));
     let next = scene.request(SECOND);
     assert_eq!(next.await.unwrap(), Err(OutageReason::Unschedulable));
@@ -66,7 +66,7 @@ async fn a_pod_that_finds_no_node_is_waited_for_until_its_grace_is_over() {
     assert_eq!(
         scene.cluster.told("Unschedulable"),
         [format!(
-            "no node for 1 pod, 1 wanted in all: {why}; 1 kept to find one that appears"
+            "1 pod cannot be placed, 1 wanted in all: {why}; 1 kept to find a node that appears"
         )]
     );
     // It is still there, and its node is its own.
@@ -87,7 +87,7 @@ async fn that_no_node_comes_counts_at_once() {
     sleep(SECOND).await;
     let detail = scene.outage().expect("none comes").detail;
     let said = "NotTriggerScaleUp: pod didn't trigger scale-up: 1 max node group size reached";
-    let want = format!("no node for flowers-1x: {LACKS}; no node comes ({said})");
+    let want = format!("pod flowers-1x: {LACKS}; no node comes ({said})");
     assert_eq!(detail, want);
     assert_eq!(held.await.unwrap(), Err(OutageReason::Unschedulable));
 }
