@@ -51,10 +51,12 @@ impl Book {
     fn ask_who_has_some_idle(&mut self, unmet: u32, orders: &mut Orders, now: Instant) {
         let coming = self.heard().map(|(_, member)| member.asked);
         let mut lacks = unmet.saturating_sub(coming.fold(0, u32::saturating_add));
+        let surely_waits =
+            |member: &Member| member.surely_waits_until().is_some_and(|until| now < until);
         let mut others: Vec<(&MemberId, &mut Member)> = self.members.iter_mut().collect();
         others.retain(|(_, member)| {
             let may_be_asked = member.asked_until.is_none() && member.holds_until.is_none();
-            may_be_asked && !member.silent && member.held > 0 && !member.surely_waits(now)
+            may_be_asked && !member.silent && member.held > 0 && !surely_waits(member)
         });
         others.sort_by_key(|(_, member)| Reverse(member.idle));
         for (id, member) in others {
@@ -165,7 +167,13 @@ impl Book {
         next.extend(drifts.map(|since| since + DRIFT_EVERY));
         next.extend(self.unlisted.values().map(|since| *since + FLAPS_FOR));
         if self.starved.is_some() {
-            let again = |member: &Member| [member.asked_until, member.holds_until];
+            let again = |member: &Member| {
+                [
+                    member.asked_until,
+                    member.holds_until,
+                    member.surely_waits_until(),
+                ]
+            };
             next.extend(self.members.values().flat_map(again).flatten());
         }
         next.into_iter().filter(|at| *at > now).min()

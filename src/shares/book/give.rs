@@ -20,7 +20,8 @@ impl Book {
         let gone = |pod: &Pod, ledger: &Ledger| {
             let since = ledger.slots.is_none().then(|| self.unlisted.get(pod));
             let long = |since: &Instant| now >= *since + FLAPS_FOR;
-            ledger.retired || since.flatten().is_some_and(long)
+            let left = !ledger.held.is_empty() && since.flatten().is_some_and(long);
+            ledger.retired || left
         };
         let retired = self.pods.iter().filter(|(pod, ledger)| gone(pod, ledger));
         let retired: Vec<Pod> = retired.map(|(pod, _)| pod.clone()).collect();
@@ -48,7 +49,7 @@ impl Book {
                 make_fit(&pod, ledger, &self.members, orders);
             } else if ledger.pool() > 0 {
                 pools.push((pod, ledger.pool()));
-            } else if ledger.is_blank() {
+            } else if ledger.is_blank(self.unheard) {
                 self.pods.remove(&pod);
                 self.unlisted.remove(&pod);
             }
@@ -71,7 +72,7 @@ impl Book {
                 let ledger = self.pods.get_mut(pod).expect("it has a pool");
                 ledger.credit(&to, 1);
                 let member = self.members.get_mut(&to).expect("it needs a slot");
-                member.credit(1, now);
+                member.credit(now);
                 if waits {
                     member.holds_until = Some(now + LEAST_HOLD);
                 }

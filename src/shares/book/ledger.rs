@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::super::{MemberId, UNLIMITED};
+use super::settle::Unheard;
 
 /// What a member has of one replica.
 #[derive(Clone, Copy, Debug, Default)]
@@ -17,6 +18,8 @@ pub(super) struct Held {
 pub(super) struct Ledger {
     /// How many it has; `None` while it is not ready.
     pub(super) slots: Option<u32>,
+    /// How many it had when it was ready last.
+    had: Option<u32>,
     pub(super) retired: bool,
     /// Whether it was ready in this reign.
     pub(super) known: bool,
@@ -65,9 +68,11 @@ impl Ledger {
         slots.is_some_and(|slots| self.taken() > u64::from(slots))
     }
 
-    /// Nothing is known of it that would have to be remembered.
-    pub(super) fn is_blank(&self) -> bool {
-        self.slots.is_none() && self.is_vacant()
+    /// Nothing is known of it that would have to be remembered: while somebody is unheard, that
+    /// nobody unheard holds anything of it.
+    pub(super) fn is_blank(&self, unheard: Unheard) -> bool {
+        let forgets = !self.known || matches!(unheard, Unheard::Nobody);
+        self.slots.is_none() && self.is_vacant() && forgets
     }
 
     /// Nobody has anything of it.
@@ -96,7 +101,8 @@ impl Ledger {
 
     /// It has so many slots from now on. What may be held unheard is as much as there may have been.
     pub(super) fn resize(&mut self, slots: u32) {
-        let before = self.slots.replace(slots);
+        self.slots = Some(slots);
+        let before = self.had.replace(slots);
         if self.unclaimed == 0 || before == Some(slots) {
             return;
         }

@@ -19,7 +19,7 @@ pub(super) struct Member {
     pub(super) held: u32,
     /// Those of them in which nothing runs, as far as is known.
     pub(super) idle: u32,
-    /// Requests that wait there.
+    /// Requests that wait there, those not counted for which a slot is on its way.
     waiting: u32,
     /// Requests that wait or run there.
     pub(super) demand: u32,
@@ -45,13 +45,29 @@ impl Member {
         if self.silent {
             return 0;
         }
-        self.waiting.saturating_sub(self.idle)
+        self.waiting
     }
 
-    pub(super) fn credit(&mut self, slots: u32, now: Instant) {
-        self.held = self.held.saturating_add(slots);
-        self.idle = self.idle.saturating_add(slots);
-        self.granted.push((now, slots));
+    /// It is granted a slot, for one that waits there if anybody does.
+    pub(super) fn credit(&mut self, now: Instant) {
+        self.held = self.held.saturating_add(1);
+        if self.waiting > 0 {
+            self.waiting -= 1;
+        } else {
+            self.idle = self.idle.saturating_add(1);
+        }
+        match self.granted.last_mut() {
+            Some((at, slots)) if *at == now => *slots += 1,
+            _ => {
+                self.forget_grants(now);
+                self.granted.push((now, 1));
+            }
+        }
+    }
+
+    fn forget_grants(&mut self, now: Instant) {
+        self.granted
+            .retain(|(at, _)| now.saturating_duration_since(*at) < ON_THE_WAY);
     }
 
     pub(super) fn debit(&mut self, slots: u32) {
@@ -71,12 +87,13 @@ impl Member {
         self.waiting = report.waiting;
         self.demand = report.in_flight.max(report.waiting);
         self.idle = self.held.saturating_sub(busy);
-        self.granted
-            .retain(|(at, _)| now.saturating_duration_since(*at) < ON_THE_WAY);
+        self.forget_grants(now);
         if report.waiting > 0 {
             // Nobody waits beside a slot that can be used: what it has beside those can not.
             let coming = self.granted.iter().map(|(_, slots)| *slots);
-            self.idle = self.idle.min(coming.fold(0, u32::saturating_add));
+            let coming = coming.fold(0, u32::saturating_add).min(self.idle);
+            self.waiting = report.waiting.saturating_sub(coming);
+            self.idle = coming.saturating_sub(report.waiting);
         }
     }
 
@@ -87,9 +104,8 @@ impl Member {
             (self.waiting, self.demand, self.idle) = (0, 0, self.held);
         }
         if self.asked_until.is_some_and(|until| now >= until) {
-            // What did not come was in use, by one that waited.
+            // What did not come was in use.
             self.idle = self.idle.saturating_sub(self.asked);
-            self.waiting = self.waiting.saturating_sub(self.asked);
             (self.asked_until, self.asked) = (None, 0);
         }
         self.holds_until = self.holds_until.filter(|until| now < *until);
@@ -100,9 +116,9 @@ impl Member {
         };
     }
 
-    /// It has just said that somebody waits, so that nothing idles there.
-    pub(super) fn surely_waits(&self, now: Instant) -> bool {
-        let just = |at: Instant| now.saturating_duration_since(at) < ON_THE_WAY;
-        self.unmet() > 0 && self.reported.is_some_and(just)
+    /// It has said so lately that somebody waits that nothing idles there until then.
+    pub(super) fn surely_waits_until(&self) -> Option<Instant> {
+        let until = self.reported.map(|at| at + ON_THE_WAY);
+        until.filter(|_| self.unmet() > 0)
     }
 }

@@ -107,7 +107,7 @@ fn what_was_given_to_who_waits_is_not_taken_back_at_once() {
     assert_eq!(said(&book.report(&a, &waits(1, &[]), t + ms(20))), [""; 0]);
     let wake = book.wake().expect("somebody waits");
     assert_eq!(wake, t + ms(50));
-    assert_eq!(said(&book.tick(wake)), ["b ?1"]);
+    assert_eq!(said(&book.tick(wake)), ["b ?1", "b -1"]);
 }
 
 #[test]
@@ -246,7 +246,8 @@ fn everybody_may_send_to_a_replica_without_a_limit() {
     assert!(book.is_vacant(&p));
     // A limit is set: what is above it comes back.
     book.set(&ready, &[], t);
-    assert_eq!(said(&book.set(&[of("p", 5)], &[], t)), ["a <2p", "b <3p"]);
+    let orders = said(&book.set(&[of("p", 5)], &[], t));
+    assert_eq!(orders, ["a <2p", "b <3p", "b ?9"]);
 }
 
 #[test]
@@ -289,4 +290,81 @@ fn a_replica_that_does_not_come_back_is_called_in() {
     assert_eq!(said(&book.returned(&member("a"), &of("p", 2), t)), [""; 0]);
     book.returned(&member("b"), &of("p", 2), t);
     assert_eq!(book.wake(), None, "nothing is remembered");
+}
+
+#[test]
+fn a_limit_that_is_raised_while_a_replica_is_away_gives_nothing_that_may_be_held_unheard() {
+    let (mut book, t) = (Book::new(), now());
+    book.withhold_unclaimed();
+    book.set(&[of("p", 4)], &[], t);
+    book.join(&member("a"), &[of("p", 2)], t);
+    book.set(&[], &[], t);
+    // Who led before may have known, and have granted all of it.
+    assert_eq!(said(&book.set(&[of("p", 8)], &[], t)), [""; 0]);
+}
+
+#[test]
+fn a_replica_that_everybody_told_of_is_not_withheld_when_it_is_back() {
+    let (mut book, t) = (Book::new(), now());
+    let a = member("a");
+    book.withhold_unclaimed();
+    book.set(&[of("p", 2)], &[], t);
+    book.join(&a, &[of("p", 2)], t);
+    book.set(&[], &[], t);
+    book.returned(&a, &of("p", 2), t);
+    assert_eq!(said(&book.set(&[of("p", 2)], &[], t)), ["a +2p"]);
+}
+
+#[test]
+fn a_replica_that_was_not_seen_ready_may_be_held_by_somebody_unheard() {
+    let (mut book, t) = (Book::new(), now());
+    let p: Pod = "p".into();
+    assert!(book.is_vacant(&p));
+    book.withhold_unclaimed();
+    book.join(&member("a"), &[], t);
+    assert!(!book.is_vacant(&p));
+    book.vouch(std::slice::from_ref(&p), t);
+    assert!(book.is_vacant(&p));
+    assert_eq!(
+        said(&book.set(&[of("p", 2)], &[], t)),
+        ["a +2p"],
+        "it was vouched for before it was ready"
+    );
+    book.release_unclaimed(t, ms(100), t);
+    assert!(book.is_vacant(&"q".into()), "nobody living is unheard");
+}
+
+#[test]
+fn who_waited_a_while_ago_is_asked_again_though_nobody_speaks() {
+    let (mut book, t) = (book(&[("a", 2), ("b", 2)]), now());
+    let say = |book: &mut Book, name, waiting, at| {
+        said(&book.report(&member(name), &waits(waiting, &[of("p", 2)]), at))
+    };
+    say(&mut book, "a", 0, t);
+    say(&mut book, "b", 0, t);
+    assert_eq!(say(&mut book, "b", 1, t), ["a ?1"]);
+    assert_eq!(say(&mut book, "a", 1, t + ms(1)), [""; 0]);
+    assert_eq!(book.wake(), Some(t + ms(50)));
+    assert_eq!(said(&book.tick(t + ms(50))), [""; 0], "both just waited");
+    assert_eq!(book.wake(), Some(t + ms(100)));
+    assert_eq!(said(&book.tick(t + ms(100))), ["b ?1"]);
+}
+
+#[test]
+fn a_slot_does_not_wander_between_those_who_were_served() {
+    let (mut book, t) = (book(&[("a", 1), ("b", 0), ("c", 0)]), now());
+    let (a, p) = (member("a"), of("p", 1));
+    book.report(&a, &waits(0, &[]), t);
+    let mut at = t;
+    for name in ["b", "c"] {
+        book.report(&member(name), &waits(1, &[]), at);
+        let holder = holders(&book, "p").remove(0);
+        let orders = book.returned(&member(&holder[..1]), &p, at);
+        assert_eq!(said(&orders), [format!("{name} +1p")]);
+        at += ms(200);
+    }
+    for _ in 0..10 {
+        assert_eq!(said(&book.tick(at)), [""; 0], "both were given one");
+        at += ms(50);
+    }
 }
