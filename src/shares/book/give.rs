@@ -92,9 +92,8 @@ impl Book {
         let waiting = waiting.min_by(|(_, a), (_, b)| {
             let starves = |m: &Member| m.starves_since.filter(|_| m.held == 0);
             let (first, second) = (starves(a), starves(b));
-            let (one, other) = (u64::from(a.demand), u64::from(b.demand));
-            let (has, has_other) = (u64::from(a.held) + 1, u64::from(b.held) + 1);
-            let by_demand = || (other * has).cmp(&(one * has_other));
+            let (has, has_other) = (a.held + 1, b.held + 1);
+            let by_demand = || (b.demand * has).cmp(&(a.demand * has_other));
             first.is_none().cmp(&second.is_none()).then_with(|| {
                 let longest = first.cmp(&second);
                 longest.then_with(by_demand)

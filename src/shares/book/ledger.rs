@@ -49,6 +49,13 @@ impl Ledger {
         self.held.get(member).map_or(0, |held| held.slots)
     }
 
+    /// What a member may use of what counts: what it holds above the slots there are, it is to
+    /// return.
+    pub(super) fn counted(&self, member: &MemberId) -> u64 {
+        let slots = self.slots.filter(|_| self.counts()).unwrap_or(0);
+        self.held_by(member).min(slots).into()
+    }
+
     /// What is not to be had, whoever has it.
     pub(super) fn taken(&self) -> u64 {
         let held = self.held.values().map(|held| u64::from(held.slots));
@@ -86,17 +93,11 @@ impl Ledger {
         held.keeps = None;
     }
 
-    /// Returns how many of them it had.
-    pub(super) fn debit(&mut self, member: &MemberId, slots: u32) -> u32 {
-        let Some(held) = self.held.get_mut(member) else {
-            return 0;
-        };
-        let paid = slots.min(held.slots);
-        held.slots -= paid;
-        if held.slots == 0 {
-            self.held.remove(member);
+    pub(super) fn debit(&mut self, member: &MemberId, slots: u32) {
+        if let Some(held) = self.held.get_mut(member) {
+            held.slots = held.slots.saturating_sub(slots);
         }
-        paid
+        self.held.retain(|_, held| held.slots > 0);
     }
 
     /// It has so many slots from now on. What may be held unheard is as much as there may have been.

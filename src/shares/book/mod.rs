@@ -115,11 +115,10 @@ impl Book {
             return Orders::new();
         };
         let busy = report.busy.iter().filter_map(|busy| {
-            let ledger = self.pods.get(&busy.pod).filter(|ledger| ledger.counts())?;
-            Some(busy.slots.min(ledger.held_by(member)))
+            let ledger = self.pods.get(&busy.pod)?;
+            Some(ledger.counted(member).min(busy.slots.into()))
         });
-        let busy = busy.fold(0, u32::saturating_add);
-        known.report(report, busy, now);
+        known.report(report, busy.sum(), now);
         self.settle(now)
     }
 
@@ -131,11 +130,10 @@ impl Book {
         else {
             return Orders::new();
         };
-        known.paid(slots.slots);
-        let paid = ledger.debit(member, slots.slots);
-        if ledger.counts() {
-            known.debit(paid);
-        }
+        known.paid(slots.slots.into());
+        let before = ledger.counted(member);
+        ledger.debit(member, slots.slots);
+        known.debit(before - ledger.counted(member));
         self.touched.insert(slots.pod.clone());
         self.settle(now)
     }

@@ -70,9 +70,7 @@ impl Book {
         self.unlisted.retain(|pod, _| self.pods.contains_key(pod));
         self.touched = self.pods.keys().cloned().collect();
         for (id, member) in &mut self.members {
-            let counted = self.pods.values().filter(|ledger| ledger.counts());
-            let held = counted.map(|ledger| ledger.held_by(id));
-            let held = held.fold(0, u32::saturating_add);
+            let held = self.pods.values().map(|ledger| ledger.counted(id)).sum();
             let busy = member.held.saturating_sub(member.idle);
             member.held = held;
             member.idle = held.saturating_sub(busy);

@@ -247,7 +247,27 @@ fn everybody_may_send_to_a_replica_without_a_limit() {
     // A limit is set: what is above it comes back.
     book.set(&ready, &[], t);
     let orders = said(&book.set(&[of("p", 5)], &[], t));
-    assert_eq!(orders, ["a <2p", "b <3p", "b ?9"]);
+    assert_eq!(orders, ["a <2p", "b <3p", "b ?5"]);
+}
+
+#[test]
+fn what_is_left_when_a_limit_is_set_on_several_replicas_is_known() {
+    let (mut book, t) = (Book::new(), now());
+    let (a, b) = (member("a"), member("b"));
+    book.join(&a, &[], t);
+    book.set(&[of("p", UNLIMITED), of("q", UNLIMITED)], &[], t);
+    book.set(&[of("p", 1), of("q", 1)], &[], t);
+    book.join(&member("c"), &[], t);
+    book.report(&a, &waits(1, &[of("p", 1), of("q", 1)]), t);
+    let orders = said(&book.report(&member("c"), &waits(2, &[]), t));
+    assert_eq!(orders, ["a -1"], "of two");
+    assert_eq!(said(&book.tick(t + ms(1000))), ["a ?2"]);
+    book.left(&member("c"), t);
+    book.returned(&a, &of("p", UNLIMITED - 1), t);
+    book.returned(&a, &of("q", UNLIMITED - 1), t);
+    book.join(&b, &[], t);
+    let orders = said(&book.report(&b, &waits(1, &[]), t));
+    assert_eq!(orders, ["a -1"], "it has two");
 }
 
 #[test]
