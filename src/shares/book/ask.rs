@@ -95,54 +95,6 @@ impl Book {
         }
     }
 
-    /// Nothing idles: moves shares from who has most for what is asked of it to who has least, while
-    /// that makes them more alike.
-    fn follow_demand(&mut self, orders: &mut Orders) {
-        let mut shares: Vec<(u64, u64, &MemberId)> = Vec::new();
-        let mut coming = 0;
-        for (id, member) in self.heard() {
-            coming += member.owes;
-            shares.push((member.demand, member.held.saturating_sub(member.owes), id));
-        }
-        let least = |shares: &[(u64, u64, &MemberId)]| {
-            let all = 0..shares.len();
-            all.max_by(|&a, &b| {
-                let ((one, has, _), (other, has_other, _)) = (shares[a], shares[b]);
-                (one * (has_other + 1)).cmp(&(other * (has + 1)))
-            })
-        };
-        for _ in 0..coming {
-            if let Some(to) = least(&shares) {
-                shares[to].1 += 1;
-            }
-        }
-        let before: Vec<u64> = shares.iter().map(|(_, has, _)| *has).collect();
-        while let Some(to) = least(&shares) {
-            let from = (0..shares.len()).filter(|&from| shares[from].1 > 0);
-            let from = from.min_by(|&a, &b| {
-                let ((one, has, _), (other, has_other, _)) = (shares[a], shares[b]);
-                (one * has_other).cmp(&(other * has))
-            });
-            let Some(from) = from else { break };
-            let ((gets, has, _), (gives, had, _)) = (shares[to], shares[from]);
-            if gets * had <= gives * (has + 1) {
-                break;
-            }
-            shares[from].1 -= 1;
-            shares[to].1 += 1;
-        }
-        let after = before.into_iter().zip(shares);
-        let moved =
-            after.map(|(before, (_, after, id))| (id.clone(), before.saturating_sub(after)));
-        let moved: Vec<(MemberId, u64)> = moved.filter(|(_, slots)| *slots > 0).collect();
-        for (id, slots) in moved {
-            let member = self.members.get_mut(&id).expect("it was heard");
-            let slots = slots.min(member.held.saturating_sub(member.owes));
-            member.owes += slots;
-            orders.extend((slots > 0).then_some((id, Order::Recall(count(slots)))));
-        }
-    }
-
     fn least_and_most_idle(&self) -> (Option<u64>, Option<(u64, MemberId)>) {
         let fewest = self.heard().map(|(_, member)| member.idle).min();
         let may_be_asked = |(_, member): &(&MemberId, &Member)| member.asked_until.is_none();
@@ -175,7 +127,7 @@ impl Book {
 }
 
 /// As many as can be said.
-fn count(slots: u64) -> u32 {
+pub(super) fn count(slots: u64) -> u32 {
     u32::try_from(slots).unwrap_or(u32::MAX)
 }
 

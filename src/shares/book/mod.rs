@@ -6,12 +6,15 @@
 //! elsewhere gets these. Where nothing idles, shares follow the demand.
 
 mod ask;
+mod drift;
 mod give;
 mod ledger;
 mod member;
 mod settle;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod tests_heard;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};

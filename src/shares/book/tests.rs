@@ -6,19 +6,19 @@ use super::super::{MemberId, Order, Pod, Report, Slots, UNLIMITED};
 use super::{Book, Orders};
 use crate::sync::now;
 
-fn member(name: &str) -> MemberId {
+pub(super) fn member(name: &str) -> MemberId {
     MemberId {
         pod: name.into(),
         life: 1,
     }
 }
 
-fn of(pod: &str, slots: u32) -> Slots {
+pub(super) fn of(pod: &str, slots: u32) -> Slots {
     let pod: Pod = pod.into();
     Slots { pod, slots }
 }
 
-fn waits(waiting: u32, busy: &[Slots]) -> Report {
+pub(super) fn waits(waiting: u32, busy: &[Slots]) -> Report {
     let running: u32 = busy.iter().map(|s| s.slots).sum();
     Report {
         in_flight: waiting + running,
@@ -30,7 +30,7 @@ fn waits(waiting: u32, busy: &[Slots]) -> Report {
 
 /// One line for each order, `a +3p`: granted three of p; `-2`: recalled; `?2`: to spare; `<2p`:
 /// keeps; `xp`: retired.
-fn said(orders: &Orders) -> Vec<String> {
+pub(super) fn said(orders: &Orders) -> Vec<String> {
     let order = |(member, order): &(MemberId, Order)| {
         let what = match order {
             Order::Grant(s) if s.slots == UNLIMITED => format!("+*{}", s.pod),
@@ -45,7 +45,7 @@ fn said(orders: &Orders) -> Vec<String> {
     orders.iter().map(order).collect()
 }
 
-const fn ms(n: u64) -> Duration {
+pub(super) const fn ms(n: u64) -> Duration {
     Duration::from_millis(n)
 }
 
@@ -81,7 +81,7 @@ fn who_waits_gets_what_idles_elsewhere() {
 }
 
 /// A book in which each of these members holds so many slots of `p`, which has all of them.
-fn book(held: &[(&str, u32)]) -> Book {
+pub(super) fn book(held: &[(&str, u32)]) -> Book {
     let (mut book, t) = (Book::new(), now());
     let slots = held.iter().map(|(_, slots)| slots).sum();
     for (name, slots) in held {
@@ -93,7 +93,7 @@ fn book(held: &[(&str, u32)]) -> Book {
     book
 }
 
-fn holders(book: &Book, pod: &str) -> Vec<String> {
+pub(super) fn holders(book: &Book, pod: &str) -> Vec<String> {
     let held = |(member, slots): (&MemberId, u32)| format!("{} {slots}", member.pod);
     book.holders(&pod.into()).map(held).collect()
 }
@@ -172,32 +172,6 @@ fn who_has_nothing_idle_gets_some_before_anybody_waits() {
 }
 
 #[test]
-fn a_silent_member_keeps_what_it_has_and_a_dead_ones_slots_wait() {
-    let (mut book, t) = (book(&[("a", 2), ("b", 2)]), now());
-    let (a, b) = (member("a"), member("b"));
-    book.silent(&b, t);
-    assert_eq!(said(&book.report(&a, &waits(3, &[of("p", 2)]), t)), [""; 0]);
-    assert_eq!(holders(&book, "p"), ["a 2", "b 2"]);
-    let at = t + ms(100);
-    assert_eq!(said(&book.ended(&b, at, ms(500), at)), [""; 0]);
-    assert_eq!(holders(&book, "p"), ["a 2"]);
-    assert!(!book.is_vacant(&"p".into()));
-    assert_eq!(said(&book.tick(at + ms(499))), [""; 0]);
-    assert_eq!(said(&book.tick(at + ms(500))), ["a +2p"]);
-}
-
-#[test]
-fn who_is_reached_again_says_what_is_so() {
-    let (mut book, t) = (book(&[("a", 2), ("b", 2)]), now());
-    assert_eq!(
-        said(&book.join(&member("b"), &[of("p", 1)], t)),
-        ["b x", "b +1p"],
-        "what was on its way is lost"
-    );
-    assert_eq!(said(&book.left(&member("b"), t)), ["a +2p"]);
-}
-
-#[test]
 fn a_retired_replica_is_returned_by_everybody_and_vacant_then() {
     let (mut book, t) = (book(&[("a", 2), ("b", 1)]), now());
     let (p, ready): (Pod, _) = ("p".into(), [of("p", 3)]);
@@ -268,90 +242,6 @@ fn what_is_left_when_a_limit_is_set_on_several_replicas_is_known() {
     book.join(&b, &[], t);
     let orders = said(&book.report(&b, &waits(1, &[]), t));
     assert_eq!(orders, ["a -1"], "it has two");
-}
-
-#[test]
-fn a_new_reign_gives_out_only_what_nobody_unheard_can_hold() {
-    let (mut book, t) = (Book::new(), now());
-    let (a, b) = (member("a"), member("b"));
-    book.withhold_unclaimed();
-    book.set(&[of("p", 4)], &[], t);
-    assert_eq!(said(&book.join(&a, &[of("p", 1)], t)), ["a x"]);
-    assert_eq!(said(&book.set(&[of("p", 4), of("q", 2)], &[], t)), [""; 0]);
-    assert_eq!(said(&book.vouch(&["q".into()], t)), ["a +2q"]);
-    assert_eq!(
-        said(&book.returned(&a, &of("p", 1), t)),
-        ["a +1p"],
-        "it was claimed"
-    );
-    assert_eq!(said(&book.join(&b, &[of("p", 2)], t)), ["b x"]);
-    assert_eq!(
-        said(&book.release_unclaimed(t, ms(300), t + ms(100))),
-        [""; 0]
-    );
-    assert!(!book.is_vacant(&"p".into()));
-    assert_eq!(book.wake(), Some(t + ms(300)));
-    assert_eq!(said(&book.tick(t + ms(300))), ["b +1p"]);
-}
-
-#[test]
-fn a_replica_that_does_not_come_back_is_called_in() {
-    let (mut book, t) = (book(&[("a", 2), ("b", 2)]), now());
-    assert_eq!(said(&book.set(&[], &[], t)), [""; 0]);
-    assert_eq!(
-        said(&book.set(&[of("p", 4)], &[], t + ms(10))),
-        [""; 0],
-        "it flapped"
-    );
-    book.set(&[], &[], t);
-    assert_eq!(book.wake(), Some(t + ms(60_000)));
-    assert_eq!(said(&book.tick(t + ms(60_000))), ["a xp", "b xp"]);
-    let t = t + ms(60_000);
-    assert_eq!(said(&book.returned(&member("a"), &of("p", 2), t)), [""; 0]);
-    book.returned(&member("b"), &of("p", 2), t);
-    assert_eq!(book.wake(), None, "nothing is remembered");
-}
-
-#[test]
-fn a_limit_that_is_raised_while_a_replica_is_away_gives_nothing_that_may_be_held_unheard() {
-    let (mut book, t) = (Book::new(), now());
-    book.withhold_unclaimed();
-    book.set(&[of("p", 4)], &[], t);
-    book.join(&member("a"), &[of("p", 2)], t);
-    book.set(&[], &[], t);
-    // Who led before may have known, and have granted all of it.
-    assert_eq!(said(&book.set(&[of("p", 8)], &[], t)), [""; 0]);
-}
-
-#[test]
-fn a_replica_that_everybody_told_of_is_not_withheld_when_it_is_back() {
-    let (mut book, t) = (Book::new(), now());
-    let a = member("a");
-    book.withhold_unclaimed();
-    book.set(&[of("p", 2)], &[], t);
-    book.join(&a, &[of("p", 2)], t);
-    book.set(&[], &[], t);
-    book.returned(&a, &of("p", 2), t);
-    assert_eq!(said(&book.set(&[of("p", 2)], &[], t)), ["a +2p"]);
-}
-
-#[test]
-fn a_replica_that_was_not_seen_ready_may_be_held_by_somebody_unheard() {
-    let (mut book, t) = (Book::new(), now());
-    let p: Pod = "p".into();
-    assert!(book.is_vacant(&p));
-    book.withhold_unclaimed();
-    book.join(&member("a"), &[], t);
-    assert!(!book.is_vacant(&p));
-    book.vouch(std::slice::from_ref(&p), t);
-    assert!(book.is_vacant(&p));
-    assert_eq!(
-        said(&book.set(&[of("p", 2)], &[], t)),
-        ["a +2p"],
-        "it was vouched for before it was ready"
-    );
-    book.release_unclaimed(t, ms(100), t);
-    assert!(book.is_vacant(&"q".into()), "nobody living is unheard");
 }
 
 #[test]

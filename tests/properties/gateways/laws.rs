@@ -149,6 +149,10 @@ impl Town {
         }
         self.pass(5000);
         assert!(self.gates().all(|gate| gate.waiting.is_empty()), "served");
+        self.check_all_is_somebodys();
+    }
+
+    fn check_all_is_somebodys(&self) {
         let limit = if self.view.limit == 0 {
             UNLIMITED
         } else {

@@ -108,6 +108,22 @@ pub(crate) struct Town {
     calm: bool,
 }
 
+impl Place {
+    fn empty(now: Instant) -> Self {
+        Self {
+            gate: None,
+            lives: 0,
+            born: now,
+            dials: None,
+            reign: 0,
+            joined: false,
+            down: Line::new(),
+            up: Line::new(),
+            sees: VecDeque::new(),
+        }
+    }
+}
+
 impl Town {
     pub(crate) fn new(gates: usize, limit: u32, random: u64) -> Self {
         let now = tokio::time::Instant::now().into_std();
@@ -118,23 +134,12 @@ impl Town {
             ready: pods.iter().copied().collect(),
             retired: BTreeSet::new(),
         };
-        let place = |_| Place {
-            gate: None,
-            lives: 0,
-            born: now,
-            dials: None,
-            reign: 0,
-            joined: false,
-            down: Line::new(),
-            up: Line::new(),
-            sees: VecDeque::new(),
-        };
         let mut town = Self {
             now,
             random,
             view,
             pods,
-            places: (0..gates).map(place).collect(),
+            places: (0..gates).map(|_| Place::empty(now)).collect(),
             leader: None,
             leads_from: now,
             reign: 0,
@@ -176,31 +181,12 @@ impl Town {
         let now = self.now;
         let of = |n: usize| n % self.places.len();
         match happening {
-            Happening::Arrive(at, n) => {
-                let at = of(at);
-                for _ in 0..n {
-                    let until = self.until();
-                    if let Some(gate) = &mut self.places[at].gate {
-                        gate.arrive(now, until);
-                    }
-                }
-            }
-            Happening::HangUp(at) | Happening::Abandon(at) => {
-                let at = of(at);
-                match (&mut self.places[at].gate, happening) {
-                    (Some(gate), Happening::HangUp(_)) => gate.hang_up(now),
-                    (Some(gate), _) => gate.abandon(now),
-                    (None, _) => {}
-                }
-            }
+            Happening::Arrive(at, n) => self.arrive(of(at), n),
+            Happening::HangUp(at) => self.tell(of(at), |gate| gate.hang_up(now)),
+            Happening::Abandon(at) => self.tell(of(at), |gate| gate.abandon(now)),
+            Happening::Leave(at) => self.tell(of(at), |gate| gate.leave(now)),
             Happening::Silence(at, ms) => self.silence(of(at), ms),
             Happening::Kill(at, ms) => self.kill(of(at), ms),
-            Happening::Leave(at) => {
-                let at = of(at);
-                if let Some(gate) = &mut self.places[at].gate {
-                    gate.leave(now);
-                }
-            }
             Happening::Depose => self.depose(),
             Happening::Limit(limit) => self.change(|view, _| view.limit = limit),
             Happening::Flap(at) => {
@@ -209,17 +195,7 @@ impl Town {
                     let _ = view.ready.remove(&id) || view.ready.insert(id);
                 });
             }
-            Happening::Replace(at) => {
-                let (old, new) = (self.pods[at], self.pods.iter().max().expect("some") + 1);
-                self.made.insert(new, now);
-                self.change(|view, pods| {
-                    pods[at] = new;
-                    for ids in [&mut view.exist, &mut view.ready] {
-                        ids.remove(&old);
-                        ids.insert(new);
-                    }
-                });
-            }
+            Happening::Replace(at) => self.replace(at),
             Happening::Retire(at) => {
                 let id = self.pods[at];
                 self.change(|view, _| {
@@ -229,6 +205,32 @@ impl Town {
             Happening::Revive => self.change(|view, _| view.retired.clear()),
         }
         self.check();
+    }
+
+    fn tell(&mut self, at: usize, what: impl FnOnce(&mut Gate)) {
+        if let Some(gate) = &mut self.places[at].gate {
+            what(gate);
+        }
+    }
+
+    fn arrive(&mut self, at: usize, n: u32) {
+        let now = self.now;
+        for _ in 0..n {
+            let until = self.until();
+            self.tell(at, |gate| gate.arrive(now, until));
+        }
+    }
+
+    fn replace(&mut self, at: usize) {
+        let (old, new) = (self.pods[at], self.pods.iter().max().expect("some") + 1);
+        self.made.insert(new, self.now);
+        self.change(|view, pods| {
+            pods[at] = new;
+            for ids in [&mut view.exist, &mut view.ready] {
+                ids.remove(&old);
+                ids.insert(new);
+            }
+        });
     }
 
     /// Everybody sees it, one sooner than another.
