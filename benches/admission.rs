@@ -92,6 +92,7 @@ fn throttler(replicas: u64, limit: u32) -> Arc<Throttler<()>> {
     let throttler = Throttler::new(ContainerConcurrency::new(limit), bounds);
     let replica = |id| ReplicaView {
         kept_by: None,
+        phase: None,
         uid: None,
         id: ReplicaId(id),
         name: None,

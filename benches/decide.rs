@@ -111,6 +111,7 @@ fn around(replicas: u32, idle_since: Option<Instant>) -> Around {
         typical_start: None,
         shortage: None,
         scheduled: None,
+        unheard: false,
     }
 }
 
@@ -187,7 +188,7 @@ async fn ticking(flags: &Flags) -> Result<()> {
     Ok(())
 }
 
-fn autoscaler(n: u32) -> PodAutoscaler<(), Agrees> {
+fn autoscaler(n: u32) -> PodAutoscaler<Throttler<()>, Agrees> {
     let limits = QueueLimits {
         max_requests: 1000,
         max_bytes: 1 << 20,
@@ -199,7 +200,7 @@ fn autoscaler(n: u32) -> PodAutoscaler<(), Agrees> {
         beat: Beat::begin(),
         lasting: Lasting::nothing(),
         id: RevisionId::new(n.to_string()),
-        throttler: Throttler::new(ContainerConcurrency::UNLIMITED, limits),
+        demand: Throttler::new(ContainerConcurrency::UNLIMITED, limits),
         scaler: Agrees,
         world: watch::channel(World::default()).1,
         gauged: watch::channel(Gauged::default()).1,

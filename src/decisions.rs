@@ -191,6 +191,7 @@ mod tests {
                     typical_start: None,
                     shortage: None,
                     scheduled: None,
+                    unheard: false,
                 };
                 let decision = steering.decide(&around, now);
                 if let Some(replicas) = decision.replicas {

@@ -48,6 +48,8 @@ pub mod gauging;
 
 pub mod registry;
 
+pub mod peers;
+
 // Floor 2: the world.
 pub mod backend;
 

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use thiserror::Error;
 use tokio::sync::watch;
 
-use crate::autoscale::Shortage;
+use crate::autoscale::{Shortage, StartPhase, TypicalPhases};
 use crate::revision::{Endpoint, ReplicaId, ScaleMetric};
 
 /// The present replicas of one revision, as its backend sees them.
@@ -21,6 +21,8 @@ pub struct World {
     pub outage: Option<Arc<Outage>>,
     /// Measured time from start to ready, smoothed; `None` before the first.
     pub typical_start: Option<Duration>,
+    /// The same of its phases.
+    pub typical_phases: TypicalPhases,
     /// Why the start under way takes so long, for a person; `None` while nothing looks wrong.
     pub diagnosis: Option<String>,
     /// What keeps replicas that are wanted from being started; `None` while nothing does.
@@ -58,6 +60,8 @@ pub struct ReplicaView {
     pub state: ReplicaState,
     /// When it entered that state.
     pub since: Instant,
+    /// In which phase of its start it is; in the last one for good once it is ready, if all was seen.
+    pub phase: Option<StartPhase>,
     /// What it waits for or is doing, for a person; `None` where the state says it all.
     pub detail: Option<Arc<str>>,
     /// What keeps it, in one word; `None` while nothing does but the start itself.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
+use crate::autoscale::StartPhase;
 use crate::sync::now;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::histogram::Histogram;
@@ -50,8 +51,8 @@ pub struct Stats {
     pub retries: Counter,
     /// Starts of replicas that came to an end, by [`START_RESULTS`].
     pub cold_starts: [Counter; 2],
-    /// How long each phase of a start took, by [`START_PHASES`].
-    pub start_phases: [Histogram; 2],
+    /// How long each phase of a start took, by [`StartPhase`].
+    pub start_phases: [Histogram; StartPhase::ALL.len()],
     /// Scaling decisions by what bounded them.
     pub decisions: Tally,
 }
@@ -59,13 +60,16 @@ pub struct Stats {
 /// How the start of a replica ends, in the order of [`Stats::cold_starts`].
 pub const START_RESULTS: [&str; 2] = ["ready", "failed"];
 
-/// The phases of a start: until it listens, and from then until it is ready.
-pub const START_PHASES: [&str; 2] = ["listen", "ready"];
-
 /// Upper bounds in seconds: from a proxy's own overhead to a long generation.
 const DURATIONS: [f64; 16] = [
     0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 120.0,
     600.0,
+];
+
+/// The same for the phases of a start: from a pod on a node that has its image to a node that has to be
+/// made, and terabytes to be fetched.
+const STARTS: [f64; 14] = [
+    0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 20.0, 40.0, 80.0, 160.0, 320.0, 640.0, 1800.0,
 ];
 
 impl Stats {
@@ -80,7 +84,7 @@ impl Stats {
             rejections: Tally::default(),
             retries: Counter::default(),
             cold_starts: [Counter::default(), Counter::default()],
-            start_phases: [histogram(), histogram()],
+            start_phases: StartPhase::ALL.map(|_| Histogram::new(STARTS)),
             decisions: Tally::default(),
         }
     }
@@ -96,12 +100,17 @@ impl Stats {
         self.waits[outcome as usize].observe(took.as_secs_f64());
     }
 
-    /// A replica became ready: it listened after `listen`, and was ready so long after that.
-    pub fn start_succeeded(&self, listen: Duration, ready: Duration) {
+    /// A replica became ready, after phases that took so long.
+    pub fn start_succeeded(&self, phases: impl IntoIterator<Item = (StartPhase, Duration)>) {
         self.cold_starts[0].inc();
-        for (phase, took) in self.start_phases.iter().zip([listen, ready]) {
-            phase.observe(took.as_secs_f64());
+        for (phase, took) in phases {
+            self.start_phase(phase, took);
         }
+    }
+
+    /// A phase of a start is over after so long.
+    pub fn start_phase(&self, phase: StartPhase, took: Duration) {
+        self.start_phases[phase as usize].observe(took.as_secs_f64());
     }
 
     /// A replica died, or was given up, before it was ready.

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Every module of the crate in reading order, with its floor.
-const ORDER: [(&str, u8); 27] = [
+const ORDER: [(&str, u8); 28] = [
     ("revision", 0),
     ("admission", 0),
     ("autoscale", 0),
@@ -21,6 +21,7 @@ const ORDER: [(&str, u8); 27] = [
     ("autoscaler", 1),
     ("gauging", 1),
     ("registry", 1),
+    ("peers", 1),
     ("backend", 2),
     ("proxy", 3),
     ("server", 3),

@@ -9,6 +9,7 @@ use parking_lot::RwLock;
 use tokio::sync::watch;
 
 use super::find::LeftAlone;
+use super::gateways::Gateways;
 use crate::admission::Reading;
 use crate::autoscale::{Ahead, Averages, Spec};
 use crate::autoscaler::{Gauged, around};
@@ -34,6 +35,7 @@ pub struct Board {
     registry: Arc<Registry>,
     watched: RwLock<BTreeMap<RevisionId, Watched>>,
     left_alone: RwLock<Vec<LeftAlone>>,
+    gateways: RwLock<Option<Gateways>>,
     ready: AtomicBool,
 }
 
@@ -63,6 +65,7 @@ impl Board {
             registry,
             watched: RwLock::default(),
             left_alone: RwLock::default(),
+            gateways: RwLock::default(),
             ready: AtomicBool::new(false),
         }
     }
@@ -82,6 +85,16 @@ impl Board {
     pub fn set_left_alone(&self, mut all: Vec<LeftAlone>) {
         all.sort();
         *self.left_alone.write() = all;
+    }
+
+    /// How this gateway stands to the others.
+    pub fn set_gateways(&self, gateways: Gateways) {
+        *self.gateways.write() = Some(gateways);
+    }
+
+    /// The same; `None` where there never are others.
+    pub(super) fn gateways(&self) -> Option<Gateways> {
+        self.gateways.read().clone()
     }
 
     /// Whether requests should be sent here: not before it listens, not while it drains.
@@ -143,6 +156,7 @@ impl Board {
             visits,
             revision,
             steered,
+            gateways: self.gateways(),
             now: now(),
         }
     }
@@ -165,6 +179,8 @@ pub(super) struct Present {
     pub(super) visits: Vec<Visit>,
     /// `None` if nothing steers it.
     pub(super) steered: Option<Steered>,
+    /// `None` where there never are others.
+    pub(super) gateways: Option<Gateways>,
 }
 
 /// What steers a revision, at one moment.
@@ -263,11 +279,14 @@ impl Present {
             visits: self.visits,
             ahead,
             outage: world.outage.map(|outage| outage.detail.clone()),
+            unmade: world.unmade,
             diagnosis: world.diagnosis,
             unread,
             hours_until,
             remarks,
             on_their_way,
+            typical_phases: world.typical_phases,
+            expected: world.expected,
         })
     }
 }

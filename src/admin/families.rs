@@ -4,9 +4,9 @@ use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::histogram::Histogram;
 
 use super::board::{Metric, Present, Steered};
-use crate::autoscale::Mode;
-use crate::ports::ReplicaState;
-use crate::stats::{START_PHASES, START_RESULTS, Stats, WaitOutcome};
+use crate::autoscale::{Mode, StartPhase};
+use crate::ports::{Hindrance, ReplicaState};
+use crate::stats::{START_RESULTS, Stats, WaitOutcome};
 
 /// One metric of every revision.
 pub(super) struct Family {
@@ -39,7 +39,7 @@ impl Read {
     }
 }
 
-pub(super) const FAMILIES: [Family; 17] = [
+pub(super) const FAMILIES: [Family; 18] = [
     Family {
         name: "holdgate_requests",
         help: "Requests that ended, by status; 499 is a client that left",
@@ -120,7 +120,10 @@ pub(super) const FAMILIES: [Family; 17] = [
         help: "Until a replica that was started listens, and from then until it is ready",
         label: "phase",
         unrouted: false,
-        read: Read::Histogram(|stats| START_PHASES.into_iter().zip(&stats.start_phases).collect()),
+        read: Read::Histogram(|stats| {
+            let phases = StartPhase::ALL.map(StartPhase::as_str);
+            phases.into_iter().zip(&stats.start_phases).collect()
+        }),
     },
     Family {
         name: "holdgate_replicas",
@@ -128,6 +131,13 @@ pub(super) const FAMILIES: [Family; 17] = [
         label: "state",
         unrouted: false,
         read: Read::Gauge(replicas),
+    },
+    Family {
+        name: "holdgate_replicas_kept",
+        help: "Replicas that are wanted and do not come, by what keeps them; none is left out",
+        label: "reason",
+        unrouted: false,
+        read: Read::Gauge(kept),
     },
     Family {
         name: "holdgate_autoscaler_stable",
@@ -212,4 +222,19 @@ fn replicas(present: &Present) -> Vec<(&'static str, f64)> {
     let there = [Ready, Starting, Pending, Draining]
         .map(|state| (state.as_str(), steered.world.count(state).into()));
     desired.into_iter().chain(there).collect()
+}
+
+/// A revision of which nothing is kept has no line: most have none, and there are many.
+fn kept(present: &Present) -> Vec<(&'static str, f64)> {
+    let Some(world) = present.steered.as_ref().map(|steered| &steered.world) else {
+        return Vec::new();
+    };
+    let of = |by: Hindrance| {
+        let kept = world.replicas.iter().filter(|it| it.kept_by == Some(by));
+        let unmade = world.unmade.as_ref().filter(|unmade| unmade.kept_by == by);
+        let unmade = unmade.map_or(0, |unmade| unmade.count);
+        (by.as_str(), count(kept.count() as u64 + u64::from(unmade)))
+    };
+    let all = Hindrance::ALL.into_iter().map(of);
+    all.filter(|(_, n)| *n > 0.0).collect()
 }

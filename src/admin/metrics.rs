@@ -43,6 +43,9 @@ struct Scrape(Arc<Board>);
 
 impl Collector for Scrape {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
+        if let Some(gateways) = self.0.gateways() {
+            gateways.encode(&mut encoder)?;
+        }
         let (all, in_vain) = (self.0.all(), self.0.asked_in_vain());
         for family in &FAMILIES {
             let metric_type = family.read.metric_type();

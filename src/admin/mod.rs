@@ -4,6 +4,7 @@
 mod board;
 mod families;
 mod find;
+mod gateways;
 mod guard;
 mod metrics;
 pub mod report;
@@ -32,6 +33,7 @@ use metrics::Metrics;
 
 pub use board::{Board, Watched};
 pub use find::LeftAlone;
+pub use gateways::Gateways;
 pub use guard::Audience;
 
 /// The longest an answer may take to begin.

@@ -45,6 +45,13 @@ impl Meter {
         self.arrived += 1;
     }
 
+    /// Somebody came whom nobody can serve: not here, but as good a sign that somebody wants it.
+    pub fn turn_away(&mut self, now: Instant) {
+        if self.in_flight == 0 {
+            self.idle_since = now.max(self.idle_since);
+        }
+    }
+
     /// A request is gone: answered, refused or given up.
     ///
     /// # Panics
@@ -155,5 +162,17 @@ mod tests {
         assert_eq!(meter.idle_since(), None);
         meter.leave(t + ms(400));
         assert_eq!(meter.idle_since(), Some(t + ms(400)));
+    }
+
+    #[test]
+    fn who_is_turned_away_is_not_here_and_was_all_the_same() {
+        let t = start();
+        let mut meter = Meter::new(t);
+        meter.turn_away(t + ms(500));
+        assert_eq!(meter.idle_since(), Some(t + ms(500)));
+        check(meter.report(t + ms(1000)), 0.0, 0);
+        meter.arrive(t + ms(1000));
+        meter.turn_away(t + ms(1100));
+        assert_eq!((meter.in_flight(), meter.idle_since()), (1, None));
     }
 }

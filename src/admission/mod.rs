@@ -84,6 +84,11 @@ impl<R: Clone> Admission<R> {
         Verdict::Queued(ticket)
     }
 
+    /// A request arrives while no replica can come, and is not let in.
+    pub fn turn_away(&mut self, now: Instant) {
+        self.meter.turn_away(now);
+    }
+
     /// A waiting request's body turns out larger than announced. False: over the byte bound. What
     /// is no longer in line is bounded by its replica.
     pub fn hold_more(&mut self, ticket: Ticket, bytes: u64) -> bool {

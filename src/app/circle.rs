@@ -11,12 +11,12 @@ use tokio_util::task::AbortOnDropHandle;
 
 use crate::admin::{Board, Watched};
 use crate::autoscale::{Memory, Spec};
-use crate::autoscaler::{Beat, Gauged, Lasting, PodAutoscaler};
+use crate::autoscaler::{Beat, Demand, Gauged, Lasting, PodAutoscaler};
 use crate::decisions::Decisions;
 use crate::gauging::Gauging;
 use crate::ports::{Gauges, Outage, OutageReason, Scaler, World};
 use crate::proxy::{Revision, Throttler};
-use crate::revision::{RevisionId, RevisionSpec};
+use crate::revision::{CallerPath, RevisionId, RevisionSpec};
 use crate::schedule::{Schedule, publish};
 use crate::state::Notebook;
 use crate::stats::Stats;
@@ -49,7 +49,6 @@ pub(super) struct Circle {
 #[derive(Clone, Debug)]
 pub(super) struct Reins {
     id: RevisionId,
-    throttler: Arc<Throttler>,
     stats: Arc<Stats>,
     scaling: watch::Receiver<Spec>,
     floor: watch::Receiver<Option<u32>>,
@@ -131,7 +130,6 @@ impl Circle {
     pub(super) fn reins(&self) -> Reins {
         Reins {
             id: self.spec.id.clone(),
-            throttler: Arc::clone(&self.throttler),
             stats: Arc::clone(&self.stats),
             scaling: self.scaling.subscribe(),
             floor: self.floor.clone(),
@@ -212,8 +210,9 @@ impl Circle {
 impl Reins {
     /// Steers until dropped. Begins with what is recalled, and how long ago that was; notes in
     /// `notebook` what is to be known after a restart.
-    pub(super) fn take<S: Scaler, G: Gauges>(
+    pub(super) fn take<D: Demand, S: Scaler, G: Gauges>(
         &self,
+        demand: Arc<D>,
         (scaler, gauges, world): (S, G, watch::Receiver<World>),
         recalled: Option<(Memory, Duration)>,
         notebook: Option<&Notebook>,
@@ -229,7 +228,7 @@ impl Reins {
         }
         let autoscaler = PodAutoscaler {
             id: self.id.clone(),
-            throttler: Arc::clone(&self.throttler),
+            demand,
             scaler,
             world,
             gauged: self.gauged.subscribe(),
@@ -271,7 +270,10 @@ fn seen(world: &World, shut: Option<Arc<Outage>>) -> World {
 }
 
 fn scaling(spec: &RevisionSpec) -> Spec {
-    Spec::new(spec.scaling.clone(), spec.container_concurrency)
+    Spec {
+        bypassed: spec.path == CallerPath::Takeover,
+        ..Spec::new(spec.scaling.clone(), spec.container_concurrency)
+    }
 }
 
 /// Tells the throttler what the world looks like, now and whenever it changes; nothing of it while

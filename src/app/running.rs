@@ -53,6 +53,7 @@ impl Running {
         let floor = circle.floor();
         circle.spawn(protect(circle.scaling(), floor, supervisor.clone()));
         let steering = circle.reins().take(
+            Arc::clone(circle.throttler()),
             (
                 supervisor.clone(),
                 host.gauges(supervisor.world()),

@@ -7,6 +7,44 @@ pub enum Shortage {
     NoFreeGpu,
     /// So many processes run as may.
     MaxProcesses,
+    /// No machine has room for them.
+    NoNode,
+    /// Their owner may not have more.
+    Quota,
+    /// A policy does not let them be made.
+    Refused,
+}
+
+impl Shortage {
+    /// What is the matter, in words: "no free GPU".
+    #[must_use]
+    pub const fn told(self) -> &'static str {
+        match self {
+            Self::NoFreeGpu => "no free GPU",
+            Self::MaxProcesses => "as many processes run as may (--max-processes)",
+            Self::NoNode => "no node has room for more",
+            Self::Quota => "a quota allows no more",
+            Self::Refused => "its controller may not make more",
+        }
+    }
+
+    /// What brings more, in words: "a GPU is free".
+    #[must_use]
+    pub const fn ends_when(self) -> &'static str {
+        match self {
+            Self::NoFreeGpu => "a GPU is free",
+            Self::MaxProcesses => "another process has ended (--max-processes)",
+            Self::NoNode => "a node has room",
+            Self::Quota => "the quota allows it",
+            Self::Refused => "they may be made",
+        }
+    }
+
+    /// Others have what is wanted: it goes to whoever needs it most, and comes back when they need it no
+    /// more. Otherwise it comes from outside.
+    pub(super) const fn is_shared_out(self) -> bool {
+        matches!(self, Self::NoFreeGpu | Self::MaxProcesses)
+    }
 }
 
 /// What can change the number.
@@ -16,6 +54,8 @@ pub enum Bound {
     None,
     /// Something was not measured within the stable window.
     NoData,
+    /// Another gateway answers requests and says nothing of them.
+    UnheardGateway,
     /// It may not grow faster.
     MaxScaleUpRate,
     /// It may not shrink faster.
@@ -38,6 +78,8 @@ pub enum Bound {
     MinReplicas,
     /// Never fewer at this hour.
     Schedule,
+    /// Nobody would notice who comes.
+    Path,
     /// Never more.
     MaxReplicas,
     /// No more may start at once.
@@ -65,6 +107,7 @@ impl Bound {
         match self {
             Self::None => "none",
             Self::NoData => "no_data",
+            Self::UnheardGateway => "unheard_gateway",
             Self::MaxScaleUpRate => "max_scale_up_rate",
             Self::MaxScaleDownRate => "max_scale_down_rate",
             Self::ActivationScale => "activation_scale",
@@ -76,10 +119,14 @@ impl Bound {
             Self::Busy => "busy",
             Self::MinReplicas => "min_replicas",
             Self::Schedule => "schedule",
+            Self::Path => "path",
             Self::MaxReplicas => "max_replicas",
             Self::MaxStarting => "max_starting",
             Self::Shortage(Shortage::NoFreeGpu) => "no_free_gpu",
             Self::Shortage(Shortage::MaxProcesses) => "max_processes",
+            Self::Shortage(Shortage::NoNode) => "unschedulable",
+            Self::Shortage(Shortage::Quota) => "quota",
+            Self::Shortage(Shortage::Refused) => "refused",
             Self::InFlight => "in_flight",
             Self::Activating => "activating",
             Self::StableWindow => "stable_window",
@@ -95,13 +142,14 @@ impl Bound {
             self,
             Self::None
                 | Self::NoData
+                | Self::UnheardGateway
                 | Self::Panic
                 | Self::Restart
                 | Self::NewMetrics
                 | Self::Busy
                 | Self::InFlight
                 | Self::Activating
-                | Self::Shortage(Shortage::NoFreeGpu)
+                | Self::Shortage(Shortage::NoFreeGpu | Shortage::NoNode | Shortage::Refused)
         )
     }
 
@@ -111,6 +159,7 @@ impl Bound {
         match self {
             Self::None => "nothing",
             Self::NoData => "missing data",
+            Self::UnheardGateway => "a gateway that is not heard",
             Self::MaxScaleUpRate => "maxScaleUpRate",
             Self::MaxScaleDownRate => "maxScaleDownRate",
             Self::ActivationScale => "activationScale",
@@ -122,10 +171,14 @@ impl Bound {
             Self::Busy => "busy replicas",
             Self::MinReplicas => "minReplicas",
             Self::Schedule => "schedule",
+            Self::Path => "path",
             Self::MaxReplicas => "maxReplicas",
             Self::MaxStarting => "maxStarting",
             Self::Shortage(Shortage::NoFreeGpu) => "no free GPU",
             Self::Shortage(Shortage::MaxProcesses) => "--max-processes",
+            Self::Shortage(Shortage::NoNode) => "no node",
+            Self::Shortage(Shortage::Quota) => "a quota",
+            Self::Shortage(Shortage::Refused) => "a policy of the cluster",
             Self::InFlight => "a request that is here",
             Self::Activating => "a start under way",
             Self::StableWindow => "stableWindow",

@@ -123,6 +123,7 @@ impl Decider {
             decision.bound_until(Bound::ScaleDownDelay, Some(held), until);
         }
         decision.keep_for_missing_data();
+        decision.keep_for_the_unheard();
         decision
     }
 
@@ -215,6 +216,22 @@ mod tests {
         assert_eq!(at(2), (Some(6), Bound::Panic));
         assert_eq!(at(60), (Some(6), Bound::Panic));
         assert_eq!(at(62), (Some(3), Bound::MaxScaleDownRate));
+    }
+
+    #[test]
+    fn beside_a_gateway_that_is_not_heard_the_number_grows_and_never_shrinks() {
+        let spec = spec(1.0);
+        let decided = |see, unheard| {
+            let mut seen = seen(see);
+            seen.unheard = unheard;
+            let decision = Decider::new(&spec, 1, start()).decide(&spec, seen, start());
+            (decision.replicas, decision.bound_by())
+        };
+        let blind = Bound::UnheardGateway;
+        assert_eq!(decided(See(3.0, 3.0, 4), false), (Some(3), Bound::None));
+        assert_eq!(decided(See(3.0, 3.0, 4), true), (Some(4), blind));
+        assert_eq!(decided(See(0.0, 0.0, 1), true), (Some(1), blind));
+        assert_eq!(decided(See(7.0, 7.0, 4), true), (Some(7), Bound::None));
     }
 
     #[test]

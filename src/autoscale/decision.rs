@@ -98,18 +98,26 @@ impl Decision {
 
     /// What is missing might have asked for what is there.
     pub(super) fn keep_for_missing_data(&mut self) {
-        let readings = &self.seen.readings;
-        let missing = readings.iter().any(|r| r.late || r.averages.is_none());
+        let missing = self.seen.misses();
         let present = self.seen.present();
         if missing && self.replicas.is_some_and(|replicas| replicas < present) {
             self.bound(Bound::NoData, Some(present));
         }
     }
 
+    /// Whoever is not heard may have asked for what is there.
+    pub(super) fn keep_for_the_unheard(&mut self) {
+        let present = self.seen.present();
+        if self.seen.unheard && self.replicas.is_some_and(|replicas| replicas < present) {
+            self.bound(Bound::UnheardGateway, Some(present));
+        }
+    }
+
     /// Notes what keeps the world from doing as decided.
     pub(super) fn hold(&mut self) {
-        let short = self.replicas.is_some_and(|n| n > self.seen.present());
-        self.held = self.seen.shortage.filter(|_| short);
+        let seen = &self.seen;
+        let short = |shortage: &Shortage| self.replicas > Some(seen.sure_of(*shortage));
+        self.held = seen.shortage.filter(short);
     }
 
     /// What had the last word.

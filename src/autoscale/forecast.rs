@@ -169,6 +169,7 @@ mod tests {
             typical_start: None,
             shortage: None,
             scheduled: None,
+            unheard: false,
         }
     }
 

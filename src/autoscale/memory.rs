@@ -85,6 +85,7 @@ mod tests {
             typical_start: None,
             shortage: None,
             scheduled: None,
+            unheard: false,
         };
         Steering::recall(spec, memory, away, now).decide(&around, now)
     }

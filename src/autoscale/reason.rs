@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{Bound, Clamp, Decision, Shortage};
+use super::{Bound, Clamp, Decision};
 use crate::revision::ScaleMetric;
 
 /// A decision in words.
@@ -16,10 +16,7 @@ impl fmt::Display for Reason<'_> {
             write!(f, "; {clamp}")?;
         }
         match decision.held {
-            Some(Shortage::NoFreeGpu) => f.write_str("; waiting: no free GPU"),
-            Some(Shortage::MaxProcesses) => {
-                f.write_str("; waiting: as many processes run as may (--max-processes)")
-            }
+            Some(shortage) => write!(f, "; waiting: {}", shortage.told()),
             None => Ok(()),
         }
     }
@@ -57,6 +54,9 @@ impl fmt::Display for Clamp {
         match (self.by, self.to) {
             (Bound::None, _) => return f.write_str("nothing changed that"),
             (Bound::NoData, _) => write!(f, "kept at {n} while a metric is missing"),
+            (Bound::UnheardGateway, _) => {
+                write!(f, "kept at {n} while another gateway is not heard")
+            }
             (Bound::MaxScaleUpRate, _) => write!(f, "only up to {n} at once"),
             (Bound::MaxScaleDownRate, _) => write!(f, "only down to {n} at once"),
             (Bound::ActivationScale, _) => write!(f, "starts with {n}"),
@@ -68,6 +68,7 @@ impl fmt::Display for Clamp {
             (Bound::Busy, _) => write!(f, "kept at {n}, so many are busy"),
             (Bound::MinReplicas, _) => write!(f, "never fewer than {n}"),
             (Bound::Schedule, _) => write!(f, "never fewer than {n} at this hour"),
+            (Bound::Path, _) => write!(f, "kept at {n}, callers reach it past the gate"),
             (Bound::MaxReplicas, _) => write!(f, "never more than {n}"),
             (Bound::MaxStarting, _) => write!(f, "only {n} for now, no more start at once"),
             (Bound::Shortage(_), _) => write!(f, "waiting"),

@@ -18,12 +18,16 @@ pub struct Seen {
     pub readings: Vec<MetricReading>,
     /// The moment the last request was gone; `None` while one is here.
     pub idle_since: Option<Instant>,
+    /// Callers reach the replicas past the gate, where nobody counts them.
+    pub bypassed: bool,
     /// How long a start usually takes; `None` before the first.
     pub typical_start: Option<Duration>,
     /// What keeps wanted replicas from being started.
     pub shortage: Option<Shortage>,
     /// The lower bound that a schedule sets at this hour.
     pub scheduled: Option<u32>,
+    /// Another gateway answers requests and says nothing of them: there may be more than is known.
+    pub unheard: bool,
 }
 
 /// One metric at one moment.
@@ -57,9 +61,11 @@ impl Seen {
             busy: 0,
             readings: vec![reading],
             idle_since: None,
+            bypassed: false,
             typical_start: None,
             shortage: None,
             scheduled: None,
+            unheard: false,
         }
     }
 
@@ -69,7 +75,23 @@ impl Seen {
         self.ready.saturating_add(self.starting)
     }
 
-    /// The same; never 0, so that there is something to multiply.
+    /// What is there or will be in spite of a shortage: what is on its way may be what finds no node.
+    #[must_use]
+    pub const fn sure_of(&self, shortage: Shortage) -> u32 {
+        match shortage {
+            Shortage::NoNode => self.ready,
+            _ => self.present(),
+        }
+    }
+
+    /// Something that should have been measured was not.
+    pub(super) fn misses(&self) -> bool {
+        let counts = |r: &&MetricReading| !(self.bypassed && r.metric.counts_requests());
+        let mut counted = self.readings.iter().filter(counts);
+        counted.any(|r| r.late || r.averages.is_none())
+    }
+
+    /// The same as what is present; never 0, so that there is something to multiply.
     pub(super) fn supply(&self) -> f64 {
         f64::from(self.present().max(1))
     }

@@ -21,12 +21,15 @@ pub struct Spec {
     /// A route leads here. Without one, nothing is kept for its sake: no lower bound, no delay,
     /// no limit on how fast it shrinks.
     pub reachable: bool,
+    /// Callers reach replicas that are ready past the gate: what it counts then says nothing, neither
+    /// that somebody is here nor that nobody is.
+    pub bypassed: bool,
     /// See [`ACTIVATION_TIMEOUT`].
     pub activation_timeout: Duration,
 }
 
 impl Spec {
-    /// Works out the target; the revision is reachable.
+    /// Works out the target; the revision is reachable, and all of its callers pass the gate.
     #[must_use]
     pub fn new(scaling: Scaling, limit: ContainerConcurrency) -> Self {
         let further = scaling.further_metrics.iter();
@@ -36,8 +39,17 @@ impl Spec {
             further: further.collect(),
             scaling,
             reachable: true,
+            bypassed: false,
             activation_timeout: ACTIVATION_TIMEOUT,
         }
+    }
+
+    /// Something that replicas report themselves says whether anybody is here. What they use says so
+    /// never: it is not nothing where nobody is.
+    #[must_use]
+    pub fn is_told(&self) -> bool {
+        let mut metrics = self.metrics();
+        metrics.any(|(metric, _)| matches!(metric, ScaleMetric::Scraped(_)))
     }
 
     /// Everything that is averaged, with what one replica should carry of it.

@@ -28,6 +28,8 @@ pub struct Steering {
     pub(super) sampled: Instant,
     /// The last decision that was due.
     pub(super) decided: Instant,
+    /// Callers reach what is ready past the gate.
+    bypassed: bool,
 }
 
 /// What was measured since the last time.
@@ -57,6 +59,8 @@ pub struct Around {
     pub shortage: Option<Shortage>,
     /// The lower bound that a schedule sets at this hour.
     pub scheduled: Option<u32>,
+    /// Another gateway answers requests and says nothing of them: there may be more than is known.
+    pub unheard: bool,
 }
 
 impl Steering {
@@ -73,6 +77,7 @@ impl Steering {
             recalled: None,
             sampled: now,
             decided: now,
+            bypassed: false,
         }
     }
 
@@ -147,6 +152,8 @@ impl Steering {
         let mut gauged = measured.gauged.iter();
         for ((metric, _), collector) in self.spec.metrics().zip(&mut self.collectors) {
             let value = match metric {
+                // Not a zero: they are elsewhere.
+                metric if self.bypassed && metric.counts_requests() => continue,
                 ScaleMetric::Concurrency => measured.report.average_concurrency,
                 ScaleMetric::Rps => per_second(measured.report.requests, covered),
                 ScaleMetric::Cpu | ScaleMetric::Memory | ScaleMetric::Scraped(_) => {
@@ -160,7 +167,7 @@ impl Steering {
             collector.close_gap(value);
             record(collector, value, covered, now);
         }
-        if let Some(presence) = &mut self.presence {
+        if let Some(presence) = self.presence.as_mut().filter(|_| !self.bypassed) {
             let here = measured.report.average_concurrency;
             presence.close_gap(here);
             record(presence, here, covered, now);
@@ -191,6 +198,7 @@ impl Steering {
         if now == self.sampled {
             self.decided = now;
         }
+        self.note_bypass(around, now);
         let seen = self.see(around, now);
         let mut decision = self.decider.decide(&self.spec, seen, now);
         if let (None, Some(_), None) = (decision.replicas, self.recalled, self.asked) {
@@ -211,6 +219,23 @@ impl Steering {
     /// So many replicas have been asked for.
     pub const fn note_asked(&mut self, replicas: u32) {
         self.asked = Some(replicas);
+    }
+
+    /// What was counted before callers went past the gate says nothing any more, and what is counted once
+    /// they come back begins anew.
+    fn note_bypass(&mut self, around: &Around, now: Instant) {
+        let before = std::mem::replace(&mut self.bypassed, self.spec.bypassed && around.ready > 0);
+        if before || !self.bypassed {
+            return;
+        }
+        for ((metric, _), collector) in self.spec.metrics().zip(&mut self.collectors) {
+            if metric.counts_requests() {
+                *collector = Collector::new(&self.spec, now);
+            }
+        }
+        if let Some(presence) = &mut self.presence {
+            *presence = Collector::new(&self.spec, now);
+        }
     }
 
     fn see(&self, around: &Around, now: Instant) -> Seen {
@@ -235,9 +260,11 @@ impl Steering {
             busy: around.busy,
             readings: readings.collect(),
             idle_since: around.idle_since,
+            bypassed: self.bypassed,
             typical_start: around.typical_start,
             shortage: around.shortage,
             scheduled: around.scheduled,
+            unheard: around.unheard,
         }
     }
 
@@ -245,7 +272,10 @@ impl Steering {
     fn is_wanted(&self, around: &Around, now: Instant) -> bool {
         let least = self.spec.bounds(around.scheduled).min;
         let requests = self.presence.as_ref().and_then(|p| p.read(now));
-        least > 0 || around.idle_since.is_none() || requests.is_none_or(|avg| avg.stable > 0.0)
+        least > 0
+            || self.bypassed
+            || around.idle_since.is_none()
+            || requests.is_none_or(|avg| avg.stable > 0.0)
     }
 }
 

@@ -3,6 +3,7 @@
 //! does not know it leaves as it is.
 
 mod beat;
+mod demand;
 
 use std::pin::pin;
 use std::sync::Arc;
@@ -12,6 +13,7 @@ use tokio::sync::watch;
 use tokio::time::MissedTickBehavior;
 
 pub use self::beat::Beat;
+pub use self::demand::Demand;
 use crate::autoscale::{
     Around, Bound, Decision, Measured, Memory, Mode, SAMPLE_EVERY, Spec, Steering,
 };
@@ -20,7 +22,7 @@ use crate::ports::{Missing, ReplicaState, Scaler, World};
 use crate::revision::{RevisionId, ScaleMetric};
 use crate::stats::Stats;
 use crate::sync::now;
-use crate::throttler::{Kept, Sample, Throttler};
+use crate::throttler::Sample;
 use crate::trace::{Decided, Event, Recalled};
 
 /// What was last read of the replicas themselves. Every value counts for one measurement.
@@ -65,11 +67,11 @@ impl Lasting {
 
 /// Everything one revision's autoscaler reads and steers.
 #[derive(Debug)]
-pub struct PodAutoscaler<C, S> {
+pub struct PodAutoscaler<D, S> {
     /// Whose.
     pub id: RevisionId,
     /// What is measured.
-    pub throttler: Arc<Throttler<C>>,
+    pub demand: Arc<D>,
     /// Who is asked for replicas.
     pub scaler: S,
     /// What is there.
@@ -90,11 +92,7 @@ pub struct PodAutoscaler<C, S> {
     pub stats: Arc<Stats>,
 }
 
-impl<C, S> PodAutoscaler<C, S>
-where
-    C: Kept + Send + Sync + 'static,
-    S: Scaler,
-{
+impl<D: Demand, S: Scaler> PodAutoscaler<D, S> {
     /// Runs until dropped.
     pub async fn run(mut self) {
         let epoch = now();
@@ -106,19 +104,19 @@ where
         let mut tick = tokio::time::interval_at(first.into(), SAMPLE_EVERY);
         // A late tick is not made up for: two samples in one second would count twice.
         tick.set_missed_tick_behavior(MissedTickBehavior::Skip);
-        let sample = self.throttler.peek();
+        let sample = self.demand.peek();
         self.note_turn(epoch, true, &[]);
         self.decide(&sample, epoch).await;
         let mut latest = epoch;
-        let throttler = Arc::clone(&self.throttler);
+        let demand = Arc::clone(&self.demand);
         // Kept over the ticks: to stand in line anew every second is a good part of a tick.
-        let mut poke = pin!(throttler.poked());
+        let mut poke = pin!(demand.poked());
         loop {
             let poked = tokio::select! {
                 biased;
                 _ = tick.tick() => false,
                 () = &mut poke => {
-                    poke.set(throttler.poked());
+                    poke.set(demand.poked());
                     true
                 }
             };
@@ -126,7 +124,7 @@ where
             latest = now;
             if poked {
                 self.adopt(now);
-                let sample = self.throttler.peek();
+                let sample = self.demand.peek();
                 self.note_turn(now, false, &[]);
                 if self.decisions.steer(|s| s.poke(sample.in_flight, now)) {
                     self.decide(&sample, now).await;
@@ -137,7 +135,7 @@ where
             if decide_next {
                 self.adopt(now);
             }
-            let sample = self.throttler.sample();
+            let sample = self.demand.sample();
             self.record(&sample, now);
             if decide_next {
                 self.decide(&sample, now).await;
@@ -172,7 +170,7 @@ where
         match &self.lasting.recalled {
             Some((memory, away)) => {
                 let recalled = || Event::Recalled(Box::new(Recalled::new(memory, *away, &spec)));
-                self.throttler.tape().note(now, recalled);
+                self.demand.tape().note(now, recalled);
                 Steering::recall(&spec, memory, *away, now)
             }
             None => Steering::new(&spec, now),
@@ -197,7 +195,7 @@ where
             .decisions
             .steer(|steering| (steering.decide(&around, now), steering.asked()));
         self.stats.decisions.count(decision.bound_by().as_str());
-        self.throttler.rest(decision.enough);
+        self.demand.rest(decision.enough);
         let mut done = false;
         if decision.changes(asked)
             && let Some(replicas) = decision.replicas
@@ -212,7 +210,7 @@ where
                 Err(error) => tracing::warn!(revision = %self.id, %error, "asked in vain"),
             }
         }
-        let tape = self.throttler.tape();
+        let tape = self.demand.tape();
         if tape.is_on() {
             let noted = || Event::Decided(Some(Box::new(decided(&decision, done))));
             tape.note(crate::sync::now(), noted);
@@ -225,7 +223,7 @@ where
     }
 
     fn note_turn(&self, now: Instant, began: bool, gauged: &[Option<f64>]) {
-        let tape = self.throttler.tape();
+        let tape = self.demand.tape();
         if !tape.is_on() {
             return;
         }
@@ -255,6 +253,7 @@ pub fn around(world: &World, sample: &Sample, scheduled: Option<u32>) -> Around 
         typical_start: world.typical_start,
         shortage: world.shortage,
         scheduled,
+        unheard: sample.unheard,
     }
 }
 

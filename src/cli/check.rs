@@ -15,7 +15,7 @@ use crate::config::{
     ClaimFacts, ClaimSettings, Complaints, Config, GatewayConfig, Overrides, ReadClaim,
     RevisionConfig, brief, load, load_gateway, read_claim,
 };
-use crate::revision::{RevisionId, RevisionSpec};
+use crate::revision::{CallerPath, RevisionId, RevisionSpec};
 
 use super::{FileArgs, complain, warn};
 
@@ -104,9 +104,10 @@ fn plain_workload(gateway: &GatewayConfig) -> Result<ReadClaim, Complaints> {
 
 fn gateway_meaning(gateway: &GatewayConfig, workload: &ReadClaim) -> String {
     let mut told = format!(
-        "a gateway that listens on {}, admin {}; at most {} connections\n",
+        "a gateway that listens on {}, admin {}, peers {}; at most {} connections\n",
         gateway.listen,
         or_off(gateway.admin),
+        or_off(gateway.peers),
         gateway.max_connections,
     );
     let mut say = |word: &str, text: &str| {
@@ -124,6 +125,12 @@ fn gateway_meaning(gateway: &GatewayConfig, workload: &ReadClaim) -> String {
         .chain(kinds)
         .collect();
     say("looks", &format!("in {spaces}, at {}", kinds.join(", ")));
+    let ports = &gateway.takeover_ports;
+    let (from, to) = (ports.start(), ports.end());
+    say(
+        "callers",
+        &format!("of Services that pass the gate come in at ports {from} to {to}"),
+    );
     if let Some(record) = &gateway.record {
         say("records", &format!("to {}", record.display()));
     }
@@ -139,11 +146,12 @@ fn gateway_meaning(gateway: &GatewayConfig, workload: &ReadClaim) -> String {
     say("limits", &limits(spec));
     say("waits", &waiting(spec));
     say("answers", &answering(spec));
+    say("callers", calling(spec));
     told
 }
 
-fn or_off(admin: Option<SocketAddr>) -> String {
-    admin.map_or_else(|| "off".to_owned(), |address| address.to_string())
+fn or_off(address: Option<SocketAddr>) -> String {
+    address.map_or_else(|| "off".to_owned(), |address| address.to_string())
 }
 
 /// What settings mean, a few plain lines for each revision.
@@ -263,6 +271,14 @@ fn answering(spec: &RevisionSpec) -> String {
         or_never(timeouts.stream),
         or_never(timeouts.idle),
     )
+}
+
+fn calling(spec: &RevisionSpec) -> &'static str {
+    match spec.path {
+        CallerPath::Host => "of its Services pass the gate by",
+        CallerPath::Takeover => "of its Services pass the gate while no pod is ready",
+        CallerPath::Always => "of its Services all pass the gate",
+    }
 }
 
 /// Bytes in the largest unit that leaves nothing over.

@@ -19,8 +19,8 @@ Examples:
 
 With --all the gateway is stopped first, and what it keeps of its own is removed at last: its lease
 and what it has learned. A workload that is named must have opted out before. What is at no replica
-gets minReplicas, and one at least; deletion costs of ours are taken off pods. Doing it again
-changes nothing. The cluster is the one this runs in, else the one of the kubeconfig.
+gets minReplicas, and one at least; deletion costs of ours are taken off pods; callers of Services
+that pass the gate are led to pods. Doing it again changes nothing. The cluster is the one this runs in, else the one of the kubeconfig.
 
 Exit codes: 0 fine, 1 something could not be handed back.";
 

@@ -45,6 +45,7 @@ impl Draft<'_> {
         complaints: &mut Complaints,
     ) -> Option<RevisionConfig> {
         self.rules(complaints);
+        self.rule_of_callers(complaints);
         let name = self.needed(&k::NAME, "a name", complaints);
         let command = if let Some(subject) = self.subject {
             if commands == Commands::Needed && self.layers.node(&k::COMMAND).is_none() {

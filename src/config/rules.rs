@@ -9,6 +9,11 @@ use super::metrics;
 use super::revision::Draft;
 use super::schedule::numbers;
 use super::tree::Node;
+use crate::revision::CallerPath;
+
+/// What is wrong with a way of callers where there are no Services.
+pub(super) const NOT_HERE: &str =
+    "is for pods in a cluster, local processes have no callers but those who come to the gate";
 
 impl Draft<'_> {
     /// Complains about numbers that contradict each other.
@@ -34,6 +39,18 @@ impl Draft<'_> {
         }
         self.rule_of_the_limit(complaints);
         self.rule_of_no_start(complaints);
+    }
+
+    /// Callers of a Service pass the gate only where there are Services. An annotation may be meant for
+    /// a cluster, and is warned of where it is read.
+    pub(super) fn rule_of_callers(&self, complaints: &mut Complaints) {
+        let path = self.layers.written(&k::CALLER_PATH);
+        if let Some(node) = self.layers.node(&k::CALLER_PATH)
+            && path.is_some_and(|path| path != CallerPath::Host)
+            && !node.path.contains("annotations.")
+        {
+            complaints.push(node.complaint(NOT_HERE));
+        }
     }
 
     /// The cap and what it is called.

@@ -3,7 +3,7 @@
 use super::sentence::to_zero;
 use super::words::{article, ordinal, replicas};
 use super::{Situation, Wall};
-use crate::autoscale::{Bound, Decision, Measure, MetricReading, Mode, Short, Shortage};
+use crate::autoscale::{Bound, Decision, Measure, MetricReading, Mode, Short};
 
 pub(super) fn ahead(of: &Situation, decision: &Decision, wall: &Wall) -> Vec<String> {
     if of.is_at_zero() {
@@ -73,18 +73,13 @@ fn most(of: &Situation) -> Option<String> {
 /// What has to happen for those that have no place yet.
 fn short(of: &Situation, decision: &Decision) -> Option<String> {
     let shortage = decision.held?;
-    let n = of.wanted().saturating_sub(of.present());
+    let n = of.wanted().saturating_sub(decision.seen.sure_of(shortage));
     let more = match n {
         0 => return None,
         1 => "1 more replica".to_owned(),
         n => format!("{n} more replicas"),
     };
-    Some(match shortage {
-        Shortage::NoFreeGpu => format!("{more} as soon as a GPU is free"),
-        Shortage::MaxProcesses => {
-            format!("{more} as soon as another process has ended (--max-processes)")
-        }
-    })
+    Some(format!("{more} as soon as {}", shortage.ends_when()))
 }
 
 /// From which load on it panics.

@@ -1,7 +1,9 @@
 //! Everything behind the sentence, line by line.
 
+use std::time::Duration;
+
 use super::sentence::{end, unread};
-use super::words::{coming, lasting, replicas, visit};
+use super::words::{coming, lasting, replicas, unmade, visit};
 use super::{Detail, Situation, Wall, ahead};
 use crate::autoscale::{Amount, Bound, Decision, Measure, MetricReading, Mode, Short};
 
@@ -58,7 +60,14 @@ fn measured(decision: &Decision) -> Vec<String> {
 fn there(of: &Situation) -> String {
     let around = &of.around;
     let start = match around.typical_start {
-        Some(start) => format!("; a start takes {}", lasting(start)),
+        Some(start) => format!("; a start takes {}{}", lasting(start), phases(of)),
+        None => String::new(),
+    };
+    let next = match of.expected {
+        Some(at) => format!(
+            ", the next is likely in {}",
+            lasting(at.saturating_duration_since(of.now))
+        ),
         None => String::new(),
     };
     let starting = around.starting.saturating_sub(of.pending());
@@ -67,7 +76,20 @@ fn there(of: &Situation) -> String {
         n => format!("{n} pending, "),
     };
     let (ready, busy) = (around.ready, around.busy);
-    format!("{ready} ready, {starting} starting, {pending}{busy} busy{start}")
+    format!("{ready} ready, {starting} starting, {pending}{busy} busy{start}{next}")
+}
+
+/// Where the time of a start goes, as far as it is worth a word.
+fn phases(of: &Situation) -> String {
+    let long = |(_, took): &(&str, Duration)| *took >= Duration::from_secs(1);
+    let phases = of.typical_phases.known().filter(long);
+    let phases: Vec<String> = phases
+        .map(|(word, took)| format!("{word} {}", lasting(took)))
+        .collect();
+    if phases.is_empty() {
+        return String::new();
+    }
+    format!(" ({})", phases.join(", "))
 }
 
 /// What those wait for that are not there yet, as far as there is something to say.
@@ -77,6 +99,7 @@ fn on_their_way(of: &Situation) -> Vec<String> {
     let more = lines.len().saturating_sub(MOST_TOLD);
     lines.truncate(MOST_TOLD);
     lines.extend((more > 0).then(|| format!("and {more} more")));
+    lines.extend(of.unmade.as_ref().map(unmade));
     lines
 }
 

@@ -13,10 +13,10 @@ use std::time::Instant;
 
 use serde::Serialize;
 
-use crate::autoscale::{Ahead, Around, Bound, Clamp, Spec};
+use crate::autoscale::{Ahead, Around, Bound, Clamp, Spec, TypicalPhases};
 use crate::decisions::Entry;
 use crate::guests::Visit;
-use crate::ports::{ReplicaState, ReplicaView};
+use crate::ports::{ReplicaState, ReplicaView, Unmade};
 
 pub use wall::Wall;
 
@@ -41,6 +41,8 @@ pub struct Situation {
     pub ahead: Option<Ahead>,
     /// Why no replica can come, while none can.
     pub outage: Option<String>,
+    /// Replicas that were asked for and cannot even be made.
+    pub unmade: Option<Unmade>,
     /// What seems to be wrong with a start that takes long.
     pub diagnosis: Option<String>,
     /// Which metrics could not be read just now, and why.
@@ -51,6 +53,10 @@ pub struct Situation {
     pub remarks: Vec<String>,
     /// Replicas that are not ready yet, oldest first.
     pub on_their_way: Vec<ReplicaView>,
+    /// How long each phase of a start usually takes.
+    pub typical_phases: TypicalPhases,
+    /// When the first of those on their way is likely to take requests; `None` where nobody can tell.
+    pub expected: Option<Instant>,
 }
 
 /// Why a revision has the replicas it has.

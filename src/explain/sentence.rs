@@ -1,9 +1,9 @@
 //! The sentence: what there is, what asks for it, what had the last word, and what comes next.
 
 use super::ahead::floor;
-use super::words::{coming, lasting, replicas, visit};
+use super::words::{coming, lasting, replicas, unmade, visit};
 use super::{Situation, Wall};
-use crate::autoscale::{Bound, Decision, MetricReading, Short, Shortage};
+use crate::autoscale::{Bound, Decision, MetricReading, Short};
 use crate::guests::Stage;
 use crate::ports::{ReplicaState, ReplicaView};
 
@@ -53,6 +53,7 @@ fn reasons(of: &Situation, wall: &Wall) -> Vec<String> {
         kept,
         trouble(of),
         pending(of),
+        of.unmade.as_ref().map(unmade),
         next(of, decision, wall),
     ];
     parts.into_iter().flatten().collect()
@@ -61,12 +62,7 @@ fn reasons(of: &Situation, wall: &Wall) -> Vec<String> {
 /// What had the last word.
 fn held(of: &Situation, decision: &Decision, wall: &Wall) -> Option<String> {
     if let Some(shortage) = decision.held {
-        return Some(match shortage {
-            Shortage::NoFreeGpu => "waiting: no free GPU".to_owned(),
-            Shortage::MaxProcesses => {
-                "waiting: as many processes run as may (--max-processes)".to_owned()
-            }
-        });
+        return Some(format!("waiting: {}", shortage.told()));
     }
     let clamp = decision.clamps.last()?;
     let until = of.until(clamp).map(|until| wall.time(until));

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use crate::guests::{Stage, Visit};
-use crate::ports::ReplicaView;
+use crate::ports::{ReplicaView, Unmade};
 
 /// A number of replicas: "1 replica", "3 replicas".
 pub(super) fn replicas(n: u32) -> String {
@@ -76,6 +76,15 @@ pub(super) fn coming(view: &ReplicaView, now: Instant) -> String {
     let detail = view.detail.as_deref().map(|detail| format!(": {detail}"));
     let detail = detail.unwrap_or_default();
     format!("{name} {} for {length}{detail}", view.state.as_str())
+}
+
+/// Replicas that cannot be made: "2 replicas cannot be made: exceeded quota: gpus".
+pub(super) fn unmade(unmade: &Unmade) -> String {
+    format!(
+        "{} cannot be made: {}",
+        replicas(unmade.count),
+        unmade.detail
+    )
 }
 
 #[cfg(test)]

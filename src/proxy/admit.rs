@@ -17,6 +17,7 @@ use super::wait::{Rebuff, Wait};
 use super::{Arrival, Client, Permit, Revision, now};
 use crate::admission::deadline;
 use crate::guests::Guest;
+use crate::ports::Outage;
 
 /// A request on its way, whatever it waits for. On the heap, so that it is moved from step to step
 /// by its address and takes no room in the future of a connection that has none.
@@ -116,7 +117,7 @@ impl Errand {
                 Ok(Entry::Later(Box::pin(wait.out(client, rebuff))))
             }
             Arrival::QueueFull => Err(queue_full(&errand.revision)),
-            Arrival::Outage(outage) => Err(Refusal::Outage(outage)),
+            Arrival::Outage(outage) => Err(cannot_come(&errand.revision, outage)),
         }
     }
 }
@@ -155,6 +156,11 @@ pub(super) fn admit_elsewhere(failed: Unreachable, client: &Client) -> Result<En
     errand.revision.stats.retries.inc();
     let reserved = errand.request.body().held_bytes();
     errand.enter(arrival, reserved, client, Some((replica, cause)))
+}
+
+pub(super) fn cannot_come(revision: &Revision, outage: Arc<Outage>) -> Refusal {
+    let expected = revision.throttler.outlook().expected;
+    Refusal::Outage { outage, expected }
 }
 
 pub(super) fn queue_full(revision: &Revision) -> Refusal {

@@ -60,8 +60,13 @@ pub enum Refusal {
         estimate: Option<Duration>,
     },
     /// No replica can come.
-    #[error("{}", .0.detail)]
-    Outage(Arc<Outage>),
+    #[error("{}", outage.detail)]
+    Outage {
+        /// Why.
+        outage: Arc<Outage>,
+        /// How long until a replica is likely after all.
+        expected: Option<Duration>,
+    },
     /// No replica could be reached.
     #[error("could not connect to a replica: {0}")]
     ConnectFailed(io::Error),
@@ -75,6 +80,10 @@ pub enum Refusal {
     #[error("the client left")]
     ClientClosed,
 }
+
+/// How long to wait for what may end by itself, where nobody knows when: an image that is pushed, a node
+/// that is given back.
+const A_WHILE: Duration = Duration::from_secs(30);
 
 impl Refusal {
     /// The status, and the word in `x-holdgate-reason`, metrics and logs.
@@ -94,7 +103,7 @@ impl Refusal {
             Self::BodyMalformed => (400, "body_malformed"),
             Self::QueueTimeout { .. } => (504, "queue_timeout"),
             Self::ColdStartTimeout { .. } => (504, "cold_start_timeout"),
-            Self::Outage(outage) => match outage.reason {
+            Self::Outage { outage, .. } => match outage.reason {
                 OutageReason::Removed => (404, outage.reason.as_str()),
                 reason => (503, reason.as_str()),
             },
@@ -128,11 +137,15 @@ impl Refusal {
             | Self::QueueTimeout { estimate, .. }
             | Self::ColdStartTimeout { estimate, .. } => Some(estimate.unwrap_or_default()),
             // What its owner has ended does not come back by waiting.
-            Self::Outage(outage) if outage.reason.shuts_out() => None,
-            Self::Outage(outage) => match outage.next_attempt {
-                Some(at) => Some(at.saturating_duration_since(now)),
-                None => (outage.reason == OutageReason::Draining).then_some(Duration::ZERO),
-            },
+            Self::Outage { outage, .. } if outage.reason.shuts_out() => None,
+            Self::Outage { outage, expected } => {
+                let next = outage.next_attempt;
+                let next = next.map(|at| at.saturating_duration_since(now));
+                // Elsewhere there may be another gate.
+                let elsewhere = outage.reason == OutageReason::Draining;
+                let otherwise = if elsewhere { Duration::ZERO } else { A_WHILE };
+                Some(next.or(*expected).unwrap_or(otherwise))
+            }
             Self::ConnectFailed(_) => Some(Duration::ZERO),
             Self::NoRoute { .. }
             | Self::BodyTooLarge { .. }
@@ -141,5 +154,38 @@ impl Refusal {
             | Self::UpstreamTimeout(_)
             | Self::ClientClosed => None,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sync::now;
+    use OutageReason::{ColdStartFailed, Draining, Removed, Stopped, Unschedulable};
+
+    #[test]
+    fn of_an_outage_the_next_attempt_counts_then_what_is_expected_then_a_while() {
+        let now = now();
+        let seconds = |n: u64| Duration::from_secs(n);
+        let check = |reason, next: Option<u64>, expected: Option<u64>, want: Option<u64>| {
+            let outage = Arc::new(Outage {
+                reason,
+                detail: String::new(),
+                next_attempt: next.map(|n| now + seconds(n)),
+            });
+            let expected = expected.map(seconds);
+            let refusal = Refusal::Outage { outage, expected };
+            assert_eq!(refusal.retry_after(now), want.map(seconds), "{refusal:?}");
+        };
+        //                     next     expected   wait
+        check(ColdStartFailed, Some(7), Some(100), Some(7));
+        check(ColdStartFailed, None, Some(100), Some(100));
+        check(ColdStartFailed, None, None, Some(30));
+        check(Unschedulable, Some(0), None, Some(0));
+        check(Unschedulable, None, Some(100), Some(100));
+        check(Unschedulable, None, None, Some(30));
+        check(Draining, None, None, Some(0));
+        check(Stopped, Some(7), Some(100), None);
+        check(Removed, None, Some(100), None);
     }
 }

@@ -18,6 +18,7 @@ use super::headers;
 use super::now;
 use super::through::{Exchange, Through, Watchdog, spawn};
 use super::upload::Upload;
+use crate::autoscale::StartPhase;
 use crate::revision::OnDisconnect;
 
 /// A request with a slot and a connection to its replica.
@@ -120,7 +121,12 @@ fn pass_through(
         timeouts.total
     };
     exchange.watchdog.set_total(total);
-    exchange.watchdog.fed(now());
+    let now = now();
+    if exchange.permit.replica().answers_first() {
+        let took = now.saturating_duration_since(exchange.watchdog.began);
+        revision.stats.start_phase(StartPhase::FirstAnswer, took);
+    }
+    exchange.watchdog.fed(now);
     let through = Through::new(incoming, exchange, head.status.as_u16());
     Response::from_parts(head, Body::Through(through))
 }

@@ -71,6 +71,8 @@ pub struct Client {
     name: ClientName,
     stream: Option<Arc<TcpStream>>,
     wire: Arc<Wire>,
+    /// The port number of the door it came in by; `None` is the data port.
+    door: Option<u16>,
 }
 
 impl Client {
@@ -81,7 +83,14 @@ impl Client {
             name: ClientName::new(ip),
             stream,
             wire: Arc::new(Wire::new()),
+            door: None,
         }
+    }
+
+    /// The same client, come in by a door, or by the data port (`None`).
+    #[must_use]
+    pub fn by_door(self, door: Option<u16>) -> Self {
+        Self { door, ..self }
     }
 
     /// What its exchanges tell about its connection.
@@ -131,7 +140,7 @@ impl<D: Dial> Proxy<D> {
         let arrived = now();
         let form = Form::of(request.uri().path());
         client.wire.asked(!request.body().is_end_stream());
-        let entered = route(&self.registry, request).map(|routed| {
+        let entered = route(&self.registry, client.door, request).map(|routed| {
             let revision = Arc::clone(&routed.revision);
             let receipt = Receipt::new(Arc::clone(&revision.stats), arrived);
             (revision, receipt, admit(routed, client, arrived))

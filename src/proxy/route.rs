@@ -9,6 +9,7 @@ use hyper::body::Incoming;
 
 use super::error::Refusal;
 use super::{Registry, Revision};
+use crate::registry::Behind;
 
 static ISVC_NAME: HeaderName = HeaderName::from_static("kserve-isvc-name");
 static ISVC_NAMESPACE: HeaderName = HeaderName::from_static("kserve-isvc-namespace");
@@ -22,25 +23,37 @@ pub(super) struct Routed {
     pub(super) request: Request<Incoming>,
 }
 
-/// Finds the revision: the only one there is takes everything; of several, the one of the exact
-/// host, then the one that `KServe`'s routes name, then the one of the model in the path.
-pub(super) fn route(registry: &Registry, request: Request<Incoming>) -> Result<Routed, Refusal> {
-    // A tunnel has no path to be routed by, and we make none.
-    let tunnel = request.method() == Method::CONNECT;
-    let lone = registry.lone().filter(|_| !tunnel);
-    let found = lone.or_else(|| {
-        host(&request)
-            .and_then(|host| by_host(registry, host))
-            .or_else(|| by_headers(registry, request.headers()))
-            .or_else(|| by_model(registry, model(request.uri().path())?))
-    });
+/// Finds the revision: of a door that is one's own, that one, whatever the request says. Else what
+/// it says decides.
+pub(super) fn route(
+    registry: &Registry,
+    door: Option<u16>,
+    request: Request<Incoming>,
+) -> Result<Routed, Refusal> {
+    let found = match door.map(|number| registry.by_port(number)) {
+        None | Some(Behind::Everybody) => asked_for(registry, &request),
+        Some(Behind::Revision(revision)) => Some(revision),
+        Some(Behind::Nobody) => None,
+    };
     match found {
-        Some(revision) if !tunnel => Ok(Routed { revision, request }),
+        // A tunnel has no path to be routed by, and we make none.
+        Some(revision) if request.method() != Method::CONNECT => Ok(Routed { revision, request }),
         _ => Err(Refusal::NoRoute {
             host: host(&request).unwrap_or_default().to_owned(),
             path: request.uri().path().to_owned(),
         }),
     }
+}
+
+/// The only one there is takes everything; of several, the one of the exact host, then the one that
+/// `KServe`'s routes name, then the one of the model in the path.
+fn asked_for<B>(registry: &Registry, request: &Request<B>) -> Option<Arc<Revision>> {
+    registry.lone().or_else(|| {
+        host(request)
+            .and_then(|host| by_host(registry, host))
+            .or_else(|| by_headers(registry, request.headers()))
+            .or_else(|| by_model(registry, model(request.uri().path())?))
+    })
 }
 
 /// The host a client asked for, without its port. An absolute target wins over the header

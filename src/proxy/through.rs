@@ -67,7 +67,7 @@ impl Exchange {
 /// The budgets of one exchange: in all, and without a byte in either direction.
 #[derive(Debug)]
 pub(super) struct Watchdog {
-    began: Instant,
+    pub(super) began: Instant,
     last: Instant,
     total: Option<Duration>,
     idle: Option<Duration>,

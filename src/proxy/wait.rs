@@ -12,7 +12,7 @@ use std::time::Instant;
 
 use tokio::time::{Sleep, sleep_until};
 
-use super::admit::{Admitted, Errand, queue_full};
+use super::admit::{Admitted, Errand, cannot_come, queue_full};
 use super::body::Cut;
 use super::error::Refusal;
 use super::headers::Waited;
@@ -84,7 +84,7 @@ impl Wait {
                 .await;
             match event {
                 Event::Turn(Ok(permit)) => return Ok(permit),
-                Event::Turn(Err(outage)) => return Err(Refusal::Outage(outage)),
+                Event::Turn(Err(outage)) => return Err(cannot_come(&self.errand.revision, outage)),
                 Event::Body(Ok(ReadAhead::Refused)) => {
                     return Err(queue_full(&self.errand.revision));
                 }

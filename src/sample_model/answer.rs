@@ -201,7 +201,7 @@ pub(super) fn metrics(seen: &Seen, gauge: f64) -> Answer {
     answer
 }
 
-fn with_status(status: StatusCode, body: Bytes) -> Answer {
+pub(super) fn with_status(status: StatusCode, body: Bytes) -> Answer {
     let mut answer = Response::new(Either::Left(Full::new(body)));
     *answer.status_mut() = status;
     answer

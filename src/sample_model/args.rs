@@ -113,8 +113,12 @@ pub struct Args {
     #[arg(long, env = "HOLDGATE_SAMPLE_MODEL_IGNORE_PORT")]
     pub ignore_port: bool,
 
-    /// What `KServe` tells every transformer: where its predictor is. There is nothing to ask it.
-    #[arg(long = "predictor_host", hide = true)]
+    /// Ask a predictor at this address, and answer what it says, as a transformer does
+    #[arg(
+        long = "predictor_host",
+        alias = "predictor-host",
+        value_name = "HOST[:PORT]"
+    )]
     pub predictor_host: Option<String>,
 
     /// What `KServe` makes of a transformer's hard limit. This server has as many as it needs.

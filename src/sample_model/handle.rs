@@ -18,6 +18,7 @@ use super::Server;
 use super::answer::{self, Answer};
 use super::appetite::Order;
 use super::completion::{Completion, Wish};
+use super::predictor::Predictor;
 use super::route::{self, Dialect, LookUp, Misdirected, Question};
 use super::stats::AtWork;
 
@@ -58,11 +59,11 @@ async fn respond(
         Question::Complete(dialect) => complete(server, dialect, &head.headers, body).await,
         Question::Predict(_) => {
             let prediction = server.bodies.prediction.clone();
-            predict(server, &head.headers, body, prediction).await
+            predict(server, head, body, prediction).await
         }
         Question::Infer(_) => {
             let inference = server.bodies.inference.clone();
-            predict(server, &head.headers, body, inference).await
+            predict(server, head, body, inference).await
         }
     }
 }
@@ -95,22 +96,41 @@ async fn obey(server: &Server, query: &str) -> Answer {
     }
 }
 
-async fn predict(
-    server: Arc<Server>,
-    headers: &HeaderMap,
-    body: Incoming,
-    prediction: Bytes,
-) -> Answer {
-    let service_time = match server.take_in(headers).await {
+async fn predict(server: Arc<Server>, head: &Parts, body: Incoming, prediction: Bytes) -> Answer {
+    let service_time = match server.take_in(&head.headers).await {
         Ok(service_time) => service_time,
         Err(error) => return answer::error(StatusCode::BAD_REQUEST, &format!("{error:#}")),
     };
+    if let Some(predictor) = &server.predictor {
+        return transform(&server, predictor, head.uri.path(), body, service_time).await;
+    }
     if let Err(error) = read_past(body).await {
         return answer::error(StatusCode::BAD_REQUEST, &error.to_string());
     }
     let at_work = server.stats.begin();
     server.work(at_work, service_time).await;
     answer::ready_made(prediction)
+}
+
+/// Its own work comes first, as if it made an image fit; it is at work until the predictor has
+/// answered.
+async fn transform(
+    server: &Server,
+    predictor: &Predictor,
+    path: &str,
+    body: Incoming,
+    service_time: Duration,
+) -> Answer {
+    let body = match body.collect().await {
+        Ok(body) => body.to_bytes(),
+        Err(error) => return answer::error(StatusCode::BAD_REQUEST, &error.to_string()),
+    };
+    let _at_work = server.stats.begin();
+    sleep(service_time).await;
+    match predictor.ask(path, body).await {
+        Ok((status, body)) => answer::with_status(status, body),
+        Err(error) => answer::error(StatusCode::BAD_GATEWAY, &format!("{error:#}")),
+    }
 }
 
 async fn complete(

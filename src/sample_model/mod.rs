@@ -7,6 +7,7 @@ mod appetite;
 mod args;
 mod completion;
 mod handle;
+mod predictor;
 mod route;
 mod service_time;
 mod stats;
@@ -35,6 +36,7 @@ pub use stats::Seen;
 
 use answer::Bodies;
 use appetite::Appetite;
+use predictor::Predictor;
 use service_time::ServiceTime;
 use stats::Stats;
 
@@ -84,6 +86,8 @@ struct Server {
     service_time: ServiceTime,
     bodies: Bodies,
     appetite: Appetite,
+    /// Whom it asks before it answers: it is a transformer.
+    predictor: Option<Predictor>,
     stats: Arc<Stats>,
     tasks: TaskTracker,
     draining: CancellationToken,
@@ -106,6 +110,7 @@ impl SampleModel {
             service_time: ServiceTime::new(args.service_time, args.service_time_p99, seed),
             bodies: Bodies::new(&args.model, args.response_bytes),
             appetite: Appetite::default(),
+            predictor: args.predictor_host.as_deref().map(Predictor::at),
             stats: Arc::new(Stats::new()),
             tasks: TaskTracker::new(),
             draining: CancellationToken::new(),

@@ -1,7 +1,8 @@
 //! Accepting clients: the listener, one task per connection, and the drain.
 //!
-//! Connections are bounded by number: beyond it nothing is accepted and the kernel's backlog holds
-//! what comes. Ends when told to, after the exchanges in flight have ended.
+//! Connections are bounded by number, those of all listeners together: beyond it nothing is served, and
+//! but for one that each listener may have let in the kernel's backlog holds what comes. Ends when
+//! told to, after the exchanges in flight have ended.
 
 mod stream;
 #[cfg(test)]
@@ -45,6 +46,8 @@ pub struct Server<D> {
     /// Every answer is the last on its connection.
     winding_down: Arc<AtomicBool>,
     drain: CancellationToken,
+    /// The port number that its clients come in by; `None` is the data port.
+    door: Option<u16>,
 }
 
 impl<D> Clone for Server<D> {
@@ -55,6 +58,7 @@ impl<D> Clone for Server<D> {
             tasks: self.tasks.clone(),
             winding_down: Arc::clone(&self.winding_down),
             drain: self.drain.clone(),
+            door: self.door,
         }
     }
 }
@@ -68,6 +72,18 @@ impl<D: Dial> Server<D> {
             tasks: TaskTracker::new(),
             winding_down: Arc::default(),
             drain: CancellationToken::new(),
+            door: None,
+        }
+    }
+
+    /// The same server at a door: a port of its own, whose clients are known by its number. It closes
+    /// when told to (`close`), and drains with all the others; places are those of all together.
+    #[must_use]
+    pub fn door(&self, number: u16) -> Self {
+        Self {
+            drain: self.drain.child_token(),
+            door: Some(number),
+            ..self.clone()
         }
     }
 
@@ -75,17 +91,25 @@ impl<D: Dial> Server<D> {
     pub async fn accept(&self, listener: TcpListener) {
         // The drain waits for the last of them.
         let _accepting = self.tasks.token();
-        while let Some(place) = self.place().await {
+        while self.has_place().await {
             let accepted = tokio::select! {
                 accepted = listener.accept() => accepted,
                 () = self.drain.cancelled() => break,
             };
             match accepted {
-                Ok((stream, peer)) => self.take(stream, peer, place),
+                Ok((stream, peer)) => self.seat(stream, peer).await,
                 Err(error) => back_off(&error).await,
             }
         }
         self.accept_the_last(listener);
+    }
+
+    /// Serves who was let in. The place was free a moment ago: only where another listener was faster
+    /// does one wait here, drained or not, since the kernel will not take it back.
+    async fn seat(&self, stream: TcpStream, peer: SocketAddr) {
+        if let Ok(place) = Arc::clone(&self.connections).acquire_owned().await {
+            self.take(stream, peer, place);
+        }
     }
 
     /// The kernel has let them in and closing would reset them, what they have asked included. Asks
@@ -121,7 +145,7 @@ impl<D: Dial> Server<D> {
     where
         I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
-        let (proxy, client) = (&self.proxy, &client);
+        let (proxy, client) = (&self.proxy, &client.by_door(self.door));
         let winding_down = &*self.winding_down;
         let (begun, answering) = (&Notify::new(), &AtomicBool::new(false));
         let service = service_fn(move |request: Request<Incoming>| async move {
@@ -173,9 +197,14 @@ impl<D: Dial> Server<D> {
         self.winding_down.store(true, Relaxed);
     }
 
+    /// Stops accepting here and ends the connections that were kept; exchanges end as they would.
+    pub fn close(&self) {
+        self.drain.cancel();
+    }
+
     /// Stops accepting and ends kept connections; resolves when every exchange has ended.
     pub async fn drained(&self) {
-        self.drain.cancel();
+        self.close();
         self.tasks.close();
         self.tasks.wait().await;
     }
@@ -186,10 +215,12 @@ impl<D: Dial> Server<D> {
         self.tasks.len()
     }
 
-    async fn place(&self) -> Option<OwnedSemaphorePermit> {
+    /// Waits until one more may come, `false` once drained. The place is not kept: a listener that
+    /// nobody comes to would keep it from the others.
+    async fn has_place(&self) -> bool {
         tokio::select! {
-            place = Arc::clone(&self.connections).acquire_owned() => place.ok(),
-            () = self.drain.cancelled() => None,
+            place = self.connections.acquire() => place.is_ok(),
+            () = self.drain.cancelled() => false,
         }
     }
 }

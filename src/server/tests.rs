@@ -8,13 +8,23 @@ use crate::proxy::{Registry, TcpDial};
 
 /// A server without revisions that accepts.
 fn listening() -> (Server<TcpDial>, SocketAddr) {
+    let server = of_places(16);
+    let address = accepting(&server);
+    (server, address)
+}
+
+fn of_places(places: usize) -> Server<TcpDial> {
+    let registry = Arc::new(Registry::default());
+    Server::new(Arc::new(Proxy::new(registry, TcpDial)), places)
+}
+
+/// One more listener of a server, or that of a door.
+fn accepting(server: &Server<TcpDial>) -> SocketAddr {
     let listener = listen(([127, 0, 0, 1], 0).into()).expect("a free port");
     let address = listener.local_addr().expect("it is bound");
-    let registry = Arc::new(Registry::default());
-    let server = Server::new(Arc::new(Proxy::new(registry, TcpDial)), 16);
-    let accepting = server.clone();
-    tokio::spawn(async move { accepting.accept(listener).await });
-    (server, address)
+    let server = server.clone();
+    tokio::spawn(async move { server.accept(listener).await });
+    address
 }
 
 #[tokio::test]
@@ -77,6 +87,82 @@ async fn while_it_winds_down_it_serves_as_before_but_keeps_no_connection() {
     })
     .await
     .expect("no panic");
+}
+
+fn connect(address: SocketAddr) -> TcpStream {
+    TcpStream::connect(address).expect("the kernel takes it")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn listeners_that_nobody_comes_to_keep_no_place_from_the_others() {
+    let server = of_places(1);
+    let addresses: Vec<_> = (0..4).map(|n| accepting(&server.door(n))).collect();
+    tokio::task::spawn_blocking(move || {
+        for address in addresses {
+            let answer = ask(&mut connect(address));
+            assert!(answer.starts_with("HTTP/1.1 404 "), "{answer}");
+        }
+    })
+    .await
+    .expect("no panic");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn all_listeners_together_serve_only_so_many() {
+    let server = of_places(2);
+    let addresses: Vec<_> = (0..4).map(|n| accepting(&server.door(n))).collect();
+    let seated = Arc::clone(&server.connections);
+    tokio::task::spawn_blocking(move || {
+        let mut kept: Vec<_> = addresses[..2].iter().map(|at| connect(*at)).collect();
+        for client in &mut kept {
+            ask(client);
+        }
+        assert_eq!(seated.available_permits(), 0);
+        let mut waits: Vec<_> = addresses[2..].iter().map(|at| connect(*at)).collect();
+        for client in &mut waits {
+            let request = b"GET / HTTP/1.1\r\nhost: a\r\n\r\n";
+            client.write_all(request).expect("sent");
+            // Time enough for whoever would serve it.
+            for client in &mut kept {
+                ask(client);
+            }
+            client.set_nonblocking(true).expect("it is a socket");
+            let none = client.read(&mut [0; 1]).expect_err("nobody serves it");
+            assert_eq!(none.kind(), io::ErrorKind::WouldBlock);
+            client.set_nonblocking(false).expect("it is a socket");
+        }
+        drop(kept);
+        for mut client in waits {
+            assert_eq!(client.read(&mut [0; 1]).expect("served by now"), 1);
+        }
+    })
+    .await
+    .expect("no panic");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_door_that_closes_ends_what_came_by_it_and_nothing_else() {
+    let (server, data) = listening();
+    let door = server.door(20_000);
+    let at_the_door = accepting(&door);
+    tokio::task::spawn_blocking(move || {
+        let (mut by_door, mut by_data) = (connect(at_the_door), connect(data));
+        ask(&mut by_door);
+        ask(&mut by_data);
+
+        door.close();
+
+        let read = by_door.read(&mut [0; 1]).expect("a clean end");
+        assert_eq!(read, 0, "it is not kept");
+        TcpStream::connect(at_the_door).expect_err("nobody is let in there any more");
+        let answer = ask(&mut by_data);
+        assert!(!answer.contains("connection: close"), "{answer}");
+        ask(&mut connect(data));
+    })
+    .await
+    .expect("no panic");
+    let drained = tokio::time::timeout(Duration::from_secs(30), server.drained());
+    drained.await.expect("all of it drains at once");
 }
 
 #[tokio::test(start_paused = true)]

@@ -50,6 +50,7 @@ impl Site {
             return self.refuse(&request, Refusal::BodyTooLarge, scene);
         }
         if self.fleet.outage {
+            self.admission.turn_away(scene.agenda.now());
             return self.refuse(&request, Refusal::ColdStartFailed, scene);
         }
         let (now, held) = (scene.agenda.now(), bytes.min(self.spec.queue.read_ahead));

@@ -200,6 +200,7 @@ impl Site {
             typical_start: self.fleet.typical_start,
             shortage: scene.places.lacks(self.index),
             scheduled: self.floor(now),
+            unheard: false,
         }
     }
 

@@ -30,7 +30,7 @@ pub use self::last_good::LastGood;
 use self::page::Page;
 use self::shelf::{Book, Shelf};
 use self::written::Pages;
-use crate::autoscale::Memory;
+use crate::autoscale::{Memory, TypicalPhases};
 #[cfg(feature = "kubernetes")]
 use crate::backend::kubernetes::Tenure;
 use crate::ports::World;
@@ -82,6 +82,8 @@ pub struct Recalled {
     pub away: Duration,
     /// How long a start usually took; `None` before the first.
     pub typical_start: Option<Duration>,
+    /// The same of its phases.
+    pub typical_phases: TypicalPhases,
 }
 
 /// Everything that is remembered, and the task that writes it down.
@@ -180,6 +182,7 @@ impl Notebook {
             memory: page.memory(),
             away: page.age(now),
             typical_start: page.typical_start(),
+            typical_phases: page.typical_phases(),
         })
     }
 
@@ -189,9 +192,10 @@ impl Notebook {
         id: &RevisionId,
         memory: &Memory,
         typical_start: Option<Duration>,
+        typical_phases: TypicalPhases,
         now: SystemTime,
     ) {
-        let page = Page::new(memory, typical_start, now);
+        let page = Page::new(memory, typical_start, typical_phases, now);
         let name = id.as_str().to_owned();
         let before = self.0.book.lock().pages.insert(name, page);
         let before = before.map(|page| page.memory());
@@ -218,9 +222,12 @@ impl Notebook {
     ) {
         while kept.changed().await.is_ok() {
             let memory = kept.borrow_and_update().clone();
-            let typical_start = world.borrow().typical_start;
+            let (start, phases) = {
+                let world = world.borrow();
+                (world.typical_start, world.typical_phases)
+            };
             if let Some(memory) = memory {
-                self.note(&id, &memory, typical_start, wall());
+                self.note(&id, &memory, start, phases, wall());
             }
         }
     }

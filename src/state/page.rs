@@ -4,7 +4,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
 
-use crate::autoscale::{Memory, Past};
+use crate::autoscale::{Memory, Past, TypicalPhases};
 use crate::revision::{ScaleMetric, Scrape};
 
 /// Nobody has a window longer than an hour, in seconds.
@@ -17,11 +17,23 @@ pub(super) struct Page {
     /// Milliseconds since 1970: monotonic clocks do not survive a restart.
     saved_at: u64,
     typical_start_ms: Option<u64>,
+    #[serde(default, skip_serializing_if = "Phases::are_unknown")]
+    typical_phases_ms: Phases,
     asked: Option<u32>,
     peak: Option<u32>,
     initialized: bool,
     metrics: Vec<Measured>,
     presence: Option<Seconds>,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Phases {
+    schedule: Option<u64>,
+    node: Option<u64>,
+    pull: Option<u64>,
+    init: Option<u64>,
+    load: Option<u64>,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -53,6 +65,7 @@ impl Page {
     pub(super) fn new(
         memory: &Memory,
         typical_start: Option<Duration>,
+        typical_phases: TypicalPhases,
         saved_at: SystemTime,
     ) -> Self {
         let metrics = memory.metrics.iter().map(|(metric, past)| Measured {
@@ -62,6 +75,7 @@ impl Page {
         Self {
             saved_at: millis(saved_at.duration_since(UNIX_EPOCH).unwrap_or_default()),
             typical_start_ms: typical_start.map(millis),
+            typical_phases_ms: typical_phases.into(),
             asked: memory.asked,
             peak: memory.peak,
             initialized: memory.initialized,
@@ -79,6 +93,23 @@ impl Page {
 
     pub(super) fn typical_start(&self) -> Option<Duration> {
         self.typical_start_ms.map(Duration::from_millis)
+    }
+
+    pub(super) fn typical_phases(&self) -> TypicalPhases {
+        let Phases {
+            schedule,
+            node,
+            pull,
+            init,
+            load,
+        } = self.typical_phases_ms;
+        TypicalPhases {
+            schedule: schedule.map(Duration::from_millis),
+            node: node.map(Duration::from_millis),
+            pull: pull.map(Duration::from_millis),
+            init: init.map(Duration::from_millis),
+            load: load.map(Duration::from_millis),
+        }
     }
 
     pub(super) fn memory(&self) -> Memory {
@@ -118,6 +149,24 @@ impl Page {
     pub(super) fn is_sound(&self) -> bool {
         let pasts = self.metrics.iter().map(|measured| &measured.past);
         pasts.chain(&self.presence).all(Seconds::is_sound)
+    }
+}
+
+impl Phases {
+    fn are_unknown(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+impl From<TypicalPhases> for Phases {
+    fn from(typical: TypicalPhases) -> Self {
+        Self {
+            schedule: typical.schedule.map(millis),
+            node: typical.node.map(millis),
+            pull: typical.pull.map(millis),
+            init: typical.init.map(millis),
+            load: typical.load.map(millis),
+        }
     }
 }
 

@@ -8,7 +8,7 @@ use std::path::Path;
 use tempfile::TempDir;
 
 use super::*;
-use crate::autoscale::Past;
+use crate::autoscale::{Past, TypicalPhases};
 use crate::revision::{ScaleMetric, Scrape};
 use crate::sync::now;
 
@@ -88,7 +88,12 @@ async fn the_next_life_finds_what_was_noted_and_how_long_ago() {
     let typical = Duration::from_millis(4_200);
     let notebook = keeper.notebook().clone();
     assert_eq!(notebook.recall(&id(), wall()), None);
-    notebook.note(&id(), &memory(3), Some(typical), wall());
+    let phases = TypicalPhases {
+        pull: Some(Duration::from_millis(3_100)),
+        load: Some(Duration::from_millis(1_050)),
+        ..TypicalPhases::default()
+    };
+    notebook.note(&id(), &memory(3), Some(typical), phases, wall());
     keeper.close().await;
 
     tokio::time::advance(Duration::from_secs(25)).await;
@@ -98,8 +103,8 @@ async fn the_next_life_finds_what_was_noted_and_how_long_ago() {
         .recall(&id(), wall())
         .expect("it is known");
     assert_eq!(
-        (found.memory, found.typical_start),
-        (memory(3), Some(typical))
+        (found.memory, found.typical_start, found.typical_phases),
+        (memory(3), Some(typical), phases)
     );
     assert_eq!(found.away.as_secs(), 25);
     let mode = fs::metadata(home.file(FILE))
@@ -110,11 +115,61 @@ async fn the_next_life_finds_what_was_noted_and_how_long_ago() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_was_written_before_phases_were_measured_is_still_read() {
+    let home = Home::new();
+    fs::create_dir(home.file("")).expect("made");
+    let text = r#"{"kind":"holdgate-state","version":1,"revisions":{"flowers":{"savedAt":1,
+        "typicalStartMs":4200,"asked":3,"peak":null,"initialized":true,"metrics":[],
+        "presence":null}}}"#;
+    fs::write(home.file(FILE), text.replace("\"savedAt\":1", &just_now())).expect("written");
+    let keeper = home.open(HERE);
+    let found = keeper.notebook().recall(&id(), wall());
+    let found = found.expect("it is understood");
+    assert_eq!(found.typical_start, Some(Duration::from_millis(4_200)));
+    assert_eq!(found.typical_phases, TypicalPhases::default());
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_the_world_has_learned_of_starts_is_noted_with_the_rest() {
+    let home = Home::new();
+    let keeper = home.open(HERE);
+    let phases = TypicalPhases {
+        init: Some(Duration::from_secs(7)),
+        ..TypicalPhases::default()
+    };
+    let world = World {
+        typical_start: Some(Duration::from_secs(9)),
+        typical_phases: phases,
+        ..World::default()
+    };
+    let (tell, kept) = watch::channel(None);
+    let world = watch::Sender::new(world);
+    let follows = keeper.notebook().clone();
+    let follows = tokio::spawn(follows.follow(id(), kept, world.subscribe()));
+    tell.send_replace(Some(memory(3)));
+    drop(tell);
+    follows.await.expect("no panic");
+    let found = keeper.notebook().recall(&id(), wall());
+    let found = found.expect("it is noted");
+    assert_eq!(found.typical_start, Some(Duration::from_secs(9)));
+    assert_eq!(found.typical_phases, phases);
+}
+
+fn just_now() -> String {
+    let since_1970 = wall().duration_since(SystemTime::UNIX_EPOCH);
+    let millis = since_1970.expect("after 1970").as_millis();
+    format!("\"savedAt\":{millis}")
+}
+
+#[tokio::test(start_paused = true)]
 async fn two_gates_do_not_mix() {
     let home = Home::new();
     let (here, there) = (home.open(HERE), home.open("[::1]:8080"));
-    here.notebook().note(&id(), &memory(3), None, wall());
-    there.notebook().note(&id(), &memory(5), None, wall());
+    here.notebook()
+        .note(&id(), &memory(3), None, TypicalPhases::default(), wall());
+    there
+        .notebook()
+        .note(&id(), &memory(5), None, TypicalPhases::default(), wall());
     here.close().await;
     there.close().await;
     assert_eq!(home.names(), [FILE, "__1-8080.json"]);
@@ -128,7 +183,8 @@ async fn news_are_written_at_once_and_everything_else_rarely() {
     let keeper = home.open(HERE);
     let (notebook, begun) = (keeper.notebook().clone(), now());
     let gone = || now().saturating_duration_since(begun);
-    let note = |memory: &Memory| notebook.note(&id(), memory, None, wall());
+    let note =
+        |memory: &Memory| notebook.note(&id(), memory, None, TypicalPhases::default(), wall());
     let file = home.file(FILE);
     note(&memory(1));
     let first = written(&file, &[]).await;
@@ -153,11 +209,15 @@ async fn a_revision_at_rest_is_not_written_again() {
         asked: Some(0),
         ..Memory::default()
     };
-    keeper.notebook().note(&id(), &rest, None, wall());
+    keeper
+        .notebook()
+        .note(&id(), &rest, None, TypicalPhases::default(), wall());
     let first = written(&home.file(FILE), &[]).await;
     for _ in 0..100 {
         tokio::time::sleep(Duration::from_secs(2)).await;
-        keeper.notebook().note(&id(), &rest, None, wall());
+        keeper
+            .notebook()
+            .note(&id(), &rest, None, TypicalPhases::default(), wall());
     }
     assert_eq!(fs::read(home.file(FILE)).expect("the file"), first);
 }
@@ -167,7 +227,9 @@ async fn what_is_damaged_foreign_or_of_another_version_is_set_aside() {
     let sound = {
         let home = Home::new();
         let keeper = home.open(HERE);
-        keeper.notebook().note(&id(), &memory(3), None, wall());
+        keeper
+            .notebook()
+            .note(&id(), &memory(3), None, TypicalPhases::default(), wall());
         keeper.close().await;
         fs::read_to_string(home.file(FILE)).expect("the file")
     };
@@ -201,7 +263,9 @@ async fn a_directory_that_cannot_be_written_ends_nothing() {
     let home = Home::new();
     fs::write(home.0.path().join("holdgate"), "a file stands in the way").expect("written");
     let keeper = home.open(HERE);
-    keeper.notebook().note(&id(), &memory(3), None, wall());
+    keeper
+        .notebook()
+        .note(&id(), &memory(3), None, TypicalPhases::default(), wall());
     tokio::time::sleep(Duration::from_secs(30)).await;
     let known = keeper.notebook().recall(&id(), wall());
     assert_eq!(known.expect("it is known").memory, memory(3));
@@ -232,7 +296,9 @@ fn nothing_is_kept_where_nobody_would_find_it() {
 async fn what_is_not_configured_any_more_is_forgotten_after_a_month() {
     let home = Home::new();
     let keeper = home.open(HERE);
-    keeper.notebook().note(&id(), &memory(3), None, wall());
+    keeper
+        .notebook()
+        .note(&id(), &memory(3), None, TypicalPhases::default(), wall());
     keeper.close().await;
     for (days, known) in [(29, true), (2, false)] {
         tokio::time::advance(Duration::from_secs(days * 24 * 60 * 60)).await;

@@ -15,6 +15,8 @@ pub struct Outlook {
     pub warm_since: Option<Instant>,
     /// How long until a slot or a replica is likely, from measured times.
     pub estimate: Option<Duration>,
+    /// How long until a replica on its way is likely to take requests, where its phases tell.
+    pub expected: Option<Duration>,
     /// What seems to be wrong with a start that takes long.
     pub diagnosis: Option<String>,
 }
@@ -30,6 +32,8 @@ pub struct Sample {
     pub idle_since: Option<Instant>,
     /// Replicas in service that are answering something.
     pub busy: u32,
+    /// Another gateway answers requests and says nothing of them: there may be more.
+    pub unheard: bool,
 }
 
 /// What a sample says that does not end one.
@@ -41,18 +45,33 @@ const NOTHING: Report = Report {
 impl<C: Kept> Throttler<C> {
     /// What was measured since the last sample; the next one begins here.
     pub fn sample(&self) -> Sample {
+        self.sample_with(|own| own)
+    }
+
+    /// The same with what is asked elsewhere: a record tells of the whole.
+    pub fn sample_with(&self, whole: impl FnOnce(Sample) -> Sample) -> Sample {
         let mut state = self.state.lock();
         let now = now();
         let report = state.admission.report(now);
-        let sample = state.sample(report);
-        sample.note(Some(report), &state.tape, now);
+        let sample = whole(state.sample(report));
+        sample.note(Some(sample.report), &state.tape, now);
         sample
+    }
+
+    /// What was measured since the last sample, for who decides elsewhere: no record tells of it.
+    pub fn measure(&self) -> Report {
+        self.state.lock().admission.report(now())
     }
 
     /// The present demand, for a decision, without ending the sample that is being measured.
     pub fn peek(&self) -> Sample {
+        self.peek_with(|own| own)
+    }
+
+    /// The same with what is asked elsewhere: a record tells of the whole.
+    pub fn peek_with(&self, whole: impl FnOnce(Sample) -> Sample) -> Sample {
         let state = self.state.lock();
-        let sample = state.sample(NOTHING);
+        let sample = whole(state.sample(NOTHING));
         sample.note(None, &state.tape, now());
         sample
     }
@@ -70,19 +89,22 @@ impl<C: Kept> Throttler<C> {
     /// How things look to somebody who waits.
     pub fn outlook(&self) -> Outlook {
         let state = self.state.lock();
+        let now = now();
         let remaining = |typical: Duration| {
             let spent = state
                 .starting_since
-                .map(|since| now().saturating_duration_since(since));
+                .map(|since| now.saturating_duration_since(since));
             typical.saturating_sub(spent.unwrap_or_default())
         };
+        let expected = state.expected.map(|at| at.saturating_duration_since(now));
         let estimate = match state.warm_since {
             Some(_) => state.admission.estimated_wait(),
-            None => state.typical_start.map(remaining),
+            None => expected.or_else(|| state.typical_start.map(remaining)),
         };
         Outlook {
             warm_since: state.warm_since,
             estimate,
+            expected,
             diagnosis: state.diagnosis.clone(),
         }
     }

@@ -18,6 +18,8 @@ mod state;
 #[cfg(all(test, not(model_check)))]
 mod tests;
 #[cfg(all(test, not(model_check)))]
+mod tests_cold;
+#[cfg(all(test, not(model_check)))]
 mod tests_idle;
 #[cfg(all(test, not(model_check)))]
 mod tests_leaving;
@@ -105,6 +107,7 @@ impl<C: Kept> Throttler<C> {
             warm_since: None,
             typical_start: None,
             starting_since: None,
+            expected: None,
             diagnosis: None,
             stuck: Vec::new(),
             tells_idle: false,
@@ -126,9 +129,9 @@ impl<C: Kept> Throttler<C> {
     pub fn arrive(self: &Arc<Self>, bytes: u64) -> Arrival<C> {
         let now = now();
         let mut state = self.state.lock();
-        if let Some(outage) = &state.outage {
-            state.note_turned_away(bytes, outage.reason.as_str(), now);
-            return Arrival::Outage(Arc::clone(outage));
+        if let Some(outage) = state.outage.clone() {
+            state.turn_away(&outage, bytes, now);
+            return Arrival::Outage(outage);
         }
         let verdict = state.admission.arrive(bytes, now);
         state.note_arrival(verdict, bytes, now);
@@ -169,6 +172,7 @@ impl<C: Kept> Throttler<C> {
         let mut state = self.state.lock();
         state.starting_since = world.starting_since();
         state.typical_start = world.typical_start;
+        state.expected = world.expected;
         state.diagnosis.clone_from(&world.diagnosis);
         let replicas = match state.closed {
             Some(_) => Vec::new(),

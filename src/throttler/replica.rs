@@ -1,5 +1,7 @@
 //! A replica, and what the data path keeps beside it.
 
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+
 use crate::revision::{Endpoint, ReplicaId};
 
 /// What the data path keeps beside a replica: its connections.
@@ -22,4 +24,13 @@ pub struct Replica<C> {
     pub endpoint: Endpoint,
     /// What the data path keeps for it: its connections.
     pub connections: C,
+    /// It has answered nothing after a start that was seen from its beginning.
+    pub(super) is_new: AtomicBool,
+}
+
+impl<C> Replica<C> {
+    /// It answers: whether this is its first answer after a start that was seen from its beginning.
+    pub fn answers_first(&self) -> bool {
+        self.is_new.load(Relaxed) && self.is_new.swap(false, Relaxed)
+    }
 }

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 use std::task::Waker;
 use std::time::{Duration, Instant};
 
@@ -10,6 +11,7 @@ use super::notes::refused;
 use super::{Kept, Replica, Sample};
 use crate::admission::meter::Report;
 use crate::admission::{Admission, Grant, Seat, Ticket, warm_since};
+use crate::autoscale::StartPhase;
 use crate::ports::{Outage, ReplicaState, ReplicaView, World};
 use crate::revision::ReplicaId;
 use crate::trace::Tape;
@@ -26,6 +28,8 @@ pub(super) struct State<C> {
     pub(super) typical_start: Option<Duration>,
     /// When the oldest replica on its way was started.
     pub(super) starting_since: Option<Instant>,
+    /// When the next replica is likely to take requests.
+    pub(super) expected: Option<Instant>,
     pub(super) diagnosis: Option<String>,
     /// The longest that a slot stayed in use.
     pub(super) longest: Longest,
@@ -67,17 +71,19 @@ impl<C: Kept> State<C> {
             (ReplicaState::Ready, Some(replica)) if view.endpoint == Some(replica.endpoint) => {
                 Some((view.id, Arc::clone(replica)))
             }
-            (ReplicaState::Ready, _) => {
+            (ReplicaState::Ready, known) => {
                 let (id, endpoint) = (view.id, view.endpoint?);
-                let connections = C::default();
-                Some((
+                let is_new = match known {
+                    Some(known) => known.is_new.load(Relaxed),
+                    None => view.phase == Some(StartPhase::FirstAnswer),
+                };
+                let replica = Replica {
                     id,
-                    Arc::new(Replica {
-                        id,
-                        endpoint,
-                        connections,
-                    }),
-                ))
+                    endpoint,
+                    connections: C::default(),
+                    is_new: is_new.into(),
+                };
+                Some((id, Arc::new(replica)))
             }
         };
         world.replicas.iter().filter_map(replica).collect()
@@ -90,6 +96,15 @@ impl<C: Kept> State<C> {
             in_flight,
             idle_since,
             busy: self.admission.busy(),
+            unheard: false,
+        }
+    }
+
+    /// Somebody comes whom nobody can serve. Whose owner wants nothing is not wanted by asking for it.
+    pub(super) fn turn_away(&mut self, outage: &Outage, bytes: u64, now: Instant) {
+        self.note_turned_away(bytes, outage.reason.as_str(), now);
+        if !outage.reason.shuts_out() {
+            self.admission.turn_away(now);
         }
     }
 

@@ -134,6 +134,31 @@ async fn an_outage_answers_everybody_who_waits() {
     assert_eq!(throttler.peek().in_flight, 0);
 }
 
+#[tokio::test(start_paused = true)]
+async fn who_is_turned_away_wants_it_unless_its_owner_does_not() {
+    let throttler = throttler(1);
+    let began = throttler.glance().idle_since;
+    let turned_away = async |reason| {
+        let outage = Outage {
+            reason,
+            detail: String::new(),
+            next_attempt: None,
+        };
+        throttler.follow(&World {
+            outage: Some(Arc::new(outage)),
+            ..World::default()
+        });
+        tokio::time::advance(std::time::Duration::from_secs(7)).await;
+        assert!(matches!(throttler.arrive(0), Arrival::Outage(_)));
+        throttler.sample()
+    };
+    let sample = turned_away(OutageReason::Stopped).await;
+    assert_eq!(sample.idle_since, began);
+    let sample = turned_away(OutageReason::Unschedulable).await;
+    assert_eq!(sample.idle_since, Some(super::now()));
+    assert_eq!((sample.in_flight, sample.report.requests), (0, 0));
+}
+
 #[tokio::test]
 async fn an_outage_of_newcomers_does_not_touch_who_is_served() {
     let throttler = throttler(1);

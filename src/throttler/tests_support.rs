@@ -24,6 +24,7 @@ pub(super) fn throttler(limit: u32) -> Arc<Throttler<()>> {
 /// A world in which these replicas are ready.
 pub(super) fn ready(ids: &[u64]) -> World {
     let replica = |&id: &u64| ReplicaView {
+        phase: None,
         kept_by: None,
         uid: None,
         id: ReplicaId(id),

@@ -105,10 +105,12 @@ pub enum Reason {
     Stopped,
     /// The revision was gone.
     NoRoute,
+    /// No machine had room for a replica, or a quota did not let one be made.
+    Unschedulable,
 }
 
 impl Reason {
-    const WORDS: [(&'static str, Self); 12] = [
+    const WORDS: [(&'static str, Self); 13] = [
         ("queue_full", Self::QueueFull),
         ("queue_timeout", Self::QueueTimeout),
         ("cold_start_timeout", Self::ColdStartTimeout),
@@ -121,6 +123,7 @@ impl Reason {
         ("body_malformed", Self::BodyMalformed),
         ("stopped", Self::Stopped),
         ("no_route", Self::NoRoute),
+        ("unschedulable", Self::Unschedulable),
     ];
 
     /// By its word in refusals and metrics.

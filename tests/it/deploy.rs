@@ -150,3 +150,13 @@ fn every_reason_of_an_event_is_told_with_what_it_is() {
     all.sort();
     assert_eq!(told, all);
 }
+
+#[test]
+fn every_word_of_what_keeps_a_replica_is_told_with_what_it_means() {
+    use holdgate::ports::Hindrance;
+
+    let page = text("../README.md");
+    for word in Hindrance::ALL.map(Hindrance::as_str) {
+        assert!(page.contains(&format!("\n| `{word}` | ")), "{word}");
+    }
+}

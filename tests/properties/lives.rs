@@ -177,6 +177,7 @@ impl<'a> Life<'a> {
             typical_start: None,
             shortage: None,
             scheduled: None,
+            unheard: false,
         };
         let decision = self.steering.decide(&around, self.world.instant(time));
         if let Some(replicas) = decision.replicas {

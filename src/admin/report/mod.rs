@@ -4,17 +4,17 @@
 mod decision;
 mod explained;
 mod left_alone;
+mod replica;
+mod visit;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
 use super::board::{self, Present, Steered};
-use crate::admission::slots::Slots;
-use crate::guests::{self, Stage};
-use crate::ports::{Missing, Outage, ReplicaView};
-use crate::revision::ReplicaId;
+use super::gateways::Gateways;
+use crate::ports::{Missing, Outage};
 
 pub(super) use decision::decisions;
 pub use decision::{Clamp, Decision, Panicking, Reading, Wishes};
@@ -22,6 +22,9 @@ pub use explained::Explained;
 pub(super) use explained::{explained, explained_left_alone};
 pub(super) use left_alone::left_alone;
 pub use left_alone::{LeftAlone, Listed};
+pub use replica::{Replica, Unmade};
+pub use visit::Visit;
+use visit::visit;
 
 /// A revision as it is now.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -41,6 +44,9 @@ pub struct Revision {
     pub max_replicas: Option<u32>,
     /// The replicas there are, oldest first.
     pub replicas: Vec<Replica>,
+    /// Those that were asked for and cannot even be made, while something keeps them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unmade: Option<Unmade>,
     /// Who waits.
     pub queue: Queue,
     /// Slots occupied, over all replicas.
@@ -59,36 +65,21 @@ pub struct Revision {
     /// What else a person should know, each a sentence.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub remarks: Vec<String>,
+    /// How this gateway stands to the others; left out where there never are others.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub gateways: Option<Gateways>,
     /// Measured time from start to ready; `null` before the first.
     pub typical_start_ms: Option<f64>,
+    /// The same of its phases, as far as they were measured, by their words; of those in which a node had
+    /// to be brought, the wait for it is `node`. Left out where there are none.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub typical_phases_ms: BTreeMap<&'static str, f64>,
+    /// How long until the first of the replicas on their way is likely to take requests; left out where
+    /// none is, or nobody can tell.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub expected_seconds: Option<f64>,
     /// Measured time a request occupies a slot; `null` before the first.
     pub typical_service_ms: Option<f64>,
-}
-
-/// One running model server.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Replica {
-    /// Which one.
-    pub id: u64,
-    /// What it is called where it lives: a pod's name; left out for a process.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub name: Option<String>,
-    /// Where it listens; `null` before it has an address.
-    pub endpoint: Option<String>,
-    /// `pending`, `starting`, `ready` or `draining`.
-    pub state: &'static str,
-    /// What it waits for or is doing, for a person; left out where the state says it all.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub detail: Option<String>,
-    /// Slots occupied.
-    pub in_flight: u32,
-    /// Slots there are; `null` is no limit.
-    pub slots: Option<u32>,
-    /// How long it has been in that state.
-    pub since_seconds: f64,
-    /// It could not be reached and gets no request until it can.
-    pub suspect: bool,
 }
 
 /// The line of waiting requests.
@@ -101,23 +92,6 @@ pub struct Queue {
     pub bytes: u64,
     /// How long the first in line has waited; `null` if nobody waits.
     pub oldest_wait_ms: Option<f64>,
-}
-
-/// One request that is here.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Visit {
-    /// Its method and its path without the query, cut where it is long.
-    pub request: String,
-    /// `waiting`, `answering`, or `abandoned` by a client that has left while the replica works.
-    pub state: &'static str,
-    /// How long it has been so.
-    pub since_seconds: f64,
-    /// How long ago it arrived.
-    pub arrived_seconds_ago: f64,
-    /// The replica that works on it.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub replica: Option<u64>,
 }
 
 /// How many replicas there should be, and why. `null` is what is not known.
@@ -175,12 +149,7 @@ pub(super) fn revision(present: &Present) -> Revision {
     let spec = &present.revision.spec;
     let steered = present.steered.as_ref();
     let world = steered.map(|steered| &steered.world);
-    let replicas = world.map_or_else(Vec::new, |world| {
-        let slots = present.reading.replicas.iter();
-        let slots: HashMap<ReplicaId, &Slots<()>> = slots.map(|it| (it.id, it)).collect();
-        let report = |view: &ReplicaView| replica(present, view, slots.get(&view.id).copied());
-        world.replicas.iter().map(report).collect()
-    });
+    let until = |at: Instant| seconds(at.saturating_duration_since(present.now));
     Revision {
         name: spec.id.to_string(),
         hosts: spec.hosts.clone(),
@@ -188,7 +157,10 @@ pub(super) fn revision(present: &Present) -> Revision {
         container_concurrency: spec.container_concurrency.written(),
         min_replicas: spec.scaling.min_replicas,
         max_replicas: spec.scaling.max_replicas,
-        replicas,
+        replicas: world.map_or_else(Vec::new, |world| replica::all(present, world)),
+        unmade: world
+            .and_then(|world| world.unmade.as_ref())
+            .map(replica::unmade),
         queue: queue(present),
         in_flight: present.reading.running,
         oldest_requests: present
@@ -202,7 +174,13 @@ pub(super) fn revision(present: &Present) -> Revision {
             .map(|found| outage(found, present.now)),
         diagnosis: world.and_then(|world| world.diagnosis.clone()),
         remarks: steered.map_or_else(Vec::new, |steered| steered.remarks.clone()),
+        gateways: present.gateways.clone(),
         typical_start_ms: world.and_then(|world| world.typical_start).map(millis),
+        typical_phases_ms: world.map_or_else(BTreeMap::new, |world| {
+            let known = world.typical_phases.known();
+            known.map(|(word, took)| (word, millis(took))).collect()
+        }),
+        expected_seconds: world.and_then(|world| world.expected).map(until),
         typical_service_ms: present.reading.typical_service.map(millis),
     }
 }
@@ -213,38 +191,6 @@ pub(super) fn depths(all: &[Present]) -> BTreeMap<&str, usize> {
     all.iter()
         .map(|present| (present.revision.spec.id.as_str(), depth(present)))
         .collect()
-}
-
-fn replica(present: &Present, view: &ReplicaView, slots: Option<&Slots<()>>) -> Replica {
-    let limit = present.revision.spec.container_concurrency;
-    Replica {
-        id: view.id.0,
-        name: view.name.as_deref().map(str::to_owned),
-        endpoint: view.endpoint.map(|endpoint| endpoint.to_string()),
-        detail: view.detail.as_deref().map(str::to_owned),
-        state: view.state.as_str(),
-        in_flight: slots.map_or(0, |slots| slots.in_flight),
-        slots: (limit.written() > 0).then(|| limit.slots()),
-        since_seconds: seconds(present.now.saturating_duration_since(view.since)),
-        suspect: slots.is_some_and(|slots| slots.suspect),
-    }
-}
-
-fn visit(visit: &guests::Visit, now: Instant) -> Visit {
-    let (since, replica) = match visit.stage {
-        Stage::Waiting => (visit.arrived, None),
-        Stage::Answering { replica, since } | Stage::Abandoned { replica, since } => {
-            (since, Some(replica.0))
-        }
-    };
-    let ago = |at: Instant| seconds(now.saturating_duration_since(at));
-    Visit {
-        request: visit.name.clone(),
-        state: visit.stage.as_str(),
-        since_seconds: ago(since),
-        arrived_seconds_ago: ago(visit.arrived),
-        replica,
-    }
 }
 
 fn queue(present: &Present) -> Queue {

@@ -3,12 +3,16 @@
 use std::collections::BTreeSet;
 
 use super::{SECOND, Scene, now};
+use crate::admin::Gateways;
+use crate::autoscale::StartPhase;
+use crate::ports::Hindrance;
 use crate::stats::{Receipt, WaitOutcome};
 
 /// The name of a sample and of its labels; a histogram's parts are one.
 fn series(line: &str) -> (String, BTreeSet<String>) {
     let (series, _value) = line.rsplit_once(' ').unwrap();
-    let (name, labels) = series.strip_suffix('}').unwrap().split_once('{').unwrap();
+    let labelled = series.strip_suffix('}').and_then(|s| s.split_once('{'));
+    let (name, labels) = labelled.unwrap_or((series, ""));
     let parts = ["_bucket", "_sum", "_count"];
     let name = parts
         .iter()
@@ -16,6 +20,7 @@ fn series(line: &str) -> (String, BTreeSet<String>) {
         .unwrap_or(name);
     let labels = labels
         .split(',')
+        .filter(|label| !label.is_empty())
         .map(|label| label.split_once('=').unwrap().0);
     let labels = labels
         .filter(|label| *label != "le")
@@ -38,15 +43,18 @@ fn expected() -> BTreeSet<(String, BTreeSet<String>)> {
         ("holdgate_cold_starts_total", "revision result"),
         ("holdgate_cold_start_seconds", "revision phase"),
         ("holdgate_replicas", "revision state"),
+        ("holdgate_replicas_kept", "revision reason"),
         ("holdgate_autoscaler_stable", "revision metric"),
         ("holdgate_autoscaler_panic", "revision metric"),
         ("holdgate_autoscaler_target", "revision metric"),
         ("holdgate_panic_mode", "revision"),
         ("holdgate_decisions_total", "revision bound_by"),
         ("holdgate_upstream_retries_total", "revision"),
+        ("holdgate_gateways", "state"),
+        ("holdgate_leader", ""),
     ];
     let row = |(name, labels): (&str, &str)| {
-        let labels = labels.split(' ').map(str::to_owned).collect();
+        let labels = labels.split_whitespace().map(str::to_owned).collect();
         (name.to_owned(), labels)
     };
     table.into_iter().map(row).collect()
@@ -57,8 +65,27 @@ async fn every_metric_has_its_name_and_its_labels_and_no_others() {
     let scene = Scene::new().await;
     scene.stats().answered(200, SECOND);
     scene.stats().rejections.count("queue_full");
+    scene.board.set_gateways(Gateways {
+        leader: Some("a-uid".to_owned()),
+        leads: true,
+        heard: 2,
+        unheard: 1,
+    });
+    let kept_by = Some(Hindrance::NodeComing);
+    scene
+        .world
+        .send_modify(|world| world.replicas[1].kept_by = kept_by);
 
     let text = scene.metrics().await;
+    assert!(
+        text.contains("holdgate_gateways{state=\"heard\"} 2.0\n"),
+        "{text}"
+    );
+    assert!(
+        text.contains("holdgate_gateways{state=\"unheard\"} 1.0\n"),
+        "{text}"
+    );
+    assert!(text.contains("holdgate_leader 1.0\n"), "{text}");
 
     let samples = text.lines().filter(|line| !line.starts_with('#'));
     assert_eq!(samples.map(series).collect::<BTreeSet<_>>(), expected());
@@ -72,7 +99,8 @@ async fn metrics_tell_what_is_counted_and_what_is_there() {
     drop(Receipt::new(stats.clone(), now()));
     stats.waited(WaitOutcome::Refused, 2 * SECOND);
     stats.retries.inc();
-    stats.start_succeeded(SECOND, 3 * SECOND);
+    let phases = StartPhase::ALL.into_iter().zip([1, 2, 3, 4, 5]);
+    stats.start_succeeded(phases.map(|(phase, n)| (phase, n * SECOND)));
     stats.start_failed();
     stats.start_failed();
     let unrouted = &scene.board.registry().unrouted;
@@ -94,8 +122,11 @@ async fn metrics_tell_what_is_counted_and_what_is_there() {
         r#"holdgate_concurrency_limit{revision="flowers"} 1.0"#,
         r#"holdgate_cold_starts_total{revision="flowers",result="ready"} 1"#,
         r#"holdgate_cold_starts_total{revision="flowers",result="failed"} 2"#,
-        r#"holdgate_cold_start_seconds_sum{revision="flowers",phase="listen"} 1.0"#,
-        r#"holdgate_cold_start_seconds_sum{revision="flowers",phase="ready"} 3.0"#,
+        r#"holdgate_cold_start_seconds_sum{revision="flowers",phase="schedule"} 1.0"#,
+        r#"holdgate_cold_start_seconds_sum{revision="flowers",phase="pull"} 2.0"#,
+        r#"holdgate_cold_start_seconds_sum{revision="flowers",phase="init"} 3.0"#,
+        r#"holdgate_cold_start_seconds_sum{revision="flowers",phase="load"} 4.0"#,
+        r#"holdgate_cold_start_seconds_sum{revision="flowers",phase="first_answer"} 5.0"#,
         r#"holdgate_replicas{revision="flowers",state="desired"} 2.0"#,
         r#"holdgate_replicas{revision="flowers",state="ready"} 1.0"#,
         r#"holdgate_replicas{revision="flowers",state="starting"} 1.0"#,

@@ -72,6 +72,7 @@ fn spec() -> RevisionSpec {
 
 fn replica(id: u64, state: ReplicaState) -> ReplicaView {
     ReplicaView {
+        phase: None,
         kept_by: None,
         uid: None,
         id: ReplicaId(id),
@@ -144,7 +145,7 @@ impl Scene {
             beat: Beat::begin(),
             lasting: Lasting::nothing(),
             id: id.clone(),
-            throttler: throttler.clone(),
+            demand: throttler.clone(),
             scaler: Agrees,
             world: watched.world.clone(),
             gauged: watched.gauged.clone(),

@@ -6,7 +6,8 @@ use serde_json::json;
 
 use super::{SECOND, Scene, now, replica, spec};
 use crate::admin::LeftAlone;
-use crate::ports::{ReplicaState, ReplicaView};
+use crate::autoscale::{StartPhase, TypicalPhases};
+use crate::ports::{Hindrance, ReplicaState, ReplicaView, Unmade};
 use crate::revision::RevisionId;
 
 /// The same revision as a gateway calls it.
@@ -35,10 +36,19 @@ async fn pending() -> Scene {
         world.replicas.truncate(1);
         let no_node = Some("0/3 nodes are available: 3 Insufficient nvidia.com/gpu");
         world.replicas.extend([
-            pod(2, ReplicaState::Starting, Some("pulling its image")),
-            pod(3, ReplicaState::Pending, no_node),
+            ReplicaView {
+                phase: Some(StartPhase::Pull),
+                ..pod(2, ReplicaState::Starting, Some("pulling its image"))
+            },
+            ReplicaView {
+                phase: Some(StartPhase::Schedule),
+                ..pod(3, ReplicaState::Pending, no_node)
+            },
             pod(4, ReplicaState::Pending, no_node),
         ]);
+        for view in &mut world.replicas[2..] {
+            view.kept_by = Some(Hindrance::Unschedulable);
+        }
     });
     scene
 }
@@ -51,10 +61,13 @@ async fn a_pod_is_told_by_its_name_with_what_it_waits_for() {
 
     let want = json!({
         "id": 3, "name": "flowers-7d9f4-3", "endpoint": null, "state": "pending", "inFlight": 0,
-        "slots": 1, "sinceSeconds": 34.0, "suspect": false,
+        "phase": "schedule", "slots": 1, "sinceSeconds": 34.0, "suspect": false,
         "detail": "0/3 nodes are available: 3 Insufficient nvidia.com/gpu",
+        "keptBy": "unschedulable",
     });
     assert_eq!(told["replicas"][2], want);
+    assert!(told["replicas"][1].get("keptBy").is_none(), "{told}");
+    assert!(told.get("unmade").is_none(), "{told}");
     let text = scene.metrics().await;
     for (state, n) in [
         ("ready", 1),
@@ -65,6 +78,88 @@ async fn a_pod_is_told_by_its_name_with_what_it_waits_for() {
         let line = format!(r#"holdgate_replicas{{revision="flowers.shop",state="{state}"}} {n}.0"#);
         assert!(text.contains(&line), "{line}\n{text}");
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn replicas_that_do_not_come_are_counted_by_what_keeps_them() {
+    let scene = pending().await;
+    let kept = |text: &str| {
+        let lines = text
+            .lines()
+            .filter(|it| it.starts_with("holdgate_replicas_kept{"));
+        lines.map(str::to_owned).collect::<Vec<_>>()
+    };
+    let line = |reason: &str, n: u32| {
+        format!(r#"holdgate_replicas_kept{{revision="flowers.shop",reason="{reason}"}} {n}.0"#)
+    };
+    let told = kept(&scene.metrics().await);
+    assert_eq!(
+        told,
+        [line("unschedulable", 2)],
+        "those of which none is have no line"
+    );
+    scene.world.send_modify(|world| {
+        world.replicas[1].kept_by = Some(Hindrance::Image);
+        world.unmade = Some(Unmade {
+            count: 3,
+            kept_by: Hindrance::Quota,
+            detail: "exceeded quota: gpus".into(),
+        });
+    });
+    let told = kept(&scene.metrics().await);
+    let want = [line("unschedulable", 2), line("quota", 3), line("image", 1)];
+    assert_eq!(told, want);
+}
+
+#[tokio::test(start_paused = true)]
+async fn replicas_that_cannot_be_made_are_told_with_what_keeps_them() {
+    let scene = pending().await;
+    scene.world.send_modify(|world| {
+        world.unmade = Some(Unmade {
+            count: 2,
+            kept_by: Hindrance::Quota,
+            detail: "exceeded quota: gpus".into(),
+        });
+    });
+
+    let told = scene.json("/revisions/flowers.shop").await;
+
+    let want = json!({"count": 2, "keptBy": "quota", "detail": "exceeded quota: gpus"});
+    assert_eq!(told["unmade"], want);
+    let (_, _, told) = scene.get("/revisions/flowers.shop/explain").await;
+    let (sentence, details) = told.split_once('\n').unwrap();
+    let words = "2 replicas cannot be made: exceeded quota: gpus";
+    assert!(sentence.contains(words), "{told}");
+    assert!(details.contains(words), "{told}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn how_far_starts_have_come_and_when_the_next_is_expected_is_told() {
+    let scene = pending().await;
+    scene.world.send_modify(|world| {
+        world.replicas[0].phase = Some(StartPhase::FirstAnswer);
+        world.typical_phases = TypicalPhases {
+            node: Some(90 * SECOND),
+            pull: Some(20 * SECOND),
+            load: Some(5 * SECOND),
+            ..TypicalPhases::default()
+        };
+        world.expected = Some(now() + 12 * SECOND);
+    });
+
+    let told = scene.json("/revisions/flowers.shop").await;
+
+    let phases = told["replicas"].as_array().unwrap();
+    let phases: Vec<_> = phases.iter().map(|replica| &replica["phase"]).collect();
+    let want = [json!(null), json!("pull"), json!("schedule"), json!(null)];
+    assert_eq!(phases, want.iter().collect::<Vec<_>>());
+    assert_eq!(told["expectedSeconds"], 12.0);
+    let want = json!({"node": 90_000.0, "pull": 20_000.0, "load": 5_000.0});
+    assert_eq!(told["typicalPhasesMs"], want);
+    let (_, _, told) = scene.get("/revisions/flowers.shop/explain").await;
+    let line = "1 ready, 1 starting, 2 pending, 1 busy; a start takes 9 s \
+                (node 90 s, pull 20 s, load 5 s), the next is likely in 12 s";
+    assert!(told.contains(line), "{told}");
 }
 
 #[tokio::test(start_paused = true)]

@@ -6,17 +6,22 @@ use std::sync::Arc;
 use tokio::sync::watch;
 
 use super::hosts::{Elsewhere, Way, Wish};
-use super::seams::{Cluster, Replicas};
+use super::seams::{Around, Cluster, Replicas};
+use super::sharing::Stake;
 use super::steering::Steering;
 use super::words;
 use crate::admin::Board;
 use crate::app::circle::Circle;
+use crate::autoscale::TypicalPhases;
 use crate::autoscaler::Beat;
-use crate::backend::kubernetes::{Claim, Obstacle, PodSettings, Settings, Tenure};
+use crate::backend::kubernetes::door::Door;
+use crate::backend::kubernetes::{
+    Claim, Exit, Obstacle, Passage, PodSettings, Server, Settings, Tenure,
+};
 use crate::config::{Complaint, Complaints, ReadClaim};
 use crate::ports::{Outage, OutageReason};
 use crate::proxy::Revision;
-use crate::revision::RevisionSpec;
+use crate::revision::{CallerPath, RevisionSpec, ScaleMetric};
 use crate::state::Notebook;
 use crate::sync::wall;
 use crate::trace::Tape;
@@ -33,23 +38,18 @@ pub(super) struct Claimed<C: Cluster> {
     tape: Tape,
     /// `None` before it was ours for the first time.
     pods: Option<C::Pods>,
+    /// Its replicas, as other gateways use them too; as long as there are `pods`.
+    stake: Option<Stake>,
     /// What this gateway may do with it.
     tenure: watch::Sender<Tenure>,
     /// Hosts and models that it wants, and whose they are.
     lost: Vec<Elsewhere>,
+    /// How its last pod leaves.
+    exit: Exit,
     /// Its pods have not heard of its settings as they are.
     changed: bool,
     /// The data path knows it as it is.
     entered: bool,
-}
-
-/// What there is around a revision.
-pub(super) struct Around<'a, C> {
-    pub(super) cluster: &'a Arc<C>,
-    pub(super) board: &'a Board,
-    pub(super) notebook: Option<&'a Notebook>,
-    /// What this gateway may do at all.
-    pub(super) tenure: Tenure,
 }
 
 /// How a revision stands.
@@ -68,7 +68,7 @@ impl<C: Cluster> Claimed<C> {
         claim: Arc<Claim>,
         read: ReadClaim,
         tape: Tape,
-        beat: Beat,
+        (beat, exit): (Beat, Exit),
         board: &Board,
     ) -> Self {
         let circle = Circle::open(&read.spec, &read.schedule, tape.clone(), beat);
@@ -81,8 +81,10 @@ impl<C: Cluster> Claimed<C> {
             circle,
             tape,
             pods: None,
+            stake: None,
             tenure: watch::Sender::default(),
             lost: Vec::new(),
+            exit,
             changed: false,
             entered: false,
         }
@@ -148,6 +150,9 @@ impl<C: Cluster> Claimed<C> {
         self.good = self.claim.settings.clone();
         if self.read != read {
             self.circle.change(&read.spec, &read.schedule);
+            if let Some(stake) = &self.stake {
+                stake.commons().change(&read.spec);
+            }
             self.read = read;
             self.entered = false;
             tracing::info!(revision = %self.read.spec.id, "its settings have changed");
@@ -215,6 +220,36 @@ impl<C: Cluster> Claimed<C> {
             .send_if_modified(|now| std::mem::replace(now, tenure) != tenure);
     }
 
+    /// Which of its callers pass the gate beside those who ask it; `None` where no others do.
+    pub(super) fn passage(&self) -> Option<Passage> {
+        let (claim, path) = (&self.claim, self.read.spec.path);
+        let is_ours = matches!(self.standing(), Standing::Ours);
+        let template = claim.template.as_ref();
+        let template = template.filter(|_| is_ours && path != CallerPath::Host)?;
+        let ports = template.containers.iter().flat_map(|it| &it.ports);
+        let names = ports.filter_map(|port| Some((port.name.clone()?, port.number)));
+        let services = claim.services.keys().map(|name| name.as_str().into());
+        Some(Passage {
+            owner: claim.owner.clone(),
+            path,
+            services: services.collect(),
+            server: Server {
+                port: Door::find(&self.read.pod, template).port,
+                names: names.collect(),
+            },
+            exit: self.exit.clone(),
+        })
+    }
+
+    /// What it is scaled by counts requests alone, and those go past the gate.
+    pub(super) fn is_unmeasured(&self) -> bool {
+        let (spec, scaling) = (&self.read.spec, &self.read.spec.scaling);
+        let further = scaling.further_metrics.iter().map(|it| &it.metric);
+        let mut metrics = further.chain([&scaling.metric]);
+        let is_ours = matches!(self.standing(), Standing::Ours);
+        is_ours && spec.path == CallerPath::Takeover && metrics.all(ScaleMetric::counts_requests)
+    }
+
     /// It is claimed no more: who waits is told, what is inside may finish, nothing is scaled.
     pub(super) fn part(&self) {
         self.tenure.send_modify(|tenure| tenure.steers = false);
@@ -231,11 +266,13 @@ impl<C: Cluster> Claimed<C> {
     fn begin(&mut self, around: &Around<'_, C>) {
         let settings = self.settings(around.notebook);
         let (id, owner) = (self.read.spec.id.clone(), self.claim.owner.clone());
-        let occupancy = Arc::clone(self.circle.throttler());
+        let throttler = Arc::clone(self.circle.throttler());
+        let commons = around.sharing.commons(&self.read.spec, throttler);
         let tenure = self.tenure.subscribe();
         let pods = around
             .cluster
-            .pods(settings, owner.clone(), tenure, occupancy);
+            .pods(settings, owner.clone(), tenure, Arc::clone(&commons));
+        self.stake = Some(around.sharing.share(&commons, pods.world()));
         self.circle.follow(pods.world(), around.board);
         let steering = Steering {
             present: around.cluster.present(&id),
@@ -243,6 +280,7 @@ impl<C: Cluster> Claimed<C> {
             owner,
             cluster: Arc::clone(around.cluster),
             reins: self.circle.reins(),
+            demand: commons,
             pods: pods.clone(),
             spec: self.circle.scaling(),
             tenure: self.tenure.subscribe(),
@@ -254,17 +292,19 @@ impl<C: Cluster> Claimed<C> {
 
     fn settings(&self, notebook: Option<&Notebook>) -> PodSettings {
         let spec = &self.read.spec;
-        let recall = |notebook: &Notebook| notebook.recall(&spec.id, wall())?.typical_start;
+        let recall = |notebook: &Notebook| notebook.recall(&spec.id, wall());
+        let recalled = notebook.and_then(recall);
         PodSettings {
             revision: spec.id.clone(),
             spec: self.read.pod.clone(),
             stopped: self.claim.obstacle == Some(Obstacle::Stopped),
-            limited: spec.container_concurrency.written() > 0,
             failed_starts: spec.scaling.failed_starts,
             max_starting: spec.scaling.max_starting,
             pending_grace: spec.scaling.pending_grace,
             max_pending: spec.scaling.max_pending,
-            typical_start: notebook.and_then(recall),
+            exit: (spec.path != CallerPath::Host).then(|| self.exit.clone()),
+            typical_start: recalled.as_ref().and_then(|r| r.typical_start),
+            typical_phases: recalled.map_or_else(TypicalPhases::default, |r| r.typical_phases),
             stats: Arc::clone(self.circle.stats()),
             tape: self.tape.clone(),
         }

@@ -5,11 +5,16 @@ use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::sync::Arc;
 
-use super::claimed::{Around, Claimed};
+use tokio::sync::watch;
+
+use super::claimed::Claimed;
+use super::doors::{Wanted, wanted};
 use super::hosts;
 use super::kept;
 use super::parting::Parting;
-use super::seams::Cluster;
+use super::passages::passages;
+use super::seams::{Around, Cluster};
+use super::sharing::Sharing;
 use super::telling::{self, Telling};
 use super::words::named;
 use crate::admin::{Board, LeftAlone};
@@ -32,6 +37,7 @@ pub(super) struct Gateway<C: Cluster> {
     recorder: Recorder,
     /// Where what is remembered is noted; `None` where nothing is.
     notebook: Option<Notebook>,
+    sharing: Sharing,
     beat: Beat,
     tenure: Tenure,
     /// It steers nothing ever again.
@@ -43,6 +49,8 @@ pub(super) struct Gateway<C: Cluster> {
     /// The routes that lead to this gateway.
     entrances: Arc<Vec<Entrance>>,
     telling: Telling,
+    /// The doors of what runs.
+    doors: watch::Sender<Wanted>,
 }
 
 impl<C: Cluster> Gateway<C> {
@@ -52,6 +60,7 @@ impl<C: Cluster> Gateway<C> {
         (registry, board): (Arc<Registry>, Arc<Board>),
         recorder: Recorder,
         notebook: Option<Notebook>,
+        sharing: Sharing,
     ) -> Self {
         Self {
             cluster,
@@ -59,6 +68,7 @@ impl<C: Cluster> Gateway<C> {
             board,
             recorder,
             notebook,
+            sharing,
             beat: Beat::begin(),
             tenure: Tenure::default(),
             ends: false,
@@ -67,7 +77,14 @@ impl<C: Cluster> Gateway<C> {
             parting: Parting::nobody(),
             entrances: Arc::default(),
             telling: Telling::default(),
+            doors: watch::Sender::default(),
         }
+    }
+
+    /// Where callers of the Services of what is claimed are to come in. A revision is there before its
+    /// door is wanted.
+    pub(super) fn doors(&self) -> watch::Receiver<Wanted> {
+        self.doors.subscribe()
     }
 
     /// Makes what runs what is claimed. Settings that did not change since the last time are read
@@ -95,11 +112,14 @@ impl<C: Cluster> Gateway<C> {
             .cloned()
             .collect();
         self.registry.change(entries, &gone);
+        self.doors.send_replace(wanted(claims));
         for claimed in parted {
             self.part(claimed);
         }
         self.parting.forget_the_empty();
         self.stand();
+        let unread = self.unread.values().map(|(claim, _)| &**claim);
+        self.cluster.lead(passages(&self.claimed, unread));
         if let Some(notebook) = &self.notebook {
             kept::keep(notebook, &self.claimed, |id| self.unread.contains_key(id));
         }
@@ -206,7 +226,8 @@ impl<C: Cluster> Gateway<C> {
             return back;
         }
         let tape = self.recorder.tape(&read.spec.id);
-        Claimed::open(Arc::clone(claim), read, tape, self.beat, &self.board)
+        let inner = (self.beat, self.cluster.exit());
+        Claimed::open(Arc::clone(claim), read, tape, inner, &self.board)
     }
 
     fn part(&mut self, claimed: Claimed<C>) {
@@ -236,6 +257,7 @@ impl<C: Cluster> Gateway<C> {
             cluster: &self.cluster,
             board: &self.board,
             notebook: self.notebook.as_ref(),
+            sharing: &self.sharing,
             tenure: self.tenure,
         };
         for claimed in self.claimed.values_mut() {

@@ -108,6 +108,7 @@ impl Written {
             ),
             ("namespaces", old.namespaces != config.namespaces),
             ("workloads", old.workloads != config.workloads),
+            ("takeoverPorts", old.takeover_ports != config.takeover_ports),
             ("record", old.record != config.record),
             ("recordSize", old.record_size != config.record_size),
         ]);

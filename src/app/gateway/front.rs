@@ -1,14 +1,18 @@
 //! What a gateway shows to those who ask it: its ports, and who is asked for there.
 
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
 use anyhow::Context as _;
 use tokio::net::TcpListener;
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
+use super::doors::{Doors, House, Wanted};
 use crate::admin::{Audience, Board};
 use crate::app::serve_admin;
+use crate::backend::kubernetes::Announcer;
 use crate::config::GatewayConfig;
 use crate::proxy::{Proxy, Registry, TcpDial};
 use crate::server::{self, Server};
@@ -21,6 +25,9 @@ pub(super) struct Front {
     listen: SocketAddr,
     admin: Option<SocketAddr>,
     admin_ends: CancellationToken,
+    /// The doors that are open, for whoever sends callers to them.
+    pub(super) open: watch::Sender<BTreeSet<u16>>,
+    leaving: CancellationToken,
 }
 
 impl Front {
@@ -40,12 +47,31 @@ impl Front {
             listen: listener.local_addr()?,
             admin,
             admin_ends,
+            open: watch::Sender::default(),
+            leaving: CancellationToken::new(),
         };
         Ok((front, listener))
     }
 
-    /// Takes requests, for so many claims.
-    pub(super) fn welcome(&self, listener: TcpListener, claims: usize) {
+    /// Its doors, none of which is open yet. What cannot be opened is told to those it is about.
+    pub(super) fn doors<A: Announcer>(&self, announcer: &Arc<A>) -> Doors<TcpDial, A> {
+        let house = House {
+            data: self.listen,
+            opener: Box::new(server::listen),
+            open: self.open.clone(),
+            leaving: self.leaving.clone(),
+        };
+        let (server, registry) = (self.server.clone(), Arc::clone(&self.registry));
+        Doors::new(server, registry, Arc::clone(announcer), house)
+    }
+
+    /// Takes requests, for so many claims. Ready is who has opened the doors of all of them.
+    pub(super) fn welcome<A: Announcer>(
+        &self,
+        listener: TcpListener,
+        (mut doors, wanted): (Doors<TcpDial, A>, watch::Receiver<Wanted>),
+        claims: usize,
+    ) {
         let listen = self.listen;
         let admin = self.admin.map_or("no admin port".to_owned(), |admin| {
             format!("admin on http://{admin}")
@@ -53,7 +79,15 @@ impl Front {
         tracing::info!(claims, "listening on http://{listen}, {admin}");
         let server = self.server.clone();
         tokio::spawn(async move { server.accept(listener).await });
+        doors.keep(&wanted.borrow());
+        tokio::spawn(doors.run(wanted));
         self.board.set_ready(true);
+    }
+
+    /// Nobody is to be sent here any more; who comes is served.
+    pub(super) fn turn_away(&self) {
+        self.board.set_ready(false);
+        self.leaving.cancel();
     }
 
     /// Tells nothing of itself any more.

@@ -4,15 +4,19 @@
 
 mod claimed;
 mod claims;
+mod doors;
 mod ending;
 mod following;
 mod front;
 mod hosts;
 mod kept;
+mod listening;
 mod office;
 mod parting;
+mod passages;
 mod real;
 mod seams;
+mod sharing;
 mod steering;
 mod telling;
 #[cfg(test)]
@@ -64,16 +68,26 @@ pub async fn gateway(start: Start<GatewayConfig>) -> anyhow::Result<()> {
     let (recorder, recording) = record(config.record.as_deref(), config.record_size)?;
     let identity = PodIdentity::from_environment();
     let budgets = budgets(&program, identity.is_some());
-    let mut office = Office::open(client, &config, identity).await;
+    let mut office = Office::open(client, &config, identity, front.open.subscribe()).await?;
     let (cluster, events) = (office.cluster.clone(), office.cluster.events.clone());
     let known = (Arc::clone(&front.registry), Arc::clone(&front.board));
-    let mut gateway = Gateway::new(cluster, known, recorder, office.seat.notebook());
+    let mut gateway = Gateway::new(
+        cluster,
+        known,
+        recorder,
+        office.seat.notebook(),
+        office.sharing.clone(),
+    );
     let mut written = Written::new(config, files, overrides, program.watch_config);
+    let (sharing, board) = (office.sharing.clone(), Arc::clone(&front.board));
+    let showing = tokio::spawn(async move { sharing.show(board).await });
+    let _showing = AbortOnDropHandle::new(showing);
     let janitor = retire_connections(Arc::clone(&front.registry));
     let janitor = AbortOnDropHandle::new(tokio::spawn(janitor));
-    let (sources, opens) = (&mut office.sources, |n| front.welcome(listener, n));
+    let doors = (front.doors(&office.cluster), gateway.doors());
+    let (sources, opens) = (&mut office.sources, |n| front.welcome(listener, doors, n));
     until_ended(&mut gateway, sources, &mut written, &mut signals, opens).await;
-    front.board.set_ready(false);
+    front.turn_away();
     let ending = Ending {
         gateway,
         sources: &mut office.sources,
@@ -81,6 +95,7 @@ pub async fn gateway(start: Start<GatewayConfig>) -> anyhow::Result<()> {
     };
     let resign = office.seat.resign();
     let ended = end(ending, &front.server, &mut signals, budgets, resign).await;
+    office.sharing.leave().await;
     drop(janitor);
     events.finish(LAST_WORDS).await;
     if let Some(recording) = recording {

@@ -1,20 +1,31 @@
 //! What a gateway is in its cluster: what it sees and does there, what it may do, and what it keeps
 //! for the one after it.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use anyhow::Context as _;
 use kube::Client;
+use tokio::sync::watch;
 
 use super::following::Sources;
+use super::listening;
 use super::real::{self, Real};
-use crate::backend::kubernetes::{Catalog, Events, KubeApi, NetLook, PodIdentity, Reign};
+use super::sharing::{Lease, Sharing};
+use crate::backend::kubernetes::doors::Inputs;
+use crate::backend::kubernetes::{
+    Catalog, Doorkeeper, Events, KubeApi, NetLook, PodIdentity, Reign,
+};
 use crate::config::GatewayConfig;
+use crate::peers::{Peers, TcpNet};
+use crate::server;
 use crate::state::{Keeper, Notebook};
 
 /// What a gateway is in its cluster.
 pub(super) struct Office {
     pub(super) cluster: Arc<Real>,
     pub(super) sources: Sources,
+    pub(super) sharing: Sharing,
     pub(super) seat: Seat,
 }
 
@@ -27,26 +38,42 @@ pub(super) struct Seat {
 }
 
 impl Office {
-    /// Watches the cluster and seeks to steer in it; `identity` is that of the pod it is in.
+    /// Watches the cluster and seeks to steer in it; `identity` is that of the pod it is in, `open` are the
+    /// doors at which it listens.
+    ///
+    /// # Errors
+    /// When its peers' address cannot be listened on.
     pub(super) async fn open(
         client: Client,
         config: &GatewayConfig,
         identity: Option<PodIdentity>,
-    ) -> Self {
+        open: watch::Receiver<BTreeSet<u16>>,
+    ) -> anyhow::Result<Self> {
+        let reign = Reign::start(&client, identity.clone());
+        let sharing = share(&reign, config, identity.as_ref(), open.clone())?;
+        let allowed = sharing.tenure().unwrap_or_else(|| reign.tenure());
+        let catalog = Catalog::start(client.clone(), real::scope(config, identity.as_ref()));
+        let events = Arc::new(Events::start(client.clone(), &instance(identity.as_ref())));
+        let inputs = Inputs {
+            sight: catalog.doors(),
+            gateways: listening::gateways(open, reign.roll(), sharing.listening()),
+            tenure: allowed.clone(),
+        };
+        let numbers = config.takeover_ports.clone();
         let cluster = Arc::new(Real {
-            catalog: Catalog::start(client.clone(), real::scope(config, identity.as_ref())),
+            doors: Doorkeeper::start(client.clone(), Arc::clone(&events), inputs, numbers),
+            catalog,
             api: KubeApi::new(client.clone()),
-            events: Arc::new(Events::start(client.clone(), &instance(identity.as_ref()))),
+            events,
             look: NetLook::new(),
             client: client.clone(),
         });
-        let reign = Reign::start(&client, identity.clone());
         let (keeper, tenure) = match &identity {
             Some(pod) => {
-                let kept = Keeper::in_cluster(client, &pod.namespace, reign.tenure()).await;
+                let kept = Keeper::in_cluster(client, &pod.namespace, allowed).await;
                 (Some(kept.0), kept.1)
             }
-            None => (None, reign.tenure()),
+            None => (None, allowed),
         };
         let sources = Sources {
             claims: cluster.catalog.claims(),
@@ -54,11 +81,12 @@ impl Office {
             domain: cluster.catalog.domain(),
             tenure,
         };
-        Self {
+        Ok(Self {
             cluster,
             sources,
+            sharing,
             seat: Seat { reign, keeper },
-        }
+        })
     }
 }
 
@@ -75,6 +103,37 @@ impl Seat {
         }
         self.reign.abdicate().await;
     }
+}
+
+/// Begins to speak with the other gateways. Outside a pod there are none.
+fn share(
+    reign: &Reign,
+    config: &GatewayConfig,
+    identity: Option<&PodIdentity>,
+    open: watch::Receiver<BTreeSet<u16>>,
+) -> anyhow::Result<Sharing> {
+    let (Some(credential), Some(identity)) = (reign.credential(), identity) else {
+        return Ok(Sharing::never());
+    };
+    let Some(at) = config.peers else {
+        tracing::warn!("hears no other gateway (--peers off): run no second one");
+        return Ok(Sharing::never());
+    };
+    let listener = server::listen(at).with_context(|| format!("could not listen on {at}"))?;
+    let net = TcpNet::new(listener)?;
+    let peers = Peers::start(
+        identity.uid.as_str().into(),
+        net,
+        reign.roll(),
+        credential,
+        open,
+    );
+    let lease = Lease {
+        tenure: reign.tenure(),
+        number: reign.number(),
+        outdone: reign.outdone(),
+    };
+    Ok(Sharing::start(peers, reign.roll(), lease))
 }
 
 /// In whose name Events are written.

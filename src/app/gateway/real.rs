@@ -6,13 +6,13 @@ use kube::Client;
 use tokio::sync::watch;
 
 use super::seams::{Cluster, Replicas};
+use super::sharing::Commons;
 use crate::backend::kubernetes::{
-    Announcer, Catalog, Events, Kind, KubeApi, NetLook, Notice, ObjectRef, PodGauges, PodIdentity,
-    PodSettings, Pods, Present, Scope, Tenure,
+    Announcer, Catalog, Doorkeeper, Events, Exit, Kind, KubeApi, NetLook, Notice, ObjectRef,
+    Passages, PodGauges, PodIdentity, PodSettings, Pods, Present, Scope, Tenure,
 };
 use crate::config::GatewayConfig;
 use crate::ports::World;
-use crate::proxy::Throttler;
 use crate::revision::RevisionId;
 
 /// What the shipped manifests call the Service of a gateway.
@@ -25,6 +25,7 @@ pub(super) struct Real {
     pub(super) api: KubeApi,
     pub(super) events: Arc<Events>,
     pub(super) look: NetLook,
+    pub(super) doors: Doorkeeper,
 }
 
 /// How much of a cluster a gateway looks at.
@@ -60,7 +61,7 @@ impl Cluster for Real {
         settings: PodSettings,
         owner: ObjectRef,
         tenure: watch::Receiver<Tenure>,
-        occupancy: Arc<Throttler>,
+        occupancy: Arc<Commons>,
     ) -> Pods {
         let present = self.catalog.present(&settings.revision);
         let seams = (
@@ -69,6 +70,14 @@ impl Cluster for Real {
             self.look.clone(),
         );
         Pods::start(settings, owner, present, tenure, seams, occupancy)
+    }
+
+    fn exit(&self) -> Exit {
+        self.doors.exit()
+    }
+
+    fn lead(&self, passages: Passages) {
+        self.doors.lead(passages);
     }
 
     fn gauges(&self, id: &RevisionId, owner: &ObjectRef, pods: &Pods) -> Self::Gauges {

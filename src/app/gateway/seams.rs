@@ -5,10 +5,14 @@ use std::sync::Arc;
 
 use tokio::sync::watch;
 
-use crate::backend::kubernetes::{Announcer, ObjectRef, PodSettings, Present, Tenure};
+use super::sharing::{Commons, Sharing};
+use crate::admin::Board;
+use crate::backend::kubernetes::{
+    Announcer, Exit, ObjectRef, Passages, PodSettings, Present, Tenure,
+};
 use crate::ports::{Gauges, Scaler, World};
-use crate::proxy::Throttler;
 use crate::revision::RevisionId;
+use crate::state::Notebook;
 
 /// What a gateway needs of a cluster.
 pub(super) trait Cluster: Announcer {
@@ -25,8 +29,12 @@ pub(super) trait Cluster: Announcer {
         settings: PodSettings,
         owner: ObjectRef,
         tenure: watch::Receiver<Tenure>,
-        occupancy: Arc<Throttler>,
+        occupancy: Arc<Commons>,
     ) -> Self::Pods;
+    /// How the last pod of a revision leaves whose Services are led through the gate.
+    fn exit(&self) -> Exit;
+    /// Leads callers of these through the gate from now on, and of nothing else.
+    fn lead(&self, passages: Passages);
     /// Reads what the pods of one revision use and report.
     fn gauges(&self, id: &RevisionId, owner: &ObjectRef, pods: &Self::Pods) -> Self::Gauges;
 }
@@ -37,4 +45,14 @@ pub(super) trait Replicas: Scaler + Clone {
     fn world(&self) -> watch::Receiver<World>;
     /// Takes changed settings.
     fn set(&self, settings: PodSettings);
+}
+
+/// What there is around a revision.
+pub(super) struct Around<'a, C> {
+    pub(super) cluster: &'a Arc<C>,
+    pub(super) board: &'a Board,
+    pub(super) notebook: Option<&'a Notebook>,
+    pub(super) sharing: &'a Sharing,
+    /// What this gateway may do at all.
+    pub(super) tenure: Tenure,
 }

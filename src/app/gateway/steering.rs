@@ -8,6 +8,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use super::seams::{Cluster, Replicas};
+use super::sharing::Commons;
 use super::words;
 use crate::app::circle::Reins;
 use crate::autoscale::{Memory, Spec};
@@ -22,6 +23,8 @@ pub(super) struct Steering<C: Cluster> {
     pub(super) owner: ObjectRef,
     pub(super) cluster: Arc<C>,
     pub(super) reins: Reins,
+    /// What is asked of it.
+    pub(super) demand: Arc<Commons>,
     pub(super) pods: C::Pods,
     pub(super) present: watch::Receiver<Present>,
     pub(super) spec: watch::Receiver<Spec>,
@@ -67,7 +70,12 @@ impl<C: Cluster> Steering<C> {
         let recalled = begin(recalled, replicas, &self.spec.borrow());
         let gauges = self.cluster.gauges(&self.id, &self.owner, &self.pods);
         let world = (self.pods.clone(), gauges, self.pods.world());
-        self.reins.take(world, recalled, self.notebook.as_ref())
+        self.reins.take(
+            Arc::clone(&self.demand),
+            world,
+            recalled,
+            self.notebook.as_ref(),
+        )
     }
 
     fn announce(&self, replicas: u32) {

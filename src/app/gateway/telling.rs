@@ -60,6 +60,9 @@ pub(super) fn notices<C: Cluster>(claimed: &Claimed<C>, entrances: &[Entrance]) 
         let message = words::route_timeout(route, timeout, budget);
         about(Reason::RouteTimeout, message)
     }));
+    if claimed.is_unmeasured() {
+        all.push(about(Reason::PathUnmeasured, words::unmeasured()));
+    }
     all.extend(claimed.warnings().iter().map(|warning| {
         let message = warning.at_its_object();
         about(Reason::OddSettings, message)

@@ -77,6 +77,14 @@ pub(super) fn elsewhere(lost: &Elsewhere) -> (Reason, String) {
     )
 }
 
+/// That a gateway does not listen where callers of a Service are to come in.
+pub(super) fn door_closed(service: &str, number: u16, error: &std::io::Error) -> String {
+    format!(
+        "callers of Service {service} cannot come in at this gateway: port {number} could not be \
+         opened ({error}), tried again until it is"
+    )
+}
+
 pub(super) fn route_timeout(route: &ObjectRef, timeout: Duration, budget: Duration) -> String {
     format!(
         "{} lets a request take {}, a request may wait {} for a cold start (queue.coldTimeout): \
@@ -85,6 +93,14 @@ pub(super) fn route_timeout(route: &ObjectRef, timeout: Duration, budget: Durati
         format_duration(timeout),
         format_duration(budget),
     )
+}
+
+/// That nobody sees the requests of a revision, and nothing else says whether there are any.
+pub(super) fn unmeasured() -> String {
+    "with path takeover requests reach ready pods past the gate and are not counted: the number of \
+     replicas stays as it is, and never falls to zero (another metric: holdgate.dev/scale-metric, \
+     holdgate.dev/autoscaling-metrics; or path always)"
+        .to_owned()
 }
 
 /// That a workload is ours from now on, and what becomes of the replicas it has.

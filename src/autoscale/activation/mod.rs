@@ -77,8 +77,10 @@ impl Activation {
     /// Brings a decision within bounds and holds the last replica as long as it has to stay.
     pub fn settle(&mut self, mut decision: Decision, spec: &Spec, now: Instant) -> Decision {
         let seen = &decision.seen;
-        let (ready, idle_since) = (seen.ready, seen.idle_since);
-        let may_go = self.least(spec, seen) == 0 && seen.busy == 0;
+        // Who is idle here may be busy with those who come another way.
+        let idle_since = seen.idle_since.filter(|_| !seen.bypassed);
+        let ready = seen.ready;
+        let may_go = self.least(spec, seen) == 0 && seen.busy == 0 && !seen.unheard;
         self.wake(&mut decision);
         self.clamp(&mut decision, spec);
         if may_go && decision.replicas.is_some() && idle_for_long(spec, idle_since, now) {
@@ -115,7 +117,7 @@ impl Activation {
         let seen = &decision.seen;
         let (ready, present, busy) = (seen.ready, seen.present(), seen.busy);
         let bounds = spec.bounds(seen.scheduled);
-        let least = self.least(spec, seen);
+        let (least, begun) = (self.least(spec, seen), self.begun(spec, seen));
         // Who has just ended may still count as busy, and is no reason for another.
         let kept = busy.min(present);
         if let Some(replicas) = decision.replicas.filter(|n| *n < kept) {
@@ -123,7 +125,9 @@ impl Activation {
             decision.bound(Bound::Busy, Some(kept));
         }
         if decision.replicas.unwrap_or(0) < least {
-            let by = if least > bounds.min {
+            let by = if least > begun {
+                Bound::Path
+            } else if least > bounds.min {
                 Bound::InitialScale
             } else if least > spec.bounds(None).min {
                 Bound::Schedule
@@ -168,7 +172,8 @@ impl Activation {
     fn at_zero(&self, spec: &Spec, seen: &Seen, now: Instant) -> (AtZero, Option<Instant>) {
         let scaling = &spec.scaling;
         let lasted = now.saturating_duration_since(self.since);
-        let activates = self.condition == Condition::Activating && !gave_way(seen);
+        let no_place = finds_no_place(seen);
+        let activates = self.condition == Condition::Activating && !no_place && !gave_way(seen);
         if activates && lasted <= spec.activation_timeout {
             let given_up = self.since + spec.activation_timeout;
             return (AtZero::Leave(Bound::Activating), Some(given_up));
@@ -177,7 +182,9 @@ impl Activation {
             // An average can be 0 beside a long request, where arrivals per second are averaged.
             return (AtZero::Keep(Bound::InFlight, 1), None);
         };
-        if let Some(limit) = scaling.stop_after_idle {
+        // When the last of those was gone who come another way, nobody knows.
+        let stop_after_idle = scaling.stop_after_idle.filter(|_| !seen.bypassed);
+        if let Some(limit) = stop_after_idle {
             let until = Some(idle_since + limit);
             return match seen.present() {
                 0 => (AtZero::Leave(Bound::StopAfterIdle), None),
@@ -185,24 +192,37 @@ impl Activation {
             };
         }
         let (by, grace) = longest_grace(spec, seen.typical_start);
-        let calm_since = match self.condition {
-            Condition::Activating => return (AtZero::Go, None),
-            Condition::Active => Some(idle_since.max(self.since)),
-            // What replicas report can be 0 beside requests that no decision sees.
-            Condition::Inactive => Some(idle_since).filter(|_| seen.present() > 0),
-        };
+        let calm_since = self.calm_since(seen, idle_since);
         let calm = calm_since.map(|since| since + scaling.stable_window);
         if calm.is_some_and(|calm| now < calm) {
             return (AtZero::Keep(Bound::StableWindow, 1), calm);
         }
-        if self.condition == Condition::Active {
-            return (AtZero::Grace(by), Some(now + grace));
+        match self.condition {
+            Condition::Activating if !no_place => return (AtZero::Go, None),
+            Condition::Activating | Condition::Active => {
+                return (AtZero::Grace(by), Some(now + grace));
+            }
+            Condition::Inactive => {}
         }
         let gone = self.since + grace;
         if now >= gone {
             (AtZero::Go, None)
         } else {
             (AtZero::Grace(by), Some(gone))
+        }
+    }
+
+    /// From when on a whole window has to pass without anybody.
+    fn calm_since(&self, seen: &Seen, idle_since: Instant) -> Option<Instant> {
+        match self.condition {
+            // Who is turned away while it cannot come was here for no time that could be averaged.
+            Condition::Activating => Some(idle_since).filter(|_| !gave_way(seen)),
+            Condition::Active => Some(idle_since.max(self.since)),
+            // What replicas report can be 0 beside requests that no decision sees.
+            Condition::Inactive => {
+                let is_kept = seen.present() > 0 || finds_no_place(seen);
+                Some(idle_since).filter(|_| is_kept)
+            }
         }
     }
 
@@ -228,7 +248,13 @@ impl Activation {
         }
     }
 
+    /// Never fewer; not none while nobody would notice who comes.
     fn least(&self, spec: &Spec, seen: &Seen) -> u32 {
+        let blind = seen.bypassed && !spec.is_told();
+        self.begun(spec, seen).max(u32::from(blind))
+    }
+
+    fn begun(&self, spec: &Spec, seen: &Seen) -> u32 {
         let least = spec.bounds(seen.scheduled).min;
         if self.initialized {
             least
@@ -248,7 +274,15 @@ pub fn wakes(asked: Option<u32>, in_flight: u32) -> bool {
 /// Its place went to another revision while nobody was here: it is on its way to nothing, and its
 /// wish for a place ends with its window.
 const fn gave_way(seen: &Seen) -> bool {
-    seen.present() == 0 && seen.shortage.is_some() && seen.idle_since.is_some()
+    let given_away = matches!(seen.shortage, Some(shortage) if shortage.is_shared_out());
+    seen.present() == 0 && given_away && seen.idle_since.is_some()
+}
+
+/// It is on its way to nothing for now, and nobody here can do anything about it: who asked was sent
+/// away, and it is kept for those who ask again.
+const fn finds_no_place(seen: &Seen) -> bool {
+    matches!(seen.shortage, Some(shortage) if !shortage.is_shared_out())
+        && seen.idle_since.is_some()
 }
 
 fn idle_for_long(spec: &Spec, idle_since: Option<Instant>, now: Instant) -> bool {

@@ -81,6 +81,54 @@ fn what_gave_its_place_away_wants_one_back_only_while_somebody_is_here() {
 }
 
 #[test]
+fn what_finds_no_place_stays_for_a_window_and_the_grace_after_the_last_who_asked() {
+    use Condition::{Activating, Inactive};
+    let spec = spec(1.0);
+    let check = |(condition, lasted): (_, u64), shortage, asked: u64, starting, want| {
+        let t = start();
+        let now = t + seconds(10_000);
+        let mut activation = Activation::new(&spec, 1, now);
+        activation.condition = condition;
+        activation.since = t + seconds(10_000 - lasted);
+        let nothing = Averages {
+            stable: 0.0,
+            panic: 0.0,
+        };
+        let idle_since = now.checked_sub(seconds(asked));
+        let mut decision = decided_since(idle_since, Some(nothing), &spec, 0, now);
+        (decision.seen.shortage, decision.seen.starting) = (Some(shortage), starting);
+        let decision = activation.settle(decision, &spec, now);
+        let told = (decision.replicas, activation.condition);
+        assert_eq!(told, want, "{shortage:?} {asked}");
+    };
+    for (shortage, there) in [
+        (Shortage::NoNode, 1),
+        (Shortage::Quota, 0),
+        (Shortage::Refused, 0),
+    ] {
+        check(
+            (Activating, 100),
+            shortage,
+            59,
+            there,
+            (Some(1), Activating),
+        );
+        check(
+            (Activating, 9000),
+            shortage,
+            59,
+            there,
+            (Some(1), Activating),
+        );
+        check((Activating, 100), shortage, 60, there, (None, Inactive));
+        check((Inactive, 29), shortage, 89, there, (None, Inactive));
+        check((Inactive, 30), shortage, 90, there, (Some(0), Inactive));
+        // Somebody asks again before it is gone.
+        check((Inactive, 29), shortage, 1, there, (Some(1), Activating));
+    }
+}
+
+#[test]
 fn the_longer_of_grace_and_retention_counts() {
     let mut spec = spec(1.0);
     spec.scaling.scale_to_zero_pod_retention_period = seconds(100).into();

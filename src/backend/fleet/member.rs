@@ -3,6 +3,7 @@
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use crate::autoscale::StartPhase;
 use crate::backend::life::Ending;
 use crate::backend::places::arbiter::Standing;
 use crate::ports::{ReplicaState, ReplicaView};
@@ -54,14 +55,15 @@ impl Member {
     }
 
     pub(super) fn view(&self) -> Option<ReplicaView> {
-        let state = match self.phase {
-            Phase::Starting => ReplicaState::Starting,
-            Phase::Ready => ReplicaState::Ready,
-            Phase::Draining => ReplicaState::Draining,
+        let (state, phase) = match self.phase {
+            Phase::Starting => (ReplicaState::Starting, Some(StartPhase::Load)),
+            Phase::Ready => (ReplicaState::Ready, Some(StartPhase::FirstAnswer)),
+            Phase::Draining => (ReplicaState::Draining, None),
             Phase::Leaving => return None,
         };
         Some(ReplicaView {
             kept_by: None,
+            phase,
             uid: None,
             id: self.id,
             name: None,

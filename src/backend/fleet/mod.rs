@@ -4,6 +4,7 @@
 mod balance;
 mod member;
 mod rolling;
+mod view;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,14 +15,14 @@ use tokio::time::Instant;
 use tracing::{info, warn};
 
 use self::member::{Member, Phase};
-use crate::autoscale::typical_start;
+use crate::autoscale::{StartPhase, typical_start};
 use crate::backend::life::{Ending, Note};
 use crate::backend::places::{Desk, Places};
 use crate::backend::recovery::{Recovery, Supply};
 use crate::backend::seams::{Launcher, Probe};
 use crate::backend::spec::ProcessSpec;
 use crate::backend::supervisor::{Command, Settings};
-use crate::ports::{Occupancy, Outage, OutageReason, World};
+use crate::ports::Occupancy;
 use crate::revision::ReplicaId;
 use crate::trace::{Event, Phases, Step};
 
@@ -137,9 +138,9 @@ impl<L: Launcher, P: Probe, O: Occupancy> Fleet<L, P, O> {
         let endpoint = member.endpoint;
         self.recovery.succeeded(now);
         self.note(id, Step::Ready(phases), now);
-        let listen = phases.spawn + phases.listen;
-        self.settings.stats.start_succeeded(listen, phases.ready);
         let total = phases.total();
+        let load = [(StartPhase::Load, total)];
+        self.settings.stats.start_succeeded(load);
         self.typical_start = Some(typical_start(self.typical_start, total));
         let [total, spawn, listen, ready] =
             [total, phases.spawn, phases.listen, phases.ready].map(to_millis);
@@ -203,40 +204,19 @@ impl<L: Launcher, P: Probe, O: Occupancy> Fleet<L, P, O> {
 
     // What is seen from outside.
 
-    pub(in crate::backend) fn world(&self, now: Instant) -> World {
-        let outage = match self.closing {
-            Some(_) => Some(Arc::new(Outage {
-                reason: OutageReason::Draining,
-                detail: "the gate is shutting down".into(),
-                next_attempt: None,
-            })),
-            // What serves, serves, whatever becomes of its successor.
-            None if self.members.iter().any(|m| m.phase == Phase::Ready) => None,
-            None => self.recovery.outage(self.supply(), now),
-        };
-        let slow = self.members.iter().find(|m| m.phase == Phase::Starting);
-        World {
-            expected: None,
-            unmade: None,
-            replicas: self.members.iter().filter_map(Member::view).collect(),
-            outage,
-            typical_start: self.typical_start,
-            diagnosis: self
-                .desk
-                .complaint()
-                .or_else(|| slow.and_then(|m| m.diagnosis.clone())),
-            shortage: self.desk.shortage(),
-        }
-    }
-
     /// When to reconcile again though nothing was heard.
     pub(in crate::backend) fn wake(&self, now: Instant) -> Option<Instant> {
         let deadline = self.deadline().filter(|&at| at > now);
         let recovery = self.recovery.wake(self.supply(), now);
-        [deadline, recovery, self.recheck]
-            .into_iter()
-            .flatten()
-            .min()
+        [
+            deadline,
+            recovery,
+            self.recheck,
+            self.expected(now).map(Into::into),
+        ]
+        .into_iter()
+        .flatten()
+        .min()
     }
 
     /// Closed, and nothing is left of any replica.

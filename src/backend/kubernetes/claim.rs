@@ -30,10 +30,27 @@ pub struct Claim {
     pub template: Option<Arc<Template>>,
     /// The Services that lead to its pods, by name, with their ports.
     pub services: BTreeMap<String, Vec<Port>>,
+    /// Where the gateways listen for callers of those Services that lead through them.
+    pub doors: Vec<ServiceDoor>,
     /// Why it must be left alone, or is not there; `None` where it is ours to scale.
     pub obstacle: Option<Obstacle>,
     /// What else a person should know, each a sentence: routes with a timeout that is too short.
     pub remarks: Vec<Remark>,
+}
+
+/// A port of a Service whose callers pass the gateways, and where those listen for them: whatever
+/// comes in there is for the revision behind that Service.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ServiceDoor {
+    /// The Service, by its name in the namespace of the revision.
+    pub service: Arc<str>,
+    /// Which of its ports, where that has a name.
+    pub port_name: Option<String>,
+    /// Where every gateway listens.
+    pub number: u16,
+    /// The Service is headless, so that its callers come to a number that other Services lead to as
+    /// well: their requests are told apart by their host.
+    pub by_host: bool,
 }
 
 /// A route that leads to this revision and may cut its requests short.

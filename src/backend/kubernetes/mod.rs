@@ -8,7 +8,9 @@
 pub mod catalog;
 pub mod claim;
 pub mod client;
+mod dispute;
 pub mod door;
+pub mod doors;
 mod inventory;
 pub mod look;
 pub mod objects;
@@ -35,7 +37,8 @@ pub(crate) mod tests_server;
 
 pub use api::KubeApi;
 pub use catalog::Catalog;
-pub use claim::{Claim, Claims, Entrance, Obstacle, Remark, Settings};
+pub use claim::{Claim, Claims, Entrance, Obstacle, Remark, ServiceDoor, Settings};
+pub use doors::{Doorkeeper, Exit, GatewayAt, Gateways, Passage, Passages, Server};
 pub use events::Events;
 pub use look::{Look, NetLook};
 pub use metrics::PodGauges;

@@ -165,6 +165,10 @@ pub enum ReadinessProbe {
 
 /// One pod.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "the API tells each of them by itself"
+)]
 pub struct PodView {
     /// Its UID: who it is, whatever its name and address.
     pub uid: Arc<str>,
@@ -188,6 +192,8 @@ pub struct PodView {
     pub unready: u32,
     /// It is being deleted.
     pub terminating: bool,
+    /// The containers that go first have begun, and not all of them have ended.
+    pub initializing: bool,
     /// How often its containers have been started again, all together: what was known of whether it
     /// is ready is about an earlier life.
     pub restarts: u32,
@@ -199,9 +205,11 @@ pub struct PodView {
     pub down: u32,
     /// `controller.kubernetes.io/pod-deletion-cost`, as written.
     pub deletion_cost: Option<i32>,
-    /// What was last said of a node for it; `None` once it has one, or before somebody says anything.
+    /// What was last said of a node for it; `None` once it has one, before somebody says anything, and
+    /// when what was said is too long ago to hold: a node that is on its way comes in 15 minutes, or not.
     pub node_word: Option<NodeWord>,
-    /// What was last said of a volume that it waits for; `None` once its containers run.
+    /// What was last said of a volume that it waits for; `None` once its containers run, and when nobody
+    /// has said it again for a while.
     pub volume_word: Option<Obstruction>,
 }
 
@@ -266,6 +274,7 @@ pub(super) mod samples {
             ready: false,
             terminating: false,
             unready: 0,
+            initializing: false,
             restarts: 0,
             crashes: 0,
             down: 0,

@@ -67,6 +67,8 @@ reasons! {
     ModelTaken: Warning,
     /// A route gives up before a cold start is over.
     RouteTimeout: Warning,
+    /// A gateway does not listen where callers of a Service are to come in.
+    DoorClosed: Warning,
     // Of what happens.
     /// More replicas were asked for.
     ScaledUp: Normal,
@@ -78,10 +80,29 @@ reasons! {
     ReplicaStuck: Warning,
     /// No replica can come.
     ColdStartFailed: Warning,
+    /// A node is on its way for pods that have none.
+    WaitingForNode: Normal,
+    /// No node comes for them.
+    Unschedulable: Warning,
+    /// Its owner may not have more pods.
+    QuotaExceeded: Warning,
+    /// A policy does not let its pods be made.
+    PodsRefused: Warning,
+    /// A rollout does not go on.
+    RolloutStuck: Warning,
     /// Something that scaling takes could not be written.
     ScaleFailed: Warning,
     /// Somebody else changed the number.
     Overruled: Warning,
+    // Of callers who know a Service by its own name.
+    /// All of them pass the gate.
+    PathTaken: Normal,
+    /// They do not, though they should.
+    PathNotTaken: Warning,
+    /// They still do, though they should not.
+    PathNotGivenBack: Warning,
+    /// Their requests are not seen, and nothing else says whether there are any.
+    PathUnmeasured: Warning,
     /// cpu and memory are not known.
     MetricsMissing: Warning,
     /// They are again.

@@ -86,10 +86,7 @@ impl<T: Announcer> Announcer for Arc<T> {
 pub struct Tenure {
     /// It holds the lease: it and nobody else changes numbers of replicas.
     pub steers: bool,
-    /// No other gateway answers requests. Otherwise a replica that is idle for us may be busy for the
-    /// other, so that nothing is taken away.
-    pub alone: bool,
-    /// No older gateway answers requests. Otherwise a replica with a hard limit gets nothing from us:
-    /// until the older one has ended it is full with what that one sends.
-    pub eldest: bool,
+    /// Every other gateway that answers requests is heard. Otherwise a replica that seems idle may be
+    /// busy for one of them, so that nothing is taken away.
+    pub heard: bool,
 }

@@ -52,6 +52,7 @@ impl Party {
     /// Its replica serves, and nobody is there.
     fn serves(&self) {
         let view = ReplicaView {
+            phase: None,
             kept_by: None,
             uid: None,
             id: FIRST,

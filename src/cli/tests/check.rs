@@ -93,24 +93,37 @@ fn check_reads_the_file_of_a_gateway_when_told_that_it_is_one() {
 domain: models.example
 namespaces: [a, b]
 workloads: [Rollout.v1alpha1.argoproj.io]
-defaults: { containerConcurrency: 4, maxReplicas: 8, queue: { coldTimeout: 20m } }
+takeoverPorts: 21000-21999
+defaults: { containerConcurrency: 4, maxReplicas: 8, path: always, queue: { coldTimeout: 20m } }
 ";
     let meaning = "\
-a gateway that listens on 0.0.0.0:8080, admin 0.0.0.0:9090; at most 16384 connections
+a gateway that listens on 0.0.0.0:8080, admin 0.0.0.0:9090, peers 0.0.0.0:9092; at most 16384 connections
   domain  models.example
   looks   in a, b, at Deployment, StatefulSet, Rollout
+  callers of Services that pass the gate come in at ports 21000 to 21999
 
 a workload that says nothing of its own
   scales  0 to 8 replicas, aims for 4 at once in each
   limits  never more than 4 at once in a replica
   waits   at most 1000 requests and 256MiB, for 1m, for 20m while no replica is ready
   answers within 5m, streams within no bound, ends after 5m without a byte
+  callers of its Services all pass the gate
 ";
     let wanted = (0, meaning.to_owned(), String::new());
     assert_eq!(told(sound, check_gateway), wanted);
     let (code, out, err) = told("listen: 127.0.0.1:1\n", check_gateway);
     assert_eq!((code, &*err), (0, ""));
     assert!(out.contains("  domain  KServe's, else example.com\n  looks   in all namespaces, at "));
+
+    for (path, words) in [
+        ("host", "pass the gate by"),
+        ("takeover", "pass the gate while no pod is ready"),
+    ] {
+        let (_, out, _) = told(&format!("defaults: {{ path: {path} }}\n"), check_gateway);
+        let callers = format!("\n  callers of its Services {words}\n");
+        assert!(out.contains("come in at ports 20000 to 29999\n"), "{out}");
+        assert!(out.ends_with(&callers), "{out}");
+    }
 
     let hint = "what is meant for a gateway is read by: check --gateway\n";
     let (code, _, err) = told(sound, check);

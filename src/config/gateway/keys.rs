@@ -2,6 +2,7 @@
 //! a gate of local processes is written there.
 
 use std::net::SocketAddr;
+use std::ops::RangeInclusive;
 
 use super::WorkloadKind;
 use crate::config::complaint::Complaints;
@@ -20,6 +21,8 @@ keys! {
         "Address for requests";
     ADMIN: Option<SocketAddr> = "admin", --"admin" "ADDRESS" One, "0.0.0.0:9090", address_or_off,
         "Address for health, metrics and reports, or off";
+    PEERS: Option<SocketAddr> = "peers", --"peers" "ADDRESS" One, "0.0.0.0:9092", address_or_off,
+        "Address for the other gateways of the installation, which reach it on the same port, or off";
     DOMAIN: String = "domain", --"domain" "DOMAIN" One, "", domain,
         "Domain of the hosts that lead to revisions; when not written, that of the cluster's own \
          routes, else example.com";
@@ -27,6 +30,10 @@ keys! {
         "Namespace to look for workloads in; when not written, all of them";
     WORKLOADS: Vec<WorkloadKind> = "workloads", --"workload" "KIND.VERSION.GROUP" List, "", workloads,
         "Kind of workload beside deployments and stateful sets, such as Rollout.v1alpha1.argoproj.io";
+    TAKEOVER_PORTS: RangeInclusive<u16> = "takeoverPorts", --"takeover-ports" "FROM-TO" One,
+        "20000-29999", ports,
+        "Ports to listen on for callers of Services that pass the gate (path), one for each port of \
+         each of them";
     }
 }
 
@@ -34,12 +41,14 @@ keys! {
 pub(in crate::config) static GATEWAY: Table = &[
     &LISTEN,
     &ADMIN,
+    &PEERS,
     &MAX_CONNECTIONS,
     &RECORD,
     &RECORD_SIZE,
     &DOMAIN,
     &NAMESPACES,
     &WORKLOADS,
+    &TAKEOVER_PORTS,
     &DEFAULTS,
 ];
 
@@ -59,6 +68,24 @@ fn namespaces(node: &Node, complaints: &mut Complaints) -> Option<Vec<String>> {
         "a list of namespaces",
         |node, complaints| label(node, complaints, "the name of a namespace"),
     )
+}
+
+/// The lowest port that anybody may open.
+const LOWEST_PORT: u16 = 1024;
+
+fn ports(node: &Node, complaints: &mut Complaints) -> Option<RangeInclusive<u16>> {
+    let written = text(node, &mut Complaints::default()).unwrap_or_default();
+    let ends = written.split_once('-');
+    let ends =
+        ends.and_then(|(from, to)| Some((from.trim().parse().ok()?, to.trim().parse().ok()?)));
+    match ends.filter(|(from, to)| (LOWEST_PORT..=*to).contains(from)) {
+        Some((from, to)) => Some(from..=to),
+        None => wanted(
+            node,
+            "a range of ports from 1024 to 65535 such as 20000-29999",
+            complaints,
+        ),
+    }
 }
 
 fn workloads(node: &Node, complaints: &mut Complaints) -> Option<Vec<WorkloadKind>> {

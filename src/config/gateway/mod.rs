@@ -4,6 +4,7 @@
 mod keys;
 
 use std::net::SocketAddr;
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -27,6 +28,8 @@ pub struct GatewayConfig {
     pub listen: SocketAddr,
     /// Where health, metrics and reports are asked for; `None` is nowhere.
     pub admin: Option<SocketAddr>,
+    /// Where other gateways of the installation are heard; `None` is nowhere.
+    pub peers: Option<SocketAddr>,
     /// Most client connections at once.
     pub max_connections: usize,
     /// Where what happens is written down; `None` is nowhere.
@@ -39,6 +42,8 @@ pub struct GatewayConfig {
     pub namespaces: Vec<String>,
     /// The kinds of workloads beside `Deployment` and `StatefulSet`, each once.
     pub workloads: Vec<WorkloadKind>,
+    /// Where it listens for callers of Services that pass the gate, a port for each.
+    pub takeover_ports: RangeInclusive<u16>,
     /// What holds for every revision that does not say otherwise.
     pub defaults: Defaults,
     /// What may not do what its writer thinks, but stops nobody.
@@ -85,6 +90,7 @@ pub fn load_gateway(files: &[PathBuf], overrides: &Overrides) -> Result<GatewayC
         .for_each(|misplaced| complaints.push(misplaced));
     let [environment, flags] = overrides.gateway();
     let layers = Layers::new(vec![&written.top, environment, flags]);
+    apart(&layers, &mut complaints);
     let mut config = settle(&layers);
     config.defaults = written.defaults;
     config.warnings = complaints.warnings();
@@ -104,15 +110,58 @@ fn settle(top: &Layers<'_>) -> GatewayConfig {
     GatewayConfig {
         listen: top.value(&keys::LISTEN),
         admin: top.value(&keys::ADMIN),
+        peers: top.value(&keys::PEERS),
         max_connections: top.value(&MAX_CONNECTIONS),
         record: top.written(&RECORD),
         record_size: top.value(&RECORD_SIZE),
         domain: top.written(&keys::DOMAIN),
         namespaces,
         workloads,
+        takeover_ports: top.value(&keys::TAKEOVER_PORTS),
         defaults: Defaults::default(),
         warnings: Vec::new(),
     }
+}
+
+/// No port of its own is among those that it gives to Services.
+fn apart(top: &Layers<'_>, complaints: &mut Complaints) {
+    let Some(range) = top.sound(&keys::TAKEOVER_PORTS) else {
+        return;
+    };
+    let (name, what) = (keys::TAKEOVER_PORTS.about.path, brief(&range));
+    let own = [
+        (
+            &keys::LISTEN.about,
+            top.node(&keys::LISTEN),
+            top.sound(&keys::LISTEN),
+        ),
+        (
+            &keys::ADMIN.about,
+            top.node(&keys::ADMIN),
+            top.sound(&keys::ADMIN).flatten(),
+        ),
+    ];
+    for (about, node, address) in own {
+        let Some(port) = address.map(|address| address.port()) else {
+            continue;
+        };
+        if !range.contains(&port) {
+            continue;
+        }
+        // Where both are written, the range is what gives way more easily.
+        let complaint = match (top.node(&keys::TAKEOVER_PORTS), node) {
+            (Some(range), _) => {
+                range.wanted(&format!("ports without that of {} ({port})", about.path))
+            }
+            (None, Some(node)) => node.wanted(&format!("a port that is not in {name} ({what})")),
+            (None, None) => continue,
+        };
+        complaints.push(complaint);
+    }
+}
+
+fn brief(range: &RangeInclusive<u16>) -> String {
+    format!("{}-{}", range.start(), range.end())
 }
 
 impl WorkloadKind {

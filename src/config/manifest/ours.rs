@@ -7,12 +7,13 @@ use std::sync::Arc;
 use super::site::Site;
 use crate::config::complaint::{Complaint, Complaints};
 use crate::config::key::{AnyKey, Shape};
-use crate::config::keys::{COMMAND, NAME, READINESS_PATH, REVISION};
+use crate::config::keys::{CALLER_PATH, COMMAND, NAME, READINESS_PATH, REVISION};
 use crate::config::knative::said;
 use crate::config::layers::Layer;
 use crate::config::nearest::{or_the_nearest, similar};
 use crate::config::overrides::{node_of, split};
 use crate::config::pod::{self, POD};
+use crate::config::rules::NOT_HERE;
 use crate::config::tree::{Entry, Node};
 use crate::config::yaml;
 
@@ -91,6 +92,9 @@ fn set(
     if path == pod::PORT.about.path && site.is_here() {
         let message = "is the port of pods, here {port} in the command says where to listen";
         complaints.warn(entry.complaint(message));
+    }
+    if path == CALLER_PATH.about.path && site.is_here() && entry.node.found() != "host" {
+        complaints.warn(entry.complaint(NOT_HERE));
     }
     match value(key, &entry.node, complaints) {
         Ok(value) => layer.set(key, value, complaints),

@@ -41,11 +41,16 @@ fn a_gateway_of_which_nothing_is_said_listens_for_everybody_and_looks_everywhere
         Some("0.0.0.0:9090".parse().expect("an address"))
     );
     assert_eq!(
+        config.peers,
+        Some("0.0.0.0:9092".parse().expect("an address"))
+    );
+    assert_eq!(
         (config.max_connections, config.record_size),
         (16384, 256 << 20)
     );
     assert_eq!((&config.record, &config.domain), (&None, &None));
     assert!(config.namespaces.is_empty() && config.workloads.is_empty());
+    assert_eq!(config.takeover_ports, 20_000..=29_999);
     assert_eq!(
         read("# nothing\n", &Overrides::default()),
         config,
@@ -72,11 +77,15 @@ fn flags_win_over_the_environment_over_the_file_of_a_gateway() {
             "HOLDGATE_LISTEN=127.0.0.1:2",
             "HOLDGATE_WORKLOAD=LeaderWorkerSet.v1.leaderworkerset.x-k8s.io",
             "HOLDGATE_ADMIN=off",
+            "HOLDGATE_PEERS=off",
+            "HOLDGATE_TAKEOVER_PORTS=30000-30009",
         ],
         &[],
     );
     let config = read(text, &said);
     assert_eq!((config.listen.port(), config.admin), (2, None));
+    assert_eq!(config.peers, None);
+    assert_eq!(config.takeover_ports, 30_000..=30_009);
     assert_eq!(config.domain.as_deref(), Some("flag.example"));
     assert_eq!(config.namespaces, ["c", "d"]);
     assert_eq!(config.workloads[0].group, "leaderworkerset.x-k8s.io");
@@ -99,6 +108,78 @@ fn what_a_gateway_cannot_read_is_told_at_once() {
             "gateway.yaml:7:22: defaults.timeout: wanted a duration such as 90s, 5m or 1h30m, not long",
             "gateway.yaml:7:34: defaults.name: cannot be a default, every revision has its own",
         ]
+    );
+}
+
+#[test]
+fn the_ports_for_callers_of_services_are_a_range_of_their_own() {
+    for bad in [
+        "20000",
+        "[20000, 29999]",
+        "29999-20000",
+        "80-90",
+        "20000-70000",
+        "a-b",
+        "20000-",
+    ] {
+        let found = told(&format!("takeoverPorts: {bad}\n"), &Overrides::default());
+        let wanted = "gateway.yaml:1:16: takeoverPorts: wanted a range of ports from 1024 to 65535 such as 20000-29999, not ";
+        assert!(
+            found.len() == 1 && found[0].starts_with(wanted),
+            "{found:?}"
+        );
+    }
+    assert_eq!(
+        told("takeoverPorts: 8000-9999\n", &Overrides::default()),
+        [
+            "gateway.yaml:1:16: takeoverPorts: wanted ports without that of listen (8080), not 8000-9999",
+            "gateway.yaml:1:16: takeoverPorts: wanted ports without that of admin (9090), not 8000-9999",
+        ]
+    );
+    assert_eq!(
+        told("listen: 0.0.0.0:20080\n", &Overrides::default()),
+        [
+            "gateway.yaml:1:9: listen: wanted a port that is not in takeoverPorts (20000-29999), not 0.0.0.0:20080"
+        ]
+    );
+    let apart = read(
+        "listen: 0.0.0.0:20080\nadmin: off\ntakeoverPorts: 9000-9999\n",
+        &Overrides::default(),
+    );
+    assert_eq!(apart.takeover_ports, 9_000..=9_999);
+}
+
+#[test]
+fn only_pods_have_callers_of_services() {
+    let files = Written::new(&[(
+        "a.yaml",
+        &revision("path: takeover\npendingGrace: 5s\nmaxPending: 2"),
+    )]);
+    let other =
+        "is for pods in a cluster, local processes have no callers but those who come to the gate";
+    let told = files.complaints(&Overrides::default());
+    assert!(
+        told.len() == 1 && told[0].ends_with(&format!(".path: {other}")),
+        "{told:?}"
+    );
+    let plain = Written::new(&[("a.yaml", &revision("path: host"))]);
+    assert!(load(&plain.files, &Overrides::default()).is_ok());
+    assert_eq!(
+        plain.complaints(&overrides(&["path=always"], &[], &[])),
+        [format!("--path: {other}")]
+    );
+    let files = Written::new(&[(
+        "a.yaml",
+        &format!("defaults: {{ path: always }}\n{}", revision("")),
+    )]);
+    assert_eq!(
+        files.complaints(&Overrides::default()),
+        [format!("a.yaml:1:19: defaults.path: {other}")]
+    );
+    let gateway = read("defaults: { path: always }\n", &Overrides::default());
+    assert!(
+        gateway.warnings.is_empty(),
+        "a default of all that is in a cluster"
     );
 }
 
@@ -170,7 +251,14 @@ fn a_gateway_has_the_flags_of_its_keys_and_none_of_local_processes() {
     let only = |one: &BTreeSet<&'static str>, other: &BTreeSet<&'static str>| -> Vec<&str> {
         one.difference(other).copied().collect()
     };
-    let wanted = ["domain", "namespace", "shutdown-delay", "workload"];
+    let wanted = [
+        "domain",
+        "namespace",
+        "peers",
+        "shutdown-delay",
+        "takeover-ports",
+        "workload",
+    ];
     assert_eq!(only(&gateway, &gate), wanted);
     assert_eq!(only(&gate, &gateway), ["gpus", "max-processes", "state"]);
     let listen = gateway_flags()

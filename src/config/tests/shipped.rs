@@ -141,7 +141,7 @@ fn the_reference_has_every_key_and_shows_its_default() {
     };
     check(REVISION, &revision_of(&shown), &revision_of(&told));
     let with_all = parsed(&with_examples(&text, &[]));
-    assert_eq!(of_a_gateway.len(), 3);
+    assert_eq!(of_a_gateway.len(), 5);
     for path in of_a_gateway {
         assert!(
             at(&with_all, path).is_some(),

@@ -176,3 +176,21 @@ fn a_server_that_ignores_its_port_takes_another() {
         0
     );
 }
+
+#[tokio::test]
+async fn a_transformer_answers_what_its_predictor_says() {
+    let predictor = model(&["--response-bytes", "99"]);
+    let running = start(&predictor).await;
+    let host = running.address.to_string();
+    let transformer = model(&["--predictor_host", &host]);
+    let answer = ask(&transformer, PREDICT, r#"{"instances":[]}"#).await;
+    assert_eq!((answer.status, answer.body.len()), (200, 99));
+    assert_eq!(
+        (predictor.seen().requests, transformer.seen().requests),
+        (1, 1)
+    );
+    running.stop.send(()).expect("it runs");
+    running.ended.await.expect("no panic").expect("a clean end");
+    let answer = ask(&transformer, PREDICT, "{}").await;
+    assert_eq!(answer.status, 502, "{}", answer.body);
+}

@@ -37,6 +37,15 @@ impl Book {
         }
     }
 
+    /// Nobody else holds anything, nor may.
+    #[must_use]
+    pub fn is_all_of(&self, member: &MemberId) -> bool {
+        self.pods.values().all(|ledger| {
+            let others = ledger.held.keys().any(|holder| holder != member);
+            !others && ledger.withheld.is_empty() && ledger.unclaimed == 0
+        })
+    }
+
     pub(super) fn give(&mut self, orders: &mut Orders, now: Instant) {
         let mut pools = Vec::new();
         for pod in std::mem::take(&mut self.touched) {

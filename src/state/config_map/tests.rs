@@ -3,7 +3,7 @@
 use std::time::SystemTime;
 
 use super::*;
-use crate::autoscale::{Memory, Past};
+use crate::autoscale::{Memory, Past, TypicalPhases};
 use crate::backend::kubernetes::tests_server::{Fault, Server};
 use crate::revision::{RevisionId, ScaleMetric};
 use crate::state::page::Page;
@@ -38,8 +38,7 @@ impl Gateway {
     pub(super) async fn start(server: &Server, steers: bool) -> Self {
         let tenure = watch::Sender::new(Tenure {
             steers,
-            alone: true,
-            eldest: true,
+            heard: true,
         });
         let told = tenure.subscribe();
         let (keeper, held) = Keeper::in_cluster(server.client(), "holdgate-system", told).await;
@@ -60,7 +59,8 @@ impl Gateway {
 
     pub(super) fn note(&self, revision: &str, asked: u32) {
         let id = RevisionId::new(revision);
-        self.notebook().note(&id, &memory(asked), None, wall());
+        self.notebook()
+            .note(&id, &memory(asked), None, TypicalPhases::default(), wall());
     }
 
     fn asked(&self, revision: &str) -> Option<u32> {
@@ -89,12 +89,19 @@ async fn the_next_gateway_finds_what_was_noted_and_how_long_ago() {
     let first = Gateway::start(&server, true).await;
     let id = RevisionId::new("llama.models");
     let typical = Some(Duration::from_secs(42));
-    first.notebook().note(&id, &memory(3), typical, wall());
+    let phases = TypicalPhases {
+        node: Some(Duration::from_secs(90)),
+        init: Some(Duration::from_secs(7)),
+        ..TypicalPhases::default()
+    };
+    let notebook = first.notebook();
+    notebook.note(&id, &memory(3), typical, phases, wall());
     first.keeper.close().await;
     pass(25_000).await;
     let next = Gateway::start(&server, true).await;
     let found = next.notebook().recall(&id, wall()).expect("it is known");
     assert_eq!((found.memory, found.typical_start), (memory(3), typical));
+    assert_eq!(found.typical_phases, phases);
     assert_eq!(found.away.as_secs(), 25);
     let map = server.get(MAP).unwrap();
     assert_eq!(
@@ -173,11 +180,10 @@ async fn who_cannot_read_what_was_left_steers_after_a_few_seconds() {
         let begun = now();
         gateway.tenure.send_replace(Tenure {
             steers: true,
-            alone: false,
-            eldest: true,
+            heard: false,
         });
         let held = gateway.held.wait_for(|held| held.steers).await.unwrap();
-        assert!(!held.alone);
+        assert!(!held.heard);
         let took = now().saturating_duration_since(begun).as_secs();
         assert_eq!(took, 4);
     }
@@ -191,10 +197,10 @@ async fn who_ends_before_it_could_read_still_hears_of_others() {
     gateway.steer(true);
     pass(10).await;
     gateway.keeper.close().await;
-    for alone in [false, true] {
-        gateway.tenure.send_modify(|tenure| tenure.alone = alone);
+    for heard in [false, true] {
+        gateway.tenure.send_modify(|tenure| tenure.heard = heard);
         pass(10).await;
-        assert_eq!(gateway.held.borrow().alone, alone);
+        assert_eq!(gateway.held.borrow().heard, heard);
     }
 }
 
@@ -274,7 +280,9 @@ async fn news_are_written_once_a_second_and_everything_else_every_thirty() {
         let mut memory = memory(199);
         memory.metrics[0].1.idle = n % 2;
         let id = RevisionId::new("a");
-        gateway.notebook().note(&id, &memory, None, wall());
+        gateway
+            .notebook()
+            .note(&id, &memory, None, TypicalPhases::default(), wall());
         pass(100).await;
     }
     let rest = writes(&server);
@@ -377,7 +385,7 @@ fn what_does_not_fit_is_left_out_by_how_little_it_is_missed() {
         };
         pages.insert(
             format!("m{n:02}"),
-            Page::new(&memory, None, at(n)).rounded(),
+            Page::new(&memory, None, TypicalPhases::default(), at(n)).rounded(),
         );
     }
     let all = fitting(pages.clone(), MOST_BYTES).unwrap();
@@ -407,7 +415,13 @@ fn a_measurement_is_kept_with_four_digits() {
         17_179_869_184.0,
         5.0,
     ];
-    let page = Page::new(&memory, None, SystemTime::UNIX_EPOCH).rounded();
+    let page = Page::new(
+        &memory,
+        None,
+        TypicalPhases::default(),
+        SystemTime::UNIX_EPOCH,
+    )
+    .rounded();
     let seconds = &page.memory().metrics[0].1.seconds;
     assert_eq!(
         *seconds,
@@ -421,7 +435,7 @@ fn five_hundred_busy_revisions_fit() {
     let value = |n: u32| f64::from(n) / 7.0;
     memory.metrics[0].1.seconds = (0..60).map(value).collect();
     memory.presence = Some(memory.metrics[0].1.clone());
-    let page = Page::new(&memory, None, wall_at_rest()).rounded();
+    let page = Page::new(&memory, None, TypicalPhases::default(), wall_at_rest()).rounded();
     let pages: Pages = (0..500)
         .map(|n| (format!("model-{n}.a-namespace"), page.clone()))
         .collect();

@@ -66,13 +66,13 @@ class Cluster:
         # Pods are refused before.
         until(20, lambda: self.kubectl("get", "serviceaccount", "default", check=False), "the first account")
 
-    def add_node(self, number, archives=None, gpus=0):
+    def add_node(self, number, archives=None, gpus=0, resource=node.GPU):
         """One more node; without archives it has the images that the others have."""
         if archives is None:
             archives = [pathlib.Path(line) for line in (self.folder / "images").read_text().split()]
         else:
             (self.folder / "images").write_text("\n".join(map(str, archives)))
-        node.add(self, number, archives, gpus)
+        node.add(self, number, archives, gpus, resource)
 
     def start(self, program, *words, name=None):
         """Starts one of its programs."""

@@ -5,6 +5,8 @@ import subprocess
 
 from .world import until
 
+# What most GPUs are called. Others are called otherwise, and nothing depends on it.
+GPU = "nvidia.com/gpu"
 CONTAINERD = """version = 2
 root = "{home}/root"
 state = "{home}/state"
@@ -19,8 +21,8 @@ state = "{home}/state"
 """
 
 
-def add(cluster, number, archives, gpus):
-    """Adds node N, with images and so many GPUs, and waits until it is ready."""
+def add(cluster, number, archives, gpus, resource):
+    """Adds node N, with images and so many of a resource, and waits until it is ready."""
     name, address = f"node-{number}", f"10.77.0.{number}"
     home, world = cluster.folder / name, cluster.world
     (home / "cni").mkdir(parents=True)
@@ -43,12 +45,12 @@ def add(cluster, number, archives, gpus):
     ready = 'jsonpath={.status.conditions[?(@.type=="Ready")].status}'
     until(60, lambda: cluster.kubectl("get", "node", name, "-o", ready, check=False) == "True", f"{name} to be ready")
     if gpus:
-        set_gpus(cluster, name, gpus)
+        set_gpus(cluster, name, gpus, resource)
 
 
-def set_gpus(cluster, name, gpus):
+def set_gpus(cluster, name, gpus, resource=GPU):
     """Gives a node so many GPUs. Both numbers at once: kubelet copies one to the other only every 10 s."""
-    count = {"nvidia.com/gpu": str(gpus)}
+    count = {resource: str(gpus)}
     status = {"status": {"capacity": count, "allocatable": count}}
     cluster.kubectl("patch", "node", name, "--subresource=status", "--type=merge", "-p", json.dumps(status))
 

@@ -5,6 +5,7 @@ import csv
 import dataclasses
 import http.client
 import io
+import socket
 import subprocess
 import threading
 import time
@@ -102,7 +103,10 @@ class Load:
         """One client."""
         connection = http.client.HTTPConnection(*self.address, timeout=90)
         while not self.over.is_set():
-            self.answers.append(ask(self.address, self.host, connection=connection, **self.headers))
+            answer = ask(self.address, self.host, connection=connection, **self.headers)
+            self.answers.append(answer)
+            if answer.error:    # nobody is there for the moment: asking a thousand times a second is no load
+                time.sleep(0.05)
         connection.close()
 
     def __enter__(self):
@@ -141,6 +145,33 @@ def hey(address, host, *words, path=PREDICT):
     ran = subprocess.run(command, capture_output=True, text=True, check=True)
     return Answers(Answer(float(row["offset"]), float(row["response-time"]), int(row["status-code"]))
                    for row in csv.DictReader(io.StringIO(ran.stdout)))
+
+
+class Knocks:
+    """Connections to an address, one after the other and without a request, as a context: how many were not
+    taken."""
+
+    def __init__(self, address, every=0.05):
+        self.address, self.every = address, every
+        self.taken, self.refused, self.over = 0, [], threading.Event()
+        self.thread = threading.Thread(target=self.work, daemon=True)
+
+    def work(self):
+        """Until it is over."""
+        while not self.over.wait(self.every):
+            try:
+                socket.create_connection(self.address, timeout=3).close()
+                self.taken += 1
+            except OSError as error:
+                self.refused.append((time.time(), str(error)))
+
+    def __enter__(self):
+        self.thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self.over.set()
+        self.thread.join()
 
 
 def in_background(function, *args, **kwargs):

@@ -28,6 +28,11 @@ def image_name():
     return f"holdgate.dev/holdgate:{version()}"
 
 
+def deploy():
+    """The folder of manifests that is installed."""
+    return pathlib.Path(os.environ["HOLDGATE_DEPLOY"])
+
+
 def say(text):
     """Progress, for whoever waits."""
     print(f"== {text}", file=sys.stderr, flush=True)
@@ -69,21 +74,21 @@ def archive():
     return built
 
 
-def install(cluster, deploy):
+def install(cluster, manifests):
     """Holdgate, as its manifests say."""
     say("installing Holdgate")
-    cluster.kubectl("apply", "-k", deploy / "kustomize" / "single")
+    cluster.kubectl("apply", "-k", manifests / "kustomize" / "single")
     cluster.kubectl("-n", "holdgate-system", "rollout", "status", "deploy/holdgate-gateway", "--timeout=60s")
 
 
-def bring_up(cluster, packed, nodes, deploy, outlives_us):
+def bring_up(cluster, packed, nodes, manifests, outlives_us):
     """A cluster with metrics, the stand-in for KServe and Holdgate."""
     say(f"a cluster of {nodes} nodes")
     cluster.up(nodes, [packed], outlives_us)
     cluster.start_metrics()
     cluster.start_kserve(image_name())
-    if deploy:
-        install(cluster, deploy)
+    if manifests:
+        install(cluster, manifests)
 
 
 @contextlib.contextmanager

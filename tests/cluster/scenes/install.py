@@ -1,26 +1,21 @@
 """What it may do and does, and how it comes and goes: after all other scenes, as it looks back at them."""
 
 import json
-import os
-import pathlib
 import subprocess
 import time
 
 from bed.api import ApiError
 from bed.gateway import NAME, NAMESPACE, moment
-from bed.models import deployment
+from bed.models import deployment, guide
 from bed.scene import scene
+from bed.setup import deploy
 
-from .guides_load import at_zero
+from . import callers
+from .guides_load import SOFT, at_zero
 
 ACCOUNT = f"system:serviceaccount:{NAMESPACE}:{NAME}"
 COST = "controller.kubernetes.io/pod-deletion-cost"
 PART = "app.kubernetes.io/part-of=holdgate"
-
-
-def deploy():
-    """The folder of manifests that is installed."""
-    return pathlib.Path(os.environ["HOLDGATE_DEPLOY"])
 
 
 def audited(stage, since=0):
@@ -129,7 +124,7 @@ def handed_back(stage, *models):
     marked = [pod["metadata"]["name"] for pod in stage.pods.of() if COST in pod["metadata"].get("annotations", {})]
     stage.shown(not marked, f"deletion costs are left on {marked}")
     for model in models:
-        address = stage.api.get("Service", stage.namespace, model.name)["spec"]["clusterIP"]
+        address = stage.api.get("Service", stage.namespace, model.workload)["spec"]["clusterIP"]
         command = ["curl", "-sf", "-d", "{}", f"http://{address}{model.path}"]
         stage.until(10, lambda: subprocess.run(command, check=False, capture_output=True).returncode == 0,
                     f"{model.name} to answer by its own Service")
@@ -162,12 +157,20 @@ def kustomize(stage):
     stage.shown(limit == 3, f"its last good setting holds there, not {limit}")
     at_zero(stage, idle)
     single = deploy() / "kustomize" / "single"
+    with callers.policies(stage):
+        own = deployment(stage, "own", annotations=callers.ALWAYS)
+        _, theirs = guide(stage, SOFT, name="theirs", annotations=callers.ALWAYS, minReplicas=0)
+        for model in (own, theirs):
+            stage.gateway.until_known(model.revision)
+            callers.taken(stage, model)
     kubectl(stage, "apply", "-k", single / "release")
     kubectl(stage, "-n", NAMESPACE, "wait", "--for=condition=Complete", "job/holdgate-release", "--timeout=90s")
     kubectl(stage, "delete", "-k", single / "release", "--wait=true")
     kubectl(stage, "delete", "-k", single, "--wait=true", "--timeout=90s")
     stage.shown(not stage.api.find("Namespace", None, NAMESPACE), f"{NAMESPACE} is gone")
-    handed_back(stage, busy, idle)
+    handed_back(stage, busy, idle, own, theirs)
+    left = [model.name for model in (own, theirs) if callers.slices(stage, model)]
+    stage.shown(not left, f"our slices are left on the Services of {left}")
 
 
 @scene("8n", "one namespace only: works without any ClusterRole, and sees no other namespace", machine=True, last=3)

@@ -10,9 +10,9 @@ from bed.gateway import moment
 from bed.models import deployment
 from bed.requests import in_background, percentile
 from bed.scene import scene
+from bed.setup import deploy
 
 from .guides_load import at_zero
-from .install import deploy
 
 REVISIONS, PODS_EACH, COLD = 500, 4, 20
 

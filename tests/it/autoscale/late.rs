@@ -23,6 +23,7 @@ struct Prompt {
 impl Scaler for Prompt {
     async fn scale_to(&self, replicas: u32, _why: &str) -> Result<(), ScaleError> {
         let ready = |id| ReplicaView {
+            phase: None,
             kept_by: None,
             uid: None,
             id: ReplicaId(id),
@@ -71,7 +72,7 @@ async fn quiet_after(request: Duration) -> Duration {
         beat: Beat::begin(),
         lasting: Lasting::nothing(),
         id: RevisionId::new("m"),
-        throttler: Arc::clone(&throttler),
+        demand: Arc::clone(&throttler),
         scaler,
         world: seen.clone(),
         gauged: watch::channel(Gauged::default()).1,

@@ -59,6 +59,7 @@ impl Scene {
                 typical_start: typical.map(|(_, took)| Duration::from_secs_f64(*took)),
                 shortage: None,
                 scheduled: None,
+                unheard: false,
             };
             let decision = self.steering.decide(&around, now);
             if let Some(replicas) = decision.replicas {

@@ -71,6 +71,7 @@ impl Scene {
             typical_start: None,
             shortage: None,
             scheduled: self.scheduled,
+            unheard: false,
         }
     }
 

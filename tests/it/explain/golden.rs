@@ -1,6 +1,8 @@
 //! What is read, word for word.
 
-use holdgate::autoscale::Shortage;
+use std::time::Duration;
+
+use holdgate::autoscale::{Shortage, TypicalPhases};
 use holdgate::revision::{MetricTarget, ScaleMetric, Scaling};
 
 use super::scene::Scene;
@@ -300,6 +302,18 @@ fn held_for_a_metric_that_cannot_be_read_at_the_moment() {
 }
 
 #[test]
+fn held_for_a_gateway_that_is_not_heard() {
+    let mut scene = Scene::new(defaults).load(4, 100);
+    scene.unheard = true;
+    check(&scene.load(1, 200), 1, "
+        unheard_gateway
+        4 replicas: 1 request in flight on average over 60 s at target 1; held by a gateway that is not heard
+        1 asked for by concurrency over 60 s
+        1 → 2: only down to 2 at once (maxScaleDownRate)
+        2 → 4: kept at 4 while another gateway is not heard");
+}
+
+#[test]
 fn held_after_a_restart() {
     check(&Scene::new(defaults).load(3, 100).load(0, 120).restart().load(0, 150), 0, "
         restart
@@ -317,4 +331,28 @@ fn held_for_new_metrics() {
         0 asked for by rps over 60 s
         0 → 1: only down to 1 at once (maxScaleDownRate)
         1 → 3: kept at 3, nothing shrinks with new metrics until 12:02:40");
+}
+
+#[test]
+fn where_the_time_of_a_start_goes_and_when_the_next_is_likely_is_told() {
+    let mut scene = Scene::new(defaults);
+    scene.start = 62;
+    scene.typical_phases = TypicalPhases {
+        schedule: Some(Duration::from_millis(20)),
+        node: Some(secs(125)),
+        pull: Some(secs(41)),
+        init: Some(secs(0)),
+        load: Some(secs(21)),
+    };
+    let mut scene = scene.load(1, 10);
+    scene.expected = Some(65);
+    let told = scene.told(1).details;
+    let replicas = told.iter().find(|line| line.about == "replicas");
+    assert_eq!(
+        replicas.map(|line| line.text.as_str()),
+        Some(
+            "0 ready, 1 starting, 0 busy; a start takes 62 s (node 2 min 5 s, pull 41 s, load 21 s), \
+             the next is likely in 55 s"
+        )
+    );
 }

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use holdgate::admission::meter::Report;
-use holdgate::autoscale::{Ahead, Around, Measured, Shortage, Spec, Steering};
+use holdgate::autoscale::{Ahead, Around, Measured, Shortage, Spec, Steering, TypicalPhases};
 use holdgate::decisions::Decisions;
 use holdgate::explain::{Explanation, Situation, Wall, explain};
 use holdgate::guests::{Stage, Visit};
@@ -27,6 +27,8 @@ pub(super) struct Scene {
     pub(super) start: u32,
     /// Replicas that answer something; `None` is as many as there are requests.
     pub(super) busy: Option<u32>,
+    /// Another gateway is not heard.
+    pub(super) unheard: bool,
     /// More than so many cannot come, by what.
     pub(super) most: Option<(u32, Shortage)>,
     pub(super) scheduled: Option<u32>,
@@ -38,6 +40,9 @@ pub(super) struct Scene {
     pub(super) unread: Vec<(String, String)>,
     /// The second at which the schedule asks for another number.
     pub(super) hours_until: Option<u32>,
+    pub(super) typical_phases: TypicalPhases,
+    /// The second at which the next replica is likely to be ready.
+    pub(super) expected: Option<u32>,
 }
 
 impl Scene {
@@ -59,6 +64,7 @@ impl Scene {
             visits: Vec::new(),
             start: 0,
             busy: None,
+            unheard: false,
             most: None,
             scheduled: None,
             arrivals: 0,
@@ -66,6 +72,8 @@ impl Scene {
             outage: None,
             unread: Vec::new(),
             hours_until: None,
+            typical_phases: TypicalPhases::default(),
+            expected: None,
         }
     }
 
@@ -120,6 +128,7 @@ impl Scene {
             typical_start: (self.start > 0).then(|| Duration::from_secs(self.start.into())),
             shortage: self.most.map(|(_, shortage)| shortage),
             scheduled: self.scheduled,
+            unheard: self.unheard,
         }
     }
 
@@ -185,11 +194,14 @@ impl Scene {
             here: self.visits.len(),
             visits: self.visits.clone(),
             outage: self.outage.clone(),
+            unmade: None,
             diagnosis: None,
             unread: self.unread.clone(),
             hours_until: self.hours_until.map(|second| self.at(second)),
             remarks: Vec::new(),
             on_their_way: Vec::new(),
+            typical_phases: self.typical_phases,
+            expected: self.expected.map(|second| self.at(second)),
         };
         explain(&situation, &wall)
     }

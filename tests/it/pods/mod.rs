@@ -1,11 +1,13 @@
 //! The data path over real sockets, where replicas are pods: they die and come back at their
 //! address, go away, or are stopped, and the world says so sooner or later.
 
+mod coming;
 mod dying;
 mod leaving;
 mod pod;
 mod routing;
 mod stopped;
+mod unschedulable;
 
 use std::collections::BTreeSet;
 use std::fmt::Display;
@@ -178,6 +180,7 @@ impl Front {
 
 fn view(id: u64, pod: &Pod) -> ReplicaView {
     ReplicaView {
+        phase: None,
         kept_by: None,
         uid: None,
         id: ReplicaId(id),

@@ -4,6 +4,7 @@
 mod cold;
 mod connections;
 mod devices;
+mod doors;
 mod headers;
 mod kills;
 mod leaving;

@@ -160,7 +160,7 @@ impl Gate {
                 ..Lasting::nothing()
             },
             id: spec.id.clone(),
-            throttler: Arc::clone(&throttler),
+            demand: Arc::clone(&throttler),
             scaler: supervisor.clone(),
             world: supervisor.world(),
             gauged: gauged.subscribe(),
@@ -211,7 +211,13 @@ impl Gate {
         self.client().await.ask(request).await
     }
 
-    /// The same, in a task of its own. Aborting it hangs up.
+    /// One request on a connection of its own that comes in by a door.
+    pub(crate) async fn ask_at(&self, door: u16, request: Ask) -> Answer {
+        let mut client = Client::new(self.server.door(door)).await;
+        client.ask(request).await
+    }
+
+    /// One request on a connection of its own, in a task of its own. Aborting it hangs up.
     pub(crate) fn asking(&self, request: Ask) -> AbortOnDropHandle<Answer> {
         let client = self.client();
         AbortOnDropHandle::new(tokio::spawn(async move { client.await.ask(request).await }))
@@ -293,6 +299,13 @@ impl Gate {
     /// How often each status was counted.
     pub(crate) fn codes(&self) -> BTreeMap<u16, u64> {
         self.stats().codes.iter().collect()
+    }
+
+    /// How often each status was counted of a revision.
+    pub(crate) fn codes_of(&self, name: &str) -> BTreeMap<u16, u64> {
+        let mut revisions = self.revisions.iter();
+        let running = revisions.find(|running| running.spec.id.as_str() == name);
+        running.expect("it was added").stats.codes.iter().collect()
     }
 
     /// Lets time pass until something is so.

@@ -43,6 +43,7 @@ impl Gate {
     /// These replicas are ready, and no others.
     pub(super) fn ready(&mut self, names: &[&str]) {
         let replicas = names.iter().map(|name| ReplicaView {
+            phase: None,
             kept_by: None,
             uid: None,
             id: self.id(name),

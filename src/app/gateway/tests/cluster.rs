@@ -9,12 +9,13 @@ use serde_json::{Value, json};
 use tokio::sync::watch;
 
 use super::super::seams::{self, Replicas};
+use super::super::sharing::Commons;
 use crate::backend::kubernetes::objects::{LeavingOrder, Selector, Template};
 use crate::backend::kubernetes::{
-    Announcer, Claim, Notice, ObjectRef, PodSettings, Present, Settings, Tenure, Workload,
+    Announcer, Claim, Exit, Notice, ObjectRef, Passages, PodSettings, Present, Settings, Tenure,
+    Workload,
 };
 use crate::ports::{Gauges, Missing, ReplicaState, ReplicaView, ScaleError, Scaler, World};
-use crate::proxy::Throttler;
 use crate::revision::{Endpoint, ReplicaId, RevisionId, ScaleMetric};
 use crate::sync::now;
 
@@ -24,6 +25,8 @@ pub(super) struct Cluster {
     present: Mutex<BTreeMap<RevisionId, watch::Sender<Present>>>,
     announced: Mutex<Vec<Notice>>,
     pods: Mutex<BTreeMap<RevisionId, Pods>>,
+    /// What is led through the gate.
+    pub(super) led: Mutex<Passages>,
 }
 
 /// Pods that come and go as they are asked to.
@@ -98,7 +101,7 @@ impl seams::Cluster for Cluster {
         settings: PodSettings,
         _owner: ObjectRef,
         tenure: watch::Receiver<Tenure>,
-        _occupancy: Arc<Throttler>,
+        _occupancy: Arc<Commons>,
     ) -> Pods {
         let id = settings.revision.clone();
         let workload = self.sender(&id).borrow().workload.clone();
@@ -111,6 +114,14 @@ impl seams::Cluster for Cluster {
         };
         self.pods.lock().insert(id, pods.clone());
         pods
+    }
+
+    fn exit(&self) -> Exit {
+        Exit::new(Arc::default())
+    }
+
+    fn lead(&self, passages: Passages) {
+        *self.led.lock() = passages;
     }
 
     fn gauges(&self, _id: &RevisionId, _owner: &ObjectRef, _pods: &Pods) -> Nothing {
@@ -148,6 +159,7 @@ impl Gauges for Nothing {
 /// So many pods that are ready.
 fn world(replicas: u32) -> World {
     let replica = |n: u32| ReplicaView {
+        phase: None,
         kept_by: None,
         uid: None,
         id: ReplicaId(u64::from(n)),
@@ -208,6 +220,7 @@ pub(super) fn claim(name: &str, age: u64, settings: Value) -> Claim {
         settings: Settings::Workload(Arc::new(all)),
         template: None,
         services: BTreeMap::new(),
+        doors: Vec::new(),
         obstacle: None,
         remarks: Vec::new(),
     }

@@ -96,12 +96,11 @@ async fn a_gateway_that_ends_hears_of_others_and_of_claims_until_it_has_ended() 
     let (claims, tenure) = (tellers.claims.clone(), tellers.tenure.clone());
     let story = async {
         // Twice while it is still sent requests, and twice while it drains.
-        for (at, alone) in [(1, true), (2, false), (10, false), (20, true)] {
+        for (at, heard) in [(1, true), (2, false), (10, false), (20, true)] {
             tokio::time::sleep(secs(at)).await;
             let told = Tenure {
                 steers: true,
-                alone,
-                eldest: alone,
+                heard,
             };
             tenure.send_replace(told);
             settle().await;

@@ -2,13 +2,16 @@
 //! the pods it is asked for at once.
 
 mod cluster;
+mod doors;
 mod ending;
 mod following;
 mod hosts;
 mod last_good;
 mod obstacles;
+mod passages;
 mod replicas;
 mod settings;
+mod several;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,6 +19,7 @@ use std::time::Duration;
 use cluster::{Cluster, claim};
 
 use super::claims::Gateway;
+use super::sharing::Sharing;
 use crate::admin::{Board, router};
 use crate::backend::PodSpec;
 use crate::backend::kubernetes::{Claim, Claims, Settings, Tenure};
@@ -23,8 +27,8 @@ use crate::config::{Complaint, Complaints, Origin, ReadClaim};
 use crate::ports::Outage;
 use crate::proxy::{Registry, Revision};
 use crate::revision::{
-    ContainerConcurrency, OnDisconnect, OverloadStatus, QueueLimits, RevisionId, RevisionSpec,
-    Scaling, Timeouts, samples,
+    CallerPath, ContainerConcurrency, OnDisconnect, OverloadStatus, QueueLimits, RevisionId,
+    RevisionSpec, Scaling, Timeouts, samples,
 };
 use crate::schedule::Schedule;
 use crate::state::Notebook;
@@ -35,18 +39,16 @@ type Connections = crate::proxy::connect::Connections;
 type Permit = crate::throttler::Permit<Connections>;
 type Place = crate::throttler::Place<Connections>;
 
-/// It holds the lease, and nobody else answers requests.
+/// It holds the lease, and every other gateway is heard.
 const HOLDS: Tenure = Tenure {
     steers: true,
-    alone: true,
-    eldest: true,
+    heard: true,
 };
 
 /// Somebody else holds it.
 const WAITS: Tenure = Tenure {
     steers: false,
-    alone: false,
-    eldest: false,
+    heard: false,
 };
 
 const fn secs(n: u64) -> Duration {
@@ -86,7 +88,8 @@ impl Scene {
         let board = Arc::new(Board::new(Arc::clone(&registry)));
         let known = (Arc::clone(&registry), Arc::clone(&board));
         let recorder = Recorder::default();
-        let mut gateway = Gateway::new(Arc::clone(&cluster), known, recorder, notebook);
+        let sharing = Sharing::never();
+        let mut gateway = Gateway::new(Arc::clone(&cluster), known, recorder, notebook, sharing);
         gateway.reign(tenure);
         Self {
             cluster,
@@ -238,7 +241,11 @@ fn read(claim: &Claim) -> Result<ReadClaim, Complaints> {
             max_body_bytes: None,
             overload_status: OverloadStatus::TooManyRequests,
             on_disconnect: OnDisconnect::Auto,
-            path: crate::revision::CallerPath::Host,
+            path: match settings["path"].as_str() {
+                Some("takeover") => CallerPath::Takeover,
+                Some("always") => CallerPath::Always,
+                _ => CallerPath::Host,
+            },
         },
         schedule: Schedule::default(),
         pod: PodSpec::default(),

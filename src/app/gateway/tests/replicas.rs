@@ -1,6 +1,11 @@
 use serde_json::json;
+use tokio::sync::watch;
 
 use super::*;
+use crate::autoscale::{Memory, TypicalPhases};
+use crate::backend::kubernetes::tests_server::Server;
+use crate::state::Keeper;
+use crate::sync::wall;
 
 #[tokio::test(start_paused = true)]
 async fn a_workload_that_is_taken_over_keeps_its_replicas_for_a_window() {
@@ -87,4 +92,30 @@ async fn pods_are_left_as_they_are_when_a_gateway_ends() {
     scene.gateway.dismiss();
     assert_eq!(sent_away(waits).await, "draining");
     drop((inside, served));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_learned_of_starts_is_known_to_who_looks_after_the_pods() {
+    let told = watch::Sender::new(HOLDS).subscribe();
+    let (keeper, _) = Keeper::in_cluster(Server::default().client(), "holdgate-system", told).await;
+    let (id, start) = (RevisionId::new("m.ns"), Some(secs(70)));
+    let phases = TypicalPhases {
+        pull: Some(secs(40)),
+        load: Some(secs(30)),
+        ..TypicalPhases::default()
+    };
+    let memory = Memory::default();
+    keeper.notebook().note(&id, &memory, start, phases, wall());
+    let mut scene = Scene::knowing(HOLDS, Some(keeper.notebook().clone()));
+    scene.cluster.deploy("m.ns", 0);
+    scene.claim(claim("m.ns", 0, json!({}))).await;
+    let pods = scene
+        .cluster
+        .pods_of("m.ns")
+        .expect("they are looked after");
+    let settings = pods.settings.lock().clone();
+    assert_eq!(
+        (settings.typical_start, settings.typical_phases),
+        (start, phases)
+    );
 }

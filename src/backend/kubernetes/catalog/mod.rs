@@ -7,24 +7,30 @@ mod tests;
 use std::collections::{HashMap, HashSet};
 use std::iter;
 use std::sync::Arc;
+use std::time::Duration;
 
 use kube::Client;
 use parking_lot::Mutex;
 use tokio::sync::{Notify, Semaphore, mpsc, watch};
 use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep_until};
 use tokio_util::task::AbortOnDropHandle;
 
 use super::claim::{Claims, Entrance};
-use super::inventory::{Change, Changed, Inventory, Source, SourceId, Stale};
+use super::doors::facts::DoorSight;
+use super::inventory::{Change, Changed, Inventory, Source, SourceId, Stale, Tells};
 use super::objects::Present;
 use super::scope::Scope;
 use super::watch::{News, Watch, Watched, sources};
 use crate::revision::RevisionId;
+use crate::sync::wall;
 
 /// Changes that wait to be taken; a watch that is ahead of that waits itself.
 const WAITING: usize = 256;
 /// Listings under way at once: each holds some megabytes of text for a moment.
 const LISTINGS: usize = 2;
+/// How often it is looked whether what was said of an object is too long ago.
+const FORGET_EVERY: Duration = Duration::from_secs(10);
 
 /// What the gateway sees of a cluster, for as long as this is kept.
 pub struct Catalog {
@@ -32,6 +38,7 @@ pub struct Catalog {
     claims: watch::Receiver<Option<Arc<Claims>>>,
     entrances: watch::Receiver<Arc<Vec<Entrance>>>,
     domain: watch::Receiver<Option<String>>,
+    doors: watch::Receiver<Arc<DoorSight>>,
     _task: AbortOnDropHandle<()>,
 }
 
@@ -49,6 +56,7 @@ impl Catalog {
         let (claims, claims_seen) = watch::channel(None);
         let (entrances, entrances_seen) = watch::channel(Arc::default());
         let (domain, domain_seen) = watch::channel(None);
+        let (doors, doors_seen) = watch::channel(Arc::default());
         let (sender, news) = mpsc::channel(WAITING);
         let watched = sources(&scope);
         let own = scope
@@ -59,7 +67,10 @@ impl Catalog {
             namespace: it.namespace.clone(),
         });
         let inventory = Inventory::new(told.collect(), own);
-        let unsettled = (0..watched.len()).map(SourceId).collect();
+        // Nobody waits for what others may say.
+        let all = (0..watched.len()).map(SourceId);
+        let unsettled = all.filter(|id| inventory.tells(*id) != Tells::Words);
+        let unsettled = unsettled.collect();
         let listeners = Arc::<Listeners>::default();
         let actor = Actor {
             unsettled,
@@ -69,6 +80,7 @@ impl Catalog {
             claims,
             entrances,
             domain,
+            doors,
             _tasks: spawn(client, watched, sender),
         };
         Self {
@@ -76,6 +88,7 @@ impl Catalog {
             claims: claims_seen,
             entrances: entrances_seen,
             domain: domain_seen,
+            doors: doors_seen,
             _task: AbortOnDropHandle::new(tokio::spawn(actor.run(news))),
         }
     }
@@ -96,6 +109,12 @@ impl Catalog {
     #[must_use]
     pub fn domain(&self) -> watch::Receiver<Option<String>> {
         self.domain.clone()
+    }
+
+    /// Every Service, and every slice of ours.
+    #[must_use]
+    pub fn doors(&self) -> watch::Receiver<Arc<DoorSight>> {
+        self.doors.clone()
     }
 
     /// What is there of a revision, before and after its workload is there too. Not fresh until the
@@ -136,6 +155,7 @@ struct Actor {
     claims: watch::Sender<Option<Arc<Claims>>>,
     entrances: watch::Sender<Arc<Vec<Entrance>>>,
     domain: watch::Sender<Option<String>>,
+    doors: watch::Sender<Arc<DoorSight>>,
     /// The watches end with it.
     _tasks: JoinSet<()>,
 }
@@ -144,6 +164,7 @@ impl Actor {
     async fn run(mut self, mut news: mpsc::Receiver<(SourceId, News)>) {
         let listeners = self.listeners.clone();
         let mut batch = Vec::with_capacity(WAITING);
+        let mut forget_at = Instant::now();
         loop {
             tokio::select! {
                 taken = news.recv_many(&mut batch, WAITING) => {
@@ -159,6 +180,12 @@ impl Actor {
                     self.publish(&changed, settles);
                 }
                 () = listeners.came.notified() => self.publish_presents(&Stale::All),
+                () = sleep_until(forget_at), if self.inventory.remembers() => {
+                    forget_at = Instant::now() + FORGET_EVERY;
+                    self.inventory.forget(wall());
+                    let changed = self.inventory.settle();
+                    self.publish(&changed, false);
+                }
             }
         }
     }
@@ -177,6 +204,10 @@ impl Actor {
 
     /// Says once that the cluster is out of sight, and once that it is seen again.
     fn note_silence(&mut self, source: SourceId, change: &Change) {
+        // What others say is told from time to time.
+        if self.inventory.tells(source) == Tells::Words {
+            return;
+        }
         let was_silent = !self.silent.is_empty();
         match change {
             Change::Heard(true) => self.silent.remove(&source),
@@ -195,6 +226,10 @@ impl Actor {
     fn publish(&self, changed: &Changed, settles: bool) {
         if changed.domain {
             self.domain.send_replace(self.inventory.domain());
+        }
+        if changed.doors {
+            self.doors
+                .send_replace(Arc::new(self.inventory.door_sight()));
         }
         if changed.entrances {
             self.entrances

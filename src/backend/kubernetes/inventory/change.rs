@@ -24,6 +24,10 @@ pub(in super::super) enum Tells {
     Pods,
     Workloads,
     Platform,
+    /// Services and our own `EndpointSlices`.
+    Doors,
+    /// What was said of objects: it is true of a moment, whatever becomes of the record of it.
+    Words,
     Others,
 }
 
@@ -50,10 +54,15 @@ pub(in super::super) enum Change {
 
 /// What is not as it was when it was last asked for.
 #[derive(Debug, Default, PartialEq, Eq)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is news for somebody else"
+)]
 pub(in super::super) struct Changed {
     pub(in super::super) claims: bool,
     pub(in super::super) entrances: bool,
     pub(in super::super) domain: bool,
+    pub(in super::super) doors: bool,
     pub(in super::super) presents: Stale,
 }
 

@@ -10,6 +10,7 @@ use super::facts::{InferenceService, Part, Platform, Word};
 use super::look::Look;
 use super::names::{self, Draft};
 use super::routes::Routes;
+use super::slices::Slices;
 use super::space::{Entry, Owned, Space};
 use crate::backend::kubernetes::claim::{Claim, Obstacle, Settings};
 use crate::backend::kubernetes::read::{ENABLED, is_inference_service};
@@ -26,6 +27,7 @@ pub(super) struct Surroundings<'a> {
     pub(super) namespace: &'a Arc<str>,
     pub(super) platform: &'a Platform,
     pub(super) routes: &'a Routes,
+    pub(super) slices: &'a Slices,
 }
 
 /// All claims of a namespace, each under a name of its own.
@@ -71,6 +73,7 @@ impl Look<'_> {
                 created: fact.created,
                 settings: Settings::InferenceService(fact.document.clone(), part.component),
                 template: made.map(|(_, entry)| entry.template.clone()),
+                doors: self.doors(&services),
                 services,
                 obstacle,
                 remarks,
@@ -141,6 +144,7 @@ impl Look<'_> {
                 template: Some(entry.template.clone()),
                 obstacle: self.steered(workload),
                 remarks: self.remarks(None, &services),
+                doors: self.doors(&services),
                 services,
             },
         })

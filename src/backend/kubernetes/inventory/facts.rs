@@ -8,7 +8,8 @@ use std::time::{Duration, SystemTime};
 use serde_json::Value;
 
 use super::super::claim::Component;
-use super::super::objects::{ObjectRef, PodView, Port, Workload};
+use super::super::doors::facts::{ServiceView, SliceView};
+use super::super::objects::{ObjectRef, Obstruction, PodView, Port, Workload};
 
 /// Labels of an object.
 pub(in super::super) type Labels = BTreeMap<String, String>;
@@ -19,10 +20,12 @@ pub(in super::super) enum Fact {
     Pod(Pod),
     Workload(Box<Workload>),
     Service(Service),
+    Slice(SliceView),
     Steerer(Steerer),
     InferenceService(InferenceService),
     Route(Route),
     Platform(Platform),
+    Said(Said),
 }
 
 /// A pod, and what selects it.
@@ -32,15 +35,45 @@ pub(in super::super) struct Pod {
     pub(in super::super) view: Arc<PodView>,
 }
 
+/// What somebody said of an object, in an Event.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in super::super) struct Said {
+    /// The UID of the object.
+    pub(in super::super) about: Arc<str>,
+    pub(in super::super) matter: Matter,
+    /// The Event's reason and message.
+    pub(in super::super) words: Obstruction,
+    /// When it was said last.
+    pub(in super::super) at: SystemTime,
+    /// Of two that were said at one moment the later one's is higher.
+    pub(in super::super) version: u64,
+}
+
+/// What it is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in super::super) enum Matter {
+    /// A node for a pod is on its way.
+    NodeComes,
+    /// No node comes for a pod.
+    NoNodeComes,
+    /// A pod cannot have a volume.
+    Volume,
+    /// A controller cannot make pods.
+    Making,
+}
+
 /// A Service.
 #[derive(Clone, Debug, PartialEq)]
 pub(in super::super) struct Service {
+    /// Also while it is taken away.
     pub(in super::super) selector: Labels,
     pub(in super::super) ports: Vec<Port>,
     /// The UID of the controller that made it.
     pub(in super::super) owner: Option<Arc<str>>,
     /// Of which component of an `InferenceService` it says that it is.
     pub(in super::super) component: Option<String>,
+    /// As the keeper of its doors sees it.
+    pub(in super::super) view: Arc<ServiceView>,
 }
 
 /// Something that changes the replicas of something else.

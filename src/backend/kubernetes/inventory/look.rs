@@ -7,19 +7,23 @@ use super::Key;
 use super::claims::Surroundings;
 use super::facts::{InferenceService, Labels, Part, Platform, Route, Service, Steerer};
 use super::routes::shortest;
+use super::slices::Slices;
 use super::space::{Entry, Owned, Space};
-use crate::backend::kubernetes::claim::{Component, Obstacle, Remark};
+use crate::backend::kubernetes::claim::{Component, Obstacle, Remark, ServiceDoor};
 use crate::backend::kubernetes::objects::{ObjectRef, Port, Workload};
 use crate::backend::kubernetes::read::group_of;
 
 /// A namespace, arranged so that what belongs to a claim is found at once.
 pub(super) struct Look<'a> {
     pub(super) platform: &'a Platform,
+    namespace: &'a str,
+    slices: &'a Slices,
     /// The UIDs of all of them.
     pub(super) workloads: HashSet<&'a str>,
     made: HashMap<&'a str, Vec<(&'a Key, &'a Entry)>>,
     services: HashMap<(&'a str, &'a str), Vec<(&'a str, &'a Service)>>,
     made_services: HashMap<&'a str, Vec<(&'a str, &'a Service)>>,
+    by_name: HashMap<&'a str, &'a Service>,
     steerers: HashMap<(&'a str, &'a str), Vec<&'a Steerer>>,
     pub(super) owned: HashMap<&'a str, &'a Owned>,
     routes_by_owner: HashMap<&'a str, Vec<&'a Route>>,
@@ -30,6 +34,9 @@ impl<'a> Look<'a> {
     pub(super) fn new(space: &'a Space, around: &Surroundings<'a>) -> Self {
         let mut look = Look {
             platform: around.platform,
+            namespace: around.namespace,
+            slices: around.slices,
+            by_name: HashMap::new(),
             workloads: HashSet::new(),
             made: HashMap::new(),
             services: HashMap::new(),
@@ -47,6 +54,7 @@ impl<'a> Look<'a> {
         }
         for (key, service) in &space.services {
             let named = (&*key.1, service);
+            look.by_name.insert(&key.1, service);
             if let Some((label, value)) = service.selector.first_key_value() {
                 look.services.entry((label, value)).or_default().push(named);
             }
@@ -146,6 +154,15 @@ impl<'a> Look<'a> {
         of_part
             .map(|(name, service)| ((*name).to_owned(), service.ports.clone()))
             .collect()
+    }
+
+    /// Where the gateways listen for callers of these Services.
+    pub(super) fn doors(&self, services: &BTreeMap<String, Vec<Port>>) -> Vec<ServiceDoor> {
+        let known = services.keys().filter_map(|name| {
+            let service = self.by_name.get(name.as_str())?;
+            Some(self.slices.doors(self.namespace, name, service))
+        });
+        known.flatten().collect()
     }
 
     /// The routes that were made for its owner, or lead to one of its Services.

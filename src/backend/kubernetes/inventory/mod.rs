@@ -9,9 +9,11 @@ mod index;
 mod look;
 mod names;
 mod routes;
+mod slices;
 mod space;
 #[cfg(test)]
 mod tests;
+mod words;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
@@ -20,8 +22,11 @@ pub(super) use self::change::{Change, Changed, Named, Source, SourceId, Stale, T
 use self::claims::{Stand, Surroundings};
 use self::facts::{Fact, Labels, Platform, Pod, Route};
 use self::routes::Routes;
+use self::slices::Slices;
 use self::space::Space;
+use self::words::Words;
 use super::claim::{Claims, Entrance};
+use super::doors::facts::{DoorSight, SliceView};
 use super::objects::Present;
 use crate::revision::RevisionId;
 
@@ -33,9 +38,11 @@ pub(super) struct Inventory {
     sources: Vec<(Source, bool)>,
     spaces: HashMap<Arc<str>, Space>,
     routes: Routes,
+    slices: Slices,
     platform: Platform,
     claims: Arc<Claims>,
     labels: HashSet<Arc<Labels>>,
+    words: Words,
     changed: Changed,
     /// Every namespace must be looked at again.
     all_dirty: bool,
@@ -48,16 +55,22 @@ impl Inventory {
             sources: sources.into_iter().map(|source| (source, false)).collect(),
             spaces: HashMap::new(),
             routes: Routes::new(own),
+            slices: Slices::default(),
             platform: Platform::default(),
             claims: Arc::default(),
             labels: HashSet::new(),
+            words: Words::default(),
             changed: Changed::default(),
             all_dirty: false,
         }
     }
 
     pub(super) fn take(&mut self, source: SourceId, change: Change) {
+        let words = self.tells(source) == Tells::Words;
         match change {
+            // Nothing was unsaid.
+            Change::Listed(all) if words => all.into_iter().for_each(|it| self.put(source, it)),
+            Change::Gone(..) | Change::Heard(_) if words => {}
             Change::Listed(all) => self.listed(source, all),
             Change::Put(named) => self.put(source, *named),
             Change::Gone(namespace, name) => self.gone(&namespace, &(source, name)),
@@ -65,20 +78,28 @@ impl Inventory {
                 if self.sources[source.0].1 != heard {
                     self.sources[source.0].1 = heard;
                     self.changed.presents = Stale::All;
+                    self.changed.doors = true;
                 }
             }
         }
     }
 
+    /// What a watch tells of.
+    pub(super) fn tells(&self, source: SourceId) -> Tells {
+        self.sources[source.0].0.tells
+    }
+
     /// Brings the claims up to date, and tells what has changed since it was last called.
     pub(super) fn settle(&mut self) -> Changed {
         let (all, platform, routes) = (self.all_dirty, &self.platform, &self.routes);
+        let slices = &self.slices;
         for (namespace, space) in &mut self.spaces {
             if space.dirty || all {
                 let around = Surroundings {
                     namespace,
                     platform,
                     routes,
+                    slices,
                 };
                 let stands = claims::of(space, &around);
                 replace(&mut self.changed, &mut self.claims, space, stands);
@@ -113,6 +134,20 @@ impl Inventory {
         self.platform.domain.clone()
     }
 
+    /// Every Service, and every slice of ours.
+    pub(super) fn door_sight(&self) -> DoorSight {
+        let services = self.spaces.iter().flat_map(|(namespace, space)| {
+            let all = space.services.iter();
+            all.map(|(key, it)| ((namespace.clone(), key.1.clone()), it.view.clone()))
+        });
+        let mut tellers = self.sources.iter();
+        DoorSight {
+            services: services.collect(),
+            slices: self.slices.by_service(),
+            fresh: tellers.all(|(source, heard)| *heard || source.tells != Tells::Doors),
+        }
+    }
+
     /// What is there of a revision, whether or not it is claimed.
     pub(super) fn present(&self, revision: &RevisionId) -> Present {
         // A namespace has no dot in its name.
@@ -132,7 +167,7 @@ impl Inventory {
         let fresh =
             hears(Tells::Pods, None) && hears(Tells::Workloads, entry.map(|(source, _)| source));
         Present {
-            workload: entry.map(|(_, entry)| entry.workload.clone()),
+            workload: entry.map(|(_, entry)| self.words.refused(entry)),
             pods: entry
                 .map(|(_, entry)| entry.pods.values().cloned().collect())
                 .unwrap_or_default(),
@@ -150,7 +185,8 @@ impl Inventory {
                 .names_of(source)
                 .map(move |name| (namespace.clone(), name))
         });
-        let known: Vec<_> = known.chain(self.routes.names_of(source)).collect();
+        let known = known.chain(self.routes.names_of(source));
+        let known: Vec<_> = known.chain(self.slices.names_of(source)).collect();
         for (namespace, name) in known.into_iter().filter(|at| !there.contains(at)) {
             self.gone(&namespace, &(source, name));
         }
@@ -175,21 +211,25 @@ impl Inventory {
         match fact {
             Fact::Route(route) => self.put_route(namespace, key, route),
             Fact::Platform(platform) => self.set_platform(platform),
+            Fact::Said(said) => self.put_said(&namespace, said),
             Fact::Pod(pod) => {
-                let pod = self.interned(pod);
-                self.spaces.entry(namespace).or_default().put_pod(key, pod);
+                let mut pod = self.interned(pod);
+                pod.view = self.words.join(pod.view);
+                let space = self.spaces.entry(namespace).or_default();
+                let left = space.put_pod(key, pod);
+                left.inspect(|left| self.words.forget(left));
             }
             Fact::Workload(it) => {
-                self.spaces
-                    .entry(namespace)
-                    .or_default()
-                    .put_workload(key, *it);
+                self.words.meet(&it.at.uid);
+                let space = self.spaces.entry(namespace).or_default();
+                let left = space.put_workload(key, *it);
+                left.inspect(|left| self.words.forget(left));
             }
-            Fact::Service(it) => self
-                .spaces
-                .entry(namespace)
-                .or_default()
-                .put_service(key, it),
+            Fact::Service(it) => {
+                let space = self.spaces.entry(namespace).or_default();
+                self.changed.doors |= space.put_service(key, it);
+            }
+            Fact::Slice(it) => self.put_slice(namespace, key, it),
             Fact::Steerer(it) => self
                 .spaces
                 .entry(namespace)
@@ -209,8 +249,14 @@ impl Inventory {
         if self.routes.remove(namespace, key) {
             self.all_dirty = true;
         }
+        if self.slices.remove(namespace, key) {
+            self.changed.doors = true;
+            // Another may have its numbers now.
+            self.all_dirty = true;
+        }
         if let Some(space) = self.spaces.get_mut(namespace) {
-            space.gone(key);
+            self.changed.doors |= space.services.contains_key(key);
+            space.gone(key).inspect(|left| self.words.forget(left));
         }
     }
 
@@ -219,9 +265,17 @@ impl Inventory {
         self.all_dirty |= self.routes.put(namespace, key, route);
     }
 
+    fn put_slice(&mut self, namespace: Arc<str>, key: Key, slice: SliceView) {
+        if self.slices.put(namespace, key, slice) {
+            self.changed.doors = true;
+            // Rare enough to look at everything again: a number of it may be another's.
+            self.all_dirty = true;
+        }
+    }
+
     /// The one object that such a watch tells of is gone.
     fn forget_platform(&mut self, source: SourceId) {
-        if self.sources[source.0].0.tells == Tells::Platform {
+        if self.tells(source) == Tells::Platform {
             self.set_platform(Platform::default());
         }
     }

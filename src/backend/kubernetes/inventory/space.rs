@@ -7,6 +7,7 @@ use std::time::SystemTime;
 use super::claims::Stand;
 use super::facts::{InferenceService, Part, Pod, Service, Steerer, Word};
 use super::index::Index;
+use super::words::Words;
 use super::{Key, SourceId};
 use crate::backend::kubernetes::objects::{PodView, Template, Workload};
 use crate::revision::RevisionId;
@@ -17,6 +18,8 @@ pub(super) struct Space {
     pods: BTreeMap<Key, Pod>,
     pub(super) workloads: BTreeMap<Key, Entry>,
     by_selector: Index<Key>,
+    /// Pods and workloads.
+    by_uid: HashMap<Arc<str>, Key>,
     pub(super) services: BTreeMap<Key, Service>,
     pub(super) steerers: BTreeMap<Key, Steerer>,
     pub(super) inference_services: BTreeMap<Key, Owned>,
@@ -73,11 +76,35 @@ impl Space {
             .map(|key| key.1.clone())
     }
 
-    pub(super) fn put_pod(&mut self, key: Key, pod: Pod) {
-        if self.pods.get(&key) == Some(&pod) {
+    /// Whether a pod or a workload with this UID is there.
+    pub(super) fn has(&self, uid: &str) -> bool {
+        self.by_uid.contains_key(uid)
+    }
+
+    /// Something else is to be said of whoever has this UID.
+    pub(super) fn tell_again(&mut self, uid: &str, words: &mut Words) {
+        let Some(key) = self.by_uid.get(uid).cloned() else {
             return;
+        };
+        match self.pods.get(&key).cloned() {
+            Some(mut pod) => {
+                pod.view = words.join(pod.view);
+                self.put_pod(key, pod);
+            }
+            None => {
+                self.stale.insert(key);
+            }
         }
-        self.remove_pod(&key);
+    }
+
+    /// The UID of the one in whose place it is, if that is gone by that.
+    pub(super) fn put_pod(&mut self, key: Key, pod: Pod) -> Option<Arc<str>> {
+        if self.pods.get(&key) == Some(&pod) {
+            return None;
+        }
+        let left = self.remove_pod(&key);
+        self.by_uid.insert(pod.view.uid.clone(), key.clone());
+        let left = left.filter(|left| *left != pod.view.uid);
         for workload in self.by_selector.candidates(&pod.labels) {
             let entry = self
                 .workloads
@@ -89,12 +116,13 @@ impl Space {
             }
         }
         self.pods.insert(key, pod);
+        left
     }
 
-    fn remove_pod(&mut self, key: &Key) {
-        let Some(pod) = self.pods.remove(key) else {
-            return;
-        };
+    /// Its UID, if it was there.
+    fn remove_pod(&mut self, key: &Key) -> Option<Arc<str>> {
+        let pod = self.pods.remove(key)?;
+        self.by_uid.remove(&pod.view.uid);
         for workload in self.by_selector.candidates(&pod.labels) {
             let entry = self
                 .workloads
@@ -104,17 +132,29 @@ impl Space {
                 self.stale.insert(workload);
             }
         }
+        Some(pod.view.uid.clone())
     }
 
-    pub(super) fn put_workload(&mut self, key: Key, workload: Workload) {
+    /// The UID of the one in whose place it is, if that is gone by that.
+    pub(super) fn put_workload(&mut self, key: Key, workload: Workload) -> Option<Arc<str>> {
         let old = self.workloads.get(&key);
         if old.is_some_and(|old| *old.workload == workload) {
-            return;
+            return None;
         }
         self.dirty |= old.is_none_or(|old| !claims_alike(&old.workload, &workload));
         self.stale.insert(key.clone());
+        let old = old.map(|old| old.workload.at.uid.clone());
+        let left = old.filter(|old| *old != workload.at.uid);
+        left.as_ref().and_then(|left| self.by_uid.remove(left));
+        let uid = workload.at.uid.clone();
+        self.set_workload(&key, workload);
+        self.by_uid.insert(uid, key);
+        left
+    }
+
+    fn set_workload(&mut self, key: &Key, workload: Workload) {
         let template = Arc::new(workload.template.clone());
-        if let Some(old) = self.workloads.get_mut(&key)
+        if let Some(old) = self.workloads.get_mut(key)
             && old.workload.selector == workload.selector
         {
             if old.template != template {
@@ -123,7 +163,7 @@ impl Space {
             old.workload = Arc::new(workload);
             return;
         }
-        self.remove_workload(&key);
+        self.remove_workload(key);
         let own = self
             .pods
             .values()
@@ -131,10 +171,10 @@ impl Space {
         let pods = own
             .map(|pod| (place(&pod.view), pod.view.clone()))
             .collect();
-        self.by_selector.add(&workload.selector, &key);
+        self.by_selector.add(&workload.selector, key);
         let workload = Arc::new(workload);
         self.workloads.insert(
-            key,
+            key.clone(),
             Entry {
                 workload,
                 template,
@@ -143,17 +183,21 @@ impl Space {
         );
     }
 
-    fn remove_workload(&mut self, key: &Key) {
-        if let Some(entry) = self.workloads.remove(key) {
-            self.by_selector.remove(&entry.workload.selector, key);
-            self.dirty = true;
-        }
+    /// Its UID, if it was there.
+    fn remove_workload(&mut self, key: &Key) -> Option<Arc<str>> {
+        let entry = self.workloads.remove(key)?;
+        self.by_selector.remove(&entry.workload.selector, key);
+        self.by_uid.remove(&entry.workload.at.uid);
+        self.dirty = true;
+        Some(entry.workload.at.uid.clone())
     }
 
-    pub(super) fn put_service(&mut self, key: Key, service: Service) {
+    /// Whether that changes anything.
+    pub(super) fn put_service(&mut self, key: Key, service: Service) -> bool {
         let same = self.services.get(&key) == Some(&service);
         self.dirty |= !same;
         self.services.insert(key, service);
+        !same
     }
 
     pub(super) fn put_steerer(&mut self, key: Key, steerer: Steerer) {
@@ -178,12 +222,13 @@ impl Space {
         self.dirty = true;
     }
 
-    pub(super) fn gone(&mut self, key: &Key) {
-        self.remove_pod(key);
-        self.remove_workload(key);
+    /// The UID of the pod or the workload that is gone.
+    pub(super) fn gone(&mut self, key: &Key) -> Option<Arc<str>> {
+        let left = self.remove_pod(key).or(self.remove_workload(key));
         self.dirty |= self.services.remove(key).is_some();
         self.dirty |= self.steerers.remove(key).is_some();
         self.dirty |= self.inference_services.remove(key).is_some();
+        left
     }
 }
 

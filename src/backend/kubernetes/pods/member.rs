@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use tokio::time::Instant;
 
+use super::course::Course;
 use super::looker::Looker;
 use super::plan::{Candidate, Rank, ordinal};
 use crate::backend::kubernetes::objects::PodView;
@@ -26,6 +27,12 @@ pub(super) struct Member {
     pub(super) running_at: Option<Instant>,
     /// When it came to the stage in which it is.
     pub(super) stage_at: Instant,
+    /// How far its start has come.
+    pub(super) course: Course,
+    /// Since when no node is found for it; `None` before anybody has looked, and once it has one.
+    pub(super) unplaced: Option<Instant>,
+    /// Until when it is believed that a node comes for it; `None`: nobody says so.
+    pub(super) promised: Option<Instant>,
     /// How often its containers were started again: what is told of an earlier life does not count.
     pub(super) life: u64,
     pub(super) was_ready: bool,
@@ -115,6 +122,11 @@ impl Member {
         self.is_alive() && self.service == Service::In
     }
 
+    /// Every moment of its first start was before our eyes.
+    pub(super) fn is_newborn(&self) -> bool {
+        self.seen_born && self.life == 0
+    }
+
     /// Taken out of service, to go.
     pub(super) fn is_victim(&self) -> bool {
         matches!(self.service, Service::Retired | Service::Released(_))
@@ -182,6 +194,7 @@ impl Member {
         self.port = None;
         self.since = now;
         self.running_at = None;
+        self.course = Course::begin(now, &self.pod, now);
         self.life += 1;
         self.says = None;
         self.looker = None;
@@ -189,9 +202,9 @@ impl Member {
 
     /// The same life goes on, and whether it is ready is not known any more.
     pub(super) fn look_anew(&mut self, why: &str, now: Instant) {
-        let since = self.since;
+        let (since, course) = (self.since, self.course);
         self.begin_again(now);
-        self.since = since;
+        (self.since, self.course) = (since, course);
         self.says = Some(why.to_owned());
     }
 }

@@ -2,7 +2,9 @@
 //! they take requests, lets those go first that nobody needs, and asks their controller for more or
 //! fewer. The handle is what the rest of the gate holds.
 
+mod course;
 mod crew;
+mod hindrance;
 mod looker;
 mod member;
 mod number;
@@ -11,7 +13,7 @@ mod trouble;
 mod words;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,9 +22,11 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep_until};
 
 use self::crew::Crew;
+use super::doors::Exit;
 use super::look::Look;
 use super::objects::{ObjectRef, PodView, Present, Workload};
 use super::seams::{Announcer, Api, ApiError, Tenure};
+use crate::autoscale::TypicalPhases;
 use crate::backend::spec::PodSpec;
 use crate::ports::{Occupancy, ScaleError, Scaler, World};
 use crate::revision::{ReplicaId, RevisionId};
@@ -38,8 +42,6 @@ pub struct PodSettings {
     pub spec: PodSpec,
     /// Its owner wants none of it.
     pub stopped: bool,
-    /// It has a hard limit of requests per replica.
-    pub limited: bool,
     /// Crashes in a row, with none ready, before waiting requests are told `cold_start_failed`.
     pub failed_starts: u32,
     /// Most replicas on their way at once; `None` is no bound.
@@ -49,8 +51,12 @@ pub struct PodSettings {
     pub pending_grace: Duration,
     /// So many pods that do not come are kept.
     pub max_pending: u32,
+    /// How its last pod leaves; `None` where nobody has to be led elsewhere before.
+    pub exit: Option<Exit>,
     /// How long a start usually took in an earlier life of the gate; `None` before the first.
     pub typical_start: Option<Duration>,
+    /// The same of its phases.
+    pub typical_phases: TypicalPhases,
     /// Where starts are counted.
     pub stats: Arc<Stats>,
     /// Where starts and ends are noted.
@@ -155,6 +161,7 @@ impl<A: Api, N: Announcer, L: Look, O: Occupancy> Actor<A, N, L, O> {
         loop {
             // Whatever happened, the answer is the same: compare what is with what is wanted.
             let now = Instant::now();
+            let mut led = self.crew.led();
             self.crew.reconcile(now);
             self.publish(now);
             tokio::select! {
@@ -181,6 +188,7 @@ impl<A: Api, N: Announcer, L: Look, O: Occupancy> Actor<A, N, L, O> {
                     self.vacancies = self.vacancies.filter(|_| open);
                     self.crew.hurry();
                 }
+                _ = changed(led.as_mut()), if led.is_some() => {}
                 () = until(self.crew.wake(now)) => {}
             }
         }

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use crate::backend::kubernetes::dispute::{Answer, Dispute};
 use crate::backend::kubernetes::objects::Workload;
 use crate::backend::kubernetes::seams::ApiError;
 
@@ -18,12 +19,6 @@ const FIRST_PAUSE: Duration = Duration::from_millis(250);
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 /// The longest pause while the API server is away: once it is back, nobody waits long for us.
 const LONGEST_ABSENCE: Duration = Duration::from_secs(1);
-/// So often within [`CALM`] of each other somebody else's number is set back at once.
-const PATIENT: u32 = 3;
-const CALM: Duration = Duration::from_secs(60);
-/// How long somebody else's number is left as it is; doubles each time.
-const FIRST_YIELD: Duration = Duration::from_secs(60);
-const LONGEST_YIELD: Duration = Duration::from_secs(3600);
 /// What it means that something cannot be scaled that is there.
 const NO_SCALE: &str = "the API server knows no scale subresource of it";
 
@@ -44,9 +39,7 @@ pub(super) struct Number {
     away: bool,
     retry_at: Option<Instant>,
     trouble: Option<String>,
-    disputes: u32,
-    disputed_at: Option<Instant>,
-    yields_until: Option<Instant>,
+    dispute: Dispute,
 }
 
 /// A number that was written and has not been seen.
@@ -62,15 +55,6 @@ struct Put {
 pub(super) struct Foreign {
     pub(super) from: u32,
     pub(super) to: u32,
-}
-
-/// What is done about somebody else's number.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Answer {
-    /// It is set back at once.
-    SetBack,
-    /// It comes again and again: it is left as it is for so long.
-    Yield(Duration),
 }
 
 impl Number {
@@ -123,7 +107,7 @@ impl Number {
             && !echoing
             && !self.conflict.as_ref().is_some_and(deaf)
             && !later(self.retry_at)
-            && !later(self.yields_until)
+            && self.dispute.yields_until(now).is_none()
     }
 
     /// It is being written.
@@ -200,24 +184,12 @@ impl Number {
 
     /// Somebody else wants another number than we do.
     pub(super) fn dispute(&mut self, now: Instant) -> Answer {
-        let ended = self.yields_until.or(self.disputed_at);
-        if ended.is_none_or(|ended| now >= ended + CALM) {
-            self.disputes = 0;
-        }
-        self.disputes += 1;
-        self.disputed_at = Some(now);
-        if self.disputes <= PATIENT {
-            return Answer::SetBack;
-        }
-        let doubled = 2_u32.pow((self.disputes - PATIENT - 1).min(10));
-        let pause = (FIRST_YIELD * doubled).min(LONGEST_YIELD);
-        self.yields_until = Some(now + pause);
-        Answer::Yield(pause)
+        self.dispute.again(now)
     }
 
     /// Until when somebody else's number is left as it is.
     pub(super) fn yields_until(&self, now: Instant) -> Option<Instant> {
-        self.yields_until.filter(|&until| until > now)
+        self.dispute.yields_until(now)
     }
 
     /// Nobody has changed it for so long that its controller must have heard.
@@ -230,7 +202,8 @@ impl Number {
         let echo = self.put.map(|put| put.until);
         let deaf = self.conflict.as_ref().map(|(_, at)| *at + DEAF);
         let settled = self.changed_at.map(|at| at + ECHO);
-        let all = [echo, deaf, settled, self.retry_at, self.yields_until];
+        let yields = self.dispute.yields_until(now);
+        let all = [echo, deaf, settled, self.retry_at, yields];
         all.into_iter().flatten().filter(|&at| at > now).min()
     }
 }

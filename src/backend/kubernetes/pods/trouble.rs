@@ -48,11 +48,10 @@ impl Trouble {
         let Stage::Waiting(Some(obstruction)) = &member.pod.stage else {
             return None;
         };
-        let crashes = self.crashes.max(member.failed_starts());
         let (hopeless, times) = match obstruction.reason.as_str() {
             _ if member.pod.down > 0 => {
-                let times = format!(" (crashed {crashes} times)");
-                (crashes >= failed_starts.max(1), times)
+                let times = format!(" (crashed {} times)", self.crashes(member));
+                (self.loops(member, failed_starts), times)
             }
             TRYING => (member.backed_off, String::new()),
             reason => (HOPELESS.contains(&reason), String::new()),
@@ -61,6 +60,16 @@ impl Trouble {
             detail: format!("pod {}: {}{times}", member.pod.name, told(obstruction)),
             next_attempt: pause_in(&obstruction.message).map(|pause| member.stage_at + pause),
         })
+    }
+
+    /// Whether the containers of this pod, or of those before it, have crashed as often in a row as
+    /// starts may fail.
+    pub(super) fn loops(&self, member: &Member, failed_starts: u32) -> bool {
+        self.crashes(member) >= failed_starts.max(1)
+    }
+
+    fn crashes(&self, member: &Member) -> u32 {
+        self.crashes.max(member.failed_starts())
     }
 }
 

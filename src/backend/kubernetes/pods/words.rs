@@ -1,8 +1,10 @@
 //! What a pod waits for, in words for a person.
 
+use super::hindrance::keeps;
 use super::member::Member;
 use super::trouble::told;
 use crate::backend::kubernetes::objects::Stage;
+use crate::ports::Hindrance;
 
 /// How far a pod has come that takes no requests yet, and what it waits for.
 pub(super) fn waits_for(member: &Member, port: u16) -> String {
@@ -11,15 +13,15 @@ pub(super) fn waits_for(member: &Member, port: u16) -> String {
         Some(node) => format!("on {node}, "),
         None => String::new(),
     };
-    match &pod.stage {
-        Stage::Unscheduled(None) => "no node yet".into(),
-        Stage::Unscheduled(Some(why)) => format!("no node yet ({})", told(why)),
-        Stage::Waiting(Some(why)) if why.reason.contains("Image") => {
+    match (&pod.stage, keeps(pod, false)) {
+        (Stage::Unscheduled(_), kept) => kept.map_or_else(|| "no node yet".into(), |(_, why)| why),
+        (Stage::Waiting(_), Some((Hindrance::Volume, why))) => format!("{}{why}", node()),
+        (Stage::Waiting(Some(why)), _) if why.reason.contains("Image") => {
             format!("{}pulling image ({})", node(), told(why))
         }
-        Stage::Waiting(Some(why)) => format!("{}{}", node(), told(why)),
+        (Stage::Waiting(Some(why)), _) => format!("{}{}", node(), told(why)),
         _ if pod.ip.is_none() => format!("{}no IP yet", node()),
-        Stage::Waiting(None) | Stage::Running => match &member.says {
+        (Stage::Waiting(None) | Stage::Running, _) => match &member.says {
             Some(says) => format!("{}{says}", node()),
             None => format!("{}nothing listens on port {port} yet", node()),
         },

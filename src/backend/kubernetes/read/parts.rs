@@ -1,6 +1,7 @@
 //! What objects of every kind have.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
@@ -78,6 +79,13 @@ impl Head {
         let mut annotations = self.annotations.take().unwrap_or_default();
         annotations.remove(LAST_APPLIED);
         annotations
+    }
+
+    /// The UID of what it goes with, where that is of this kind.
+    pub(super) fn owned_by(&self, kind: &str) -> Option<Arc<str>> {
+        let mut owners = self.owner_references.iter().flatten();
+        let owner = owners.find(|owner| owner.kind == kind)?;
+        Some(owner.uid.as_str().into())
     }
 
     /// The controller that made it.

@@ -6,7 +6,7 @@ use serde::Deserialize;
 
 use super::super::inventory::facts::{Fact, Pod};
 use super::super::objects::PodView;
-use super::stage::{Status, down, is_ready, restarts, stage, unready};
+use super::stage::{Status, down, is_initializing, is_ready, restarts, stage, unready};
 use super::{Head, KindOf};
 
 #[derive(Deserialize)]
@@ -66,6 +66,7 @@ pub(in super::super) fn pod(_: &KindOf, text: &str) -> Result<Option<Fact>, serd
         ip: status.ip(),
         stage: stage(&spec, &status),
         started: status.has_started(),
+        initializing: is_initializing(&spec, &status),
         ready: is_ready(&status),
         unready: unready(&status),
         terminating: head.terminating(),

@@ -2,9 +2,7 @@
 
 use std::net::IpAddr;
 
-use k8s_openapi::api::core::v1::{
-    ContainerState, ContainerStateTerminated, ContainerStatus, PodCondition,
-};
+use k8s_openapi::api::core::v1::{ContainerStateTerminated, ContainerStatus, PodCondition};
 use serde::Deserialize;
 
 use super::super::objects::{Obstruction, Stage};
@@ -131,6 +129,31 @@ fn why_not(condition: &PodCondition) -> Option<Obstruction> {
     })
 }
 
+/// The containers that go first have begun, and not all of them have ended well.
+pub(super) fn is_initializing(spec: &Spec, status: &Status) -> bool {
+    let first = status.init_container_statuses.iter().flatten();
+    let first = || {
+        first
+            .clone()
+            .filter(|container| !spec.stays(&container.name))
+    };
+    let has_begun = |container: &ContainerStatus| {
+        let state = container.state.as_ref();
+        let now = state.is_some_and(|it| it.running.is_some() || it.terminated.is_some());
+        now || container
+            .last_state
+            .as_ref()
+            .is_some_and(|it| it.terminated.is_some())
+    };
+    first().any(has_begun) && !first().all(is_done)
+}
+
+fn is_done(container: &ContainerStatus) -> bool {
+    let state = container.state.as_ref();
+    let ended = state.and_then(|state| state.terminated.as_ref());
+    ended.is_some_and(|ended| ended.exit_code == 0)
+}
+
 /// What goes before the containers and has not ended: the one that fetches the model among them.
 fn kept_before(spec: &Spec, status: &Status) -> Option<Obstruction> {
     let before = status.init_container_statuses.iter().flatten();
@@ -143,9 +166,11 @@ fn kept_before(spec: &Spec, status: &Status) -> Option<Obstruction> {
                 message: format!("init container {} runs", container.name),
             });
         }
-        let done = |state: &ContainerState| state.terminated.as_ref().map(|it| it.exit_code == 0);
-        let done = container.state.as_ref().and_then(done) == Some(true);
-        if done { None } else { kept(container) }
+        if is_done(container) {
+            None
+        } else {
+            kept(container)
+        }
     })
 }
 

@@ -5,7 +5,9 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::super::inventory::facts::Fact;
-use super::super::objects::{LeavingOrder, ObjectRef, Requirement, Selector, Workload};
+use super::super::objects::{
+    LeavingOrder, ObjectRef, Obstruction, Requirement, Selector, Workload,
+};
 use super::parts::ENABLED;
 use super::template::RawTemplate;
 use super::{Head, KindOf, group_of};
@@ -36,6 +38,8 @@ struct RawStatus {
     current_revision: Option<String>,
     update_revision: Option<String>,
     selector: Option<Value>,
+    // Read by hand: other kinds may keep anything there.
+    conditions: Option<Value>,
 }
 
 /// A workload that may be ours: one that says so itself, or that `KServe` made.
@@ -57,8 +61,8 @@ pub(in super::super) fn workload(
     let rolling = is_rolling(kind, &head, &status);
     let spec = spec.unwrap_or_default();
     Ok(Some(Fact::Workload(Box::new(Workload {
-        overdue: None,
-        refused: None,
+        refused: condition(&status, "ReplicaFailure", "True", "FailedCreate"),
+        overdue: condition(&status, "Progressing", "False", "ProgressDeadlineExceeded"),
         at: kind.at(&head),
         plural: kind.plural.clone(),
         resource_version: head.resource_version.as_str().into(),
@@ -78,6 +82,16 @@ pub(in super::super) fn workload(
         first_ordinal: spec.ordinals.map_or(0, |ordinals| start(&ordinals)),
         rolling,
     }))))
+}
+
+/// What a controller says of what it does, where it says this of it.
+fn condition(status: &RawStatus, kind: &str, holds: &str, reason: &str) -> Option<Obstruction> {
+    let says = |it: &&Value| it["type"] == kind && it["status"] == holds && it["reason"] == reason;
+    let condition = status.conditions.as_ref()?.as_array()?.iter().find(says)?;
+    Some(Obstruction {
+        reason: reason.to_owned(),
+        message: condition["message"].as_str().unwrap_or_default().to_owned(),
+    })
 }
 
 /// Whether an owner is an `InferenceService`, of whichever group.

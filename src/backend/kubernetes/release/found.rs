@@ -74,20 +74,20 @@ impl Found {
             steered: BTreeMap::new(),
         };
         for kind in workload_kinds(client, kinds).await? {
-            let listed = list(client, namespace, &kind).await?;
+            let listed = list(client, namespace, &kind, None).await?;
             let workloads = listed.into_iter().map(|it| Workload::new(kind.clone(), it));
             found.workloads.extend(workloads);
         }
         for group in INFERENCE_SERVICE_GROUPS {
             let kind = kind(group, "v1beta1", "InferenceService", "inferenceservices");
-            for service in list(client, namespace, &kind).await? {
+            for service in list(client, namespace, &kind, None).await? {
                 let uid = service.metadata.uid.clone().unwrap_or_default();
                 found.services.insert(uid, service);
             }
         }
         for (group, version, name, plural) in SCALERS {
             let kind = kind(group, version, name, plural);
-            for scaler in list(client, namespace, &kind).await? {
+            for scaler in list(client, namespace, &kind, None).await? {
                 found.note_scaler(name, &scaler);
             }
         }
@@ -204,6 +204,12 @@ impl Workload {
         self.object.data["spec"]["replicas"].as_u64().unwrap_or(1)
     }
 
+    /// What its pods are labelled with.
+    pub(super) fn labels(&self) -> BTreeMap<String, String> {
+        let labels = &self.object.data["spec"]["template"]["metadata"]["labels"];
+        serde_json::from_value(labels.clone()).unwrap_or_default()
+    }
+
     /// Which pods are its own.
     pub(super) fn pods(&self) -> Option<ListParams> {
         let selector = self.object.data["spec"]["selector"].clone();
@@ -267,17 +273,19 @@ async fn workload_kinds(client: &Client, named: &[Kind]) -> Result<Vec<ApiResour
     Ok(all)
 }
 
-/// All objects of a kind; none where the cluster does not know the kind.
-async fn list(
+/// All objects of a kind, or those with such labels; none where the cluster does not know the kind.
+pub(super) async fn list(
     client: &Client,
     namespace: Option<&str>,
     kind: &ApiResource,
+    labels: Option<&str>,
 ) -> Result<Vec<DynamicObject>, ApiError> {
     let api: kube::Api<DynamicObject> = match namespace {
         Some(namespace) => kube::Api::namespaced_with(client.clone(), namespace, kind),
         None => kube::Api::all_with(client.clone(), kind),
     };
     let mut page = ListParams::default().limit(PAGE);
+    page.label_selector = labels.map(str::to_owned);
     let mut all = Vec::new();
     loop {
         let listed = match in_time(api.list(&page)).await {

@@ -14,6 +14,8 @@ use super::{Release, deployments, named, pods, resource};
 
 /// What a gateway is called, as Deployment and as lease.
 const GATEWAY: &str = "holdgate-gateway";
+/// By what its pods know each other.
+const PEERS: &str = "holdgate-peers";
 /// Where it keeps what it has learned.
 const STATE: &str = "holdgate-state";
 const PODS: &str = "app.kubernetes.io/name=holdgate,app.kubernetes.io/component=gateway";
@@ -88,11 +90,12 @@ impl Release<'_> {
         }
     }
 
-    /// Its memory and its lease.
+    /// Its memory, its lease and its token.
     pub(super) async fn remove_what_it_kept(&mut self) {
         self.remove(STATE, "", "ConfigMap", "configmaps").await;
         let leases = "coordination.k8s.io";
         self.remove(GATEWAY, leases, "Lease", "leases").await;
+        self.remove(PEERS, "", "Secret", "secrets").await;
     }
 
     async fn remove(&mut self, name: &str, group: &str, kind: &str, plural: &str) {

@@ -1,7 +1,9 @@
 //! Hands workloads back before nobody scales them any more: brings up what is at zero, takes our
-//! deletion costs off pods, removes what a gateway made for itself. Doing it again changes nothing.
+//! deletion costs off pods, leads callers of Services to pods, removes what a gateway made for itself.
+//! Doing it again changes nothing.
 //! What is ours to hand back is found in `found`.
 
+mod doors;
 mod found;
 mod gateway;
 
@@ -89,6 +91,8 @@ impl Release<'_> {
         let namespaces = self.order.namespaces.iter().map(|name| Some(name.as_str()));
         let everywhere = self.order.namespaces.is_empty().then_some(None);
         for namespace in namespaces.chain(everywhere) {
+            // First, as nobody answers them any more.
+            self.lead_back(namespace, None).await;
             match Found::look(&self.client, namespace, &self.order.kinds).await {
                 Ok(found) => {
                     for workload in found.ours() {
@@ -128,6 +132,8 @@ impl Release<'_> {
                 continue;
             }
             self.bring_up(found, workload).await;
+            self.lead_back(Some(namespace), Some(&workload.labels()))
+                .await;
             match workload.pods() {
                 Some(pods) => self.unmark(Some(namespace), &pods).await,
                 None => self.failed(workload, "it does not say which pods are its own"),

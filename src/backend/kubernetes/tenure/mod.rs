@@ -5,6 +5,8 @@
 mod identity;
 mod lease;
 mod others;
+mod roll;
+mod token;
 
 use std::time::{Duration, Instant};
 
@@ -17,8 +19,8 @@ use tokio_util::task::AbortOnDropHandle;
 
 pub use self::identity::PodIdentity;
 use self::lease::Candidate;
-use self::others::Others;
 use super::seams::Tenure;
+use crate::peers::{Credential, Roll};
 use crate::sync::now;
 
 /// A watch that has broken is begun again so soon, however long nobody has answered: two watches burden
@@ -43,6 +45,11 @@ impl Backoff for Soon {
 #[derive(Debug)]
 pub struct Reign {
     tenure: watch::Receiver<Tenure>,
+    number: watch::Receiver<Option<u64>>,
+    roll: watch::Receiver<Roll>,
+    outdone: watch::Sender<u64>,
+    /// `None` outside a pod.
+    credential: Option<Credential>,
     end: CancellationToken,
     /// Nothing is held, and nothing is sought any more.
     released: watch::Receiver<bool>,
@@ -60,40 +67,84 @@ impl Reign {
             tracing::info!("not in a pod: steers without a lease, and looks for no other gateway");
             let all = Tenure {
                 steers: true,
-                alone: true,
-                eldest: true,
+                heard: true,
             };
             return Self {
                 tenure: watch::Sender::new(all).subscribe(),
+                number: watch::Sender::new(None).subscribe(),
+                roll: watch::Sender::new(Roll::default()).subscribe(),
+                outdone: watch::Sender::new(0),
+                credential: None,
                 end,
                 released: watch::Sender::new(true).subscribe(),
                 _tasks: Vec::new(),
             };
         };
-        let (until, others) = (watch::Sender::new(None), watch::Sender::new(None));
+        let until = watch::Sender::new(None);
         let (tell, tenure) = watch::channel(Tenure::default());
         let (release, released) = watch::channel(false);
-        let combining = combine(until.clone(), others.subscribe(), tell);
-        let watching = others::follow(client.clone(), identity.clone(), others);
-        let candidate = Candidate::new(client.clone(), &identity, until);
+        let ((call, roll), (reign, number)) =
+            (watch::channel(Roll::default()), watch::channel(None));
+        let combining = combine(until.clone(), roll.clone(), tell);
+        let watching = others::follow(client.clone(), identity.clone(), call);
+        let outdone = watch::Sender::new(0);
+        let seen = (roll.clone(), outdone.subscribe());
+        let candidate = Candidate::new(client.clone(), &identity, seen, until, reign);
         let seeking = candidate.run(end.clone(), tenure.clone(), release);
+        let (credential, looking) =
+            token::follow(client.clone(), &identity.namespace, number.clone());
         let tasks = [
-            tokio::spawn(combining),
-            tokio::spawn(watching),
-            tokio::spawn(seeking),
+            AbortOnDropHandle::new(tokio::spawn(combining)),
+            AbortOnDropHandle::new(tokio::spawn(watching)),
+            AbortOnDropHandle::new(tokio::spawn(seeking)),
+            looking,
         ];
         Self {
             tenure,
+            number,
+            roll,
+            outdone,
+            credential: Some(credential),
             end,
             released,
-            _tasks: tasks.map(AbortOnDropHandle::new).into(),
+            _tasks: tasks.into(),
         }
     }
 
-    /// What this gateway may do, now and whenever it changes.
+    /// What this gateway may do, now and whenever it changes. Of other gateways it knows here only
+    /// whether there are any: none that runs is heard.
     #[must_use]
     pub fn tenure(&self) -> watch::Receiver<Tenure> {
         self.tenure.clone()
+    }
+
+    /// The number of this gateway's reign, while no other is known to have begun. It grows with every
+    /// change of who steers, and with every start of the same. It may last when nothing can be steered
+    /// any more: without an API server there is nobody who says that another has begun.
+    #[must_use]
+    pub fn number(&self) -> watch::Receiver<Option<u64>> {
+        self.number.clone()
+    }
+
+    /// Where to say which reign another gateway obeys that is no earlier than ours: where the lease is
+    /// ours, its number goes beyond that. So it is when the lease was deleted, or set back to what was
+    /// saved.
+    #[must_use]
+    pub fn outdone(&self) -> watch::Sender<u64> {
+        self.outdone.clone()
+    }
+
+    /// The other gateways of the installation. Outside a pod nobody looks for them.
+    #[must_use]
+    pub fn roll(&self) -> watch::Receiver<Roll> {
+        self.roll.clone()
+    }
+
+    /// By what the gateways of the installation know each other. `None` outside a pod, where there are
+    /// no peers.
+    #[must_use]
+    pub fn credential(&self) -> Option<Credential> {
+        self.credential.clone()
     }
 
     /// Steers no more, and gives the lease back so that the next gateway takes it at once. Returns when
@@ -105,58 +156,38 @@ impl Reign {
     }
 }
 
-/// Puts together what the lease and the pods say, and lets time pass over both. Goes on when the lease
+/// Puts together what the lease and the pods say, and lets time pass over the lease. Goes on when it
 /// has been given back: while this gateway finishes what it has, it must know of the others.
 async fn combine(
     held: watch::Sender<Option<Instant>>,
-    mut others: watch::Receiver<Option<Others>>,
+    mut roll: watch::Receiver<Roll>,
     tell: watch::Sender<Tenure>,
 ) {
     let mut until = held.subscribe();
     loop {
-        let (held, seen, now) = (
-            *until.borrow_and_update(),
-            *others.borrow_and_update(),
-            now(),
-        );
+        let (held, now) = (*until.borrow_and_update(), now());
         let tenure = Tenure {
             steers: held.is_some_and(|until| until > now),
-            alone: seen.is_some_and(|others| others.all.have_ended(now)),
-            eldest: seen.is_some_and(|others| others.older.have_ended(now)),
+            heard: roll.borrow_and_update().is_alone(),
         };
         tell.send_if_modified(|known| {
             let changed = *known != tenure;
-            if changed {
-                let Tenure {
-                    steers,
-                    alone,
-                    eldest,
-                } = tenure;
-                tracing::info!(
-                    steers,
-                    alone,
-                    eldest,
-                    "what this gateway may do has changed"
-                );
+            if known.steers != tenure.steers {
+                let steers = tenure.steers;
+                tracing::info!(steers, "what this gateway may do has changed");
             }
             *known = tenure;
             changed
         });
-        let moments = [
-            held,
-            seen.and_then(|others| others.all.gone_by),
-            seen.and_then(|others| others.older.gone_by),
-        ];
-        let next = moments.into_iter().flatten().filter(|at| *at > now).min();
         let turn = async {
-            match next {
+            match held.filter(|at| *at > now) {
                 Some(at) => sleep_until(at.into()).await,
                 None => std::future::pending().await,
             }
         };
         let changed = tokio::select! {
             changed = until.changed() => changed,
-            changed = others.changed() => changed,
+            changed = roll.changed() => changed,
             () = turn => Ok(()),
         };
         if changed.is_err() {

@@ -132,6 +132,12 @@ impl Server {
         link.always = fault;
     }
 
+    /// Whatever somebody writes at such a path, this place of it becomes so when it is admitted.
+    pub(crate) fn admit(&self, path: &str, place: &str, value: Value) {
+        let policy = (path.to_owned(), place.to_owned(), value);
+        self.state.lock().policies.push(policy);
+    }
+
     /// Puts an object there as if somebody else had.
     pub(crate) fn put(&self, path: &str, object: Value) {
         self.state.lock().store(path, object);

@@ -23,6 +23,8 @@ pub(super) struct State {
     /// What became of every object, as its watchers are told: version, path, line.
     history: Vec<(u64, String, Bytes)>,
     links: Vec<Weak<Mutex<Link>>>,
+    /// Which objects by the end of their path, where in them, and what stands there once admitted.
+    pub(super) policies: Vec<(String, String, Value)>,
 }
 
 impl State {
@@ -81,6 +83,13 @@ impl State {
     }
 
     pub(super) fn store(&mut self, path: &str, mut object: Value) -> Value {
+        for (at, place, value) in &self.policies {
+            if path.ends_with(at.as_str())
+                && let Some(there) = object.pointer_mut(place)
+            {
+                there.clone_from(value);
+            }
+        }
         self.version += 1;
         object["metadata"]["resourceVersion"] = self.version.to_string().into();
         let is_new = self
@@ -99,7 +108,9 @@ impl State {
     }
 
     fn tell(&mut self, path: &str, what: &str, object: &Value) {
-        let line = Bytes::from(format!("{}\n", json!({ "type": what, "object": object })));
+        // As the API server writes it: the type first.
+        let line = format!("{{\"type\":\"{what}\",\"object\":{object}}}\n");
+        let line = Bytes::from(line);
         self.history
             .push((self.version, path.to_owned(), line.clone()));
         self.links.retain(|link| link.strong_count() > 0);

@@ -112,6 +112,7 @@ pub(super) async fn list(
     let request = Request::new(path(&watched.kind, watched.namespace.as_deref()));
     let mut params = ListParams::default().limit(PAGE);
     params.field_selector.clone_from(&watched.fields);
+    params.label_selector = watched.labels.map(str::to_owned);
     let mut all = Vec::new();
     loop {
         let asked = request
@@ -141,6 +142,7 @@ pub(super) async fn follow(
     let seconds = u32::try_from(lasting.as_secs()).unwrap_or(u32::MAX);
     let mut params = WatchParams::default().timeout(seconds);
     params.field_selector.clone_from(&watched.fields);
+    params.label_selector = watched.labels.map(str::to_owned);
     let asked = request
         .watch(&params, version)
         .map_err(|it| Trouble::Refused(it.to_string()))?;

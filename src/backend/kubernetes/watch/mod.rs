@@ -32,6 +32,8 @@ pub(super) struct Watched {
     pub(super) namespace: Option<Arc<str>>,
     /// A selector by fields.
     pub(super) fields: Option<String>,
+    /// A selector by labels.
+    pub(super) labels: Option<&'static str>,
     pub(super) read: Reader,
     pub(super) tells: Tells,
     pub(super) need: Need,
@@ -44,6 +46,8 @@ pub(super) enum Need {
     Needed,
     /// It may not be there, or not be allowed.
     Optional,
+    /// The same, and another watch of that kind says so.
+    Beside,
     /// The same, but a person has asked for it; what the API calls it is not known.
     Named,
 }
@@ -197,7 +201,7 @@ impl Watch {
     }
 
     fn complain(&mut self, message: &str) {
-        if !self.teller.may_complain() {
+        if self.watched.need == Need::Beside || !self.teller.may_complain() {
             return;
         }
         let kind = &*self.watched.kind.kind;

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use super::{Need, Watched};
 use crate::backend::kubernetes::inventory::Tells;
 use crate::backend::kubernetes::read::{
-    KindOf, Reader, by_autoscaler, by_scaled_object, inference_service, platform, pod, route,
-    service, workload,
+    KindOf, Reader, by_autoscaler, by_scaled_object, inference_service, platform, pod, route, said,
+    service, slice, workload,
 };
 use crate::backend::kubernetes::scope::{Kind, Scope};
 
@@ -21,7 +21,7 @@ type Row = (
 );
 
 /// What is watched in every cluster, in this order.
-const KINDS: [Row; 10] = [
+const KINDS: [Row; 11] = [
     ("v1", "Pod", "pods", pod, Tells::Pods, Need::Needed),
     (
         "apps/v1",
@@ -44,8 +44,16 @@ const KINDS: [Row; 10] = [
         "Service",
         "services",
         service,
-        Tells::Others,
+        Tells::Doors,
         Need::Needed,
+    ),
+    (
+        "discovery.k8s.io/v1",
+        "EndpointSlice",
+        "endpointslices",
+        slice,
+        Tells::Doors,
+        Need::Optional,
     ),
     (
         "autoscaling/v2",
@@ -99,6 +107,8 @@ const KINDS: [Row; 10] = [
 
 /// Pods that have ended are not even sent.
 const NOT_ENDED: &str = "status.phase!=Succeeded,status.phase!=Failed";
+/// A cluster has many times as many of the others.
+const OUR_SLICES: &str = "endpointslice.kubernetes.io/managed-by=holdgate.dev";
 /// Where `KServe` is installed.
 const PLATFORM: &str = "kserve";
 const ITS_SETTINGS: &str = "metadata.name=inferenceservice-config";
@@ -116,6 +126,7 @@ pub(in super::super) fn sources(scope: &Scope) -> Vec<Watched> {
             },
             namespace: None,
             fields: (*tells == Tells::Pods).then(|| NOT_ENDED.to_owned()),
+            labels: (*kind == "EndpointSlice").then_some(OUR_SLICES),
             read: *read,
             tells: *tells,
             need: *need,
@@ -133,11 +144,12 @@ pub(in super::super) fn sources(scope: &Scope) -> Vec<Watched> {
         },
         namespace: None,
         fields: None,
+        labels: None,
         read: workload,
         tells: Tells::Workloads,
         need: Need::Named,
     });
-    let everywhere: Vec<Watched> = kinds.chain(named).collect();
+    let everywhere: Vec<Watched> = kinds.chain(named).chain(words()).collect();
     let mut sources = if scope.namespaces.is_empty() {
         everywhere
     } else {
@@ -157,6 +169,42 @@ pub(in super::super) fn sources(scope: &Scope) -> Vec<Watched> {
     sources
 }
 
+/// What is said of pods and of what makes them: Events by their reason, and by who says it where others
+/// say the same. The API server tells them apart: all Events of a cluster are many.
+const SAID: [&str; 7] = [
+    // Cluster Autoscaler.
+    "reason=TriggeredScaleUp",
+    "reason=NotTriggerScaleUp",
+    // Karpenter.
+    "reason=Nominated",
+    "reason=FailedScheduling,source=karpenter",
+    // Kubelet and the controller of volumes.
+    "reason=FailedMount",
+    "reason=FailedAttachVolume",
+    // The controllers of workloads.
+    "reason=FailedCreate",
+];
+
+fn words() -> impl Iterator<Item = Watched> {
+    SAID.iter().enumerate().map(|(number, fields)| Watched {
+        kind: KindOf {
+            api_version: "v1".into(),
+            kind: "Event".into(),
+            plural: "events".into(),
+        },
+        namespace: None,
+        fields: Some((*fields).to_owned()),
+        labels: None,
+        read: said,
+        tells: Tells::Words,
+        need: if number == 0 {
+            Need::Optional
+        } else {
+            Need::Beside
+        },
+    })
+}
+
 /// What `KServe` is told itself.
 fn settings() -> Watched {
     Watched {
@@ -167,6 +215,7 @@ fn settings() -> Watched {
         },
         namespace: Some(PLATFORM.into()),
         fields: Some(ITS_SETTINGS.to_owned()),
+        labels: None,
         read: platform,
         tells: Tells::Platform,
         need: Need::Optional,
@@ -176,6 +225,19 @@ fn settings() -> Watched {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::backend::kubernetes::doors::facts;
+
+    #[test]
+    fn of_endpoint_slices_only_our_own_are_watched() {
+        let all = sources(&Scope::default());
+        let selected = |it: &&Watched| it.labels.is_some();
+        let selected: Vec<_> = all.iter().filter(selected).collect();
+        assert_eq!(selected.len(), 1);
+        assert_eq!(&*selected[0].kind.kind, "EndpointSlice");
+        let ours = format!("{}={}", facts::MANAGED_BY, facts::OURS);
+        assert_eq!(selected[0].labels, Some(&*ours));
+        assert_eq!(selected[0].need, Need::Optional);
+    }
 
     #[test]
     fn nothing_is_watched_twice_however_often_a_person_names_it() {
@@ -193,6 +255,25 @@ mod tests {
         let of = |kind: &str| all.iter().filter(|it| &*it.kind.kind == kind).count();
         for kind in ["Deployment", "StatefulSet", "Rollout"] {
             assert_eq!(of(kind), 1, "{kind}");
+        }
+    }
+
+    #[test]
+    fn of_all_that_is_asked_of_what_others_say_one_tells_that_it_may_not() {
+        let scope = Scope {
+            namespaces: vec!["a".to_owned(), "b".to_owned()],
+            ..Scope::default()
+        };
+        for namespace in ["a", "b"] {
+            let all = sources(&scope);
+            let within = |it: &&Watched| it.namespace.as_deref() == Some(namespace);
+            let said = all
+                .iter()
+                .filter(within)
+                .filter(|it| it.tells == Tells::Words);
+            let (telling, beside): (Vec<_>, Vec<_>) = said.partition(|it| it.need != Need::Beside);
+            assert_eq!((telling.len(), beside.len()), (1, SAID.len() - 1));
+            assert_eq!(telling[0].need, Need::Optional);
         }
     }
 }

@@ -24,7 +24,7 @@ impl Arbiter {
                     self.limit
                 )
             }
-            Shortage::NoFreeGpu => self.complain_of_devices(wish.devices),
+            _ => self.complain_of_devices(wish.devices),
         })
     }
 

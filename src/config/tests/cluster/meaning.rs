@@ -120,6 +120,9 @@ fn a_workload_is_read_by_its_annotations_and_may_have_none() {
         "holdgate.dev/queue-max-bytes": "1MiB",
         "holdgate.dev/autoscaling-metrics": "[{ metric: 'vllm:waiting', target: 5 }, { metric: rps }]",
         "holdgate.dev/schedule": "- { cron: '0 8 * * MON-FRI', timeZone: UTC, for: 10h, minReplicas: 2 }\n",
+        "holdgate.dev/path": "takeover",
+        "holdgate.dev/pending-grace": "90s",
+        "holdgate.dev/max-pending": "3",
         "holdgate.dev/models": "a, b",
         "holdgate.dev/port": "9000",
         "holdgate.dev/readiness-path": "/up",
@@ -145,6 +148,14 @@ fn a_workload_is_read_by_its_annotations_and_may_have_none() {
             spec.queue.max_bytes
         ),
         (6, 10, 1 << 20)
+    );
+    assert_eq!(
+        (
+            scaling.pending_grace.as_secs(),
+            scaling.max_pending,
+            spec.path
+        ),
+        (90, 3, crate::revision::CallerPath::Takeover)
     );
     let further: Vec<_> = scaling
         .further_metrics

@@ -83,7 +83,7 @@ fn what_kserve_lets_through_under_external_is_refused_here() {
 #[test]
 fn everything_wrong_with_an_object_is_told_at_once_and_of_this_component_only() {
     let mut object = service(
-        &json!({ "autoscaling.knative.dev/target": "abc", "autoscaling.knative.dev/window": "5s", "holdgate.dev/queue-timeout": "soon", "holdgate.dev/queue-timeut": "1s", "holdgate.dev/schedule": "[", "holdgate.dev/port": "70000", "holdgate.dev/service": "A_B" }),
+        &json!({ "autoscaling.knative.dev/target": "abc", "autoscaling.knative.dev/window": "5s", "holdgate.dev/queue-timeout": "soon", "holdgate.dev/queue-timeut": "1s", "holdgate.dev/schedule": "[", "holdgate.dev/path": "sometimes", "holdgate.dev/pending-grace": "0s", "holdgate.dev/max-pending": "0", "holdgate.dev/port": "70000", "holdgate.dev/service": "A_B" }),
         &json!({ "model": {}, "minReplicas": -2 }),
     );
     object["spec"]["transformer"] = json!({ "containers": [{}], "timeout": 0 });
@@ -97,6 +97,18 @@ fn everything_wrong_with_an_object_is_told_at_once_and_of_this_component_only() 
         at(
             "autoscaling.knative.dev/window",
             "wanted a duration from 6s to 1h, not 5s",
+        ),
+        at(
+            "holdgate.dev/max-pending",
+            "wanted a whole number, 1 or more, not 0",
+        ),
+        at(
+            "holdgate.dev/path",
+            "wanted host or takeover or always, not sometimes",
+        ),
+        at(
+            "holdgate.dev/pending-grace",
+            "wanted a duration, 1s or more and at most a year, not 0s",
         ),
         at(
             "holdgate.dev/port",

@@ -69,6 +69,14 @@ fn what_only_pods_have_is_named_here() {
             "a.yaml:3:70: metadata.annotations.holdgate.dev/port: is the port of pods, here {port} in the command says where to listen"
         ]
     );
+    let always = "holdgate.dev/path: always, holdgate.dev/pending-grace: 5s, holdgate.dev/max-pending: \"2\"";
+    assert_eq!(
+        warnings(&enabled(always)),
+        [
+            "a.yaml:3:70: metadata.annotations.holdgate.dev/path: is for pods in a cluster, local processes have no callers but those who come to the gate"
+        ]
+    );
+    assert_eq!(warnings(&enabled("holdgate.dev/path: host")), [""; 0]);
     let stopped = super::annotated("serving.kserve.io/stop: \"true\"", "");
     assert_eq!(
         warnings(&stopped),

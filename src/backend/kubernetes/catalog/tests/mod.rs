@@ -5,6 +5,7 @@ mod listing;
 mod refusing;
 mod scope;
 mod watching;
+mod words;
 
 use std::time::Duration;
 
@@ -12,7 +13,7 @@ use serde_json::{Value, json};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep, timeout};
 
-use self::fake::{DEPLOYMENTS, Fake, HPAS, ISVCS, MAPS, PODS, ROLLOUTS, SERVICES};
+use self::fake::{DEPLOYMENTS, EVENTS, Fake, HPAS, ISVCS, MAPS, PODS, ROLLOUTS, SERVICES};
 use super::{Catalog, Claims, Present, Scope};
 use crate::revision::RevisionId;
 

@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 
-use super::super::facts::{Fact, Word};
+use super::super::facts::{Fact, Matter, Word};
 use super::super::{Change, Inventory, Named, SourceId};
 use super::support::*;
 use crate::backend::kubernetes::claim::{Claims, Component};
@@ -69,7 +69,45 @@ fn objects() -> Vec<(SourceId, Named)> {
         (PODS, pod("p1", "flowers", "1", 1)),
         (PODS, pod("p2", "flowers", "2", 1)),
         (PODS, pod("p3", "ext-predictor", "3", 2)),
+        (WORDS, said("1", Matter::NodeComes, "TriggeredScaleUp", 100)),
+        (
+            WORDS,
+            said("1", Matter::NoNodeComes, "NotTriggerScaleUp", 90),
+        ),
+        (WORDS, said("1", Matter::NodeComes, "Nominated", 90)),
+        (WORDS, said("3", Matter::Volume, "FailedMount", 80)),
+        (
+            WORDS,
+            said("StatefulSet-flowers", Matter::Making, "FailedCreate", 70),
+        ),
+        (
+            WORDS,
+            said("Deployment-flowers", Matter::Making, "FailedCreate", 60),
+        ),
     ]
+}
+
+/// The UID of what comes and goes with what was said of it.
+fn uid(fact: &Fact) -> Option<&str> {
+    match fact {
+        Fact::Pod(pod) => Some(&pod.view.uid),
+        Fact::Workload(workload) => Some(&workload.at.uid),
+        _ => None,
+    }
+}
+
+/// One of all is gone; what was said stays said, but for what was said of it.
+fn lose(all: &[(SourceId, Named)], there: &mut [bool], it: usize) {
+    let (source, Named { fact, .. }) = &all[it];
+    if *source == WORDS || !there[it] {
+        return;
+    }
+    there[it] = false;
+    for (at, (_, other)) in all.iter().enumerate() {
+        if matches!(&other.fact, Fact::Said(said) if uid(fact) == Some(&said.about)) {
+            there[at] = false;
+        }
+    }
 }
 
 /// What is told: the object of a place is put, taken away, or everything is listed again.
@@ -86,7 +124,7 @@ fn told() -> impl Strategy<Value = Told> {
     prop_oneof![
         4 => place.clone().prop_map(Told::Put),
         2 => place.prop_map(Told::Gone),
-        1 => (0..5_usize).prop_map(Told::Listed),
+        1 => (0..6_usize).prop_map(Told::Listed),
         1 => Just(Told::Settle),
     ]
 }
@@ -117,13 +155,13 @@ proptest! {
                     lived.take(all[it].0, Change::Put(Box::new(all[it].1.clone())));
                 }
                 Told::Gone(it) => {
-                    there[it] = false;
+                    lose(&all, &mut there, it);
                     let Named { namespace, name, .. } = all[it].1.clone();
                     lived.take(all[it].0, Change::Gone(namespace, name));
                     // One of the same source and name, of another kind, cannot be told apart.
                     for (at, (source, other)) in all.iter().enumerate() {
                         if *source == all[it].0 && other.name == all[it].1.name {
-                            there[at] = false;
+                            lose(&all, &mut there, at);
                         }
                     }
                 }

@@ -6,12 +6,15 @@ use std::time::{Duration, SystemTime};
 use serde_json::json;
 
 use super::super::facts::{
-    Fact, InferenceService, Labels, Leg, Part, Platform, Pod, Route, Service, Steerer, Word,
+    Fact, InferenceService, Labels, Leg, Matter, Part, Platform, Pod, Route, Said, Service,
+    Steerer, Word,
 };
 use super::super::{Change, Inventory, Named, Source, SourceId, Tells};
 use crate::backend::kubernetes::claim::{Claim, Component, Obstacle};
+use crate::backend::kubernetes::doors::facts::ServiceView;
 use crate::backend::kubernetes::objects::{
-    LeavingOrder, ObjectRef, Port, Present, Requirement, Selector, Template, Workload, samples,
+    LeavingOrder, ObjectRef, Obstruction, Port, Present, Requirement, Selector, Template, Workload,
+    samples,
 };
 use crate::revision::RevisionId;
 
@@ -20,6 +23,7 @@ pub(super) const DEPLOYMENTS: SourceId = SourceId(1);
 pub(super) const SETS: SourceId = SourceId(2);
 pub(super) const OTHERS: SourceId = SourceId(3);
 pub(super) const PLATFORM: SourceId = SourceId(4);
+pub(super) const WORDS: SourceId = SourceId(5);
 
 /// An inventory that hears everything.
 pub(super) fn inventory() -> Inventory {
@@ -29,6 +33,7 @@ pub(super) fn inventory() -> Inventory {
         Tells::Workloads,
         Tells::Others,
         Tells::Platform,
+        Tells::Words,
     ];
     let sources: Vec<_> = tells
         .into_iter()
@@ -150,6 +155,28 @@ pub(super) fn pod(name: &str, app: &str, uid: &str, second: u64) -> Named {
     )
 }
 
+/// Something that was said of an object at a second.
+pub(super) fn said(uid: &str, matter: Matter, reason: &str, second: u64) -> Named {
+    named(
+        &format!("{uid}.{reason}.{second}"),
+        Fact::Said(Said {
+            about: uid.into(),
+            matter,
+            words: words(reason),
+            at: moment(second),
+            // Of those of one second the one that a node comes is the later one.
+            version: 2 * second + u64::from(matter == Matter::NodeComes),
+        }),
+    )
+}
+
+pub(super) fn words(reason: &str) -> Obstruction {
+    Obstruction {
+        reason: reason.to_owned(),
+        message: "it is so".to_owned(),
+    }
+}
+
 pub(super) fn service(name: &str, selector: &[(&str, &str)], owner: Option<&str>) -> Named {
     named(
         name,
@@ -161,8 +188,22 @@ pub(super) fn service(name: &str, selector: &[(&str, &str)], owner: Option<&str>
             }],
             owner: owner.map(Into::into),
             component: owner.map(|_| "predictor".to_owned()),
+            view: Arc::new(service_view(name, selector)),
         }),
     )
+}
+
+fn service_view(name: &str, selector: &[(&str, &str)]) -> ServiceView {
+    ServiceView {
+        at: at("v1", "Service", name, &format!("service-{name}")),
+        resource_version: "1".into(),
+        selector: labels(selector),
+        kept: None,
+        headless: false,
+        families: Vec::new(),
+        ports: Vec::new(),
+        made: false,
+    }
 }
 
 pub(super) fn steerer(kind: &str, name: &str, target: &str) -> Named {

@@ -113,6 +113,7 @@ impl Scene {
         });
         self.world.send_modify(|world| {
             world.replicas.push(ReplicaView {
+                phase: None,
                 kept_by: None,
                 uid: None,
                 id: ReplicaId(id),

@@ -6,6 +6,7 @@ use std::collections::HashSet;
 use tokio::time::Instant;
 use tracing::info;
 
+use super::place::Prospect;
 use super::{Crew, SETTLE};
 use crate::backend::kubernetes::look::Look;
 use crate::backend::kubernetes::objects::LeavingOrder;
@@ -62,18 +63,18 @@ impl<A: Api, N: Announcer, L: Look, O: Occupancy> Crew<A, N, L, O> {
 
     /// How many of the pods have to go.
     fn surplus(&self, now: Instant) -> usize {
-        let (Some(wish), Some(workload)) = (&self.wish, &self.present.workload) else {
+        let (Some(aim), Some(workload)) = (self.aim(now), &self.present.workload) else {
             return 0;
         };
         let fresh = self.present.fresh;
         let present = self.number.present(workload.replicas, fresh, now);
-        if !self.may_shrink() || wish.replicas >= present {
+        if !self.may_shrink() || aim >= present {
             return 0;
         }
         let alive = self.alive().count();
         // While nobody knows who would go, nobody does, unless all do.
         let all_or_none = workload.rolling || workload.leaving == LeavingOrder::Unknown;
-        match wish.replicas {
+        match aim {
             0 => alive,
             _ if all_or_none => 0,
             wanted => alive.saturating_sub(wanted as usize),
@@ -85,7 +86,9 @@ impl<A: Api, N: Announcer, L: Look, O: Occupancy> Crew<A, N, L, O> {
     fn retire_unready(&mut self, needed: usize, now: Instant) {
         let unready = |m: &&Member| m.is_in_service() && !m.is_ready();
         let mut unready: Vec<&Member> = self.members.iter().filter(unready).collect();
-        unready.sort_by_key(|m| (m.rank(), m.was_ready, std::cmp::Reverse(m.id)));
+        let sky = self.sky(now);
+        let comes = |m: &Member| sky.prospect(m) != Prospect::Hopeless;
+        unready.sort_by_key(|m| (m.rank(), comes(m), m.was_ready, std::cmp::Reverse(m.id)));
         let unready = unready.into_iter().map(|member| member.id).collect();
         let mut victims = self.alive().filter(|member| member.is_victim()).count();
         for id in self.occupancy.vacant(unready) {
@@ -190,7 +193,7 @@ impl<A: Api, N: Announcer, L: Look, O: Occupancy> Crew<A, N, L, O> {
     /// The highest ordinals go, whatever they hold: nobody can choose others.
     fn balance_by_ordinal(&mut self, now: Instant) {
         let shrinks = self.surplus(now) > 0;
-        let wanted = self.wish.as_ref().map_or(0, |wish| wish.replicas);
+        let wanted = self.aim(now).unwrap_or(0);
         let workload = self.present.workload.as_ref();
         let first = workload.map_or(0, |workload| workload.first_ordinal);
         let goes = |m: &Member| shrinks && m.place(first).is_none_or(|place| place >= wanted);

@@ -2,7 +2,14 @@
 //! waiting is elsewhere: `now` is an argument.
 
 mod balance;
+mod exit;
+mod expect;
+mod kept;
 mod marks;
+mod news;
+mod outage;
+mod place;
+mod remake;
 mod sight;
 mod steer;
 mod tell;
@@ -14,10 +21,14 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
-use super::member::{Health, Member, Service};
+use self::news::Told;
+use self::place::Relief;
+use self::remake::Remake;
+use super::member::{Member, Service};
 use super::number::Number;
 use super::trouble::Trouble;
 use super::{Command, Note, PodSettings};
+use crate::autoscale::TypicalPhases;
 use crate::backend::kubernetes::door::Door;
 use crate::backend::kubernetes::look::Look;
 use crate::backend::kubernetes::objects::{ObjectRef, Present, Template};
@@ -48,6 +59,7 @@ pub(super) struct Crew<A, N, L, O> {
     number: Number,
     trouble: Trouble,
     typical_start: Option<Duration>,
+    typical_phases: TypicalPhases,
     /// Deletion costs that are being written.
     marking: usize,
     /// When those were released that the call for fewer, if there is one, releases.
@@ -56,8 +68,9 @@ pub(super) struct Crew<A, N, L, O> {
     short_since: Option<Instant>,
     /// Something could not be done yet: look again then.
     recheck: Option<Instant>,
-    /// Waiting requests were told that no replica can come.
-    told_outage: bool,
+    relief: Option<Relief>,
+    remake: Option<Remake>,
+    told: Told,
 }
 
 /// How many replicas are wanted, and why, in words.
@@ -78,6 +91,7 @@ impl<A: Api, N: Announcer, L: Look, O: Occupancy> Crew<A, N, L, O> {
         Self {
             door: Arc::new(Door::find(&settings.spec, &Template::default())),
             typical_start: settings.typical_start,
+            typical_phases: settings.typical_phases,
             settings,
             owner,
             api: Arc::new(api),
@@ -97,7 +111,9 @@ impl<A: Api, N: Announcer, L: Look, O: Occupancy> Crew<A, N, L, O> {
             releasing: None,
             short_since: None,
             recheck: None,
-            told_outage: false,
+            relief: None,
+            remake: None,
+            told: Told::default(),
         }
     }
 
@@ -162,8 +178,10 @@ impl<A: Api, N: Announcer, L: Look, O: Occupancy> Crew<A, N, L, O> {
         self.recheck = None;
         self.give_up_stuck();
         self.suspect(now);
+        self.note_unmade(now);
         self.balance(now);
         self.mark(now);
+        self.tell_exit(now);
         self.steer(now);
         self.look_at_them();
     }
@@ -176,11 +194,15 @@ impl<A: Api, N: Announcer, L: Look, O: Occupancy> Crew<A, N, L, O> {
             .flat_map(|member| [member.cost.retry_at, member.cost.until])
             .flatten();
         let slow = self.explains_at(now);
+        let phases = self.phases_end(now);
         costs
             .filter(|&at| at > now)
             .chain(self.number.wake(now))
             .chain(self.recheck)
             .chain(slow)
+            .chain(phases)
+            .chain(self.despairs_at(now))
+            .chain(self.remakes_at(now))
             .min()
     }
 
@@ -189,14 +211,9 @@ impl<A: Api, N: Announcer, L: Look, O: Occupancy> Crew<A, N, L, O> {
         self.tenure.steers && !self.settings.stopped
     }
 
-    /// What is seen is how it is, and what is idle for us is idle.
+    /// What is seen is how it is, and what is told to be idle is idle.
     fn may_shrink(&self) -> bool {
-        self.steers() && self.tenure.alone && self.present.fresh
-    }
-
-    /// Its replicas with a hard limit may hold requests of another gateway.
-    fn is_shut(&self) -> bool {
-        self.settings.limited && !self.tenure.eldest
+        self.steers() && self.tenure.heard && self.present.fresh
     }
 
     fn alive(&self) -> impl Iterator<Item = &Member> {
@@ -239,9 +256,5 @@ impl<A: Api, N: Announcer, L: Look, O: Occupancy> Crew<A, N, L, O> {
         for member in self.members.iter_mut().filter(is_suspect) {
             member.look_anew("could not be reached", now);
         }
-    }
-
-    fn is_ready_here(&self, member: &Member) -> bool {
-        member.is_in_service() && matches!(member.health, Health::Ready(_)) && !self.is_shut()
     }
 }

@@ -8,10 +8,12 @@ use tokio::time::Instant;
 use tracing::info;
 
 use super::Crew;
+use super::place::{is_unplaced, is_unschedulable, promise};
 use crate::autoscale::typical_start;
 use crate::backend::kubernetes::door::{Ask, Door};
 use crate::backend::kubernetes::look::Look;
 use crate::backend::kubernetes::objects::{PodView, Present, Stage};
+use crate::backend::kubernetes::pods::course::Course;
 use crate::backend::kubernetes::pods::looker::{Looker, Sight};
 use crate::backend::kubernetes::pods::member::{Cost, Health, Member, Service};
 use crate::backend::kubernetes::pods::trouble::is_backed_off;
@@ -64,6 +66,10 @@ impl<A: Api, N: Announcer, L: Look, O: Occupancy> Crew<A, N, L, O> {
         for member in &gone {
             self.forget(member, now);
         }
+        if gone.iter().any(|member| !is_unplaced(&member.pod)) {
+            // There is room where it was.
+            self.relieve(now, wall());
+        }
     }
 
     fn see_pods(&mut self, now: Instant) {
@@ -93,15 +99,20 @@ impl<A: Api, N: Announcer, L: Look, O: Occupancy> Crew<A, N, L, O> {
         let age = wall().duration_since(pod.created).unwrap_or_default();
         let age = if age < YOUNG { Duration::ZERO } else { age };
         let id = ReplicaId(self.newest);
+        let since = now.checked_sub(age).unwrap_or(now);
         self.note(id, Step::Launched, now);
+        self.hear_of_node(None, pod, now);
         Member {
             id,
             health: Health::Coming(now),
             port: None,
-            since: now.checked_sub(age).unwrap_or(now),
+            since,
+            unplaced: is_unschedulable(pod).then_some(since),
+            promised: promise(pod, now),
             seen_born: self.listed && age.is_zero(),
             running_at: (pod.stage == Stage::Running).then_some(now),
             stage_at: now,
+            course: Course::begin(since, pod, now),
             life: 0,
             was_ready: false,
             proven: None,
@@ -128,6 +139,7 @@ impl<A: Api, N: Announcer, L: Look, O: Occupancy> Crew<A, N, L, O> {
         if before != after {
             member.stage_at = now;
         }
+        member.see_node(&was, now);
         match after {
             Stage::Waiting(Some(why)) => member.backed_off |= is_backed_off(why),
             Stage::Running => member.backed_off = false,
@@ -153,9 +165,11 @@ impl<A: Api, N: Announcer, L: Look, O: Occupancy> Crew<A, N, L, O> {
             // Now it is worth looking often.
             member.looker = None;
         }
+        member.course.see(pod, now);
         if let Some(looker) = &member.looker {
             looker.hear(pod.ready);
         }
+        self.hear_of_node(Some(&was), pod, now);
     }
 
     /// Nothing is left of it.
@@ -225,7 +239,9 @@ impl<A: Api, N: Announcer, L: Look, O: Occupancy> Crew<A, N, L, O> {
         member.looker = None;
         member.says = None;
         let first = !std::mem::replace(&mut member.was_ready, true);
-        let (since, born) = (member.since, member.seen_born && life == 0);
+        let (since, born) = (member.since, member.is_newborn());
+        member.course = member.course.end(heard, now);
+        let course = member.course;
         let runs = member
             .running_at
             .map_or(heard, |at| at.min(heard))
@@ -241,8 +257,8 @@ impl<A: Api, N: Announcer, L: Look, O: Occupancy> Crew<A, N, L, O> {
             self.note(id, Step::Ready(phases), now);
         }
         if first && born {
-            let listen = phases.spawn + phases.listen;
-            self.settings.stats.start_succeeded(listen, phases.ready);
+            self.settings.stats.start_succeeded(course.took());
+            self.typical_phases = course.learned(self.typical_phases);
             self.typical_start = Some(typical_start(self.typical_start, phases.total()));
         }
         let began = if first { since } else { began };

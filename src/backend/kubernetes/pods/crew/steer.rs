@@ -6,11 +6,12 @@ use tokio::time::Instant;
 use tracing::{info, warn};
 
 use super::Crew;
+use crate::backend::kubernetes::dispute::Answer;
 use crate::backend::kubernetes::look::Look;
 use crate::backend::kubernetes::objects::Workload;
 use crate::backend::kubernetes::pods::Note;
 use crate::backend::kubernetes::pods::member::{Member, Service};
-use crate::backend::kubernetes::pods::number::{Answer, Foreign};
+use crate::backend::kubernetes::pods::number::Foreign;
 use crate::backend::kubernetes::pods::plan::{Candidate, count, lowest};
 use crate::backend::kubernetes::seams::{Announcer, Api, ApiError};
 use crate::ports::Occupancy;
@@ -27,22 +28,25 @@ impl<A: Api, N: Announcer, L: Look, O: Occupancy> Crew<A, N, L, O> {
         let present = self
             .number
             .present(workload.replicas, self.present.fresh, now);
-        let raised = self.raised(present);
+        let raised = self.raised(present, now);
         let lowered = || {
             let (lowest, wanted) = self.lowered(now)?;
-            Some(lowest.max(wanted)).filter(|&number| number < present)
+            let number = lowest.max(wanted);
+            Some(number).filter(|&it| it < present && self.may_leave(it))
         };
         if let Some(number) = raised {
             self.ask(workload, number);
         } else if let Some(number) = lowered() {
             self.release(now);
             self.ask(workload, number);
+        } else if let Some(number) = self.asks_anew(&workload, present, now) {
+            self.ask(workload, number);
         }
     }
 
     /// How many to ask for where there are too few.
-    fn raised(&self, present: u32) -> Option<u32> {
-        let wanted = self.wish.as_ref()?.replicas;
+    fn raised(&self, present: u32, now: Instant) -> Option<u32> {
+        let wanted = self.aim(now).filter(|_| !self.is_dipping(now))?;
         let ready = count(self.alive().filter(|member| member.is_ready()).count());
         let most = self
             .settings
@@ -55,18 +59,18 @@ impl<A: Api, N: Announcer, L: Look, O: Occupancy> Crew<A, N, L, O> {
     /// The lowest number that takes nobody who must stay, and the one that is wanted; `None` while
     /// nothing is to be taken away.
     pub(super) fn lowered(&self, now: Instant) -> Option<(u32, u32)> {
-        let (wish, workload) = (self.wish.as_ref()?, self.present.workload.as_ref()?);
+        let (aim, workload) = (self.aim(now)?, self.present.workload.as_ref()?);
         let present = self
             .number
             .present(workload.replicas, self.present.fresh, now);
-        if !self.may_shrink() || wish.replicas >= present {
+        if !self.may_shrink() || aim >= present {
             return None;
         }
         let lowest = lowest(&self.candidates(), workload.leaving, workload.rolling);
-        Some((lowest.unwrap_or(u32::MAX), wish.replicas))
+        Some((lowest.unwrap_or(u32::MAX), aim))
     }
 
-    fn candidates(&self) -> Vec<Candidate> {
+    pub(super) fn candidates(&self) -> Vec<Candidate> {
         let workload = self.present.workload.as_ref();
         let first = workload.map_or(0, |workload| workload.first_ordinal);
         let may_go = self.who_may_go();
@@ -105,10 +109,15 @@ impl<A: Api, N: Announcer, L: Look, O: Occupancy> Crew<A, N, L, O> {
         let before = self.number.trouble().map(str::to_owned);
         match (self.number.answered(result, workload, now), result) {
             (Some((from, to)), _) => {
-                info!(%revision, from, to, "asked its controller for another number of pods");
-                self.tell_scaled(from, to);
+                if self.was_dip(to) {
+                    info!(%revision, from, to, "asked its controller anew for pods that it could not make");
+                } else {
+                    info!(%revision, from, to, "asked its controller for another number of pods");
+                    self.tell_scaled(from, to, now);
+                }
             }
             (None, Err(error)) => {
+                self.forget_dip();
                 // What was refused has released nobody; what was not answered may have.
                 if !matches!(error, ApiError::Unreachable(_)) {
                     self.take_no_leave();
@@ -143,7 +152,8 @@ impl<A: Api, N: Announcer, L: Look, O: Occupancy> Crew<A, N, L, O> {
     /// Somebody else has changed the number.
     pub(super) fn overrule(&mut self, foreign: Foreign, now: Instant) {
         let wanted = self.wish.as_ref().map(|wish| wish.replicas);
-        if !self.steers() || wanted.is_none_or(|wanted| wanted == foreign.to) {
+        let is_right = |wanted| wanted == foreign.to || self.aim(now) == Some(foreign.to);
+        if !self.steers() || wanted.is_none_or(is_right) {
             return;
         }
         match self.number.dispute(now) {

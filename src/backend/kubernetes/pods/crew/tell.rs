@@ -7,6 +7,7 @@ use tokio::time::Instant;
 use tracing::info;
 
 use super::Crew;
+use super::expect::phase;
 use crate::backend::kubernetes::look::Look;
 use crate::backend::kubernetes::objects::Stage;
 use crate::backend::kubernetes::pods::member::{Health, Member, Service};
@@ -15,7 +16,7 @@ use crate::backend::kubernetes::pods::plan::Rank;
 use crate::backend::kubernetes::pods::words::{many, waits_for};
 use crate::backend::kubernetes::reason::Reason;
 use crate::backend::kubernetes::seams::{Announcer, Api, ApiError, Notice};
-use crate::ports::{Occupancy, Outage, OutageReason, ReplicaState, ReplicaView, World};
+use crate::ports::{Occupancy, ReplicaState, ReplicaView, World};
 use crate::revision::Endpoint;
 
 /// From when on a start that is not ready is explained.
@@ -23,8 +24,9 @@ const SUSPICION: Duration = Duration::from_secs(3);
 
 impl<A: Api, N: Announcer, L: Look, O: Occupancy> Crew<A, N, L, O> {
     pub(in crate::backend::kubernetes::pods) fn world(&mut self, now: Instant) -> World {
-        let outage = self.outage();
+        let outage = self.outage(now);
         self.tell_outage(outage.as_deref());
+        self.tell_of_places(now);
         let kept = self.lowered(now).filter(|(lowest, wanted)| lowest > wanted);
         let kept = kept.map(|_| (self.why_it_stays(), self.who_may_go()));
         let view = |member: &Member| {
@@ -32,14 +34,14 @@ impl<A: Api, N: Announcer, L: Look, O: Occupancy> Crew<A, N, L, O> {
             self.view(member, kept.map(|(why, _)| why.as_str()))
         };
         World {
-            expected: None,
-            unmade: None,
+            expected: self.expected(now),
+            unmade: self.unmade(),
             replicas: self.members.iter().map(view).collect(),
             outage,
             typical_start: self.typical_start,
+            typical_phases: self.typical_phases,
             diagnosis: self.diagnosis(now),
-            // What a pod without a node waits for is only told in words: no classes of it are known.
-            shortage: None,
+            shortage: self.shortage(now),
         }
     }
 
@@ -53,15 +55,11 @@ impl<A: Api, N: Announcer, L: Look, O: Occupancy> Crew<A, N, L, O> {
             )
         } else {
             match member.health {
-                Health::Ready(since) if !self.is_shut() => (
+                Health::Ready(since) => (
                     ReplicaState::Ready,
                     since,
                     self.why_it_stays_where_it_is(member),
                 ),
-                Health::Ready(_) => {
-                    let why = "takes nothing while another gateway still answers requests";
-                    (ReplicaState::Starting, member.since, Some(why.to_owned()))
-                }
                 Health::Coming(_) => {
                     let state = match member.pod.stage {
                         Stage::Unscheduled(_) => ReplicaState::Pending,
@@ -74,7 +72,8 @@ impl<A: Api, N: Announcer, L: Look, O: Occupancy> Crew<A, N, L, O> {
         };
         let port = member.port.unwrap_or(self.door.port);
         ReplicaView {
-            kept_by: None,
+            kept_by: self.kept_by(member),
+            phase: phase(member, state),
             uid: Some(Arc::clone(&member.pod.uid)),
             id: member.id,
             name: Some(Arc::clone(&member.pod.name)),
@@ -107,32 +106,6 @@ impl<A: Api, N: Announcer, L: Look, O: Occupancy> Crew<A, N, L, O> {
         }
     }
 
-    fn outage(&self) -> Option<Arc<Outage>> {
-        let outage = |reason, detail, next_attempt: Option<Instant>| {
-            let next_attempt = next_attempt.map(Instant::into_std);
-            Some(Arc::new(Outage {
-                reason,
-                detail,
-                next_attempt,
-            }))
-        };
-        if self.settings.stopped {
-            let detail = "its owner has stopped it".into();
-            return outage(OutageReason::Stopped, detail, None);
-        }
-        let mut hopeless = None;
-        for member in self.members.iter().filter(|m| m.is_in_service()) {
-            if self.is_ready_here(member) {
-                return None;
-            }
-            // One that may still come is waited for.
-            hopeless = Some(self.trouble.keeps(member, self.settings.failed_starts)?);
-        }
-        let hopeless = hopeless?;
-        let reason = OutageReason::ColdStartFailed;
-        outage(reason, hopeless.detail, hopeless.next_attempt)
-    }
-
     /// Why replicas that are wanted are not there.
     fn diagnosis(&self, now: Instant) -> Option<String> {
         if !self.listed {
@@ -154,6 +127,9 @@ impl<A: Api, N: Announcer, L: Look, O: Occupancy> Crew<A, N, L, O> {
                 many(asked, "replica")
             ));
         }
+        if let Some(why) = self.why_stuck() {
+            return Some(why);
+        }
         let coming = |m: &&Member| m.is_in_service() && !m.is_ready();
         if let Some(slow) = self.members.iter().filter(coming).find(|m| is_slow(m, now)) {
             return Some(waits_for(slow, self.door.port));
@@ -163,7 +139,11 @@ impl<A: Api, N: Announcer, L: Look, O: Occupancy> Crew<A, N, L, O> {
             .is_some_and(|since| now >= since + SUSPICION);
         late.then(|| {
             let there = self.alive().count();
-            format!("its controller has made {there} of {}", many(asked, "pod"))
+            let why = self.why_none_is_made();
+            format!(
+                "its controller has made {there} of {}{why}",
+                many(asked, "pod")
+            )
         })
     }
 
@@ -187,7 +167,7 @@ impl<A: Api, N: Announcer, L: Look, O: Occupancy> Crew<A, N, L, O> {
 
     // Events.
 
-    fn announce(&self, reason: Reason, message: String) {
+    pub(super) fn announce(&self, reason: Reason, message: String) {
         self.announcer.announce(Notice {
             about: self.owner.clone(),
             reason,
@@ -201,13 +181,15 @@ impl<A: Api, N: Announcer, L: Look, O: Occupancy> Crew<A, N, L, O> {
         wish.map_or(steers_no_more, |wish| wish.why.as_str())
     }
 
-    pub(super) fn tell_scaled(&self, from: u32, to: u32) {
+    pub(super) fn tell_scaled(&self, from: u32, to: u32, now: Instant) {
         let reason = if to > from {
             Reason::ScaledUp
         } else {
             Reason::ScaledDown
         };
-        let message = format!("from {from} to {}: {}", many(to, "replica"), self.why());
+        let why = self.why_not_more(to, now);
+        let why = why.unwrap_or_else(|| self.why().to_owned());
+        let message = format!("from {from} to {}: {why}", many(to, "replica"));
         self.announce(reason, message);
     }
 
@@ -256,15 +238,6 @@ impl<A: Api, N: Announcer, L: Look, O: Occupancy> Crew<A, N, L, O> {
             "{pod} did not answer a request within any budget: it gets no other until that has ended; delete the pod if it does not recover"
         );
         self.announce(Reason::ReplicaStuck, message);
-    }
-
-    fn tell_outage(&mut self, outage: Option<&Outage>) {
-        let failed = outage.filter(|outage| outage.reason == OutageReason::ColdStartFailed);
-        let told = std::mem::replace(&mut self.told_outage, failed.is_some());
-        if let Some(outage) = failed.filter(|_| !told) {
-            let message = format!("no replica can come: {}", outage.detail);
-            self.announce(Reason::ColdStartFailed, message);
-        }
     }
 }
 

@@ -13,6 +13,7 @@ async fn a_pod_that_crashes_again_and_again_ends_the_wait() {
     sleep(SECOND).await;
     for restarts in 0..3 {
         assert!(scene.world.borrow().outage.is_none(), "{restarts}");
+        assert_eq!(scene.world.borrow().replicas[0].kept_by, None);
         scene.cluster.pod("flowers-1x", |pod| {
             pod.view.restarts = restarts;
             pod.stuck = Some(waiting(
@@ -22,6 +23,8 @@ async fn a_pod_that_crashes_again_and_again_ends_the_wait() {
         });
         sleep(SECOND).await;
     }
+    let kept_by = scene.world.borrow().replicas[0].kept_by;
+    assert_eq!(kept_by, Some(Hindrance::CrashLoop));
     let outage = scene.world.borrow().outage.clone().unwrap();
     assert_eq!(outage.reason, OutageReason::ColdStartFailed);
     let want = "pod flowers-1x: CrashLoopBackOff: back-off 20s restarting failed container=m \

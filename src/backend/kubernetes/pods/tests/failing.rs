@@ -1,6 +1,7 @@
 //! What does not come, and who is told.
 
 use super::*;
+use crate::backend::kubernetes::objects::Obstruction;
 use crate::backend::kubernetes::seams::ApiError;
 
 #[tokio::test(start_paused = true)]
@@ -217,4 +218,21 @@ async fn of_many_deletion_costs_few_are_written_at_once() {
     assert_eq!(scene.cluster.replicas(), 1);
     assert_eq!(scene.cluster.0.lock().most_marking, 8);
     assert!(busy.await.unwrap().is_ok());
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_keeps_a_controller_from_making_pods_is_told() {
+    let scene = Scene::new(0);
+    scene.cluster.change(|inside| {
+        inside.paused = true;
+        let workload = inside.workload.as_mut().unwrap();
+        workload.refused = Some(Obstruction {
+            reason: "FailedCreate".into(),
+            message: "pods \"flowers-7d9-\" is forbidden: exceeded quota: gpus".into(),
+        });
+    });
+    scene.scale_to(2).await;
+    let world = scene.after(10 * SECOND).await;
+    let want = "its controller has made 0 of 2 pods: exceeded quota: gpus";
+    assert_eq!(world.diagnosis.as_deref(), Some(want));
 }

@@ -2,10 +2,12 @@
 
 use proptest::prelude::*;
 
+use super::cluster::Autoscaler;
 use super::*;
 use crate::backend::kubernetes::seams::ApiError;
 
 const LIMIT: u32 = 2;
+const GRACE: Duration = Duration::from_secs(5);
 
 /// What happens.
 #[derive(Clone, Debug)]
@@ -27,6 +29,12 @@ enum Event {
     Controller(bool),
     /// The status of the workload changes again and again.
     Statuses(u32),
+    /// So many pods find a node from now on.
+    Room(u32),
+    /// Who brings nodes from now on, or says that none comes.
+    Nodes(Autoscaler),
+    /// So many pods may be made from now on.
+    Quota(u32),
 }
 
 fn event() -> impl Strategy<Value = Event> {
@@ -42,6 +50,17 @@ fn event() -> impl Strategy<Value = Event> {
         1 => any::<bool>().prop_map(Event::Alone),
         1 => any::<bool>().prop_map(Event::Controller),
         1 => (1..100_u32).prop_map(Event::Statuses),
+        2 => (0..6_u32).prop_map(Event::Room),
+        1 => nodes().prop_map(Event::Nodes),
+        1 => (0..6_u32).prop_map(Event::Quota),
+    ]
+}
+
+fn nodes() -> impl Strategy<Value = Autoscaler> {
+    prop_oneof![
+        Just(Autoscaler::Absent),
+        Just(Autoscaler::Refuses),
+        (1..30_u64).prop_map(|within| Autoscaler::Brings(Duration::from_secs(within))),
     ]
 }
 
@@ -76,8 +95,7 @@ impl Scene {
                 let steers = true;
                 self.tenure.send_replace(Tenure {
                     steers,
-                    alone,
-                    eldest: alone,
+                    heard: alone,
                 });
             }
             Event::Statuses(count) => {
@@ -89,6 +107,12 @@ impl Scene {
                     }
                 });
             }
+            Event::Room(room) => self.cluster.change(|inside| inside.room = room),
+            Event::Nodes(autoscaler) => {
+                self.cluster.change(|inside| inside.autoscaler = autoscaler);
+            }
+
+            Event::Quota(quota) => self.cluster.change(|inside| inside.quota = quota),
             Event::Controller(awake) => self.cluster.change(|inside| inside.paused = !awake),
         }
     }
@@ -104,8 +128,20 @@ fn at_rest(scene: &Scene) -> bool {
     read.waiting == 0 && read.running == 0
 }
 
+/// Pods of which nobody has said that a node comes for them, nor for others like them.
+fn without_hope(scene: &Scene) -> usize {
+    let alive = scene.cluster.alive();
+    let views = || alive.iter().map(|pod| &pod.view);
+    let comes = views().any(|pod| pod.node_word.as_ref().is_some_and(|word| word.coming));
+    let unplaced = views().filter(|pod| pod.ip.is_none()).count();
+    if comes { 0 } else { unplaced }
+}
+
 async fn live(leaving: LeavingOrder, history: Vec<(u64, Event)>) -> Result<(), TestCaseError> {
     let scene = Scene::of(leaving, 0, LIMIT);
+    let mut changed = settings(&scene.stats);
+    changed.pending_grace = GRACE;
+    scene.pods.set(changed);
     let (mut wanted, mut work) = (0, Duration::ZERO);
     for (pause, event) in history {
         if let Event::Scale(replicas) = event {
@@ -122,6 +158,16 @@ async fn live(leaving: LeavingOrder, history: Vec<(u64, Event)>) -> Result<(), T
     scene.happen(Event::Alone(true)).await;
     scene.happen(Event::Controller(true)).await;
     scene.cluster.0.lock().answers.clear();
+    sleep(GRACE + 40 * SECOND).await;
+    if leaving == LeavingOrder::DeletionCost {
+        prop_assert!(without_hope(&scene) <= 1, "{:?}", scene.cluster.names());
+    }
+    scene.cluster.change(|inside| {
+        (inside.room, inside.quota) = (u32::MAX, u32::MAX);
+        if leaving == LeavingOrder::Ordinal {
+            inside.try_again();
+        }
+    });
     // Whoever waited is answered within what a single replica needs for all of it, and for killed ones
     // again.
     let end = Instant::now() + work + 60 * SECOND;

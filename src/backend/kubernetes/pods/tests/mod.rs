@@ -1,15 +1,21 @@
 //! What the actor of a revision's pods promises, in virtual time on a simulated cluster, through the
 //! real throttler.
 
+mod asking;
+pub(crate) mod city;
 mod cluster;
 mod crashing;
+mod exiting;
 mod failing;
 mod laws;
 mod leaving;
 mod others;
+mod phases;
 mod seeing;
 mod starting;
 mod staying;
+mod unmade;
+mod unschedulable;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,10 +26,11 @@ use tokio::time::{Instant, sleep, timeout};
 
 use self::cluster::Cluster;
 use super::{PodSettings, Pods};
+use crate::autoscale::TypicalPhases;
 use crate::backend::kubernetes::objects::LeavingOrder;
 use crate::backend::kubernetes::seams::Tenure;
 use crate::backend::spec::PodSpec;
-use crate::ports::{Occupancy, OutageReason, ReplicaState, Scaler, World};
+use crate::ports::{Hindrance, Occupancy, OutageReason, ReplicaState, Scaler, World};
 use crate::revision::{ContainerConcurrency, QueueLimits, RevisionId};
 use crate::stats::Stats;
 use crate::throttler::{Arrival, Throttler};
@@ -32,8 +39,7 @@ use crate::trace::Tape;
 const SECOND: Duration = Duration::from_secs(1);
 const SOLE: Tenure = Tenure {
     steers: true,
-    alone: true,
-    eldest: true,
+    heard: true,
 };
 
 /// One revision in a simulated cluster.
@@ -163,12 +169,13 @@ fn settings(stats: &Arc<Stats>) -> PodSettings {
         revision: RevisionId::new("flowers.default"),
         spec: PodSpec::default(),
         stopped: false,
-        limited: true,
         failed_starts: 3,
         max_starting: None,
         pending_grace: Duration::from_secs(60),
         max_pending: 1,
+        exit: None,
         typical_start: None,
+        typical_phases: TypicalPhases::default(),
         stats: Arc::clone(stats),
         tape: Tape::default(),
     }

@@ -43,11 +43,7 @@ async fn somebody_elses_number_is_set_back_but_not_for_ever() {
 #[tokio::test(start_paused = true)]
 async fn who_does_not_steer_changes_nothing() {
     let scene = Scene::new(1);
-    scene.tenure.send_replace(Tenure {
-        steers: false,
-        alone: true,
-        eldest: true,
-    });
+    scene.tenure.send_modify(|tenure| tenure.steers = false);
     scene.scale_to(3).await;
     sleep(20 * SECOND).await;
     scene.scale_to(0).await;
@@ -77,40 +73,22 @@ async fn what_was_wanted_before_somebody_else_steered_is_not_asked_for_again() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn who_is_not_alone_takes_nothing_away_and_the_younger_keeps_off_hard_limits() {
+async fn beside_a_gateway_that_is_not_heard_nothing_is_taken_away_and_all_serve() {
     let mut scene = Scene::new(0);
     scene.settled(2).await;
-    scene.tenure.send_replace(Tenure {
-        steers: true,
-        alone: false,
-        eldest: false,
-    });
+    scene.tenure.send_modify(|tenure| tenure.heard = false);
     scene.scale_to(1).await;
     let world = scene.after(10 * SECOND).await;
-    assert_eq!((scene.cluster.replicas(), counts(&world)), (2, (2, 0, 0)));
-    let want = "takes nothing while another gateway still answers requests";
-    assert_eq!(details(&world), [want, want]);
-    // The older of two serves on, the younger waits for its end.
-    scene.tenure.send_replace(Tenure {
-        steers: true,
-        alone: false,
-        eldest: true,
-    });
-    let world = scene.after(SECOND).await;
     assert_eq!((scene.cluster.replicas(), counts(&world)), (2, (0, 2, 0)));
-    scene.tenure.send_replace(Tenure {
-        steers: true,
-        alone: false,
-        eldest: false,
-    });
-    let mut soft = settings(&scene.stats);
-    soft.limited = false;
-    scene.pods.set(soft);
-    let world = scene.after(SECOND).await;
-    assert_eq!(counts(&world), (0, 2, 0));
     scene.scale_to(3).await;
     sleep(SECOND).await;
     assert_eq!(scene.cluster.replicas(), 3);
+    scene.scale_to(1).await;
+    sleep(20 * SECOND).await;
+    assert_eq!(scene.cluster.replicas(), 3);
+    scene.tenure.send_modify(|tenure| tenure.heard = true);
+    sleep(10 * SECOND).await;
+    assert_eq!(scene.cluster.replicas(), 1);
 }
 
 #[tokio::test(start_paused = true)]
@@ -186,7 +164,7 @@ async fn who_was_to_be_released_when_another_gateway_came_is_not_released_by_try
     sleep(Duration::from_millis(200)).await;
     assert_eq!(scene.cluster.asked(), [2, 1]);
     // What is idle for us may hold requests of the other one from now on.
-    scene.tenure.send_modify(|tenure| tenure.alone = false);
+    scene.tenure.send_modify(|tenure| tenure.heard = false);
     sleep(20 * SECOND).await;
     assert_eq!((scene.cluster.asked(), idle(&scene)), (vec![2, 1], 1));
     assert!(busy.await.unwrap().is_ok());

@@ -1,8 +1,10 @@
 //! From zero to the first answer.
 
+use super::cluster::waiting;
 use super::*;
-use crate::backend::kubernetes::objects::Obstruction;
 use crate::backend::kubernetes::objects::Stage;
+use crate::backend::kubernetes::objects::{NodeWord, Obstruction};
+use crate::sync::wall;
 
 #[tokio::test(start_paused = true)]
 async fn a_wish_becomes_a_call_within_a_millisecond() {
@@ -72,6 +74,7 @@ async fn what_a_pod_waits_for_is_told() {
         .sees(|world| world.count(ReplicaState::Pending) == 1)
         .await;
     assert_eq!(details(&world), ["no node yet"]);
+    assert_eq!(world.replicas[0].kept_by, None);
     let message = "0/3 nodes are available: 3 Insufficient nvidia.com/gpu.";
     scene.cluster.pod("flowers-1x", |pod| {
         pod.view.stage = Stage::Unscheduled(Some(Obstruction {
@@ -80,15 +83,55 @@ async fn what_a_pod_waits_for_is_told() {
         }));
     });
     let world = scene.after(SECOND).await;
-    let want = format!("no node yet (Unschedulable: {message})");
+    let want = "no node fits: 3 of 3 nodes lack free nvidia.com/gpu".to_owned();
     assert_eq!(details(&world), std::slice::from_ref(&want));
     assert_eq!(world.diagnosis, Some(want));
+    let kept_by = world.replicas[0].kept_by;
+    assert_eq!(kept_by, Some(Hindrance::Unschedulable));
     let world = scene.after(60 * SECOND).await;
+    assert_eq!(world.replicas[0].kept_by, None);
     assert_eq!(
         details(&world),
         ["on node-1, nothing listens on port 8080 yet"]
     );
     assert_eq!(world.count(ReplicaState::Starting), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_others_say_of_a_pod_is_told() {
+    let mut scene = Scene::new(0);
+    scene.cluster.change(|inside| {
+        inside.start.network = 60 * SECOND;
+        inside.start.listens = 600 * SECOND;
+    });
+    scene.scale_to(1).await;
+    scene
+        .sees(|world| world.count(ReplicaState::Pending) == 1)
+        .await;
+    let said = |reason: &str| Obstruction {
+        reason: reason.into(),
+        message: "it is so".into(),
+    };
+    scene.cluster.pod("flowers-1x", |pod| {
+        pod.view.node_word = Some(NodeWord {
+            coming: true,
+            said: said("Nominated"),
+            at: wall(),
+        });
+    });
+    let world = scene.after(SECOND).await;
+    let want = "a node is on its way (Nominated: it is so)";
+    assert_eq!(details(&world), [want]);
+    assert_eq!(world.replicas[0].kept_by, Some(Hindrance::NodeComing));
+    scene.cluster.pod("flowers-1x", |pod| {
+        pod.view.node = Some("node-1".into());
+        pod.view.volume_word = Some(said("FailedMount"));
+        pod.stuck = Some(waiting("ContainerCreating", ""));
+    });
+    let world = scene.after(65 * SECOND).await;
+    let want = "on node-1, waits for a volume (FailedMount: it is so)";
+    assert_eq!(details(&world), [want]);
+    assert_eq!(world.replicas[0].kept_by, Some(Hindrance::Volume));
 }
 
 #[tokio::test(start_paused = true)]

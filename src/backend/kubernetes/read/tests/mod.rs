@@ -1,8 +1,10 @@
 //! Objects as a cluster tells them, and what is kept of them.
 
 mod inference_services;
+mod initializing;
 mod others;
 mod pods;
+mod said;
 mod workloads;
 
 use serde_json::Value;

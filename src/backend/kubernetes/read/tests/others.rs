@@ -5,9 +5,12 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::read;
+use crate::backend::kubernetes::doors::facts::{Family, ServicePort, Target};
 use crate::backend::kubernetes::inventory::facts::{Fact, Platform};
 use crate::backend::kubernetes::objects::Port;
-use crate::backend::kubernetes::read::{by_autoscaler, by_scaled_object, platform, route, service};
+use crate::backend::kubernetes::read::{
+    by_autoscaler, by_scaled_object, platform, route, service, slice,
+};
 
 #[test]
 fn a_service_says_whom_it_selects_and_its_ports() {
@@ -53,6 +56,77 @@ fn a_service_says_whom_it_selects_and_its_ports() {
         None,
         "it selects nobody"
     );
+}
+
+#[test]
+fn a_service_says_by_which_way_its_callers_come() {
+    let object = json!({
+        "metadata": {
+            "name": "flowers", "namespace": "default", "uid": "s1", "resourceVersion": "7",
+            "annotations": {"holdgate.dev/selector": "app=flowers,tier=model"}
+        },
+        "spec": {
+            "clusterIP": "None", "ipFamilies": ["IPv6", "IPv4"],
+            "selector": {"holdgate.dev/nothing": "here"},
+            "ports": [
+                {"port": 80, "targetPort": "http", "appProtocol": "kubernetes.io/h2c"},
+                {"name": "dns", "port": 53, "protocol": "UDP"}
+            ]
+        }
+    });
+    let Some(Fact::Service(kept)) = read(service, "v1", "Service", &object) else {
+        panic!("it is kept");
+    };
+    let own: Vec<_> = kept
+        .selector
+        .iter()
+        .map(|(k, v)| format!("{k}={v}"))
+        .collect();
+    assert_eq!(own, ["app=flowers", "tier=model"]);
+    let view = &*kept.view;
+    assert_eq!((&*view.at.uid, &*view.resource_version), ("s1", "7"));
+    assert!(view.is_taken() && view.headless && !view.made);
+    assert_eq!(view.families, [Family::V6, Family::V4]);
+    let to = |port: &ServicePort| (port.target.clone(), port.tcp);
+    let to: Vec<_> = view.ports.iter().map(to).collect();
+    assert_eq!(
+        to,
+        [
+            (Target::Name("http".into()), true),
+            (Target::Number(53), false)
+        ]
+    );
+    assert_eq!(
+        view.ports[0].app_protocol.as_deref(),
+        Some("kubernetes.io/h2c")
+    );
+}
+
+#[test]
+fn a_slice_says_where_the_gateways_listen() {
+    let object = json!({
+        "metadata": {
+            "name": "flowers-holdgate", "namespace": "default", "uid": "e1",
+            "labels": {"kubernetes.io/service-name": "flowers"},
+            "ownerReferences": [{"apiVersion": "v1", "kind": "Service", "name": "flowers", "uid": "s1"}]
+        },
+        "addressType": "IPv4",
+        "ports": [{"name": "", "port": 20007, "protocol": "TCP"}],
+        "endpoints": [{"addresses": ["10.0.0.7"]}, {"addresses": ["10.0.0.8"]}]
+    });
+    let Some(Fact::Slice(kept)) = read(slice, "discovery.k8s.io/v1", "EndpointSlice", &object)
+    else {
+        panic!("it is kept");
+    };
+    assert_eq!(
+        (&*kept.service, kept.owner.as_deref()),
+        ("flowers", Some("s1"))
+    );
+    assert_eq!(
+        (kept.ports[0].name.as_deref(), kept.ports[0].number),
+        (None, 20007)
+    );
+    assert_eq!((kept.family, kept.addresses.len()), (Family::V4, 2));
 }
 
 #[test]

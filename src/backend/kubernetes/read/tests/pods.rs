@@ -10,7 +10,7 @@ use crate::backend::kubernetes::objects::{Obstruction, PodView, Stage};
 use crate::backend::kubernetes::read::pod;
 
 /// A pod as kubelet leaves it: fetched its model, serves, is ready.
-fn running() -> Value {
+pub(super) fn running() -> Value {
     json!({
         "metadata": {
             "name": "flowers-predictor-7d9c5b6f4-x2x7k",
@@ -58,7 +58,7 @@ fn running() -> Value {
     })
 }
 
-fn view(object: &Value) -> PodView {
+pub(super) fn view(object: &Value) -> PodView {
     match read(pod, "v1", "Pod", object) {
         Some(Fact::Pod(pod)) => (*pod.view).clone(),
         other => panic!("it is no pod: {other:?}"),
@@ -97,6 +97,7 @@ fn a_serving_pod_is_kept_with_what_somebody_decides_by() {
             ready: true,
             terminating: false,
             unready: 0,
+            initializing: false,
             restarts: 2,
             crashes: 6,
             down: 0,

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::read;
 use crate::backend::kubernetes::inventory::facts::Fact;
 use crate::backend::kubernetes::objects::{
-    LeavingOrder, Port, ReadinessProbe, Requirement, Workload,
+    LeavingOrder, Obstruction, Port, ReadinessProbe, Requirement, Workload,
 };
 use crate::backend::kubernetes::read::workload;
 
@@ -271,4 +271,35 @@ fn a_container_that_goes_beside_the_others_counts_for_what_a_pod_asks_for() {
     let containers = kept(&object).template.containers;
     let asked: Vec<_> = containers.iter().map(|it| (&*it.name, it.cpu)).collect();
     assert_eq!(asked, [("model", Some(0.5)), ("proxy", Some(0.25))]);
+}
+
+#[test]
+fn what_its_controller_cannot_do_is_kept() {
+    let said = |kind: &str, holds: &str, reason: &str| json!({"type": kind, "status": holds, "reason": reason, "message": "exceeded quota: gpus"});
+    let of = |conditions: Value| {
+        let mut object = deployment();
+        object["status"]["conditions"] = conditions;
+        let workload = kept(&object);
+        (workload.refused, workload.overdue)
+    };
+    let words = |reason: &str| {
+        Some(Obstruction {
+            reason: reason.into(),
+            message: "exceeded quota: gpus".into(),
+        })
+    };
+    let available = said("Available", "False", "MinimumReplicasUnavailable");
+    let refused = said("ReplicaFailure", "True", "FailedCreate");
+    let overdue = said("Progressing", "False", "ProgressDeadlineExceeded");
+    let want = (words("FailedCreate"), words("ProgressDeadlineExceeded"));
+    assert_eq!(of(json!([available, refused, overdue])), want);
+    let fine = json!([
+        said("Progressing", "True", "NewReplicaSetAvailable"),
+        said("ReplicaFailure", "False", "FailedCreate"),
+        said("ReplicaFailure", "True", "FailedDelete"),
+    ]);
+    assert_eq!(of(fine), (None, None));
+    for other in [json!(null), json!("Ready"), json!([1, "x", {}])] {
+        assert_eq!(of(other), (None, None));
+    }
 }

@@ -8,6 +8,7 @@ use super::super::*;
 const HOME: &str = "holdgate-system";
 const GATEWAY_AT: &str = "/apis/apps/v1/namespaces/holdgate-system/deployments/holdgate-gateway";
 const STATE_AT: &str = "/api/v1/namespaces/holdgate-system/configmaps/holdgate-state";
+const PEERS_AT: &str = "/api/v1/namespaces/holdgate-system/secrets/holdgate-peers";
 const LEASE_AT: &str =
     "/apis/coordination.k8s.io/v1/namespaces/holdgate-system/leases/holdgate-gateway";
 
@@ -31,6 +32,10 @@ impl Cluster {
         cluster.0.put(
             LEASE_AT,
             json!({ "metadata": { "name": "holdgate-gateway" } }),
+        );
+        cluster.0.put(
+            PEERS_AT,
+            json!({ "metadata": { "name": "holdgate-peers" } }),
         );
         cluster
     }
@@ -68,6 +73,14 @@ impl Cluster {
             }),
         );
         self
+    }
+
+    /// Its pods are labelled by its name.
+    pub(super) fn label(&self, name: &str) {
+        let path = at("deployments", name);
+        let mut object = self.0.get(&path).expect("it is there");
+        object["spec"]["template"]["metadata"]["labels"] = json!({ "app": name });
+        self.0.put(&path, object);
     }
 
     /// An `InferenceService`, and what `KServe` makes for one of its components.

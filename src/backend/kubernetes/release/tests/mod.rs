@@ -1,4 +1,5 @@
 mod cluster;
+mod doors;
 
 use std::time::Duration;
 
@@ -34,6 +35,7 @@ async fn what_is_at_zero_gets_its_minimum_and_one_at_least() {
             "deployment/warm in models: 0 to 3 replicas",
             "configmap/holdgate-state in holdgate-system: removed",
             "lease/holdgate-gateway in holdgate-system: removed",
+            "secret/holdgate-peers in holdgate-system: removed",
         ]
     );
     assert_eq!(cluster.replicas("busy"), 4);
@@ -128,8 +130,8 @@ async fn a_failure_is_told_and_the_rest_goes_on() {
     cluster
         .deployment("idle", 0, &enabled())
         .pod("ours", "holdgate");
-    // The gateway's scale, its change, its pods; then the first list.
-    for _ in 0..3 {
+    // The gateway's scale, its change, its pods; Services and slices; then the first workloads.
+    for _ in 0..5 {
         cluster.0.fail(Fault::Pass);
     }
     cluster

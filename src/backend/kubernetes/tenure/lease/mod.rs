@@ -1,5 +1,7 @@
-//! The lease: held by one gateway at a time, renewed while it lives, taken over when it has run out
-//! or was given back. Every clock is one's own: the times written in it are for people.
+//! The lease: held by one life of one gateway at a time, renewed while it lives, taken over when it has
+//! run out, was given back, or its holder is known to have ended. How often it changed hands is the
+//! number of the reign. Every clock is one's own: the times written in it are for people, and for
+//! telling the lives of one pod from each other.
 
 mod written;
 
@@ -14,24 +16,25 @@ use tokio::sync::watch;
 use tokio::time::sleep_until;
 use tokio_util::sync::CancellationToken;
 
-use self::written::{duration, free, held, holder, version};
+use self::written::{duration, free, held, holder, taken, transitions, version};
 use super::{PodIdentity, Soon};
 use crate::backend::kubernetes::call::{self, Failure, in_time, writing};
 use crate::backend::kubernetes::seams::{ApiError, Tenure};
+use crate::peers::{GatewayPod, Roll, life};
 use crate::sync::now;
 
 /// What it is called.
 const NAME: &str = "holdgate-gateway";
 
 /// Nobody else takes it before it has stood unchanged for so long.
-const DURATION: Duration = Duration::from_secs(15);
+const DURATION: Duration = Duration::from_secs(6);
 
 /// Its holder believes in it for so long after it began to renew it: what was begun at the last
 /// moment has ended before anybody else begins.
 const KEPT: Duration = DURATION.saturating_sub(call::LONGEST);
 
 /// How often its holder renews it.
-const RENEWED: Duration = Duration::from_secs(5);
+const RENEWED: Duration = Duration::from_millis(1500);
 
 /// How long after a call that failed the next one is made.
 const AGAIN: Duration = Duration::from_secs(1);
@@ -42,7 +45,14 @@ const ATTEMPTS: u32 = 3;
 /// One who seeks the lease.
 pub(super) struct Candidate {
     leases: Api<Lease>,
+    /// This life, and what those of this pod begin with.
     me: String,
+    pod: String,
+    /// The other gateways.
+    roll: watch::Receiver<Roll>,
+    /// The highest number of a reign that was seen, and the highest that others tell of.
+    highest: u64,
+    outdone: watch::Receiver<u64>,
     known: Known,
     /// When the last renewal began; `None` unless it is ours.
     renewed: Option<Instant>,
@@ -52,6 +62,8 @@ pub(super) struct Candidate {
     failing: bool,
     /// Until when we hold it, by our own clock.
     until: watch::Sender<Option<Instant>>,
+    /// Which reign is ours, until it is known that somebody else's has begun.
+    reign: watch::Sender<Option<u64>>,
 }
 
 /// What is known of the lease.
@@ -80,16 +92,25 @@ impl Candidate {
     pub(super) fn new(
         client: Client,
         own: &PodIdentity,
+        (roll, outdone): (watch::Receiver<Roll>, watch::Receiver<u64>),
         until: watch::Sender<Option<Instant>>,
+        reign: watch::Sender<Option<u64>>,
     ) -> Self {
+        // With the UID: a pod that is made again may have the name of the one before.
+        let pod = format!("{}_{}_", own.name, own.uid);
         Self {
             leases: Api::namespaced(client, &own.namespace),
-            me: own.name.clone(),
+            me: format!("{pod}{:016x}", life()),
+            pod,
+            roll,
+            highest: 0,
+            outdone,
             known: Known::Nothing,
             renewed: None,
             not_before: None,
             failing: false,
             until,
+            reign,
         }
     }
 
@@ -103,6 +124,7 @@ impl Candidate {
         let seeking = end.run_until_cancelled(self.seek());
         seeking.await;
         self.until.send_replace(None);
+        self.reign.send_replace(None);
         // Only when nobody here steers any more somebody else may.
         let _ = tenure.wait_for(|tenure| !tenure.steers).await;
         self.release().await;
@@ -113,13 +135,19 @@ impl Candidate {
         let watched = watcher::watch_object(self.leases.clone(), NAME).backoff(Soon);
         let mut watched = pin!(watched);
         loop {
+            let due = self.due();
             tokio::select! {
                 seen = watched.next() => match seen {
                     Some(Ok(lease)) => self.note(lease),
                     Some(Err(error)) => tracing::debug!(%error, "the lease cannot be watched"),
                     None => std::future::pending().await,
                 },
-                () = sleep_until(self.due().into()) => self.act().await,
+                // Its holder may be known to have ended.
+                Ok(()) = self.roll.changed() => {}
+                Ok(()) = self.outdone.changed() => {
+                    self.highest = self.highest.max(*self.outdone.borrow_and_update());
+                }
+                () = sleep_until(due.into()) => self.act().await,
             }
         }
     }
@@ -131,15 +159,34 @@ impl Candidate {
             Known::There(lease, since) => match holder(lease) {
                 None => Standing::Free(*since),
                 Some(holder) if holder == self.me => Standing::Ours,
+                Some(holder) if self.has_ended(holder, lease) => Standing::Free(*since),
                 Some(_) => Standing::Theirs(*since + duration(lease)),
             },
         }
+    }
+
+    /// It is one before us in our own pod, or the other pods tell that its container has ended.
+    fn has_ended(&self, holder: &str, lease: &Lease) -> bool {
+        if holder.starts_with(&self.pod) {
+            return true;
+        }
+        let roll = self.roll.borrow();
+        let held_by = |pod: &&GatewayPod| holder.starts_with(&format!("{}_{}_", pod.name, pod.uid));
+        let pod = roll.others.iter().find(held_by);
+        let ended = pod.zip(taken(lease)).and_then(|(pod, at)| pod.ended(at));
+        ended.is_some()
+    }
+
+    fn is_outdone(&self) -> bool {
+        matches!(&self.known, Known::There(lease, _) if transitions(lease) < self.highest)
     }
 
     /// When the next call is to be made.
     fn due(&self) -> Instant {
         let due = match self.standing() {
             Standing::Unknown => now(),
+            // Others obey a later reign than ours.
+            Standing::Ours if self.is_outdone() => now(),
             Standing::Ours => self.renewed.map_or_else(now, |at| at + RENEWED),
             Standing::Free(from) | Standing::Theirs(from) => from,
         };
@@ -151,12 +198,12 @@ impl Candidate {
         let done = match (self.standing(), self.known.clone()) {
             (Standing::Unknown, _) => self.look().await,
             (_, Known::There(lease, _)) => {
-                let lease = held(&lease, &self.me);
+                let lease = held(&lease, &self.me, self.highest);
                 let put = in_time(self.leases.replace(NAME, &writing(), &lease)).await;
                 put.map(|lease| self.hold(lease, begun))
             }
             (_, Known::Nothing | Known::Absent(_)) => {
-                let lease = held(&Lease::default(), &self.me);
+                let lease = held(&Lease::default(), &self.me, self.highest);
                 let made = in_time(self.leases.create(&writing(), &lease)).await;
                 made.map(|lease| self.hold(lease, begun))
             }
@@ -190,9 +237,11 @@ impl Candidate {
 
     /// It is ours from when we began to ask for it.
     fn hold(&mut self, lease: Lease, begun: Instant) {
+        self.see(&lease);
         self.known = Known::There(Box::new(lease), begun);
         self.renewed = Some(begun);
         self.until.send_replace(Some(begun + KEPT));
+        self.tell_reign();
     }
 
     /// Takes what is told. What is older than what is known came late.
@@ -221,11 +270,28 @@ impl Candidate {
             self.known = Known::Absent(from);
             return;
         };
+        self.see(&lease);
         self.known = Known::There(Box::new(lease), now());
         if self.standing() != Standing::Ours && self.renewed.take().is_some() {
             tracing::warn!("the lease was taken from us");
             self.until.send_replace(None);
         }
+        self.tell_reign();
+    }
+
+    fn see(&mut self, lease: &Lease) {
+        self.highest = self.highest.max(transitions(lease));
+    }
+
+    /// It goes on while nobody can be asked: a later one is heard of from whoever begins it.
+    fn tell_reign(&self) {
+        let ours = match &self.known {
+            Known::There(lease, _) if self.standing() == Standing::Ours => Some(transitions(lease)),
+            Known::There(..) => None,
+            Known::Absent(_) | Known::Nothing => return,
+        };
+        self.reign
+            .send_if_modified(|known| std::mem::replace(known, ours) != ours);
     }
 
     async fn release(&mut self) {

@@ -13,7 +13,9 @@ fn candidate(server: &Server, until: watch::Sender<Option<Instant>>) -> Candidat
         uid: "u".to_owned(),
         selector: String::new(),
     };
-    Candidate::new(server.client(), &own, until)
+    let (roll, reign) = (watch::Sender::default(), watch::Sender::new(None));
+    let seen = (roll.subscribe(), watch::Sender::new(0).subscribe());
+    Candidate::new(server.client(), &own, seen, until, reign)
 }
 
 fn of(holder: &str, version: u64) -> Lease {
@@ -31,7 +33,7 @@ async fn news_that_come_late_take_nothing_from_its_holder() {
     let until = watch::Sender::new(None);
     let mut candidate = candidate(&Server::default(), until.clone());
     candidate.note(Some(of("b", 9)));
-    candidate.hold(of("a", 10), now());
+    candidate.hold(of(&candidate.me.clone(), 10), now());
     candidate.note(Some(of("b", 9)));
     assert_eq!(candidate.standing(), Standing::Ours);
     assert!(until.borrow().is_some());
@@ -45,7 +47,7 @@ async fn what_is_looked_up_counts_though_versions_have_begun_anew() {
     server.put(PATH, serde_json::to_value(of("b", 0)).expect("it is JSON"));
     let until = watch::Sender::new(None);
     let mut candidate = candidate(&server, until.clone());
-    candidate.hold(of("a", 1000), now());
+    candidate.hold(of(&candidate.me.clone(), 1000), now());
     candidate.act().await;
     assert_eq!(candidate.standing(), Standing::Theirs(now() + DURATION));
     assert_eq!(*until.borrow(), None);
@@ -82,13 +84,14 @@ async fn it_is_not_given_back_while_somebody_here_still_steers() {
     });
     let (end, released) = (CancellationToken::new(), watch::Sender::new(false));
     let candidate = candidate(&server, watch::Sender::new(None));
+    let me = candidate.me.clone();
     let mut done = released.subscribe();
     tokio::spawn(candidate.run(end.clone(), tenure.subscribe(), released));
     let holder = || server.get(PATH).expect("it is there")["spec"]["holderIdentity"].clone();
     tokio::time::sleep(Duration::from_secs(1)).await;
     end.cancel();
     tokio::time::sleep(Duration::from_secs(1)).await;
-    assert_eq!(holder(), "a");
+    assert_eq!(holder(), me);
     tenure.send_modify(|tenure| tenure.steers = false);
     done.wait_for(|done| *done).await.expect("it is told");
     assert_eq!(holder(), "");

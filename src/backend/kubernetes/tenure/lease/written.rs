@@ -1,6 +1,6 @@
 //! What a lease says, and how it is written.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use k8s_openapi::api::coordination::v1::{Lease, LeaseSpec};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::MicroTime;
@@ -9,12 +9,14 @@ use super::{DURATION, NAME};
 use crate::backend::kubernetes::call::timestamp;
 use crate::sync::wall;
 
-/// The lease with this holder.
-pub(super) fn held(lease: &Lease, me: &str) -> Lease {
+/// The lease with this holder. It counts its holders, on from `after` where it has forgotten some.
+pub(super) fn held(lease: &Lease, me: &str, after: u64) -> Lease {
     let before = lease.spec.clone().unwrap_or_default();
     let is_new = before.holder_identity.as_deref() != Some(me);
     let at = Some(MicroTime(timestamp(wall())));
+    let after = i32::try_from(after).unwrap_or(i32::MAX);
     let transitions = before.lease_transitions.unwrap_or(0);
+    let counts = is_new || transitions < after;
     let mut lease = lease.clone();
     lease.metadata.name = Some(NAME.to_owned());
     lease.spec = Some(LeaseSpec {
@@ -25,7 +27,7 @@ pub(super) fn held(lease: &Lease, me: &str) -> Lease {
         } else {
             before.acquire_time
         },
-        lease_transitions: Some(transitions.saturating_add(i32::from(is_new))),
+        lease_transitions: Some(transitions.max(after).saturating_add(i32::from(counts))),
         renew_time: at,
         ..before
     });
@@ -44,6 +46,20 @@ pub(super) fn free(lease: &Lease) -> Lease {
 pub(super) fn holder(lease: &Lease) -> Option<&str> {
     let holder = lease.spec.as_ref()?.holder_identity.as_deref()?;
     Some(holder).filter(|holder| !holder.is_empty())
+}
+
+/// How often it has changed hands.
+pub(super) fn transitions(lease: &Lease) -> u64 {
+    let written = lease.spec.as_ref().and_then(|spec| spec.lease_transitions);
+    written
+        .and_then(|times| u64::try_from(times).ok())
+        .unwrap_or(0)
+}
+
+/// When its holder took it, by the clock of its node.
+pub(super) fn taken(lease: &Lease) -> Option<SystemTime> {
+    let taken = lease.spec.as_ref()?.acquire_time.as_ref()?;
+    Some(SystemTime::from(taken.0))
 }
 
 /// How long its holder asked for; nobody waits forever for what somebody else wrote.

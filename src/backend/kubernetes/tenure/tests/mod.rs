@@ -1,6 +1,9 @@
 //! Who steers, and who is alone, in virtual time before an API server that fails when told to.
 
 mod others;
+mod reigns;
+mod roll;
+mod token;
 
 use std::time::{Duration, SystemTime};
 
@@ -42,11 +45,7 @@ impl Reign {
     }
 
     fn alone(&self) -> bool {
-        self.tenure.borrow().alone
-    }
-
-    fn eldest(&self) -> bool {
-        self.tenure.borrow().eldest
+        self.tenure.borrow().heard
     }
 
     /// Waits until it steers, and how long that takes.
@@ -58,8 +57,11 @@ impl Reign {
     }
 }
 
-fn holder(server: &Server) -> Value {
-    server.get(LEASE).unwrap()["spec"]["holderIdentity"].clone()
+/// The pod that holds it.
+fn holder(server: &Server) -> String {
+    let holder = server.get(LEASE).unwrap()["spec"]["holderIdentity"].clone();
+    let holder = holder.as_str().unwrap().to_owned();
+    holder.split('_').next().unwrap().to_owned()
 }
 
 /// A pod as kubelet tells it; `leaves` with a deletion timestamp.
@@ -96,11 +98,11 @@ async fn the_first_takes_the_lease_and_keeps_it() {
         assert!(first.steers() && !second.steers());
     }
     let lease = server.get(LEASE).unwrap();
-    assert_eq!(lease["spec"]["holderIdentity"], "a");
-    assert_eq!(lease["spec"]["leaseDurationSeconds"], 15);
+    assert_eq!(holder(&server), "a");
+    assert_eq!(lease["spec"]["leaseDurationSeconds"], 6);
     assert_eq!(lease["spec"]["leaseTransitions"], 1);
     let renewals = server.count("PUT");
-    assert!((23..=25).contains(&renewals), "{renewals} in two minutes");
+    assert!((78..=81).contains(&renewals), "{renewals} in two minutes");
 }
 
 #[tokio::test(start_paused = true)]
@@ -132,7 +134,7 @@ async fn a_lease_that_nobody_renews_is_taken_over_when_it_has_run_out() {
     first.comes().await;
     drop(first);
     let took = second.comes().await;
-    assert!(took > seconds(10) && took <= seconds(17), "{took:?}");
+    assert!(took > seconds(4) && took <= seconds(7), "{took:?}");
     assert_eq!(server.get(LEASE).unwrap()["spec"]["leaseTransitions"], 2);
 }
 
@@ -145,10 +147,10 @@ async fn without_the_api_server_its_holder_steers_until_it_would_have_run_out() 
     for fault in [Fault::Away, Fault::Hang, Fault::Refuse(500, "etcd is away")] {
         let alone = first.alone();
         server.fail_always(Some(fault.clone()));
-        pass(seconds(6)).await;
+        pass(seconds(1)).await;
         assert!(first.steers());
-        pass(seconds(9)).await;
-        assert!(!first.steers(), "somebody else may by now");
+        pass(seconds(3)).await;
+        assert!(!first.steers(), "somebody else may soon");
         pass(seconds(120)).await;
         assert_eq!(first.alone(), alone, "as it was last seen");
         // What hangs is given up first.
@@ -191,7 +193,7 @@ async fn two_never_steer_at_once_whatever_answers_are_lost() {
             reigned[i] += 1;
         }
     }
-    assert!(reigned.iter().sum::<i32>() > 9_000, "{reigned:?}");
+    assert!(reigned.iter().sum::<i32>() > 8_500, "{reigned:?}");
     assert!(
         reigned.iter().filter(|n| **n > 0).count() > 1,
         "{reigned:?}"
@@ -199,7 +201,7 @@ async fn two_never_steer_at_once_whatever_answers_are_lost() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn another_life_of_the_same_pod_goes_on_with_its_lease() {
+async fn another_life_of_the_same_pod_takes_over_at_once_and_reigns_anew() {
     let server = Server::default();
     let first = gateway(&server, "a");
     first.comes().await;
@@ -207,7 +209,7 @@ async fn another_life_of_the_same_pod_goes_on_with_its_lease() {
     pass(seconds(2)).await;
     let next = gateway(&server, "a");
     assert!(next.comes().await < seconds(1));
-    assert_eq!(server.get(LEASE).unwrap()["spec"]["leaseTransitions"], 1);
+    assert_eq!(server.get(LEASE).unwrap()["spec"]["leaseTransitions"], 2);
 }
 
 #[tokio::test(start_paused = true)]
@@ -222,7 +224,7 @@ async fn a_lease_that_somebody_took_away_is_lost_at_once() {
     pass(Duration::from_millis(100)).await;
     assert!(!first.steers());
     let took = first.comes().await;
-    assert!(took > seconds(14), "{took:?}");
+    assert!(took > seconds(5), "{took:?}");
     assert_eq!(holder(&server), "a");
 }
 

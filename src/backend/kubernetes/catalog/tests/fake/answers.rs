@@ -10,15 +10,20 @@ use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt, Full, StreamBody};
 use hyper::body::Frame;
 use kube::client::Body;
+use percent_encoding::percent_decode_str;
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
 use tokio::time::sleep;
 
-use super::{DEPLOYMENTS, Fake, HPAS, ISVCS, MAPS, PODS, ROLLOUTS, SERVICES, State, Watcher};
+use super::{
+    DEPLOYMENTS, EVENTS, Fake, HPAS, ISVCS, MAPS, PODS, ROLLOUTS, SERVICES, State, Watcher, selects,
+};
 
 /// A watch is accepted before it tells anything.
 const HEADERS_FIRST: Duration = Duration::from_millis(100);
 
+/// The namespace, and a selector by fields.
+type Wanted = (Option<String>, Option<String>);
 type Answer = Response<UnsyncBoxBody<Bytes, io::Error>>;
 
 impl Fake {
@@ -39,6 +44,7 @@ impl Fake {
             SERVICES,
             HPAS,
             MAPS,
+            EVENTS,
             "/apis/apps/v1/statefulsets",
         ];
         let extra = base == ISVCS || base == ROLLOUTS;
@@ -56,13 +62,14 @@ impl Fake {
             let mut pairs = query.split('&').filter_map(|pair| pair.split_once('='));
             pairs
                 .find(|(key, _)| *key == name)
-                .map(|(_, value)| value.to_owned())
+                .map(|(_, value)| percent_decode_str(value).decode_utf8_lossy().into_owned())
         };
+        let fields = value("fieldSelector");
         if value("watch").as_deref() == Some("true") {
             let from = value("resourceVersion")
                 .and_then(|it| it.parse().ok())
                 .unwrap_or(0);
-            return Ok(state.watch(base, namespace, from));
+            return Ok(state.watch(base, (namespace, fields), from));
         }
         let from = value("continue")
             .and_then(|it| it.parse().ok())
@@ -74,16 +81,17 @@ impl Fake {
         let limit = value("limit")
             .and_then(|it| it.parse().ok())
             .unwrap_or(usize::MAX);
-        Ok(state.list(&base, namespace.as_deref(), from, limit))
+        Ok(state.list(&base, (namespace, fields), from, limit))
     }
 }
 
 impl State {
-    fn watch(&mut self, base: String, namespace: Option<String>, from: u64) -> Answer {
+    fn watch(&mut self, base: String, (namespace, fields): Wanted, from: u64) -> Answer {
         let (sender, receiver) = mpsc::unbounded_channel();
         let watcher = Watcher {
             base,
             namespace,
+            fields,
             sender,
             deaf: false,
         };
@@ -117,9 +125,12 @@ impl State {
         Response::new(StreamBody::new(lines).boxed_unsync())
     }
 
-    fn list(&self, base: &str, namespace: Option<&str>, from: usize, limit: usize) -> Answer {
-        let all = self.objects.iter().filter(|((at, within, _), _)| {
-            at == base && namespace.is_none_or(|namespace| namespace == within)
+    fn list(&self, base: &str, wanted: Wanted, from: usize, limit: usize) -> Answer {
+        let (namespace, fields) = wanted;
+        let all = self.objects.iter().filter(|((at, within, _), object)| {
+            at == base
+                && namespace.as_ref().is_none_or(|it| it == within)
+                && selects(fields.as_deref(), base, object)
         });
         let all: Vec<&Value> = all.map(|(_, object)| object).collect();
         let page: Vec<_> = all.iter().skip(from).take(limit).collect();

@@ -22,6 +22,8 @@ pub(super) const HPAS: &str = "/apis/autoscaling/v2/horizontalpodautoscalers";
 pub(super) const ISVCS: &str = "/apis/serving.kserve.io/v1beta1/inferenceservices";
 pub(super) const MAPS: &str = "/api/v1/configmaps";
 
+pub(super) const EVENTS: &str = "/api/v1/events";
+
 pub(super) const ROLLOUTS: &str = "/apis/argoproj.io/v1alpha1/rollouts";
 
 /// An API server; clones are the same one.
@@ -50,12 +52,14 @@ struct Event {
     version: u64,
     base: String,
     namespace: String,
+    object: Value,
     line: Bytes,
 }
 
 struct Watcher {
     base: String,
     namespace: Option<String>,
+    fields: Option<String>,
     sender: mpsc::UnboundedSender<io::Result<Bytes>>,
     deaf: bool,
 }
@@ -198,6 +202,7 @@ impl State {
                 .as_str()
                 .unwrap_or_default()
                 .to_owned(),
+            object: object.clone(),
             line: line.into(),
         };
         self.watchers.retain(|watcher| {
@@ -211,8 +216,23 @@ impl State {
 impl Watcher {
     fn wants(&self, event: &Event) -> bool {
         let within = self.namespace.as_ref();
-        self.base == event.base && within.is_none_or(|it| *it == event.namespace)
+        self.base == event.base
+            && within.is_none_or(|it| *it == event.namespace)
+            && selects(self.fields.as_deref(), &self.base, &event.object)
     }
+}
+
+/// Whether a selector by fields wants an object. Only those of Events are looked at: of everything else
+/// there is nothing that is not wanted.
+fn selects(fields: Option<&str>, base: &str, object: &Value) -> bool {
+    let terms = fields.into_iter().flat_map(|fields| fields.split(','));
+    let mut terms = terms.filter_map(|term| term.split_once('='));
+    let holds = |(name, value)| match name {
+        "reason" => object["reason"] == value,
+        "source" => object["source"]["component"] == value,
+        _ => panic!("the API server refuses {name}"),
+    };
+    base != EVENTS || terms.all(holds)
 }
 
 fn key(base: &str, object: &Value) -> (String, String, String) {

@@ -1,8 +1,11 @@
 //! A cluster that exists in memory only: an API server, the controller of one workload, kubelets and
 //! model servers. Clones are one.
 
+mod nodes;
 mod seams;
 mod turn;
+
+pub(super) use self::nodes::{Autoscaler, comes, none_comes};
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
@@ -61,6 +64,8 @@ pub(super) struct Pod {
     killed: Option<Instant>,
     /// Nobody has heard of its node for a while.
     pub(super) silent: bool,
+    /// The scheduler has found a node for it, or has not looked yet.
+    fits: bool,
 }
 
 pub(super) struct Inside {
@@ -100,6 +105,18 @@ pub(super) struct Inside {
     pub(super) looks: u32,
     /// The controller does nothing.
     pub(super) paused: bool,
+    /// So many pods find a node.
+    pub(super) room: u32,
+    pub(super) autoscaler: Autoscaler,
+    /// When nodes that are on their way are there.
+    pub(super) nodes_at: Vec<Instant>,
+    /// So many pods may be made.
+    pub(super) quota: u32,
+    /// Which policy refuses pods, if any does.
+    pub(super) policy: Option<&'static str>,
+    making: nodes::Making,
+    /// So many more pods than asked for are there, as while pods are replaced.
+    pub(super) surge: u32,
     published: Option<(u64, bool)>,
     present: watch::Sender<Present>,
 }
@@ -164,6 +181,13 @@ impl Cluster {
             wronged: Vec::new(),
             looks: 0,
             paused: false,
+            room: u32::MAX,
+            autoscaler: Autoscaler::Absent,
+            nodes_at: Vec::new(),
+            quota: u32::MAX,
+            policy: None,
+            making: nodes::Making::default(),
+            surge: 0,
             published: None,
             present: watch::Sender::new(Present::default()),
         };

@@ -53,13 +53,16 @@ impl Inside {
     /// Returns how long nothing will happen that nobody does.
     pub(super) fn turn(&mut self) -> Duration {
         let now = Instant::now();
+        let refused = |workload: &Option<Workload>| workload.as_ref().map(|w| w.refused.clone());
         let before: Vec<PodView> = self.pods.iter().map(|pod| pod.view.clone()).collect();
+        let refused_before = refused(&self.workload);
+        self.scheduler(now);
         self.kubelets(now);
         if !self.paused {
             self.controller(now);
         }
         let after: Vec<PodView> = self.pods.iter().map(|pod| pod.view.clone()).collect();
-        let moved = before != after;
+        let moved = before != after || refused_before != refused(&self.workload);
         if moved {
             self.version += 1;
         }
@@ -120,11 +123,12 @@ impl Inside {
     fn kubelets(&mut self, now: Instant) {
         for pod in &mut self.pods {
             let age = now - pod.made;
-            if age >= pod.start.network && pod.view.ip.is_none() {
+            if age >= pod.start.network && pod.view.ip.is_none() && pod.fits {
                 let number: u32 = pod.view.uid[4..].parse().unwrap();
                 pod.view.node = Some("node-1".into());
                 pod.view.ip = Some(IpAddr::from((0x0a00_0000 + number).to_be_bytes()));
                 pod.view.stage = Stage::Waiting(None);
+                pod.view.node_word = None;
             }
             if pod.view.ip.is_none() {
                 continue;
@@ -157,11 +161,9 @@ impl Inside {
         let Some(workload) = self.workload.clone() else {
             return;
         };
-        let wanted = workload.replicas as usize;
+        let wanted = (workload.replicas + self.surge) as usize;
         let alive = self.pods.iter().filter(|pod| !pod.view.terminating).count();
-        for _ in alive..wanted {
-            self.make(&workload, now);
-        }
+        self.make_all(&workload, alive, now);
         let mut order: Vec<usize> = (0..self.pods.len())
             .filter(|&at| !self.pods[at].view.terminating)
             .collect();
@@ -204,7 +206,7 @@ impl Inside {
         pod.terminating_since.get_or_insert(now);
     }
 
-    fn make(&mut self, workload: &Workload, now: Instant) {
+    pub(super) fn make(&mut self, workload: &Workload, now: Instant) {
         self.made += 1;
         let number = self.made;
         let taken = |n: &u32| self.pods.iter().any(|p| ordinal(&p.view.name) == Some(*n));
@@ -226,6 +228,7 @@ impl Inside {
             terminating_since: None,
             killed: None,
             silent: false,
+            fits: true,
         });
     }
 }

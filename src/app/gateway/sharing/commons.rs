@@ -1,0 +1,199 @@
+//! The replicas of one revision as all gateways of the installation use them: what is asked of all of
+//! them together, and who may be let go. Alone it is the throttler and nothing else.
+
+use std::collections::{BTreeSet, HashSet};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use tokio::sync::{Notify, mpsc, watch};
+
+use super::ledger::Ledger;
+use super::names::Names;
+use super::{Command, Standing};
+use crate::autoscaler::Demand;
+use crate::ports::World;
+use crate::proxy::Throttler;
+use crate::revision::{ReplicaId, RevisionId, RevisionSpec};
+use crate::shares::{Pod, UNLIMITED};
+use crate::throttler::Sample;
+use crate::trace::Tape;
+
+/// The replicas of one revision as all gateways use them.
+#[derive(Debug)]
+pub(in crate::app::gateway) struct Commons {
+    pub(super) id: RevisionId,
+    pub(super) throttler: Arc<Throttler>,
+    /// `None` where there never is another gateway.
+    pub(super) hall: Option<Hall>,
+    pub(super) known: Mutex<Known>,
+    /// Changes whenever the backend should look again.
+    vacancies: watch::Sender<u64>,
+    /// Somebody waits at some gateway, and no replica serves.
+    poke: Notify,
+}
+
+/// The way to whoever speaks with the other gateways.
+#[derive(Clone, Debug)]
+pub(super) struct Hall {
+    pub(super) commands: mpsc::UnboundedSender<Command>,
+    pub(super) standing: watch::Receiver<Standing>,
+    /// Another gateway answers requests, and says nothing of them.
+    pub(super) unheard: Arc<AtomicBool>,
+}
+
+/// What is known of it beside what the throttler knows.
+#[derive(Debug)]
+pub(super) struct Known {
+    pub(super) names: Names,
+    /// The slots of each replica.
+    pub(super) slots: u32,
+    /// How long an answer may take.
+    pub(super) longest: Duration,
+    /// Taken out of service by our own backend.
+    pub(super) retired: BTreeSet<Pod>,
+    /// Found stuck here, as long as something is in it.
+    pub(super) stuck: Vec<ReplicaId>,
+    /// Kept while this gateway leads.
+    pub(super) ledger: Option<Ledger>,
+}
+
+impl Commons {
+    pub(super) fn new(spec: &RevisionSpec, throttler: Arc<Throttler>, hall: Option<Hall>) -> Self {
+        let (slots, longest) = (slots(spec), longest(spec));
+        let known = Known {
+            names: Names::default(),
+            slots,
+            longest,
+            retired: BTreeSet::new(),
+            stuck: Vec::new(),
+            ledger: None,
+        };
+        Self {
+            id: spec.id.clone(),
+            throttler,
+            hall,
+            known: Mutex::new(known),
+            vacancies: watch::Sender::new(0),
+            poke: Notify::new(),
+        }
+    }
+
+    /// Its settings have changed.
+    pub(in crate::app::gateway) fn change(&self, spec: &RevisionSpec) {
+        let mut known = self.known.lock();
+        (known.slots, known.longest) = (slots(spec), longest(spec));
+        drop(known);
+        self.tell(Command::Look(self.id.clone()));
+    }
+
+    /// The backend looks again.
+    pub(super) fn stir(&self) {
+        self.vacancies.send_modify(|count| *count += 1);
+    }
+
+    /// Somebody waits, and no replica serves.
+    pub(super) fn poke(&self) {
+        self.poke.notify_one();
+    }
+
+    pub(super) fn stirred(&self) -> watch::Receiver<u64> {
+        self.vacancies.subscribe()
+    }
+
+    pub(super) fn tell(&self, command: Command) {
+        if let Some(hall) = &self.hall {
+            // Nobody hears it only where everything ends.
+            let _ = hall.commands.send(command);
+        }
+    }
+
+    /// Others use the same replicas.
+    pub(super) fn is_divided(&self) -> bool {
+        let hall = self.hall.as_ref();
+        hall.is_some_and(|hall| *hall.standing.borrow() != Standing::Alone)
+    }
+
+    /// Tells of everything that happens here, until dropped.
+    pub(super) async fn listen(self: Arc<Self>, mut world: watch::Receiver<World>) {
+        let mut news = self.throttler.share_news();
+        let mut vacancies = crate::ports::Occupancy::vacancies(&*self.throttler);
+        let look = || self.tell(Command::Look(self.id.clone()));
+        loop {
+            let told = tokio::select! {
+                changed = world.changed() => changed.map(|()| look()),
+                changed = news.changed() => {
+                    changed.map(|()| self.tell(Command::Shares(self.id.clone())))
+                }
+                changed = vacancies.changed() => changed.map(|()| self.stir()),
+                () = self.throttler.poked() => {
+                    self.poke();
+                    self.tell(Command::Shares(self.id.clone()));
+                    Ok(())
+                }
+            };
+            if told.is_err() {
+                return;
+            }
+        }
+    }
+
+    /// What is asked here, together with what is asked at the others.
+    fn sum(&self, measured: bool, own: impl FnOnce(&dyn Fn(Sample) -> Sample) -> Sample) -> Sample {
+        let mut known = self.known.lock();
+        let Known { names, ledger, .. } = &mut *known;
+        let others = ledger.as_mut().map(|ledger| {
+            let busy = self.throttler.read().replicas;
+            let busy = busy.iter().filter(|slots| slots.in_flight > 0);
+            let busy: HashSet<Pod> = busy.filter_map(|s| names.pod(s.id).cloned()).collect();
+            ledger.others(busy, measured)
+        });
+        drop(known);
+        let hall = self.hall.as_ref();
+        let unheard = hall.is_some_and(|hall| hall.unheard.load(Ordering::Relaxed));
+        own(&|own: Sample| Sample {
+            unheard,
+            ..others.map_or(own, |others| others.with(own))
+        })
+    }
+}
+
+impl Demand for Commons {
+    fn sample(&self) -> Sample {
+        self.sum(true, |with| self.throttler.sample_with(with))
+    }
+
+    fn peek(&self) -> Sample {
+        self.sum(false, |with| self.throttler.peek_with(with))
+    }
+
+    async fn poked(&self) {
+        match self.hall {
+            Some(_) => self.poke.notified().await,
+            None => self.throttler.poked().await,
+        }
+    }
+
+    fn rest(&self, enough: Option<u32>) {
+        self.throttler.rest(enough);
+    }
+
+    fn tape(&self) -> &Tape {
+        self.throttler.tape()
+    }
+}
+
+/// The slots of each replica.
+fn slots(spec: &RevisionSpec) -> u32 {
+    match spec.container_concurrency.written() {
+        0 => UNLIMITED,
+        limit => limit,
+    }
+}
+
+/// How long an answer may take where none was measured.
+fn longest(spec: &RevisionSpec) -> Duration {
+    const USUAL: Duration = Duration::from_secs(300);
+    spec.timeouts.total.unwrap_or(USUAL)
+}

@@ -1,0 +1,314 @@
+//! Where everything that is heard of other gateways, and everything that is to be said to them, passes
+//! one at a time: so that what is told of a member and what it is told are never of two minds.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use tokio::sync::{mpsc, watch};
+use tokio::time::{MissedTickBehavior, sleep_until};
+
+use super::member::{Member, words};
+use super::names::Early;
+use super::reign::{Listening, Reign};
+use super::{Command, Lease, Standing};
+use crate::backend::kubernetes::Tenure;
+use crate::peers::{Holds, Inbox, News, Peers, Roll};
+use crate::revision::RevisionId;
+use crate::shares::{Order, Word};
+use crate::sync::now;
+
+/// How often a member tells what was measured.
+const SECOND: Duration = Duration::from_secs(1);
+
+/// Speaks with the other gateways.
+pub(super) struct Actor {
+    pub(super) peers: Peers,
+    roll: watch::Receiver<Roll>,
+    tenure: watch::Receiver<Tenure>,
+    /// The number of our reign, if it is ours.
+    number: watch::Receiver<Option<u64>>,
+    /// The highest reign that somebody obeys who does not obey ours.
+    pub(super) outdone: watch::Sender<u64>,
+    tell: watch::Sender<Standing>,
+    allow: watch::Sender<Tenure>,
+    /// At which doors the others listen; `None` where another is asked, or before they have said so.
+    listening: watch::Sender<Option<Listening>>,
+    unheard: Arc<AtomicBool>,
+    pub(super) members: BTreeMap<RevisionId, Member>,
+    /// Granted of revisions that are not here.
+    pub(super) early: BTreeMap<RevisionId, Early>,
+    pub(super) reign: Option<Reign>,
+    /// Whose orders are obeyed, by its pod's UID.
+    pub(super) leader: Option<Arc<str>>,
+    pub(super) mode: Mode,
+    /// It has nothing any more, and wants nothing.
+    leaves: bool,
+    /// Something was let go while requests were inside: they may run on where they were sent.
+    pub(super) cuts: bool,
+    /// When something is to be looked at again, by revision.
+    pub(super) wakes: BTreeMap<RevisionId, Instant>,
+}
+
+/// Where it is told how this gateway stands, and what follows from it.
+pub(super) struct Told {
+    pub(super) standing: watch::Sender<Standing>,
+    pub(super) allowed: watch::Sender<Tenure>,
+    pub(super) listening: watch::Sender<Option<Listening>>,
+    pub(super) unheard: Arc<AtomicBool>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Mode {
+    /// Nobody has said yet whether there are others.
+    Unknown,
+    Alone,
+    Beside,
+}
+
+impl Actor {
+    pub(super) fn new(
+        peers: Peers,
+        roll: watch::Receiver<Roll>,
+        Lease {
+            tenure,
+            number,
+            outdone,
+        }: Lease,
+        Told {
+            standing: tell,
+            allowed: allow,
+            listening,
+            unheard,
+        }: Told,
+    ) -> Self {
+        Self {
+            peers,
+            roll,
+            tenure,
+            number,
+            outdone,
+            tell,
+            allow,
+            listening,
+            unheard,
+            members: BTreeMap::new(),
+            early: BTreeMap::new(),
+            reign: None,
+            leader: None,
+            mode: Mode::Unknown,
+            leaves: false,
+            cuts: false,
+            wakes: BTreeMap::new(),
+        }
+    }
+
+    /// Until nobody wants anything any more.
+    pub(super) async fn run(
+        mut self,
+        mut inbox: Inbox,
+        mut commands: mpsc::UnboundedReceiver<Command>,
+    ) {
+        let mut second = tokio::time::interval(SECOND);
+        second.set_missed_tick_behavior(MissedTickBehavior::Skip);
+        self.stand();
+        loop {
+            let due = self.reign.as_ref().and_then(Reign::due);
+            let wake = self.wakes.values().copied().chain(due).min();
+            tokio::select! {
+                // Before anything is told to a member, what was heard of it.
+                biased;
+                Some(news) = inbox.recv() => self.hear(news),
+                Ok(()) = self.tenure.changed() => {}
+                Ok(()) = self.number.changed() => {}
+                Ok(()) = self.roll.changed() => {}
+                command = commands.recv() => match command {
+                    Some(command) => self.obey(command).await,
+                    None => return,
+                },
+                _ = second.tick() => self.second(),
+                () = until(wake) => self.wake(),
+            }
+            self.stand();
+        }
+    }
+
+    /// Makes of this gateway what the lease and the pods allow, and tells of it.
+    fn stand(&mut self) {
+        let alone = self.roll.borrow_and_update().is_alone();
+        let tenure = *self.tenure.borrow_and_update();
+        self.mode = match self.mode {
+            Mode::Unknown if alone => self.unite(),
+            Mode::Unknown if self.roll.borrow().seen.is_some() => Mode::Beside,
+            Mode::Alone if !alone => self.divide(),
+            mode => mode,
+        };
+        // Leading outlasts steering: without an API server nobody else begins.
+        let number = *self.number.borrow_and_update();
+        let reign = number.filter(|_| self.mode == Mode::Beside && !self.leaves);
+        if self.reign.as_ref().map(|reign| reign.number) != reign {
+            self.lead(reign);
+        }
+        if self.mode == Mode::Beside && alone && self.is_all_ours() {
+            self.lead(None);
+            self.mode = self.unite();
+        }
+        self.publish(tenure);
+    }
+
+    fn unite(&mut self) -> Mode {
+        tracing::info!("no other gateway runs: uses whole replicas");
+        for member in self.members.values() {
+            member.commons.throttler.unite();
+        }
+        self.early.clear();
+        Mode::Alone
+    }
+
+    fn divide(&mut self) -> Mode {
+        tracing::info!("another gateway runs: shares replicas with it");
+        for member in self.members.values() {
+            member.commons.throttler.divide(true);
+        }
+        Mode::Beside
+    }
+
+    fn publish(&self, tenure: Tenure) {
+        let roll = self.roll.borrow();
+        let joined = |uid: &Arc<str>| self.reign.as_ref().is_some_and(|reign| reign.hears(uid));
+        let living = u32::try_from(roll.living().count()).unwrap_or(u32::MAX);
+        let heard = roll.living().filter(|pod| joined(&pod.uid)).count();
+        let heard = u32::try_from(heard).unwrap_or(u32::MAX);
+        let is_own = self.reign.as_ref().is_some_and(Reign::is_own_known);
+        let all = match self.mode {
+            Mode::Unknown => false,
+            Mode::Alone => true,
+            Mode::Beside => is_own && heard == living,
+        };
+        self.unheard.store(!all, Ordering::Relaxed);
+        let standing = match self.mode {
+            Mode::Unknown => Standing::Unknown,
+            Mode::Alone => Standing::Alone,
+            Mode::Beside => Standing::Beside {
+                leader: self.leader.clone(),
+                heard: self.reign.is_some().then_some(heard),
+                unheard: if self.reign.is_some() {
+                    living - heard
+                } else {
+                    0
+                },
+            },
+        };
+        self.tell.send_if_modified(|known| {
+            let changed = *known != standing;
+            if changed {
+                tracing::info!(
+                    ?standing,
+                    "how this gateway stands to the others has changed"
+                );
+                *known = standing;
+            }
+            changed
+        });
+        let listening = match self.mode {
+            Mode::Unknown => None,
+            Mode::Alone => Some(Listening::new()),
+            Mode::Beside => {
+                let reign = self.reign.as_ref();
+                reign.and_then(|reign| reign.listening(now()).cloned())
+            }
+        };
+        self.listening.send_if_modified(|known| {
+            let changed = *known != listening;
+            *known = listening;
+            changed
+        });
+        let steers = tenure.steers && (self.mode == Mode::Alone || self.reign.is_some());
+        let tenure = Tenure { steers, heard: all };
+        self.allow
+            .send_if_modified(|known| std::mem::replace(known, tenure) != tenure);
+    }
+
+    fn hear(&mut self, news: News) {
+        match news {
+            News::Led { leader, ask, .. } => {
+                tracing::info!(%leader, "a gateway leads");
+                if self.mode != Mode::Beside {
+                    // It has seen us, and we not it yet.
+                    self.mode = self.divide();
+                }
+                self.leader = Some(leader);
+                ask.answer(self.holds());
+            }
+            News::Leaderless => {
+                tracing::info!("no gateway is heard to lead: serves with what it has");
+                self.leader = None;
+            }
+            News::Ordered(orders) => {
+                for (id, order) in orders {
+                    tracing::debug!(revision = %id, ?order, "ordered");
+                    self.order(&id, order);
+                }
+            }
+            news => self.hear_as_leader(news),
+        }
+    }
+
+    /// Everything that is ours, for who leads from now on. What was granted of revisions that never
+    /// came is not among it.
+    fn holds(&mut self) -> Holds {
+        self.early.clear();
+        let members = self.members.iter_mut();
+        members
+            .map(|(id, member)| (id.clone(), member.holds()))
+            .collect()
+    }
+
+    fn order(&mut self, id: &RevisionId, order: Order) {
+        let words = match self.members.get_mut(id) {
+            Some(member) => member.obey(order),
+            None => words(self.early.entry(id.clone()).or_default().obey(order)),
+        };
+        self.say(id, words);
+    }
+
+    pub(super) fn say(&self, id: &RevisionId, words: Vec<Word>) {
+        if !words.is_empty() && self.leader.is_some() {
+            let said = words.into_iter().map(|word| (id.clone(), word));
+            self.peers.say(said.collect());
+        }
+    }
+
+    async fn obey(&mut self, command: Command) {
+        match command {
+            Command::Open(commons, world) => self.open(commons, world),
+            Command::Close(commons) => self.close(&commons),
+            Command::Look(id) => self.look(&id),
+            Command::Shares(id) => self.shares(&id),
+            Command::Leave(done) => {
+                self.leaves = true;
+                self.lead(None);
+                let mut busy = self.cuts;
+                for (id, member) in &mut self.members {
+                    let words = member.spare();
+                    busy |= member.commons.throttler.read().running > 0;
+                    let said = words.into_iter().map(|word| (id.clone(), word));
+                    self.peers.say(said.collect());
+                }
+                // What is cut may run on where it was sent: then nothing is over yet.
+                if !busy {
+                    self.peers.leave().await;
+                }
+                let _ = done.send(());
+            }
+        }
+    }
+}
+
+async fn until(wake: Option<Instant>) {
+    match wake {
+        Some(at) => sleep_until(at.into()).await,
+        None => std::future::pending().await,
+    }
+}

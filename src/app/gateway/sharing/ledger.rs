@@ -1,0 +1,272 @@
+//! What a leader knows of one revision: the book of its shares, and what its members say is asked of
+//! them.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::time::{Duration, Instant};
+
+use super::tally::Tally;
+use crate::admission::meter;
+use crate::shares::{Book, MemberId, Orders, Pod, Report, Slots};
+use crate::throttler::Sample;
+
+/// What a leader knows of one revision.
+#[derive(Debug)]
+pub(super) struct Ledger {
+    book: Book,
+    /// Everybody but the leader itself.
+    members: BTreeMap<MemberId, Told>,
+    /// The replicas that the book knows to be retired.
+    retired: BTreeSet<Pod>,
+    /// Replicas that were said to be stuck, until somebody asks.
+    stuck: Vec<Pod>,
+    /// The longest that an answer took anywhere, in this reign.
+    longest: Option<Duration>,
+}
+
+/// What a member has said last.
+#[derive(Debug)]
+struct Told {
+    report: Report,
+    tally: Tally,
+    /// Since when nobody asks anything of it; `None` while somebody does.
+    idle_since: Option<Instant>,
+}
+
+/// What a report changes for those who look.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Stirs {
+    /// Somebody waits.
+    pub(super) waits: bool,
+    /// A replica has fallen idle, or is stuck.
+    pub(super) pods: bool,
+}
+
+impl Ledger {
+    /// A reign begins. Of a replica with a hard limit, what no member claims may be held by somebody
+    /// unheard.
+    pub(super) fn open() -> Self {
+        let mut book = Book::new();
+        book.withhold_unclaimed();
+        Self {
+            book,
+            members: BTreeMap::new(),
+            retired: BTreeSet::new(),
+            stuck: Vec::new(),
+            longest: None,
+        }
+    }
+
+    /// These replicas are ready, and of these nobody is to hold anything.
+    pub(super) fn set(&mut self, pods: &[Slots], retired: &BTreeSet<Pod>, now: Instant) -> Orders {
+        self.retired.clone_from(retired);
+        let retired: Vec<Pod> = retired.iter().cloned().collect();
+        self.book.set(pods, &retired, now)
+    }
+
+    /// It knows which are retired.
+    pub(super) fn knows_retired(&self, retired: &BTreeSet<Pod>) -> bool {
+        self.retired == *retired
+    }
+
+    /// These were made in this reign: nobody unheard can have been granted anything of them.
+    pub(super) fn vouch(&mut self, pods: &[Pod], now: Instant) -> Orders {
+        if pods.is_empty() {
+            return Orders::new();
+        }
+        self.book.vouch(pods, now)
+    }
+
+    /// Nobody else holds anything, and nothing is withheld.
+    pub(super) fn is_all_of(&self, member: &MemberId) -> bool {
+        self.book.is_all_of(member)
+    }
+
+    /// A member holds this. What is asked of the leader itself (`own`) is counted elsewhere.
+    pub(super) fn join(
+        &mut self,
+        member: &MemberId,
+        own: bool,
+        holds: &[Slots],
+        now: Instant,
+    ) -> Orders {
+        if !own {
+            let told = Told {
+                report: Report::default(),
+                tally: Tally::default(),
+                idle_since: Some(now),
+            };
+            self.members.insert(member.clone(), told);
+        }
+        self.book.join(member, holds, now)
+    }
+
+    pub(super) fn returned(&mut self, member: &MemberId, slots: &Slots, now: Instant) -> Orders {
+        self.book.returned(member, slots, now)
+    }
+
+    pub(super) fn report(
+        &mut self,
+        member: &MemberId,
+        report: Report,
+        now: Instant,
+    ) -> (Orders, Stirs) {
+        self.longest = self.longest.max(report.longest_service);
+        let orders = self.book.report(member, &report, now);
+        let Some(told) = self.members.get_mut(member) else {
+            return (orders, Stirs::default());
+        };
+        let is_new = |pod: &&Pod| !told.report.stuck.contains(pod);
+        let stuck: Vec<Pod> = report.stuck.iter().filter(is_new).cloned().collect();
+        let idled = told.report.busy.len() > report.busy.len();
+        let stirs = Stirs {
+            waits: report.waiting > 0,
+            pods: idled || !stuck.is_empty(),
+        };
+        let came = report
+            .measured
+            .is_some_and(|measured| measured.requests > 0);
+        let left = came || told.report.in_flight > 0;
+        told.idle_since = match report.in_flight {
+            0 if left => Some(now),
+            0 => told.idle_since.or(Some(now)),
+            _ => None,
+        };
+        if let Some(measured) = report.measured {
+            told.tally.report(measured);
+        }
+        told.report = report;
+        self.stuck.extend(stuck);
+        (orders, stirs)
+    }
+
+    pub(super) fn silent(&mut self, member: &MemberId, now: Instant) -> Orders {
+        self.book.silent(member, now)
+    }
+
+    /// Its connections are closed; what it sent may run for `wait` from then.
+    pub(super) fn ended(
+        &mut self,
+        member: &MemberId,
+        at: Instant,
+        wait: Duration,
+        now: Instant,
+    ) -> Orders {
+        self.members.remove(member);
+        self.book.ended(member, at, wait, now)
+    }
+
+    pub(super) fn left(&mut self, member: &MemberId, now: Instant) -> Orders {
+        self.members.remove(member);
+        self.book.left(member, now)
+    }
+
+    /// Everybody who may hold something has said so, or has ended by `at`.
+    pub(super) fn account(&mut self, at: Instant, wait: Duration, now: Instant) -> Orders {
+        self.book.release_unclaimed(at, wait, now)
+    }
+
+    pub(super) fn tick(&mut self, now: Instant) -> Orders {
+        self.book.tick(now)
+    }
+
+    pub(super) fn wake(&self) -> Option<Instant> {
+        self.book.wake()
+    }
+
+    /// How long what somebody sent may run after its connection is closed, as far as that was measured.
+    pub(super) const fn longest(&self) -> Option<Duration> {
+        self.longest
+    }
+
+    /// Nobody holds anything of it; of one that is to be retired, nobody is given anything either.
+    pub(super) fn is_vacant(&self, pod: &Pod, retired: bool) -> bool {
+        self.book.is_vacant(pod) && (!retired || self.retired.contains(pod))
+    }
+
+    /// Requests that occupy each replica at the members.
+    pub(super) fn busy(&self) -> HashMap<&Pod, u32> {
+        let mut busy = HashMap::new();
+        for held in self.members.values().flat_map(|told| &told.report.busy) {
+            let sum: &mut u32 = busy.entry(&held.pod).or_default();
+            *sum = sum.saturating_add(held.slots);
+        }
+        busy
+    }
+
+    /// Requests wait at some member.
+    pub(super) fn is_waited_for(&self) -> bool {
+        self.members.values().any(|told| told.report.waiting > 0)
+    }
+
+    /// Replicas that members found stuck, each told once.
+    pub(super) fn take_stuck(&mut self) -> Vec<Pod> {
+        std::mem::take(&mut self.stuck)
+    }
+
+    /// What is asked of all members. `own` are the replicas that are busy here; a second that was
+    /// measured is counted with it (`measured`).
+    pub(super) fn others(&mut self, own: HashSet<Pod>, measured: bool) -> Others {
+        let mut others = Others::default();
+        for told in self.members.values_mut() {
+            if measured {
+                let second = told.tally.count();
+                others.average_concurrency += second.average_concurrency;
+                others.requests += second.requests;
+            }
+            others.in_flight = others.in_flight.saturating_add(told.report.in_flight);
+            let latest = |since: Instant| told.idle_since.map(|at| at.max(since));
+            others.idle_since = match others.idle_since {
+                Idle::Always => told.idle_since.map_or(Idle::Never, Idle::Since),
+                Idle::Since(since) => latest(since).map_or(Idle::Never, Idle::Since),
+                Idle::Never => Idle::Never,
+            };
+        }
+        let mut busy = own;
+        busy.extend(self.busy().into_keys().cloned());
+        others.busy = u32::try_from(busy.len()).unwrap_or(u32::MAX);
+        others
+    }
+}
+
+/// What is asked of all members together.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Others {
+    average_concurrency: f64,
+    requests: u64,
+    in_flight: u32,
+    idle_since: Idle,
+    /// Replicas that are busy here or there.
+    busy: u32,
+}
+
+/// Since when nobody is there.
+#[derive(Clone, Copy, Debug, Default)]
+enum Idle {
+    /// There is nobody who could tell of anybody.
+    #[default]
+    Always,
+    Since(Instant),
+    Never,
+}
+
+impl Others {
+    /// Together with what is asked of this gateway.
+    pub(super) fn with(self, own: Sample) -> Sample {
+        let report = meter::Report {
+            average_concurrency: own.report.average_concurrency + self.average_concurrency,
+            requests: own.report.requests + self.requests,
+        };
+        let idle_since = match self.idle_since {
+            Idle::Always => own.idle_since,
+            Idle::Since(since) => own.idle_since.map(|own| own.max(since)),
+            Idle::Never => None,
+        };
+        Sample {
+            report,
+            in_flight: own.in_flight.saturating_add(self.in_flight),
+            idle_since,
+            busy: self.busy.max(own.busy),
+            unheard: own.unheard,
+        }
+    }
+}

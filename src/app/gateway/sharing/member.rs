@@ -1,0 +1,227 @@
+//! What this gateway does as a member with the replicas of one revision: uses what it was granted,
+//! gives back what it is told to, and tells what is asked of it.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio::sync::watch;
+
+use super::commons::{Commons, Known};
+use super::names::Early;
+use crate::ports::World;
+use crate::proxy::Throttler;
+use crate::revision::ReplicaId;
+use crate::shares::{Measured, Order, Pod, Report, Slots, Word};
+use crate::sync::now;
+
+/// Who waits in vain says so at once, but not more often than that.
+const AT_ONCE: Duration = Duration::from_millis(5);
+
+/// One revision at this gateway.
+#[derive(Debug)]
+pub(super) struct Member {
+    pub(super) commons: Arc<Commons>,
+    pub(super) world: watch::Receiver<World>,
+    pub(super) early: Early,
+    /// What the leader wants nobody to send to.
+    retired: Vec<Pod>,
+    /// What was told last, and when.
+    said: Report,
+    said_at: Option<Instant>,
+}
+
+impl Member {
+    pub(super) fn new(commons: Arc<Commons>, world: watch::Receiver<World>, early: Early) -> Self {
+        Self {
+            commons,
+            world,
+            early,
+            retired: Vec::new(),
+            said: Report::default(),
+            said_at: None,
+        }
+    }
+
+    /// Takes note of what is there now. Returns what is given back at once.
+    pub(super) fn look(&mut self) -> Vec<Word> {
+        let mut known = self.commons.known.lock();
+        known.names.see(&self.world.borrow_and_update(), now());
+        let seen = self.early.seen(&known.names);
+        drop(known);
+        let mut words = Vec::new();
+        if !self.retired.is_empty() {
+            words = self.give_up();
+        }
+        for (replica, slots) in seen {
+            self.commons.throttler.grant(replica, slots);
+        }
+        words.extend(self.due());
+        words
+    }
+
+    /// Does as the leader says. Returns what is given back at once.
+    pub(super) fn obey(&mut self, order: Order) -> Vec<Word> {
+        match order {
+            Order::Grant(granted) => {
+                let id = self.id(&granted.pod);
+                match id {
+                    Some(id) => self.commons.throttler.grant(id, granted.slots),
+                    None => self.early.grant(granted),
+                }
+                // What was owed is paid of it.
+                self.due()
+            }
+            Order::Recall(count) => self.give_back(count, Throttler::recall),
+            Order::Spare(count) => self.give_back(count, Throttler::spare),
+            Order::Keep(most) => match self.id(&most.pod) {
+                Some(id) => {
+                    let slots = self.commons.throttler.keep(id, most.slots);
+                    self.returned(
+                        Some((id, slots))
+                            .filter(|_| slots > 0)
+                            .into_iter()
+                            .collect(),
+                    )
+                }
+                None => words(self.early.keep(&most)),
+            },
+            Order::Retire(pods) => {
+                let mut words = words(self.early.retire(&pods));
+                self.retired = pods;
+                words.extend(self.give_up());
+                words
+            }
+        }
+    }
+
+    /// Gives back so many, those first that nobody has seen yet.
+    fn give_back(
+        &mut self,
+        count: u32,
+        here: fn(&Throttler, u32) -> Vec<(ReplicaId, u32)>,
+    ) -> Vec<Word> {
+        let early = self.early.recall(count);
+        let back = early
+            .iter()
+            .fold(0, |sum: u32, s| sum.saturating_add(s.slots));
+        let mut words = words(early);
+        words.extend(self.returned(here(&self.commons.throttler, count.saturating_sub(back))));
+        words
+    }
+
+    fn give_up(&mut self) -> Vec<Word> {
+        let known = self.commons.known.lock();
+        let ids: Vec<ReplicaId> = self
+            .retired
+            .iter()
+            .filter_map(|p| known.names.id(p))
+            .collect();
+        drop(known);
+        self.returned(self.commons.throttler.give_up(&ids))
+    }
+
+    /// What fell due.
+    pub(super) fn due(&self) -> Vec<Word> {
+        self.returned(self.commons.throttler.returned())
+    }
+
+    fn returned(&self, slots: Vec<(ReplicaId, u32)>) -> Vec<Word> {
+        if slots.is_empty() {
+            return Vec::new();
+        }
+        let names = &self.commons.known.lock().names;
+        words(names.slots(slots))
+    }
+
+    /// Everything that is ours, for a new leader: what the one before wanted retired is not for long.
+    pub(super) fn holds(&mut self) -> Vec<Slots> {
+        let mut known = self.commons.known.lock();
+        known.names.see(&self.world.borrow(), now());
+        self.retired.clear();
+        self.commons.throttler.give_up(&[]);
+        let held = self.commons.throttler.holdings();
+        let held = held.iter().map(|holding| (holding.replica, holding.slots));
+        let mut held = known.names.slots(held);
+        held.extend(self.early.held());
+        // It does not know what was said before.
+        (self.said, self.said_at) = (Report::default(), None);
+        held
+    }
+
+    /// Gives back whatever is idle.
+    pub(super) fn spare(&mut self) -> Vec<Word> {
+        let mut words = words(self.early.held());
+        self.early.clear();
+        let held = self.commons.throttler.holdings();
+        let whole: Vec<ReplicaId> = held.iter().map(|holding| holding.replica).collect();
+        words.extend(self.returned(self.commons.throttler.give_up(&whole)));
+        words.extend(self.due());
+        words
+    }
+
+    fn id(&self, pod: &Pod) -> Option<ReplicaId> {
+        self.commons.known.lock().names.id(pod)
+    }
+
+    /// What is asked of this gateway, where that is news: `measured` over the second that is over.
+    pub(super) fn second(&mut self, measured: Option<Measured>, now: Instant) -> Option<Word> {
+        let mut report = self.report();
+        report.measured = measured.filter(|measured| *measured != Measured::default());
+        let before = Report {
+            measured: None,
+            ..self.said.clone()
+        };
+        let is_quiet = report == before && self.said.measured.is_none() && report.in_flight == 0;
+        if is_quiet {
+            return None;
+        }
+        // What ends with nothing is measured, too: it stands for nothing before it.
+        report.measured = report.measured.or(measured.map(|_| Measured::default()));
+        Some(self.say(report, now))
+    }
+
+    /// What is asked, at once where somebody waits in vain; `Err` is when to ask again.
+    pub(super) fn hunger(&mut self, now: Instant) -> Result<Option<Word>, Instant> {
+        let report = self.report();
+        if report.waiting == 0 || report == self.said {
+            return Ok(None);
+        }
+        if let Some(again) = self.said_at.map(|at| at + AT_ONCE).filter(|at| *at > now) {
+            return Err(again);
+        }
+        Ok(Some(self.say(report, now)))
+    }
+
+    fn say(&mut self, report: Report, now: Instant) -> Word {
+        self.said = Report {
+            // Of a second of which nothing was measured nothing is missed.
+            measured: report.measured.filter(|m| *m != Measured::default()),
+            ..report.clone()
+        };
+        self.said_at = Some(now);
+        Word::Report(report)
+    }
+
+    fn report(&self) -> Report {
+        let throttler = &self.commons.throttler;
+        let (reading, demand) = (throttler.read(), throttler.glance());
+        let busy = reading.replicas.iter().filter(|s| s.in_flight > 0);
+        let busy = busy.map(|slots| (slots.id, slots.in_flight));
+        let Known { names, stuck, .. } = &mut *self.commons.known.lock();
+        Report {
+            measured: None,
+            in_flight: demand.in_flight,
+            waiting: u32::try_from(reading.waiting).unwrap_or(u32::MAX),
+            busy: names.slots(busy),
+            stuck: stuck
+                .iter()
+                .filter_map(|id| names.pod(*id).cloned())
+                .collect(),
+            longest_service: throttler.longest_service(),
+        }
+    }
+}
+
+pub(super) fn words(returned: impl IntoIterator<Item = Slots>) -> Vec<Word> {
+    returned.into_iter().map(Word::Returned).collect()
+}

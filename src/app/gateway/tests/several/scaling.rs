@@ -1,0 +1,78 @@
+//! What is scaled where several gateways are asked.
+
+use super::*;
+
+#[tokio::test(start_paused = true)]
+async fn a_request_at_a_gateway_that_does_not_lead_starts_the_first_replica() {
+    let installation = Installation::new(0, 1, 3).await;
+    for (number, later) in [(2, ms(0)), (0, ms(600)), (1, ms(1300)), (2, ms(1900))] {
+        sleep(later).await;
+        let begun = Instant::now();
+        let served = installation.ask(number, ms(100)).await.expect("it ran");
+        served.expect("served");
+        // The start of a pod, and little more.
+        assert!(begun.elapsed() < ms(900), "{number}: {:?}", begun.elapsed());
+        sleep(secs(200)).await;
+        assert_eq!(installation.city.replicas(), 0, "after {number}");
+    }
+    assert_eq!(installation.city.fullest(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_asked_of_all_gateways_counts_together_and_goes_when_nobody_asks() {
+    let installation = Installation::new(1, 1, 3).await;
+    let load = installation.load(&[0, 1, 2], 3, ms(500), secs(60));
+    sleep(secs(40)).await;
+    // Nine at once, each replica for one.
+    assert_eq!(installation.city.replicas(), 9);
+    let (served, _) = load.over().await;
+    assert!(served > 600, "{served} were served");
+    sleep(secs(200)).await;
+    assert_eq!(installation.city.replicas(), 0);
+    assert_eq!(installation.city.fullest(), 1);
+    assert_eq!(installation.city.wronged(), [""; 0]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_replica_that_is_busy_at_a_member_is_not_taken_away() {
+    let installation = Installation::new(5, 1, 2).await;
+    let long = installation.ask(1, secs(300));
+    sleep(secs(250)).await;
+    assert_eq!(installation.city.replicas(), 1);
+    let served = long.await.expect("it ran").expect("served");
+    assert!(served.waited < ms(100), "{:?}", served.waited);
+    sleep(secs(200)).await;
+    assert_eq!(installation.city.replicas(), 0);
+    assert_eq!(installation.city.wronged(), [""; 0]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_shrinks_while_a_living_gateway_is_not_heard() {
+    let mut installation = Installation::new(3, 1, 2).await;
+    // It lives, and nobody reaches it.
+    let unheard = GatewayPod {
+        uid: "gateway-2".into(),
+        ip: Some(wires::ip(2)),
+        ..installation.pods[1].clone()
+    };
+    installation.pods.push(unheard);
+    installation.call();
+    sleep(secs(300)).await;
+    assert_eq!(installation.city.replicas(), 3);
+    installation.pods[2].state = PodState::Ended(crate::sync::now());
+    installation.call();
+    sleep(secs(300)).await;
+    assert_eq!(installation.city.replicas(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn replicas_without_a_hard_limit_are_everybodys_and_go_when_nobody_asks() {
+    let installation = Installation::new(2, 0, 3).await;
+    let load = installation.load(&[0, 1, 2], 4, ms(300), secs(20));
+    let (served, longest) = load.over().await;
+    assert!(served > 600, "{served} were served");
+    assert!(longest < ms(50), "{longest:?}");
+    sleep(secs(300)).await;
+    assert_eq!(installation.city.replicas(), 0);
+    assert_eq!(installation.city.wronged(), [""; 0]);
+}

@@ -1,0 +1,50 @@
+//! The simulated cluster as one gateway meets it.
+
+use std::sync::Arc;
+
+use tokio::sync::watch;
+
+use super::super::cluster::Nothing;
+use crate::app::gateway::seams;
+use crate::app::gateway::sharing::Commons;
+use crate::backend::kubernetes::pods::tests::city::City;
+use crate::backend::kubernetes::{
+    Announcer, Exit, Notice, ObjectRef, Passages, PodSettings, Pods, Present, Tenure,
+};
+use crate::revision::RevisionId;
+
+/// The simulated cluster.
+pub(super) struct Town(pub(super) City);
+
+impl Announcer for Town {
+    fn announce(&self, _notice: Notice) {}
+}
+
+impl seams::Cluster for Town {
+    type Pods = Pods;
+    type Gauges = Nothing;
+
+    fn present(&self, _id: &RevisionId) -> watch::Receiver<Present> {
+        self.0.present()
+    }
+
+    fn pods(
+        &self,
+        settings: PodSettings,
+        _owner: ObjectRef,
+        tenure: watch::Receiver<Tenure>,
+        occupancy: Arc<Commons>,
+    ) -> Pods {
+        self.0.pods(settings, tenure, occupancy)
+    }
+
+    fn exit(&self) -> Exit {
+        Exit::new(Arc::default())
+    }
+
+    fn lead(&self, _passages: Passages) {}
+
+    fn gauges(&self, _id: &RevisionId, _owner: &ObjectRef, _pods: &Pods) -> Nothing {
+        Nothing
+    }
+}

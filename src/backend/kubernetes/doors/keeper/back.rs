@@ -1,0 +1,54 @@
+//! The way back: a Service that nobody leads through the gate any more leads to its pods again.
+
+use tokio::time::Instant;
+
+use super::Keeper;
+use crate::backend::kubernetes::dispute::Answer;
+use crate::backend::kubernetes::doors::deeds::{give_back, remove};
+use crate::backend::kubernetes::doors::facts::{DoorSight, Place};
+use crate::backend::kubernetes::doors::moment::{SETTLED, since};
+use crate::backend::kubernetes::doors::words;
+use crate::backend::kubernetes::reason::Reason;
+use crate::backend::kubernetes::seams::Announcer;
+
+impl<N: Announcer> Keeper<N> {
+    /// Leads callers of a Service to its pods again: the selector first, then without the gateways.
+    pub(super) fn let_go(&mut self, at: &Place, sight: &DoorSight, now: Instant) {
+        let (service, slice) = (sight.services.get(at), sight.slices.get(at));
+        let may_write = self.may_write(at, now);
+        let moment = self.moments.entry(at.clone()).or_default();
+        let is_taken = service.is_some_and(|service| service.is_taken());
+        let own = since(&mut moment.own, !is_taken, now).is_some_and(|at| now >= at + SETTLED);
+        (moment.stands, moment.ready, moment.lacking) = (None, None, None);
+        (moment.was_taken, moment.takes) = (false, false);
+        let Some(service) = service else {
+            if let Some(slice) = slice {
+                let about = slice.at.clone();
+                self.write(at, &about, remove(slice), now);
+            }
+            return;
+        };
+        let about = &service.at;
+        match give_back(service) {
+            None if is_taken => self.complain(at, about, words::lost(&at.1)),
+            Some(deed) => {
+                if moment.dispute.yields_until(now).is_some() || !may_write {
+                    return;
+                }
+                // An admission policy may take it away again with every write.
+                let again = is_taken && moment.has_written();
+                if again && let Answer::Yield(_) = moment.dispute.again(now) {
+                    let told = words::not_given_back(&at.1);
+                    self.announce(about, Reason::PathNotGivenBack, told);
+                    return;
+                }
+                self.write(at, about, deed, now);
+            }
+            None => {
+                if let Some(slice) = slice.filter(|_| own) {
+                    self.write(at, about, remove(slice), now);
+                }
+            }
+        }
+    }
+}

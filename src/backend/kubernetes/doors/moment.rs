@@ -1,0 +1,139 @@
+//! Since when something is so about one Service, and what was tried: what the keeper of doors remembers of
+//! it.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::backend::kubernetes::dispute::Dispute;
+use crate::backend::kubernetes::seams::ApiError;
+
+/// A change of endpoints is everywhere by then: kube-proxy takes up to 0.74 s.
+pub(super) const SETTLED: Duration = Duration::from_secs(1);
+/// So long what was written is believed before it is seen.
+const ECHO: Duration = Duration::from_secs(2);
+/// The pauses after a failure.
+const FIRST_PAUSE: Duration = Duration::from_millis(250);
+const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+/// The longest while the API server is away.
+const LONGEST_ABSENCE: Duration = Duration::from_secs(1);
+
+/// What is remembered of one Service.
+#[derive(Debug, Default)]
+pub(super) struct Moment {
+    /// A gateway is among its endpoints.
+    pub(super) stands: Option<Instant>,
+    /// A pod of its revision is ready for kubelet.
+    pub(super) ready: Option<Instant>,
+    /// Its selector is its own.
+    pub(super) own: Option<Instant>,
+    /// No gateway listens for it.
+    pub(super) lacking: Option<Instant>,
+    /// It was seen with its selector taken away.
+    pub(super) was_taken: bool,
+    /// Its selector is being taken away.
+    pub(super) takes: bool,
+    /// Admission was asked to take it away.
+    pub(super) poked: Option<Instant>,
+    pub(super) dispute: Dispute,
+    /// What keeps it, as it was told last.
+    pub(super) told: Option<String>,
+    call: Call,
+    /// As it was when something was written.
+    written: Option<(Versions, Instant)>,
+    failures: u32,
+    retry_at: Option<Instant>,
+}
+
+/// What became of the last call.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Call {
+    /// Nothing, or nothing that matters any more.
+    #[default]
+    None,
+    UnderWay,
+    Done,
+}
+
+/// The versions of a Service and of its slice, as they were seen.
+pub(super) type Versions = (Option<std::sync::Arc<str>>, Option<std::sync::Arc<str>>);
+
+/// Keeps since when something is so.
+pub(super) fn since(mark: &mut Option<Instant>, is_so: bool, now: Instant) -> Option<Instant> {
+    *mark = is_so.then(|| mark.unwrap_or(now));
+    *mark
+}
+
+impl Moment {
+    /// Whether something may be written now, as it is seen.
+    pub(super) fn may_write(&self, seen: &Versions, now: Instant) -> bool {
+        self.is_calm(seen, now) && self.retry_at.is_none_or(|at| at <= now)
+    }
+
+    /// Nothing of ours is on its way that is not seen.
+    pub(super) fn is_calm(&self, seen: &Versions, now: Instant) -> bool {
+        let awaits = |(before, at): &(Versions, Instant)| before == seen && now < *at + ECHO;
+        self.call != Call::UnderWay && !self.written.as_ref().is_some_and(awaits)
+    }
+
+    /// Something is being written, as it was seen.
+    pub(super) fn writes(&mut self, seen: Versions, now: Instant) {
+        self.call = Call::UnderWay;
+        self.written = Some((seen, now));
+    }
+
+    /// Whether something was written since this was last asked.
+    pub(super) fn has_written(&mut self) -> bool {
+        let done = self.call == Call::Done;
+        if done {
+            self.call = Call::None;
+        }
+        done
+    }
+
+    /// It was written, or not. Returns what a person should know.
+    pub(super) fn answered(
+        &mut self,
+        result: &Result<(), ApiError>,
+        now: Instant,
+    ) -> Option<String> {
+        self.call = result.as_ref().map_or(Call::None, |()| Call::Done);
+        let Err(error) = result else {
+            (self.failures, self.retry_at) = (0, None);
+            if let Some((_, at)) = &mut self.written {
+                *at = now;
+            }
+            return None;
+        };
+        match &mut self.written {
+            // It may have been heard.
+            Some((_, at)) if matches!(error, ApiError::Unreachable(_)) => *at = now,
+            written => *written = None,
+        }
+        let pause = FIRST_PAUSE * 2_u32.pow(self.failures.min(10));
+        let longest = match error {
+            ApiError::Unreachable(_) => LONGEST_ABSENCE,
+            _ => LONGEST_PAUSE,
+        };
+        self.retry_at = Some(now + pause.min(longest));
+        self.failures += 1;
+        // What somebody else has changed is looked at again; only what stays so is worth a word.
+        let passes = matches!(
+            error,
+            ApiError::Conflict | ApiError::Gone | ApiError::Unreachable(_)
+        );
+        (!passes || self.failures > 3).then(|| error.to_string())
+    }
+
+    /// When to look again though nothing was heard.
+    pub(super) fn wake(&self, now: Instant) -> Option<Instant> {
+        let settled = [self.stands, self.ready, self.own].into_iter().flatten();
+        let settled = settled.map(|at| at + SETTLED);
+        let echo = self.written.as_ref().map(|(_, at)| *at + ECHO);
+        let rest = [echo, self.retry_at, self.dispute.yields_until(now)];
+        settled
+            .chain(rest.into_iter().flatten())
+            .filter(|&at| at > now)
+            .min()
+    }
+}

@@ -1,0 +1,63 @@
+//! Which ports of a Service lead to a model server, and why a Service cannot be led through the gate.
+
+use std::collections::BTreeMap;
+
+use super::facts::{ServicePort, ServiceView, Target};
+use crate::revision::CallerPath;
+
+/// What is known of a revision to find the ports that lead to it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Server {
+    /// Where its model server takes requests.
+    pub port: u16,
+    /// The ports of its containers that have names.
+    pub names: BTreeMap<String, u16>,
+}
+
+impl Server {
+    fn number(&self, target: &Target) -> Option<u16> {
+        match target {
+            Target::Number(number) => Some(*number),
+            Target::Name(name) => self.names.get(name).copied(),
+        }
+    }
+
+    fn is_led_to(&self, port: &ServicePort) -> bool {
+        port.tcp && self.number(&port.target) == Some(self.port)
+    }
+}
+
+/// The ports of a Service whose callers can be led through the gate; why none can, in words.
+pub(super) fn leading<'a>(
+    service: &'a ServiceView,
+    server: &Server,
+    path: CallerPath,
+) -> Result<Vec<&'a ServicePort>, String> {
+    let (name, at) = (&service.at.name, server.port);
+    let (led, others): (Vec<_>, Vec<_>) = service
+        .ports
+        .iter()
+        .partition(|port| server.is_led_to(port));
+    if led.is_empty() {
+        return Err(format!(
+            "no port of Service {name} leads to port {at}, where the model server takes requests"
+        ));
+    }
+    match others.first() {
+        Some(other) if path == CallerPath::Always => Err(format!(
+            "port {} of Service {name} leads to {}, and not to port {at}, where the model server takes \
+             requests: path always would take it away",
+            other.number,
+            target(other),
+        )),
+        _ => Ok(led),
+    }
+}
+
+fn target(port: &ServicePort) -> String {
+    match &port.target {
+        _ if !port.tcp => "no port of TCP".to_owned(),
+        Target::Number(number) => format!("port {number}"),
+        Target::Name(name) => format!("port {name}"),
+    }
+}

@@ -1,0 +1,96 @@
+//! Our own `EndpointSlices`: which number is whose, and where the gateways listen for the Services of a
+//! claim.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use super::facts::Service;
+use super::{Key, SourceId};
+use crate::backend::kubernetes::claim::ServiceDoor;
+use crate::backend::kubernetes::doors::facts::{Place, SliceView};
+
+/// All of them, by namespace and name.
+#[derive(Default)]
+pub(super) struct Slices {
+    all: BTreeMap<(Arc<str>, Key), Arc<SliceView>>,
+    /// Whose a number is: of two slices that have it, the older one's.
+    held: HashMap<u16, (SystemTime, Arc<str>)>,
+}
+
+impl Slices {
+    /// Whether that changes anything.
+    pub(super) fn put(&mut self, namespace: Arc<str>, key: Key, slice: SliceView) -> bool {
+        let at = (namespace, key);
+        if self.all.get(&at).is_some_and(|known| **known == slice) {
+            return false;
+        }
+        self.all.insert(at, Arc::new(slice));
+        self.hold();
+        true
+    }
+
+    /// Whether it was there.
+    pub(super) fn remove(&mut self, namespace: &Arc<str>, key: &Key) -> bool {
+        let gone = self.all.remove(&(namespace.clone(), key.clone())).is_some();
+        if gone {
+            self.hold();
+        }
+        gone
+    }
+
+    /// Everything that one watch has told of.
+    pub(super) fn names_of(&self, source: SourceId) -> impl Iterator<Item = (Arc<str>, Arc<str>)> {
+        let keys = self.all.keys().filter(move |(_, key)| key.0 == source);
+        keys.map(|(namespace, key)| (namespace.clone(), key.1.clone()))
+    }
+
+    /// By the Service that they belong to; of several, the oldest.
+    pub(super) fn by_service(&self) -> BTreeMap<Place, Arc<SliceView>> {
+        let mut all: Vec<_> = self.all.values().collect();
+        all.sort_by_key(|slice| std::cmp::Reverse((slice.created, slice.at.uid.clone())));
+        let at = |slice: &&Arc<SliceView>| (slice.at.namespace.clone(), slice.service.clone());
+        all.into_iter()
+            .map(|slice| (at(&slice), slice.clone()))
+            .collect()
+    }
+
+    /// Where the gateways listen for callers of a Service. A number that an older slice has is not its
+    /// own.
+    pub(super) fn doors(&self, namespace: &str, name: &str, service: &Service) -> Vec<ServiceDoor> {
+        let of_it =
+            |slice: &&Arc<SliceView>| *slice.at.namespace == *namespace && *slice.service == *name;
+        let by_host = service.view.headless;
+        let door = |slice: &SliceView| {
+            let age = (slice.created, slice.at.uid.clone());
+            let ports = slice.ports.iter();
+            let own = ports.filter(|port| by_host || self.held.get(&port.number) == Some(&age));
+            let door = own.map(|port| ServiceDoor {
+                service: name.into(),
+                port_name: port.name.clone(),
+                number: port.number,
+                by_host,
+            });
+            door.collect::<Vec<_>>()
+        };
+        let oldest = self
+            .all
+            .values()
+            .filter(of_it)
+            .min_by_key(|it| (it.created, &it.at.uid));
+        oldest.map(|slice| door(slice)).unwrap_or_default()
+    }
+
+    fn hold(&mut self) {
+        self.held.clear();
+        for slice in self.all.values() {
+            let age = (slice.created, slice.at.uid.clone());
+            for port in &slice.ports {
+                let holder = self.held.entry(port.number).or_insert_with(|| age.clone());
+                if age < *holder {
+                    holder.clone_from(&age);
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,103 @@
+//! Services whose callers pass the gate: whose they are while their selector is taken away, and where the
+//! gateways listen for them.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use super::support::*;
+use crate::backend::kubernetes::claim::ServiceDoor;
+use crate::backend::kubernetes::doors::facts::{Family, ServiceView, SlicePort, SliceView};
+use crate::backend::kubernetes::inventory::facts::{Fact, Service};
+use crate::backend::kubernetes::inventory::{Inventory, Named};
+
+/// A Service for the pods of `app`, taken away or not.
+fn service_of(name: &str, app: &str, taken: bool, headless: bool) -> Named {
+    let own = labels(&[("app", app)]);
+    let nothing = labels(&[("holdgate.dev/nothing", "here")]);
+    let view = ServiceView {
+        at: at("v1", "Service", name, &format!("service-{name}")),
+        resource_version: "1".into(),
+        selector: if taken { nothing } else { own.clone() },
+        kept: taken.then_some(own),
+        headless,
+        families: vec![Family::V4],
+        ports: Vec::new(),
+        made: false,
+    };
+    named(
+        name,
+        Fact::Service(Service {
+            selector: view.effective().clone(),
+            ports: Vec::new(),
+            owner: None,
+            component: None,
+            view: Arc::new(view),
+        }),
+    )
+}
+
+fn slice(service: &str, made: u64, number: u16) -> Named {
+    let name = format!("{service}-holdgate");
+    let slice = SliceView {
+        at: at("discovery.k8s.io/v1", "EndpointSlice", &name, &name),
+        resource_version: "1".into(),
+        created: moment(made),
+        service: service.into(),
+        owner: None,
+        family: Family::V4,
+        ports: vec![SlicePort {
+            name: Some("http".into()),
+            number,
+            app_protocol: None,
+        }],
+        addresses: BTreeSet::new(),
+    };
+    named(&name, Fact::Slice(slice))
+}
+
+fn doors(inventory: &mut Inventory, name: &str) -> Vec<(String, u16, bool)> {
+    let claim = inventory.claim(name);
+    let all = claim.doors.iter();
+    all.map(|door: &ServiceDoor| (door.service.to_string(), door.number, door.by_host))
+        .collect()
+}
+
+#[test]
+fn a_service_whose_selector_was_taken_away_still_leads_to_its_workload() {
+    let mut inventory = inventory();
+    inventory.put_workload(enabled("Deployment", "flowers"));
+    inventory.put(OTHERS, service_of("garden", "flowers", true, false));
+    let claim = inventory.claim("flowers.default");
+    assert_eq!(claim.services.keys().collect::<Vec<_>>(), ["garden"]);
+    assert!(claim.doors.is_empty());
+}
+
+#[test]
+fn the_gateways_listen_where_our_slice_says() {
+    let mut inventory = inventory();
+    inventory.put_workload(enabled("Deployment", "flowers"));
+    inventory.put(OTHERS, service_of("garden", "flowers", false, false));
+    inventory.put(OTHERS, slice("garden", 1, 20007));
+    let door = |number, by_host| [("garden".to_owned(), number, by_host)];
+    assert_eq!(doors(&mut inventory, "flowers.default"), door(20007, false));
+    inventory.put(OTHERS, service_of("garden", "flowers", false, true));
+    assert_eq!(doors(&mut inventory, "flowers.default"), door(20007, true));
+    inventory.lose(OTHERS, "garden-holdgate");
+    assert_eq!(doors(&mut inventory, "flowers.default"), []);
+}
+
+#[test]
+fn a_number_that_two_slices_have_is_the_olders() {
+    let mut inventory = inventory();
+    for name in ["flowers", "roses"] {
+        inventory.put_workload(enabled("Deployment", name));
+        inventory.put(OTHERS, service_of(name, name, false, false));
+    }
+    inventory.put(OTHERS, slice("flowers", 2, 20007));
+    assert_eq!(doors(&mut inventory, "flowers.default").len(), 1);
+    inventory.put(OTHERS, slice("roses", 1, 20007));
+    assert_eq!(doors(&mut inventory, "flowers.default"), []);
+    assert_eq!(doors(&mut inventory, "roses.default").len(), 1);
+    inventory.lose(OTHERS, "roses-holdgate");
+    assert_eq!(doors(&mut inventory, "flowers.default").len(), 1);
+}

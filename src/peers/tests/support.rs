@@ -1,0 +1,334 @@
+//! Gateways in memory, on a network that breaks when told to.
+
+use std::collections::{BTreeSet, HashMap};
+use std::future::pending;
+use std::io;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use parking_lot::Mutex;
+use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex, split};
+use tokio::sync::{Notify, mpsc, watch};
+use tokio::time::timeout;
+
+use crate::peers::{Credential, GatewayPod, Holds, Inbox, Net, News, Peers, PodState, Roll};
+use crate::revision::RevisionId;
+use crate::shares::{MemberId, Order, Slots, Word};
+use crate::sync::now;
+
+/// What becomes of bytes on their way to or from a gateway.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Way {
+    Open,
+    /// They wait.
+    Stuck,
+    /// Connections are closed, and none is made.
+    Closed,
+}
+
+/// Everything between the gateways.
+#[derive(Clone, Default)]
+pub(super) struct Network(Arc<Mutex<HashMap<IpAddr, Place>>>);
+
+struct Place {
+    comes: mpsc::UnboundedSender<DuplexStream>,
+    way: watch::Sender<Way>,
+}
+
+/// Where one of them is.
+pub(super) struct At {
+    network: Network,
+    comes: tokio::sync::Mutex<mpsc::UnboundedReceiver<DuplexStream>>,
+}
+
+pub(super) fn ip(n: u8) -> IpAddr {
+    IpAddr::from([10, 0, 0, n])
+}
+
+impl Network {
+    pub(super) fn at(&self, n: u8) -> At {
+        let (comes, coming) = mpsc::unbounded_channel();
+        let way = watch::Sender::new(Way::Open);
+        self.0.lock().insert(ip(n), Place { comes, way });
+        At {
+            network: self.clone(),
+            comes: tokio::sync::Mutex::new(coming),
+        }
+    }
+
+    /// From now on, until told otherwise.
+    pub(super) fn set(&self, n: u8, way: Way) {
+        self.0.lock()[&ip(n)].way.send_replace(way);
+    }
+
+    /// Breaks every connection to it once.
+    pub(super) async fn cut(&self, n: u8) {
+        self.set(n, Way::Closed);
+        tokio::task::yield_now().await;
+        tokio::time::sleep(Duration::from_millis(1)).await;
+        self.set(n, Way::Open);
+    }
+
+    pub(super) fn connect(&self, to: IpAddr) -> io::Result<DuplexStream> {
+        let places = self.0.lock();
+        let place = places.get(&to).ok_or(io::ErrorKind::HostUnreachable)?;
+        if *place.way.borrow() == Way::Closed {
+            return Err(io::ErrorKind::ConnectionRefused.into());
+        }
+        let ((near, a), (b, far)) = (duplex(4096), duplex(4096));
+        place
+            .comes
+            .send(far)
+            .map_err(|_| io::ErrorKind::ConnectionRefused)?;
+        tokio::spawn(relay(a, b, place.way.subscribe()));
+        Ok(near)
+    }
+}
+
+async fn relay(a: DuplexStream, b: DuplexStream, way: watch::Receiver<Way>) {
+    let ((mut from_a, mut to_a), (mut from_b, mut to_b)) = (split(a), split(b));
+    let mut closed = way.clone();
+    tokio::select! {
+        () = carry(&mut from_a, &mut to_b, way.clone()) => {}
+        () = carry(&mut from_b, &mut to_a, way) => {}
+        _ = closed.wait_for(|way| *way == Way::Closed) => {}
+    }
+}
+
+async fn carry(
+    from: &mut (impl AsyncReadExt + Unpin),
+    to: &mut (impl AsyncWriteExt + Unpin),
+    mut way: watch::Receiver<Way>,
+) {
+    let mut bytes = [0; 1024];
+    while let Ok(n @ 1..) = from.read(&mut bytes).await {
+        if way.wait_for(|way| *way == Way::Open).await.is_err() {
+            return;
+        }
+        if to.write_all(&bytes[..n]).await.is_err() {
+            return;
+        }
+    }
+}
+
+impl Net for At {
+    type Stream = DuplexStream;
+
+    async fn dial(&self, to: IpAddr) -> io::Result<DuplexStream> {
+        self.network.connect(to)
+    }
+
+    async fn accept(&self) -> io::Result<DuplexStream> {
+        match self.comes.lock().await.recv().await {
+            Some(stream) => Ok(stream),
+            None => pending().await,
+        }
+    }
+}
+
+/// A gateway, and what it hears.
+pub(super) struct Gateway {
+    pub(super) peers: Peers,
+    /// What it has not heard, of one that reads only when told to.
+    pub(super) inbox: Option<Inbox>,
+    heard: mpsc::UnboundedReceiver<String>,
+    pub(super) roll: watch::Sender<Roll>,
+    pub(super) doors: watch::Sender<BTreeSet<u16>>,
+    pub(super) token: watch::Sender<Option<Arc<str>>>,
+    pub(super) doubt: Arc<Notify>,
+    /// What it says when asked.
+    pub(super) holds: Arc<Mutex<Holds>>,
+}
+
+impl Gateway {
+    /// The one in pod `uid-N`, which knows of nobody yet.
+    pub(super) fn start(network: &Network, n: u8) -> Self {
+        let mut gateway = Self::unread(network, n);
+        let mut inbox = gateway.inbox.take().expect("nobody reads it yet");
+        let (tell, heard) = mpsc::unbounded_channel();
+        gateway.heard = heard;
+        let holds = Arc::clone(&gateway.holds);
+        tokio::spawn(async move {
+            while let Some(news) = inbox.recv().await {
+                if tell.send(words(news, &holds)).is_err() {
+                    return;
+                }
+            }
+        });
+        gateway
+    }
+
+    /// One that reads only when told to.
+    pub(super) fn unread(network: &Network, n: u8) -> Self {
+        let roll = watch::Sender::new(Roll::default());
+        let doors = watch::Sender::new(BTreeSet::new());
+        let token = watch::Sender::new(Some(Arc::from("secret")));
+        let doubt = Arc::new(Notify::new());
+        let credential = Credential::new(token.subscribe(), Arc::clone(&doubt));
+        let (peers, inbox) = Peers::start(
+            uid(n),
+            network.at(n),
+            roll.subscribe(),
+            credential,
+            doors.subscribe(),
+        );
+        Self {
+            peers,
+            inbox: Some(inbox),
+            heard: mpsc::unbounded_channel().1,
+            roll,
+            doors,
+            token,
+            doubt,
+            holds: Arc::default(),
+        }
+    }
+
+    pub(super) fn knows(&self, others: &[u8]) {
+        let others = others.iter().map(|n| pod(*n)).collect();
+        self.roll.send_replace(Roll {
+            others,
+            seen: Some(now()),
+        });
+    }
+
+    pub(super) fn changes(&self, n: u8, change: impl FnOnce(&mut GatewayPod)) {
+        self.roll.send_modify(|roll| {
+            let pod = roll.others.iter_mut().find(|pod| pod.uid == uid(n));
+            change(pod.expect("it is known"));
+        });
+    }
+
+    pub(super) fn me(&self) -> MemberId {
+        self.peers.me().clone()
+    }
+
+    /// What it hears next.
+    pub(super) async fn hears(&mut self) -> String {
+        let heard = timeout(Duration::from_secs(60), self.next()).await;
+        heard.expect("nothing is heard").expect("it goes on")
+    }
+
+    async fn next(&mut self) -> Option<String> {
+        match &mut self.inbox {
+            Some(inbox) => Some(words(inbox.recv().await?, &self.holds)),
+            None => self.heard.recv().await,
+        }
+    }
+
+    /// Everything that it hears within a time.
+    pub(super) async fn within(&mut self, time: Duration) -> Vec<String> {
+        let end = tokio::time::Instant::now() + time;
+        let mut all = Vec::new();
+        while let Ok(Some(news)) = tokio::time::timeout_at(end, self.next()).await {
+            all.push(news);
+        }
+        all
+    }
+}
+
+/// News as text. Whoever asks what is held is told.
+fn words(news: News, held: &Mutex<Holds>) -> String {
+    let ago = |at| now().saturating_duration_since(at).as_secs();
+    match news {
+        News::Joined {
+            member,
+            holds,
+            doors,
+        } => {
+            let held = holds.iter().flat_map(|(_, slots)| slots);
+            let held: u32 = held.map(|slots| slots.slots).sum();
+            format!("{} joined with {held} {doors:?}", member.pod)
+        }
+        News::Said { member, words } => {
+            let words = words
+                .iter()
+                .map(|(id, word)| format!(" {id}: {}", said(word)));
+            format!("{} said{}", member.pod, words.collect::<String>())
+        }
+        News::Doors { member, open } => format!("{} listens on {open:?}", member.pod),
+        News::Silent(member) => format!("{} is silent", member.pod),
+        News::Ended { member, at } => format!("{} ended {} s ago", member.pod, ago(at)),
+        News::Left(member) => format!("{} left", member.pod),
+        News::AllAccounted { at: None } => "all are accounted for".to_owned(),
+        News::AllAccounted { at: Some(at) } => {
+            format!("all are accounted for since {} s", ago(at))
+        }
+        News::Outdone(by) => format!("outdone by {by}"),
+        News::Led { reign, leader, ask } => {
+            ask.answer(held.lock().clone());
+            format!("led by {leader} in {reign}")
+        }
+        News::Ordered(orders) => {
+            let orders = orders
+                .iter()
+                .map(|(id, order)| format!(" {id}: {}", wanted(order)));
+            format!("ordered{}", orders.collect::<String>())
+        }
+        News::Leaderless => "leaderless".to_owned(),
+    }
+}
+
+fn said(word: &Word) -> String {
+    match word {
+        Word::Returned(slots) => format!("returned {}", slots.slots),
+        Word::Report(report) => format!("{} in flight", report.in_flight),
+    }
+}
+
+fn wanted(order: &Order) -> String {
+    match order {
+        Order::Grant(slots) => format!("grant {}", slots.slots),
+        Order::Recall(slots) => format!("recall {slots}"),
+        Order::Retire(pods) => format!("retire {}", pods.len()),
+        Order::Spare(slots) => format!("spare {slots}"),
+        Order::Keep(slots) => format!("keep {} {}", slots.pod, slots.slots),
+    }
+}
+
+pub(super) fn uid(n: u8) -> Arc<str> {
+    Arc::from(format!("uid-{n}"))
+}
+
+/// A living pod.
+pub(super) fn pod(n: u8) -> GatewayPod {
+    GatewayPod {
+        uid: uid(n),
+        name: Arc::from(format!("gateway-{n}")),
+        ip: Some(ip(n)),
+        created: SystemTime::UNIX_EPOCH,
+        state: PodState::Living,
+        since: None,
+        restarted: None,
+    }
+}
+
+pub(super) fn of(revision: &str, orders: &[Order]) -> Vec<(RevisionId, Order)> {
+    let all = orders.iter();
+    all.map(|order| (RevisionId::new(revision), order.clone()))
+        .collect()
+}
+
+pub(super) fn grant(slots: u32) -> Vec<(RevisionId, Order)> {
+    of("a", &[Order::Grant(some(slots))])
+}
+
+pub(super) fn returned(slots: u32) -> Vec<(RevisionId, Word)> {
+    vec![(RevisionId::new("a"), Word::Returned(some(slots)))]
+}
+
+pub(super) fn some(slots: u32) -> Slots {
+    Slots {
+        pod: Arc::from("p"),
+        slots,
+    }
+}
+
+pub(super) fn seconds(n: u64) -> Duration {
+    Duration::from_secs(n)
+}
+
+pub(super) async fn pass(time: Duration) {
+    tokio::time::sleep(time).await;
+}

@@ -1,0 +1,130 @@
+"""Several gateways act as one: the limit is exact, and what one of them loses is its own."""
+
+import time
+
+from bed.gateway import NAME, NAMESPACE
+from bed.models import deployment
+from bed.requests import Load
+from bed.scene import LONG, scene
+from bed.setup import deploy
+
+from .install import kubectl, rolled_out
+from .trouble import is_running, kill
+
+PODS, LASTS = 20, 300 if LONG else 60
+GATEWAY_EVERY, POD_EVERY = 30, 10
+# A Service goes on sending to a gateway that was killed until the nodes have heard of it.
+SPREAD = 4
+
+
+def leader(stage):
+    """The pod that holds the lease."""
+    lease = stage.api.get("Lease", NAMESPACE, NAME)
+    holder = lease["spec"].get("holderIdentity") or ""
+    return next((pod for pod in stage.gateway.pods() if holder.startswith(pod["metadata"]["name"])), None)
+
+
+class Installed:
+    """Another of the shipped installations in the place of the usual one."""
+
+    def __init__(self, stage, overlay):
+        self.stage, self.overlay = stage, overlay
+
+    def __enter__(self):
+        kubectl(self.stage, "apply", "-k", deploy() / "kustomize" / self.overlay)
+        self.settle()
+
+    def __exit__(self, *_):
+        kubectl(self.stage, "-n", NAMESPACE, "delete", "poddisruptionbudget", NAME, "--ignore-not-found")
+        kubectl(self.stage, "apply", "-k", deploy() / "kustomize" / "single")
+        self.settle()
+
+    def settle(self):
+        """As many as are wanted, and no others."""
+        rolled_out(self.stage)
+        wanted = self.stage.api.get("Deployment", NAMESPACE, NAME)["spec"]["replicas"]
+        self.stage.until(60, lambda: len(self.all()) == wanted, f"{wanted} gateways and no others")
+        self.stage.gateway.moved()
+
+    def all(self):
+        """Those on their way out, too."""
+        return self.stage.api.get("Pod", NAMESPACE, labelSelector="app.kubernetes.io/component=gateway")
+
+
+def twenty_pods(stage):
+    """A hard limit of one, 200 ms."""
+    fixed = {"autoscaling.knative.dev/min-scale": str(PODS), "autoscaling.knative.dev/max-scale": str(PODS)}
+    model = deployment(stage, "twenty", env={"service_time": "200ms", "load_time": "0s"}, replicas=PODS,
+                       annotations={"holdgate.dev/container-concurrency": "1"} | fixed)
+    stage.until(120, lambda: stage.pods.ready() == PODS, f"{PODS} ready pods")
+    stage.until(20, lambda: stage.ask(model.host).fine, "an answer")
+    return model
+
+
+def under_kills(stage, model, gateways):
+    """Load for so long, pods and gateways being killed meanwhile. The answers, and when gateways went."""
+    kills, begun = [], time.time()
+    with Load(stage.gateway.address, model.host, 2 * PODS) as load:
+        for n in range(1, LASTS // POD_EVERY + 1):
+            time.sleep(max(0, begun + n * POD_EVERY - 5 - time.time()))
+            pods = sorted((pod for pod in stage.pods.of() if is_running(pod)), key=lambda p: p["metadata"]["name"])
+            kill(stage, pods[n % len(pods)])
+            if gateways and (n * POD_EVERY) % GATEWAY_EVERY == POD_EVERY:
+                one = leader(stage) if len(kills) % 2 == 0 else None
+                one = one or next(pod for pod in stage.gateway.pods() if is_running(pod))
+                kills.append((time.time(), one["metadata"]["name"]))
+                kill(stage, one)
+        time.sleep(max(0, begun + LASTS - time.time()))
+    return load.answers, kills
+
+
+def rate(answers):
+    """Good answers a second."""
+    return sum(answer.fine for answer in answers) / LASTS
+
+
+@scene("h1", f"three gateways, one request a pod, {LASTS} s: gateways and pods are killed, the limit holds, "
+             "nothing else is lost", alone=True, machine=True)
+def three(stage):
+    """Counted inside the pods, whose servers do not notice that a client has gone."""
+    model = twenty_pods(stage)
+    alone, _ = under_kills(stage, model, gateways=False)
+    strangers = [str(one) for one in alone.lost if one.headers.get("x-holdgate-reason") != "upstream_reset"]
+    stage.shown(not strangers, f"one gateway lost {strangers[:5]}")
+    with Installed(stage, "ha"):
+        answers, kills = under_kills(stage, model, gateways=True)
+        share = rate(answers) / rate(alone)
+        near = [one for one in answers.lost if not one.status
+                and any(-0.5 < one.began + one.seconds - at < SPREAD for at, _ in kills)]
+        others = [one for one in answers.lost if one not in near
+                  and one.headers.get("x-holdgate-reason") != "upstream_reset"]
+        refused = [one for one in others if one.headers.get("x-holdgate-reason")]
+        lost = [str(one) for one in others if one not in refused]
+        stage.figure(f"one gateway {rate(alone):.1f}/s, three {rate(answers):.1f}/s ({share * 100:.0f} %), "
+                     f"{len(kills)} killed ({', '.join(name[-5:] for _, name in kills)}); {answers.summary()}; "
+                     f"{len(near)} inside a killed gateway or on their way there, {len(refused)} refused with a "
+                     f"reason; {stage.pods.busiest()} at once in the busiest")
+        stage.shown(stage.pods.busiest() == 1, f"a model server had {stage.pods.busiest()} requests at once")
+        stage.shown(not lost, f"lost without a reason: {lost[:5]}")
+        stage.shown(share >= 0.9, f"three gateways answered {share * 100:.0f} % of what one did")
+        slow = answers.percentile(99)
+        stage.shown(slow < 8, f"one in a hundred took {slow:.1f} s")
+
+
+@scene("h2", "three gateways: from zero by any of them, up under load, and down to zero", alone=True, machine=True)
+def to_zero(stage):
+    """The one that is asked need not be the one that steers."""
+    model = deployment(stage, "shared", env={"service_time": "100ms"},
+                       annotations={"holdgate.dev/container-concurrency": "1"})
+    with Installed(stage, "ha"):
+        for pod in stage.gateway.pods():
+            address = pod["status"]["podIP"], 8080
+            stage.until(60, lambda: stage.pods.count() == 0, "no pod to be left")
+            load = Load(address, model.host, 4)
+            with load:
+                stage.until(30, lambda: stage.pods.ready() >= 3, "three ready pods")
+                time.sleep(3)
+            stage.all_fine(load.answers)
+            stage.figure(f"by {pod['metadata']['name'][-5:]}: {load.answers.summary()}")
+        stage.shown(stage.pods.busiest() == 1, f"a model server had {stage.pods.busiest()} requests at once")
+        stage.until(60, lambda: stage.pods.count() == 0, "no pod to be left")
