@@ -239,15 +239,6 @@ impl Book {
         }
     }
 
-    /// Nobody else holds anything, nor may.
-    #[must_use]
-    pub fn is_all_of(&self, member: &MemberId) -> bool {
-        self.pods.values().all(|ledger| {
-            let others = ledger.held.keys().any(|holder| holder != member);
-            !others && ledger.withheld.is_empty() && ledger.unclaimed == 0
-        })
-    }
-
     /// What each member holds of this replica.
     pub fn holders(&self, pod: &Pod) -> impl Iterator<Item = (&MemberId, u32)> {
         let ledger = self.pods.get(pod).into_iter();

@@ -114,3 +114,24 @@ fn a_replica_that_does_not_come_back_is_called_in() {
     book.returned(&member("b"), &of("p", 2), t);
     assert_eq!(book.wake(), None, "nothing is remembered");
 }
+
+#[test]
+fn who_was_silent_and_speaks_gets_its_part_again() {
+    let (mut book, t) = (book(&[("a", 2), ("b", 2)]), now());
+    let b = member("b");
+    book.silent(&b, t);
+    assert_eq!(said(&book.left(&member("a"), t)), [""; 0]);
+    let orders = book.report(&b, &waits(0, &[]), t);
+    assert_eq!(said(&orders), ["b +2p"]);
+}
+
+#[test]
+fn what_was_said_too_long_ago_holds_no_longer() {
+    let (mut book, t) = (book(&[("a", 2), ("b", 2)]), now());
+    let (busy, b) = ([of("p", 2)], member("b"));
+    book.report(&member("a"), &waits(0, &busy), t);
+    book.report(&b, &waits(1, &busy), t);
+    assert!(book.wake().is_some(), "somebody waits");
+    assert_eq!(said(&book.tick(t + ms(2500))), [""; 0]);
+    assert_eq!(book.wake(), None, "nobody is known to wait");
+}
