@@ -191,11 +191,8 @@ impl<C: Kept> Throttler<C> {
         if let Some(outage) = state.outage.clone() {
             wakers.extend(state.dismiss(&outage, now));
         }
-        let news = sharing::follow(&mut state, world);
+        sharing::follow(&mut state, world);
         self.wake(state, wakers);
-        if news {
-            self.tell_news();
-        }
     }
 
     /// No replica will come any more, whatever the world says from now on: who waits is told, and
