@@ -91,6 +91,13 @@ def rate(answers):
     return sum(answer.fine for answer in answers) / LASTS
 
 
+def lost_after(answers, kills, usual):
+    """After each kill of a gateway, so many seconds' worth of answers were missing within ten."""
+    ends = [one.began + one.seconds for one in answers if one.fine]
+    missing = [10 - sum(0 <= end - at < 10 for end in ends) / usual for at, _ in kills]
+    return ", ".join(f"{seconds:.1f}" for seconds in missing)
+
+
 @scene("h1", f"three gateways, one request a pod, {LASTS} s: gateways and pods are killed, the limit holds, "
              "nothing else is lost", alone=True, machine=True)
 def three(stage):
@@ -109,7 +116,8 @@ def three(stage):
         refused = [one for one in others if one.headers.get("x-holdgate-reason")]
         lost = [str(one) for one in others if one not in refused]
         stage.figure(f"one gateway {rate(alone):.1f}/s, three {rate(answers):.1f}/s ({share * 100:.0f} %), "
-                     f"{len(kills)} killed ({', '.join(name[-5:] for _, name in kills)}); {answers.summary()}; "
+                     f"{len(kills)} killed ({', '.join(name[-5:] for _, name in kills)}), each for "
+                     f"{lost_after(answers, kills, rate(alone))} s of what one answers; {answers.summary()}; "
                      f"{len(near)} inside a killed gateway or on their way there, {len(refused)} refused with a "
                      f"reason; {stage.pods.busiest()} at once in the busiest")
         stage.shown(stage.pods.busiest() == 1, f"a model server had {stage.pods.busiest()} requests at once")
