@@ -87,7 +87,7 @@ async fn who_steers_no_more_stops_in_the_middle_and_goes_on_from_there_when_it_d
         .api
         .asked()
         .into_iter()
-        .filter(|it| it.what.starts_with("P"));
+        .filter(|it| it.what.starts_with('P'));
     assert_eq!(writes.count(), 0);
     scene.tenure.send_replace(steers);
     scene.until(|scene| scene.selector() == taken()).await;
