@@ -131,6 +131,7 @@ fn share(
     let lease = Lease {
         tenure: reign.tenure(),
         number: reign.number(),
+        inherits: reign.inherits(),
         outdone: reign.outdone(),
     };
     Ok(Sharing::start(peers, reign.roll(), lease))
