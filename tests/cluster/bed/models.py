@@ -77,8 +77,9 @@ def environment(settings):
 
 
 def deployment(stage, name, *, replicas=0, annotations=None, env=None, resources=None, kind="Deployment",
-               namespace=None, managed=True, period=1, image=None, **spec):
-    """Applies a plain workload of the model, and the Service that leads to it."""
+               namespace=None, managed=True, period=1, image=None, lingers=0, **spec):
+    """Applies a plain workload of the model, and the Service that leads to it. `lingers`: seconds that a pod
+    serves on once it is to go."""
     namespace = namespace or stage.namespace
     marks = ({"holdgate.dev/enabled": "true"} if managed else {}) | WINDOWS | (annotations or {})
     container = {"name": "model", "image": image or stage.image, "env": environment(env),
@@ -87,6 +88,8 @@ def deployment(stage, name, *, replicas=0, annotations=None, env=None, resources
                  "ports": [{"containerPort": 8080}],
                  "readinessProbe": {"httpGet": {"path": "/v1/models/flowers-sample", "port": 8080},
                                     "periodSeconds": period}}
+    if lingers:
+        container["lifecycle"] = {"preStop": {"sleep": {"seconds": lingers}}}
     labels = {"app": name}
     template = {"metadata": {"labels": labels}, "spec": {"containers": [container]}}
     meta = {"name": name, "namespace": namespace, "labels": labels}

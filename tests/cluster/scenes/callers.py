@@ -74,8 +74,9 @@ def cycles(stage, model):
 
 @scene("c1", "takeover: callers of the Service are held at zero and pass by above it, five times, none refused")
 def takeover(stage):
-    """Scaled by what the model server says of itself, since the gateway sees nobody above zero."""
-    model = deployment(stage, "own", annotations=TAKEOVER | BY_ITS_OWN_WORD, env={"service_time": "50ms"})
+    """Scaled by what the model server says of itself, since the gateway sees nobody above zero. Nodes need a
+    moment to learn that a pod goes: it serves on for that long."""
+    model = deployment(stage, "own", annotations=TAKEOVER | BY_ITS_OWN_WORD, env={"service_time": "50ms"}, lingers=2)
     stage.gateway.until_known(model.revision)
     cycles(stage, model)
     before = stage.gateway.answered(model.revision)
@@ -118,7 +119,7 @@ def given_back(stage, model):
 def always(stage):
     """By its cluster address; a hard limit of two."""
     limit = {"holdgate.dev/container-concurrency": str(LIMIT)}
-    model = deployment(stage, "own", annotations=ALWAYS | limit, env={"service_time": "50ms"})
+    model = deployment(stage, "own", annotations=ALWAYS | limit, env={"service_time": "50ms"}, lingers=2)
     stage.gateway.until_known(model.revision)
     taken(stage, model)
     before = stage.gateway.answered(model.revision)
@@ -202,7 +203,7 @@ def other_port(stage):
     ports = [{"name": "http", "port": 80, "targetPort": 8080}, {"name": "metrics", "port": 9000, "targetPort": 9000}]
     stage.api.patch("Service", stage.namespace, model.name, {"spec": {"ports": ports}})
     stage.gateway.until_known(model.revision)
-    told = stage.until_event(["metrics"], about=model.name, seconds=30)
+    told = stage.until_event(["PathNotTaken", "9000"], about=model.name, seconds=30)
     stage.shown("holdgate.dev/nothing" not in selector(stage, model), "its Service is left as it is")
     stage.figure(f"{told[0]}: {told[1]}")
 

@@ -111,14 +111,14 @@ def desired(stage, model):
 def refused(stage, model, status, reason, within, since=None):
     """A request that gets no replica is told so in time; the next one at once. `since`: counted from then,
     else from the request."""
-    waits = in_background(stage.ask, model.host, timeout=90)
+    waits = in_background(stage.ask, model.host, path=model.path, timeout=90)
     word = since() if since else None
     answer = waits.result()
     took = answer.began + answer.seconds - (word or answer.began)
     stage.shown(answer.status == status and answer.headers.get("x-holdgate-reason") == reason,
                 f"{model.name}: wanted {status} {reason}, got {answer}: {answer.body[:300]}")
     stage.shown(took <= within, f"{model.name}: told after {took:.1f} s, wanted within {within}")
-    again = stage.ask(model.host, timeout=90)
+    again = stage.ask(model.host, path=model.path, timeout=90)
     stage.shown(again.status == status and again.seconds < 0.5, f"{model.name}: the next one got {again}")
     stage.shown(1 <= int(again.headers.get("retry-after", 0)) <= 120,
                 f"{model.name}: Retry-After is {again.headers.get('retry-after')}")
@@ -130,7 +130,8 @@ def refused(stage, model, status, reason, within, since=None):
 def recovers(stage, model, seconds=60):
     """Answers again without anybody's doing but what was wrong."""
     begun = time.time()
-    stage.until(seconds, lambda: stage.ask(model.host, timeout=90).fine, f"{model.name} to answer again")
+    stage.until(seconds, lambda: stage.ask(model.host, path=model.path, timeout=90).fine,
+                f"{model.name} to answer again")
     stage.figure(f"{model.name} is back after {time.time() - begun:.1f} s")
 
 
@@ -167,14 +168,20 @@ def broken(stage):
     missing = deployment(stage, "missing", annotations=IMPATIENT, image="example.test/nobody/has:1")
     crashing = deployment(stage, "crashing", annotations=IMPATIENT, env={"crash_after": "300ms", "load_time": "60s"})
 
-    def until_word(model, word):
+    def until_word(model, is_word):
         def said():
-            return any(word in json.dumps(s.get("state", {})) for pod in stage.pods.of(model.workload)
-                       for s in pod["status"].get("containerStatuses", []))
-        return lambda: stage.until(60, said, f"kubelet's {word}") and time.time()
-    for model, word in ((missing, "ImagePullBackOff"), (crashing, "CrashLoopBackOff")):
+            return any(is_word(status) for pod in stage.pods.of(model.workload)
+                       for status in pod["status"].get("containerStatuses", []))
+        return lambda: stage.until(90, said, "kubelet's word") and time.time()
+
+    def backs_off(status):
+        return "ImagePullBackOff" in json.dumps(status["state"])
+
+    def has_ended_three_times(status):
+        return status["restartCount"] == 2 and "running" not in status["state"]
+    for model, is_word in ((missing, backs_off), (crashing, has_ended_three_times)):
         at_zero(stage, model)
-        refused(stage, model, 503, "cold_start_failed", 2, until_word(model, word))
+        refused(stage, model, 503, "cold_start_failed", 2, until_word(model, is_word))
         stage.until_event(["ColdStartFailed"], about=model.name)
     for model, change in ((missing, {"image": stage.image}), (crashing, {"env": [
             {"name": "HOLDGATE_SAMPLE_MODEL_CRASH_AFTER", "value": None, "$patch": "delete"},
@@ -206,7 +213,8 @@ def held_up(stage):
     """25 % of one replica is a whole pod more, for which there is no GPU."""
     with Gpus(stage, 1, NPU):
         model = deployment(stage, "rolled", resources=one(NPU), env={"service_time": "100ms"},
-                           progressDeadlineSeconds=8, annotations=IMPATIENT | {"autoscaling.knative.dev/min-scale": "1"})
+                           progressDeadlineSeconds=8, annotations=IMPATIENT | {
+                               "autoscaling.knative.dev/min-scale": "1", "autoscaling.knative.dev/max-scale": "1"})
         stage.gateway.until_known(model.revision)
         stage.until(40, lambda: stage.pods.ready(model.workload) == 1, "a ready pod")
         with stage.load(model.host, 3) as load:

@@ -61,6 +61,15 @@ def twenty_pods(stage):
     return model
 
 
+def next_gateway(stage, killed):
+    """The one that leads, and next time another that was killed least."""
+    leads = leader(stage)
+    others = [pod for pod in stage.gateway.pods() if is_running(pod) and pod != leads]
+    if leads and len(killed) % 2 == 0:
+        return leads
+    return min(others, key=lambda pod: killed.count(pod["metadata"]["name"]))
+
+
 def under_kills(stage, model, gateways):
     """Load for so long, pods and gateways being killed meanwhile. The answers, and when gateways went."""
     kills, begun = [], time.time()
@@ -70,8 +79,7 @@ def under_kills(stage, model, gateways):
             pods = sorted((pod for pod in stage.pods.of() if is_running(pod)), key=lambda p: p["metadata"]["name"])
             kill(stage, pods[n % len(pods)])
             if gateways and (n * POD_EVERY) % GATEWAY_EVERY == POD_EVERY:
-                one = leader(stage) if len(kills) % 2 == 0 else None
-                one = one or next(pod for pod in stage.gateway.pods() if is_running(pod))
+                one = next_gateway(stage, [name for _, name in kills])
                 kills.append((time.time(), one["metadata"]["name"]))
                 kill(stage, one)
         time.sleep(max(0, begun + LASTS - time.time()))
