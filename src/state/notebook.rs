@@ -9,6 +9,7 @@ use crate::revision::RevisionId;
 impl Notebook {
     /// Notes the longest that an answer of a revision took, over minutes: what grew by half is written at
     /// once. Returns whether there was where to note it: something else of it is remembered.
+    #[must_use]
     pub fn note_service(&self, id: &RevisionId, longest: Duration) -> bool {
         let mut book = self.0.book.lock();
         let Some(page) = book.pages.get_mut(id.as_str()) else {

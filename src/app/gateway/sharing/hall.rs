@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
 use tokio::sync::{mpsc, watch};
@@ -17,7 +17,6 @@ use crate::backend::kubernetes::Tenure;
 use crate::peers::{Holds, Inbox, News, Peers, Roll};
 use crate::revision::RevisionId;
 use crate::shares::{Order, Word};
-use crate::sync::now;
 
 /// How often a member tells what was measured.
 const SECOND: Duration = Duration::from_secs(1);

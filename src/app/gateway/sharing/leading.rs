@@ -1,17 +1,14 @@
 //! What a gateway does that leads: keeps the book of every revision, and tells members what follows.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::commons::Known;
 use super::hall::Actor;
-use super::ledger::Ledger;
 use super::reign::{Accounts, Past, Reign, Wait};
 use crate::peers::{Holds, News};
-use crate::ports::ReplicaState;
 use crate::revision::RevisionId;
-use crate::shares::{MemberId, Orders, Slots, Word};
+use crate::shares::{MemberId, Slots, Word};
 use crate::sync::now;
 
 /// How long what a gateway sent may run where nobody knows the revision.
