@@ -14,6 +14,7 @@ mod decider;
 mod decision;
 mod delay;
 mod forecast;
+mod measured;
 mod memory;
 mod mode;
 mod reason;
@@ -31,13 +32,14 @@ pub use decider::Decider;
 pub use decision::{Clamp, Decision};
 pub use delay::DelayWindow;
 pub use forecast::{Ahead, Change};
+pub use measured::{Around, Measured};
 pub use memory::{Memory, Past};
 pub use mode::Mode;
 pub use reason::{Amount, Measure, Short};
 pub use seen::{MetricReading, Seen};
 pub use spec::{ACTIVATION_TIMEOUT, Bounds, Spec, Target, panic_window};
 pub use start::{StartPhase, TypicalPhases, likely_end, typical_start};
-pub use steering::{Around, Measured, Steering};
+pub use steering::Steering;
 pub use window::{MetricWindow, round_to};
 
 /// How often a measurement is recorded, zeros included.

@@ -68,7 +68,7 @@ impl fmt::Display for Clamp {
             (Bound::Busy, _) => write!(f, "kept at {n}, so many are busy"),
             (Bound::MinReplicas, _) => write!(f, "never fewer than {n}"),
             (Bound::Schedule, _) => write!(f, "never fewer than {n} at this hour"),
-            (Bound::Path, _) => write!(f, "kept at {n}, callers reach it past the gate"),
+            (Bound::Path, _) => write!(f, "never fewer than {n}, nobody would count who comes"),
             (Bound::MaxReplicas, _) => write!(f, "never more than {n}"),
             (Bound::MaxStarting, _) => write!(f, "only {n} for now, no more start at once"),
             (Bound::Shortage(_), _) => write!(f, "waiting"),

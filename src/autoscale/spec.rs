@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use super::Bound;
 use crate::revision::{ContainerConcurrency, ScaleMetric, Scaling};
 
 /// How long a revision may try to become active before it is given up while nobody wants it:
@@ -46,8 +47,7 @@ impl Spec {
 
     /// Something that replicas report themselves says whether anybody is here. What they use says so
     /// never: it is not nothing where nobody is.
-    #[must_use]
-    pub fn is_told(&self) -> bool {
+    fn is_told(&self) -> bool {
         let mut metrics = self.metrics();
         metrics.any(|(metric, _)| matches!(metric, ScaleMetric::Scraped(_)))
     }
@@ -74,19 +74,41 @@ impl Spec {
         self.scaling.panic_threshold_percentage / 100.0
     }
 
-    /// Between which numbers it may be scaled, with what a schedule asks for at this hour.
+    /// Between which numbers it may be scaled, with what a schedule asks for at this hour. Never none
+    /// where nobody would notice who comes past the gate.
     #[must_use]
     pub fn bounds(&self, scheduled: Option<u32>) -> Bounds {
-        let (min, max) = (self.scaling.min_replicas, self.scaling.max_replicas);
-        let scheduled = scheduled.unwrap_or(0).min(max.unwrap_or(u32::MAX));
+        let max = self.scaling.max_replicas;
+        let least = self.least(scheduled).max(u32::from(self.is_blind()));
         Bounds {
-            min: if self.reachable {
-                min.max(scheduled)
-            } else {
-                0
-            },
+            min: if self.reachable { least } else { 0 },
             max,
         }
+    }
+
+    /// By what it is never fewer than [`Bounds::min`].
+    #[must_use]
+    pub fn least_by(&self, scheduled: Option<u32>) -> Bound {
+        let least = self.least(scheduled);
+        if self.bounds(scheduled).min > least {
+            Bound::Path
+        } else if least > self.scaling.min_replicas {
+            Bound::Schedule
+        } else {
+            Bound::MinReplicas
+        }
+    }
+
+    /// What is asked for in any case: by a person, or by a schedule at this hour.
+    fn least(&self, scheduled: Option<u32>) -> u32 {
+        let most = self.scaling.max_replicas.unwrap_or(u32::MAX);
+        let scheduled = scheduled.unwrap_or(0).min(most);
+        self.scaling.min_replicas.max(scheduled)
+    }
+
+    /// Callers reach what is ready past the gate, and nothing else says whether anybody is here.
+    fn is_blind(&self) -> bool {
+        self.bypassed && !self.is_told()
     }
 
     /// How many replicas a new revision begins with; nothing begins that cannot be reached.

@@ -4,11 +4,11 @@
 
 use std::time::{Duration, Instant};
 
+use super::measured::{per_second, sound};
 use super::{
-    Activation, Averages, Bound, Collector, Decider, Decision, Memory, MetricReading, Past,
-    SAMPLE_EVERY, Seen, Shortage, Spec, wakes,
+    Activation, Around, Averages, Bound, Collector, Decider, Decision, Measured, Memory,
+    MetricReading, Past, SAMPLE_EVERY, Seen, Spec, wakes,
 };
-use crate::admission::meter::Report;
 use crate::revision::ScaleMetric;
 
 /// What steers one revision.
@@ -30,37 +30,6 @@ pub struct Steering {
     pub(super) decided: Instant,
     /// Callers reach what is ready past the gate.
     bypassed: bool,
-}
-
-/// What was measured since the last time.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Measured {
-    /// The requests of the gate.
-    pub report: Report,
-    /// For every metric of [`Spec::metrics`] that does not count requests, in their order, the sum
-    /// over the ready replicas; `None` when it could not be read.
-    pub gauged: Vec<Option<f64>>,
-}
-
-/// What else is known at the moment of a decision.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Around {
-    /// Replicas that take requests.
-    pub ready: u32,
-    /// Replicas on their way.
-    pub starting: u32,
-    /// Ready replicas that are answering something.
-    pub busy: u32,
-    /// The moment the last request was gone; `None` while one is here.
-    pub idle_since: Option<Instant>,
-    /// How long a start usually takes; `None` before the first.
-    pub typical_start: Option<Duration>,
-    /// What keeps wanted replicas from being started.
-    pub shortage: Option<Shortage>,
-    /// The lower bound that a schedule sets at this hour.
-    pub scheduled: Option<u32>,
-    /// Another gateway answers requests and says nothing of them: there may be more than is known.
-    pub unheard: bool,
 }
 
 impl Steering {
@@ -290,13 +259,6 @@ pub(super) fn needs_presence(spec: &Spec) -> bool {
     metrics.any(|(metric, _)| !metric.counts_requests())
 }
 
-/// What a replica can have said of itself: a sum that cannot be added up would stay in the window
-/// for ever, and in what is remembered.
-fn sound(value: f64) -> Option<f64> {
-    const MOST: f64 = 1e15;
-    value.is_finite().then(|| value.clamp(0.0, MOST))
-}
-
 fn record(collector: &mut Collector, value: f64, covered: Duration, now: Instant) {
     let missed = covered.as_secs().saturating_sub(1);
     for back in (1..=missed.min(3600)).rev() {
@@ -304,13 +266,4 @@ fn record(collector: &mut Collector, value: f64, covered: Duration, now: Instant
         collector.record(then.unwrap_or(now), value);
     }
     collector.record(now, value);
-}
-
-fn per_second(requests: u64, covered: Duration) -> f64 {
-    #[expect(
-        clippy::cast_precision_loss,
-        reason = "far fewer than 2^52 requests a second"
-    )]
-    let requests = requests as f64;
-    requests / covered.as_secs_f64().max(f64::MIN_POSITIVE)
 }

@@ -105,6 +105,38 @@ fn requests_that_nobody_counts_are_missing_and_not_none() {
 }
 
 #[test]
+fn where_nobody_would_count_who_comes_there_is_one_though_nobody_asks() {
+    for metric in [ScaleMetric::Concurrency, ScaleMetric::Rps, ScaleMetric::Cpu] {
+        let mut life = Life::with(std::slice::from_ref(&metric), |_| {});
+        // It has crashed, and stays away for longer than any window.
+        (life.ready, life.follows) = (0, false);
+        let decision = life.lives(900, 0.0, None);
+        assert_eq!(decision.replicas, Some(1), "{metric:?}");
+        assert_eq!(decision.bound_by(), Bound::Path, "{metric:?}");
+        // It was at none before anybody steered it, or remembers that it was.
+        let remembered = crate::autoscale::Memory {
+            initialized: true,
+            ..Default::default()
+        };
+        let (spec, now) = (life.steering.spec().clone(), life.begun);
+        for fresh in [
+            Steering::new(&spec, now),
+            Steering::recall(&spec, &remembered, seconds(1), now),
+        ] {
+            life = Life {
+                steering: fresh,
+                second: 0,
+                ..life
+            };
+            assert_eq!(life.lives(3, 0.0, None).replicas, Some(1), "{metric:?}");
+        }
+    }
+    let mut told = Life::with(&[scraped()], |_| {});
+    (told.ready, told.follows) = (0, false);
+    assert_eq!(told.lives(900, 0.0, None).replicas, Some(0));
+}
+
+#[test]
 fn what_replicas_tell_says_whether_anybody_is_here() {
     for metrics in [vec![scraped()], vec![ScaleMetric::Concurrency, scraped()]] {
         let mut life = Life::with(&metrics, |_| {});

@@ -42,12 +42,11 @@ impl Draft<'_> {
     }
 
     /// Callers of a Service pass the gate only where there are Services. An annotation may be meant for
-    /// a cluster, and is warned of where it is read.
+    /// a cluster: it is warned of where it is read, and says nothing here.
     pub(super) fn rule_of_callers(&self, complaints: &mut Complaints) {
         let path = self.layers.written(&k::CALLER_PATH);
         if let Some(node) = self.layers.node(&k::CALLER_PATH)
             && path.is_some_and(|path| path != CallerPath::Host)
-            && !node.path.contains("annotations.")
         {
             complaints.push(node.complaint(NOT_HERE));
         }

@@ -99,11 +99,7 @@ fn panic(of: &Situation, decision: &Decision) -> Option<String> {
 /// Why it never goes to zero.
 pub(super) fn floor(of: &Situation, wall: &Wall) -> Option<String> {
     let least = of.spec.bounds(of.around.scheduled).min;
-    let by = if least > of.spec.bounds(None).min {
-        Bound::Schedule
-    } else {
-        Bound::MinReplicas
-    };
+    let by = of.spec.least_by(of.around.scheduled);
     let until = of.hours_until.filter(|_| by == Bound::Schedule);
     let until = until.map(|until| format!(" until {}", wall.time(until)));
     let until = until.unwrap_or_default();

@@ -128,7 +128,7 @@ fn kept_from_zero(of: &Situation, decision: &Decision) -> Option<String> {
 
 /// What keeps it from zero whatever is asked for, where that was not said yet.
 fn kept_by_floor(of: &Situation, decision: &Decision, wall: &Wall) -> Option<String> {
-    let said = [Bound::MinReplicas, Bound::Schedule].contains(&decision.bound_by());
+    let said = [Bound::MinReplicas, Bound::Schedule, Bound::Path].contains(&decision.bound_by());
     let at_floor = of.wanted() <= of.spec.bounds(of.around.scheduled).min;
     floor(of, wall).filter(|_| at_floor && !said)
 }

@@ -23,6 +23,8 @@ mod tests_cold;
 mod tests_idle;
 #[cfg(all(test, not(model_check)))]
 mod tests_leaving;
+#[cfg(test)]
+mod tests_outage;
 #[cfg(all(test, not(model_check)))]
 mod tests_sharing;
 #[cfg(test)]
@@ -189,11 +191,8 @@ impl<C: Kept> Throttler<C> {
         if let Some(outage) = state.outage.clone() {
             wakers.extend(state.dismiss(&outage, now));
         }
-        let news = sharing::follow(&mut state, world);
+        sharing::follow(&mut state, world);
         self.wake(state, wakers);
-        if news {
-            self.tell_news();
-        }
     }
 
     /// No replica will come any more, whatever the world says from now on: who waits is told, and

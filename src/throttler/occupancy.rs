@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use tokio::sync::watch;
 
-use super::{Guard, Kept, Throttler, now, wake};
+use super::{Guard, Kept, Throttler, now, sharing, wake};
 use crate::ports::Occupancy;
 use crate::revision::ReplicaId;
 use crate::trace::Step;
@@ -24,13 +24,18 @@ impl<C: Kept> Throttler<C> {
         self.stir();
     }
 
-    /// Wakes those whose turn it is, and the backend if it waits for a replica that nobody needs.
+    /// Replicas serve that did not: wakes those whose turn it is, the backend if it waits for a
+    /// replica that nobody needs, and those who share the replicas.
     pub(super) fn wake(&self, state: Guard<'_, C>, wakers: Vec<Waker>) {
         let stirs = state.tells_idle && state.admission.idle().next().is_some();
+        let news = sharing::is_news(&state);
         drop(state);
         wake(wakers);
         if stirs {
             self.stir();
+        }
+        if news {
+            self.tell_news();
         }
     }
 
@@ -80,8 +85,12 @@ impl<C: Kept + Send + Sync + 'static> Occupancy for Throttler<C> {
         }
         state.note_warmth(now);
         let wakers = state.grant(grants, now);
+        let news = sharing::is_news(&state);
         drop(state);
         wake(wakers);
+        if news {
+            self.tell_news();
+        }
         revived
     }
 

@@ -100,14 +100,18 @@ impl<C: Kept> Throttler<C> {
     }
 }
 
-/// The replicas of a world have changed: whether there is news for those we share them with.
-pub(super) fn follow<C: Kept>(state: &mut Guard<'_, C>, world: &World) -> bool {
+/// Whether there is news for those we share the replicas with.
+pub(super) fn is_news<C: Kept>(state: &Guard<'_, C>) -> bool {
+    state.admission.is_due() || state.admission.is_hungry()
+}
+
+/// The replicas of a world have changed: what is ours of those that are gone falls due.
+pub(super) fn follow<C: Kept>(state: &mut Guard<'_, C>, world: &World) {
     if !state.admission.is_divided() {
-        return false;
+        return;
     }
     let exist: HashSet<ReplicaId> = world.replicas.iter().map(|view| view.id).collect();
     state
         .admission
         .void_shares(|replica| exist.contains(&replica));
-    state.admission.is_due() || state.admission.is_hungry()
 }

@@ -7,7 +7,7 @@ use super::Throttler;
 use super::tests::{admitted, turn, waiting};
 use super::tests_support::{bounds, ready, throttler};
 use crate::admission::Holding;
-use crate::ports::{ReplicaState, World};
+use crate::ports::{Occupancy, ReplicaState, World};
 use crate::revision::{ContainerConcurrency, ReplicaId};
 
 const ONE: ReplicaId = ReplicaId(1);
@@ -166,6 +166,11 @@ async fn who_waits_beside_replicas_of_which_nothing_is_ours_is_told_of() {
     assert!(!news.has_changed().expect("lives"), "nothing serves");
     throttler.follow(&ready(&[1]));
     assert!(news.has_changed().expect("lives"), "now it does");
+    news.mark_unchanged();
+    throttler.retire_one(ONE);
+    assert!(!news.has_changed().expect("lives"), "nothing serves again");
+    assert_eq!(throttler.revive(&[ONE]), [ONE]);
+    assert!(news.has_changed().expect("lives"), "it is back in service");
     news.mark_unchanged();
     let _second = waiting(&throttler);
     assert!(news.has_changed().expect("lives"));

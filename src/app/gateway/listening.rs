@@ -11,16 +11,21 @@ use super::sharing::Listening;
 use crate::backend::kubernetes::{GatewayAt, Gateways};
 use crate::peers::Roll;
 
-/// The gateway of this pod (`POD_IP`) with the doors that it has open, and the others with theirs; none
-/// outside a pod, and none while that is for another gateway to say.
+/// The address of this pod; none outside one (`POD_IP`).
+pub(super) fn own_ip() -> Option<IpAddr> {
+    std::env::var("POD_IP").ok()?.trim().parse().ok()
+}
+
+/// The gateway at this address with the doors that it has open, and the others with theirs; none without
+/// one, and none while that is for another gateway to say.
 pub(super) fn gateways(
+    own: Option<IpAddr>,
     open: watch::Receiver<BTreeSet<u16>>,
     roll: watch::Receiver<Roll>,
     others: watch::Receiver<Option<Listening>>,
 ) -> watch::Receiver<Arc<Gateways>> {
-    let ip = std::env::var("POD_IP").ok();
     let (tell, told) = watch::channel(Arc::default());
-    if let Some(own) = ip.and_then(|ip| ip.trim().parse().ok()) {
+    if let Some(own) = own {
         tokio::spawn(follow(own, (open, roll, others), tell));
     }
     told

@@ -10,6 +10,7 @@ mod following;
 mod front;
 mod hosts;
 mod kept;
+mod leaving;
 mod listening;
 mod office;
 mod parting;

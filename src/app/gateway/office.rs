@@ -2,6 +2,7 @@
 //! for the one after it.
 
 use std::collections::BTreeSet;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use anyhow::Context as _;
@@ -9,10 +10,12 @@ use kube::Client;
 use tokio::sync::watch;
 
 use super::following::Sources;
+use super::leaving::left;
 use super::listening;
 use super::real::{self, Real};
 use super::sharing::{Lease, Sharing};
 use crate::backend::kubernetes::doors::Inputs;
+use crate::backend::kubernetes::doors::facts::DoorSight;
 use crate::backend::kubernetes::{
     Catalog, Doorkeeper, Events, KubeApi, NetLook, PodIdentity, Reign,
 };
@@ -32,6 +35,9 @@ pub(super) struct Office {
 /// What one gateway has and the next one gets.
 pub(super) struct Seat {
     reign: Reign,
+    /// Where others reach this gateway.
+    ip: Option<IpAddr>,
+    sight: watch::Receiver<Arc<DoorSight>>,
     /// `None` on somebody's own machine: what it learns there is not for the next gateway of an
     /// installation.
     keeper: Option<Keeper>,
@@ -49,6 +55,7 @@ impl Office {
         identity: Option<PodIdentity>,
         open: watch::Receiver<BTreeSet<u16>>,
     ) -> anyhow::Result<Self> {
+        let ip = listening::own_ip();
         let reign = Reign::start(&client, identity.clone());
         let sharing = share(&reign, config, identity.as_ref(), open.clone())?;
         let allowed = sharing.tenure().unwrap_or_else(|| reign.tenure());
@@ -56,7 +63,7 @@ impl Office {
         let events = Arc::new(Events::start(client.clone(), &instance(identity.as_ref())));
         let inputs = Inputs {
             sight: catalog.doors(),
-            gateways: listening::gateways(open, reign.roll(), sharing.listening()),
+            gateways: listening::gateways(ip, open, reign.roll(), sharing.listening()),
             tenure: allowed.clone(),
         };
         let numbers = config.takeover_ports.clone();
@@ -81,11 +88,17 @@ impl Office {
             domain: cluster.catalog.domain(),
             tenure,
         };
+        let seat = Seat {
+            reign,
+            ip,
+            sight: cluster.catalog.doors(),
+            keeper,
+        };
         Ok(Self {
             cluster,
             sources,
             sharing,
-            seat: Seat { reign, keeper },
+            seat,
         })
     }
 }
@@ -96,12 +109,14 @@ impl Seat {
         self.keeper.as_ref().map(|keeper| keeper.notebook().clone())
     }
 
-    /// Lets the next gateway steer. What is remembered is there before it may look.
+    /// Lets the next gateway steer, and waits until it leads callers of Services to itself. What is
+    /// remembered is there before it may look.
     pub(super) async fn resign(&mut self) {
         if let Some(keeper) = self.keeper.take() {
             keeper.close().await;
         }
         self.reign.abdicate().await;
+        left(self.ip, self.sight.clone(), self.reign.roll()).await;
     }
 }
 

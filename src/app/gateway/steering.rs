@@ -79,7 +79,7 @@ impl<C: Cluster> Steering<C> {
     }
 
     fn announce(&self, replicas: u32) {
-        let message = words::managed(replicas, &self.spec.borrow().scaling);
+        let message = words::managed(replicas, &self.spec.borrow());
         tracing::info!(revision = %self.id, "{message}");
         self.cluster.announce(Notice {
             about: self.owner.clone(),

@@ -5,6 +5,7 @@ use std::time::Duration;
 use humantime::format_duration;
 
 use super::hosts::{Elsewhere, Way};
+use crate::autoscale::Spec;
 use crate::backend::kubernetes::{Claim, ObjectRef, Obstacle, Reason};
 use crate::revision::Scaling;
 
@@ -97,17 +98,20 @@ pub(super) fn route_timeout(route: &ObjectRef, timeout: Duration, budget: Durati
 
 /// That nobody sees the requests of a revision, and nothing else says whether there are any.
 pub(super) fn unmeasured() -> String {
-    "with path takeover requests reach ready pods past the gate and are not counted: the number of \
-     replicas stays as it is, and never falls to zero (another metric: holdgate.dev/scale-metric, \
+    "with path takeover requests reach ready pods past the gate and are not counted: there is one \
+     replica at least, and of more the number stays as it is (another metric: holdgate.dev/scale-metric, \
      holdgate.dev/autoscaling-metrics; or path always)"
         .to_owned()
 }
 
 /// That a workload is ours from now on, and what becomes of the replicas it has.
-pub(super) fn managed(replicas: u32, scaling: &Scaling) -> String {
+pub(super) fn managed(replicas: u32, spec: &Spec) -> String {
     let plural = if replicas == 1 { "" } else { "s" };
     let now = format!("managed by holdgate: {replicas} replica{plural} now");
-    let (least, idle) = (scaling.min_replicas, format_duration(until_zero(scaling)));
+    let (least, idle) = (
+        spec.bounds(None).min,
+        format_duration(until_zero(&spec.scaling)),
+    );
     match (least, replicas) {
         (0, 0) => format!("{now}, the first request starts one"),
         (0, _) => format!("{now}, to zero after {idle} without requests"),

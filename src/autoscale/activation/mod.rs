@@ -116,8 +116,8 @@ impl Activation {
         }
         let seen = &decision.seen;
         let (ready, present, busy) = (seen.ready, seen.present(), seen.busy);
-        let bounds = spec.bounds(seen.scheduled);
-        let (least, begun) = (self.least(spec, seen), self.begun(spec, seen));
+        let (bounds, least_by) = (spec.bounds(seen.scheduled), spec.least_by(seen.scheduled));
+        let least = self.least(spec, seen);
         // Who has just ended may still count as busy, and is no reason for another.
         let kept = busy.min(present);
         if let Some(replicas) = decision.replicas.filter(|n| *n < kept) {
@@ -125,14 +125,10 @@ impl Activation {
             decision.bound(Bound::Busy, Some(kept));
         }
         if decision.replicas.unwrap_or(0) < least {
-            let by = if least > begun {
-                Bound::Path
-            } else if least > bounds.min {
+            let by = if least > bounds.min {
                 Bound::InitialScale
-            } else if least > spec.bounds(None).min {
-                Bound::Schedule
             } else {
-                Bound::MinReplicas
+                least_by
             };
             decision.bound(by, Some(least));
         } else if let Some(max) = bounds.max.filter(|max| decision.replicas > Some(*max)) {
@@ -248,13 +244,8 @@ impl Activation {
         }
     }
 
-    /// Never fewer; not none while nobody would notice who comes.
+    /// Never fewer.
     fn least(&self, spec: &Spec, seen: &Seen) -> u32 {
-        let blind = seen.bypassed && !spec.is_told();
-        self.begun(spec, seen).max(u32::from(blind))
-    }
-
-    fn begun(&self, spec: &Spec, seen: &Seen) -> u32 {
         let least = spec.bounds(seen.scheduled).min;
         if self.initialized {
             least

@@ -95,6 +95,7 @@ fn set(
     }
     if path == CALLER_PATH.about.path && site.is_here() && entry.node.found() != "host" {
         complaints.warn(entry.complaint(NOT_HERE));
+        return;
     }
     match value(key, &entry.node, complaints) {
         Ok(value) => layer.set(key, value, complaints),

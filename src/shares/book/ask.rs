@@ -16,8 +16,7 @@ const DRIFT_EVERY: Duration = Duration::from_secs(1);
 
 impl Book {
     pub(super) fn ask(&mut self, orders: &mut Orders, now: Instant) {
-        let unmet = self.heard().map(|(_, member)| member.unmet());
-        let unmet = unmet.fold(0, u32::saturating_add);
+        let unmet = self.heard().map(|(_, member)| member.unmet()).sum();
         if unmet > 0 {
             self.uneven = None;
             self.ask_who_has_some_idle(unmet, orders, now);
@@ -38,7 +37,7 @@ impl Book {
         {
             let member = self.members.get_mut(&id).expect("it has idle slots");
             member.asked_until = Some(now + ASK_AGAIN);
-            orders.push((id, Order::Spare(slots)));
+            orders.push((id, Order::Spare(count(slots))));
         }
     }
 
@@ -48,13 +47,15 @@ impl Book {
 
     /// First those of whom it is known that something idles there; if that is not enough, whoever
     /// may have come to idle since it spoke last.
-    fn ask_who_has_some_idle(&mut self, unmet: u32, orders: &mut Orders, now: Instant) {
+    fn ask_who_has_some_idle(&mut self, unmet: u64, orders: &mut Orders, now: Instant) {
         let coming = self.heard().map(|(_, member)| member.asked);
-        let mut lacks = unmet.saturating_sub(coming.fold(0, u32::saturating_add));
+        let mut lacks = unmet.saturating_sub(coming.sum());
+        let surely_waits =
+            |member: &Member| member.surely_waits_until().is_some_and(|until| now < until);
         let mut others: Vec<(&MemberId, &mut Member)> = self.members.iter_mut().collect();
         others.retain(|(_, member)| {
             let may_be_asked = member.asked_until.is_none() && member.holds_until.is_none();
-            may_be_asked && !member.silent && member.held > 0 && !member.surely_waits(now)
+            may_be_asked && !member.silent && member.held > 0 && !surely_waits(member)
         });
         others.sort_by_key(|(_, member)| Reverse(member.idle));
         for (id, member) in others {
@@ -71,7 +72,7 @@ impl Book {
             };
             if slots > 0 {
                 member.asked_until = Some(now + ASK_AGAIN);
-                orders.push((id.clone(), Order::Spare(slots)));
+                orders.push((id.clone(), Order::Spare(count(slots))));
             }
         }
     }
@@ -80,11 +81,8 @@ impl Book {
     fn recall_for_who_has_nothing(&mut self, orders: &mut Orders) {
         let starving = |(_, member): &(&MemberId, &Member)| member.unmet() > 0 && member.held == 0;
         let starving = self.heard().filter(starving).count();
-        let coming = self.heard();
-        let coming = coming.map(|(_, member)| member.owes.saturating_add(member.asked));
-        let coming = coming.fold(0, u32::saturating_add);
-        let starving = u32::try_from(starving).unwrap_or(u32::MAX);
-        for _ in coming..starving {
+        let coming = self.heard().map(|(_, member)| member.owes + member.asked);
+        for _ in coming.sum()..starving as u64 {
             let left = |member: &Member| member.held.saturating_sub(member.owes);
             let richest = self.members.iter_mut().filter(|(_, member)| {
                 !member.silent && member.holds_until.is_none() && left(member) > 0
@@ -97,57 +95,7 @@ impl Book {
         }
     }
 
-    /// Nothing idles: moves shares from who has most for what is asked of it to who has least, while
-    /// that makes them more alike.
-    fn follow_demand(&mut self, orders: &mut Orders) {
-        let mut shares: Vec<(u64, u64, &MemberId)> = Vec::new();
-        let mut coming = 0;
-        for (id, member) in self.heard() {
-            let left = u64::from(member.held.saturating_sub(member.owes));
-            coming += u64::from(member.owes);
-            shares.push((u64::from(member.demand), left, id));
-        }
-        let least = |shares: &[(u64, u64, &MemberId)]| {
-            let all = 0..shares.len();
-            all.max_by(|&a, &b| {
-                let ((one, has, _), (other, has_other, _)) = (shares[a], shares[b]);
-                (one * (has_other + 1)).cmp(&(other * (has + 1)))
-            })
-        };
-        for _ in 0..coming {
-            if let Some(to) = least(&shares) {
-                shares[to].1 += 1;
-            }
-        }
-        let before: Vec<u64> = shares.iter().map(|(_, has, _)| *has).collect();
-        while let Some(to) = least(&shares) {
-            let from = (0..shares.len()).filter(|&from| shares[from].1 > 0);
-            let from = from.min_by(|&a, &b| {
-                let ((one, has, _), (other, has_other, _)) = (shares[a], shares[b]);
-                (one * has_other).cmp(&(other * has))
-            });
-            let Some(from) = from else { break };
-            let ((gets, has, _), (gives, had, _)) = (shares[to], shares[from]);
-            if gets * had <= gives * (has + 1) {
-                break;
-            }
-            shares[from].1 -= 1;
-            shares[to].1 += 1;
-        }
-        let after = before.into_iter().zip(shares);
-        let moved =
-            after.map(|(before, (_, after, id))| (id.clone(), before.saturating_sub(after)));
-        let moved: Vec<(MemberId, u64)> = moved.filter(|(_, slots)| *slots > 0).collect();
-        for (id, slots) in moved {
-            let slots = u32::try_from(slots).unwrap_or(u32::MAX);
-            let member = self.members.get_mut(&id).expect("it was heard");
-            let slots = slots.min(member.held.saturating_sub(member.owes));
-            member.owes += slots;
-            orders.extend((slots > 0).then_some((id, Order::Recall(slots))));
-        }
-    }
-
-    fn least_and_most_idle(&self) -> (Option<u32>, Option<(u32, MemberId)>) {
+    fn least_and_most_idle(&self) -> (Option<u64>, Option<(u64, MemberId)>) {
         let stays = self.heard().filter(|(_, member)| !member.drains);
         let fewest = stays.map(|(_, member)| member.idle).min();
         let may_be_asked = |(_, member): &(&MemberId, &Member)| member.asked_until.is_none();
@@ -166,11 +114,22 @@ impl Book {
         next.extend(drifts.map(|since| since + DRIFT_EVERY));
         next.extend(self.unlisted.values().map(|since| *since + FLAPS_FOR));
         if self.starved.is_some() {
-            let again = |member: &Member| [member.asked_until, member.holds_until];
+            let again = |member: &Member| {
+                [
+                    member.asked_until,
+                    member.holds_until,
+                    member.surely_waits_until(),
+                ]
+            };
             next.extend(self.members.values().flat_map(again).flatten());
         }
         next.into_iter().filter(|at| *at > now).min()
     }
+}
+
+/// As many as can be said.
+pub(super) fn count(slots: u64) -> u32 {
+    u32::try_from(slots).unwrap_or(u32::MAX)
 }
 
 /// Whether what goes on has gone on for long enough to be acted on, which begins anew then.

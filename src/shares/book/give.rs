@@ -20,7 +20,8 @@ impl Book {
         let gone = |pod: &Pod, ledger: &Ledger| {
             let since = ledger.slots.is_none().then(|| self.unlisted.get(pod));
             let long = |since: &Instant| now >= *since + FLAPS_FOR;
-            ledger.retired || since.flatten().is_some_and(long)
+            let left = !ledger.held.is_empty() && since.flatten().is_some_and(long);
+            ledger.retired || left
         };
         let retired = self.pods.iter().filter(|(pod, ledger)| gone(pod, ledger));
         let retired: Vec<Pod> = retired.map(|(pod, _)| pod.clone()).collect();
@@ -48,7 +49,8 @@ impl Book {
     /// No replica is ready, nobody holds anything, nor may.
     #[must_use]
     pub fn is_blank(&self) -> bool {
-        self.pods.values().all(Ledger::is_blank)
+        let mut pods = self.pods.values();
+        pods.all(|ledger| ledger.slots.is_none() && ledger.is_vacant())
     }
 
     pub(super) fn give(&mut self, orders: &mut Orders, now: Instant) {
@@ -63,7 +65,7 @@ impl Book {
                 make_fit(&pod, ledger, &self.members, orders);
             } else if ledger.pool() > 0 {
                 pools.push((pod, ledger.pool()));
-            } else if ledger.is_blank() {
+            } else if ledger.is_blank(self.unheard) {
                 self.pods.remove(&pod);
                 self.unlisted.remove(&pod);
             }
@@ -83,7 +85,7 @@ impl Book {
                 let ledger = self.pods.get_mut(pod).expect("it has a pool");
                 ledger.credit(&to, 1);
                 let member = self.members.get_mut(&to).expect("it needs a slot");
-                member.credit(1, now);
+                member.credit(now);
                 if waits {
                     member.holds_until = Some(now + LEAST_HOLD);
                 }
@@ -106,9 +108,8 @@ impl Book {
         let waiting = waiting.min_by(|(_, a), (_, b)| {
             let starves = |m: &Member| m.starves_since.filter(|_| m.held == 0);
             let (first, second) = (starves(a), starves(b));
-            let (one, other) = (u64::from(a.demand), u64::from(b.demand));
-            let (has, has_other) = (u64::from(a.held) + 1, u64::from(b.held) + 1);
-            let by_demand = || (other * has).cmp(&(one * has_other));
+            let (has, has_other) = (a.held + 1, b.held + 1);
+            let by_demand = || (b.demand * has).cmp(&(a.demand * has_other));
             first.is_none().cmp(&second.is_none()).then_with(|| {
                 let longest = first.cmp(&second);
                 longest.then_with(by_demand)

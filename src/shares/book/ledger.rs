@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::super::{MemberId, UNLIMITED};
+use super::settle::Unheard;
 
 /// What a member has of one replica.
 #[derive(Clone, Copy, Debug, Default)]
@@ -17,6 +18,8 @@ pub(super) struct Held {
 pub(super) struct Ledger {
     /// How many it has; `None` while it is not ready.
     pub(super) slots: Option<u32>,
+    /// How many it had when it was ready last.
+    had: Option<u32>,
     pub(super) retired: bool,
     /// Whether it was ready in this reign.
     pub(super) known: bool,
@@ -46,6 +49,13 @@ impl Ledger {
         self.held.get(member).map_or(0, |held| held.slots)
     }
 
+    /// What a member may use of what counts: what it holds above the slots there are, it is to
+    /// return.
+    pub(super) fn counted(&self, member: &MemberId) -> u64 {
+        let slots = self.slots.filter(|_| self.counts()).unwrap_or(0);
+        self.held_by(member).min(slots).into()
+    }
+
     /// What is not to be had, whoever has it.
     pub(super) fn taken(&self) -> u64 {
         let held = self.held.values().map(|held| u64::from(held.slots));
@@ -65,9 +75,11 @@ impl Ledger {
         slots.is_some_and(|slots| self.taken() > u64::from(slots))
     }
 
-    /// Nothing is known of it that would have to be remembered.
-    pub(super) fn is_blank(&self) -> bool {
-        self.slots.is_none() && self.is_vacant()
+    /// Nothing is known of it that would have to be remembered: while somebody is unheard, that
+    /// nobody unheard holds anything of it.
+    pub(super) fn is_blank(&self, unheard: Unheard) -> bool {
+        let forgets = !self.known || matches!(unheard, Unheard::Nobody);
+        self.slots.is_none() && self.is_vacant() && forgets
     }
 
     /// Nobody has anything of it.
@@ -81,22 +93,17 @@ impl Ledger {
         held.keeps = None;
     }
 
-    /// Returns how many of them it had.
-    pub(super) fn debit(&mut self, member: &MemberId, slots: u32) -> u32 {
-        let Some(held) = self.held.get_mut(member) else {
-            return 0;
-        };
-        let paid = slots.min(held.slots);
-        held.slots -= paid;
-        if held.slots == 0 {
-            self.held.remove(member);
+    pub(super) fn debit(&mut self, member: &MemberId, slots: u32) {
+        if let Some(held) = self.held.get_mut(member) {
+            held.slots = held.slots.saturating_sub(slots);
         }
-        paid
+        self.held.retain(|_, held| held.slots > 0);
     }
 
     /// It has so many slots from now on. What may be held unheard is as much as there may have been.
     pub(super) fn resize(&mut self, slots: u32) {
-        let before = self.slots.replace(slots);
+        self.slots = Some(slots);
+        let before = self.had.replace(slots);
         if self.unclaimed == 0 || before == Some(slots) {
             return;
         }

@@ -18,68 +18,85 @@ pub(super) struct Member {
     /// It ends: it is given nothing but what somebody waits for.
     pub(super) drains: bool,
     /// Slots it has, of replicas whose slots count.
-    pub(super) held: u32,
+    pub(super) held: u64,
     /// Those of them in which nothing runs, as far as is known.
-    pub(super) idle: u32,
-    /// Requests that wait there.
-    waiting: u32,
+    pub(super) idle: u64,
+    /// Requests that wait there, those not counted for which a slot is on its way.
+    waiting: u64,
     /// Requests that wait or run there.
-    pub(super) demand: u32,
+    pub(super) demand: u64,
     reported: Option<Instant>,
     /// Recalled and not yet returned.
-    pub(super) owes: u32,
+    pub(super) owes: u64,
     /// Idle slots it was asked for that may still come.
-    pub(super) asked: u32,
+    pub(super) asked: u64,
     /// Until when it is not asked again.
     pub(super) asked_until: Option<Instant>,
     /// Until when what it was granted for its line is not taken back.
     pub(super) holds_until: Option<Instant>,
     /// Since when it waits and has nothing at all.
     pub(super) starves_since: Option<Instant>,
-    granted: Vec<(Instant, u32)>,
+    granted: Vec<(Instant, u64)>,
     /// Which list of retired replicas it was told last.
     pub(super) told: Option<u64>,
 }
 
 impl Member {
     /// Requests that wait there and find no slot.
-    pub(super) fn unmet(&self) -> u32 {
+    pub(super) fn unmet(&self) -> u64 {
         if self.silent {
             return 0;
         }
-        self.waiting.saturating_sub(self.idle)
+        self.waiting
     }
 
-    pub(super) fn credit(&mut self, slots: u32, now: Instant) {
-        self.held = self.held.saturating_add(slots);
-        self.idle = self.idle.saturating_add(slots);
-        self.granted.push((now, slots));
+    /// It is granted a slot, for one that waits there if anybody does.
+    pub(super) fn credit(&mut self, now: Instant) {
+        self.held += 1;
+        if self.waiting > 0 {
+            self.waiting -= 1;
+        } else {
+            self.idle += 1;
+        }
+        match self.granted.last_mut() {
+            Some((at, slots)) if *at == now => *slots += 1,
+            _ => {
+                self.forget_grants(now);
+                self.granted.push((now, 1));
+            }
+        }
     }
 
-    pub(super) fn debit(&mut self, slots: u32) {
+    fn forget_grants(&mut self, now: Instant) {
+        self.granted
+            .retain(|(at, _)| now.saturating_duration_since(*at) < ON_THE_WAY);
+    }
+
+    pub(super) fn debit(&mut self, slots: u64) {
         self.held = self.held.saturating_sub(slots);
         self.idle = self.idle.saturating_sub(slots);
     }
 
     /// Whatever comes back pays what was recalled, as it does on its side.
-    pub(super) fn paid(&mut self, slots: u32) {
+    pub(super) fn paid(&mut self, slots: u64) {
         self.owes = self.owes.saturating_sub(slots);
         self.asked = self.asked.saturating_sub(slots);
     }
 
     /// It says how it is, with so many of its slots `busy`.
-    pub(super) fn report(&mut self, report: &Report, busy: u32, now: Instant) {
+    pub(super) fn report(&mut self, report: &Report, busy: u64, now: Instant) {
         self.reported = Some(now);
-        self.waiting = report.waiting;
+        self.waiting = report.waiting.into();
+        self.demand = report.in_flight.max(report.waiting).into();
         self.drains = report.drains;
-        self.demand = report.in_flight.max(report.waiting);
         self.idle = self.held.saturating_sub(busy);
-        self.granted
-            .retain(|(at, _)| now.saturating_duration_since(*at) < ON_THE_WAY);
+        self.forget_grants(now);
         if report.waiting > 0 {
             // Nobody waits beside a slot that can be used: what it has beside those can not.
-            let coming = self.granted.iter().map(|(_, slots)| *slots);
-            self.idle = self.idle.min(coming.fold(0, u32::saturating_add));
+            let coming: u64 = self.granted.iter().map(|(_, slots)| slots).sum();
+            let coming = coming.min(self.idle);
+            self.idle = coming.saturating_sub(self.waiting);
+            self.waiting = self.waiting.saturating_sub(coming);
         }
     }
 
@@ -90,9 +107,8 @@ impl Member {
             (self.waiting, self.demand, self.idle) = (0, 0, self.held);
         }
         if self.asked_until.is_some_and(|until| now >= until) {
-            // What did not come was in use, by one that waited.
+            // What did not come was in use.
             self.idle = self.idle.saturating_sub(self.asked);
-            self.waiting = self.waiting.saturating_sub(self.asked);
             (self.asked_until, self.asked) = (None, 0);
         }
         self.holds_until = self.holds_until.filter(|until| now < *until);
@@ -103,9 +119,9 @@ impl Member {
         };
     }
 
-    /// It has just said that somebody waits, so that nothing idles there.
-    pub(super) fn surely_waits(&self, now: Instant) -> bool {
-        let just = |at: Instant| now.saturating_duration_since(at) < ON_THE_WAY;
-        self.unmet() > 0 && self.reported.is_some_and(just)
+    /// It has said so lately that somebody waits that nothing idles there until then.
+    pub(super) fn surely_waits_until(&self) -> Option<Instant> {
+        let until = self.reported.map(|at| at + ON_THE_WAY);
+        until.filter(|_| self.unmet() > 0)
     }
 }

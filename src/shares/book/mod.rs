@@ -6,11 +6,15 @@
 //! elsewhere gets these. Where nothing idles, shares follow the demand.
 
 mod ask;
+mod drift;
 mod give;
 mod ledger;
 mod member;
+mod settle;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod tests_heard;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
@@ -18,6 +22,7 @@ use std::time::{Duration, Instant};
 use super::{MemberId, Order, Pod, Report, Slots};
 use ledger::Ledger;
 use member::Member;
+use settle::Unheard;
 
 /// Who is told what.
 pub type Orders = Vec<(MemberId, Order)>;
@@ -34,6 +39,8 @@ pub struct Book {
     /// Whose slots are withheld until when.
     ended: BTreeMap<MemberId, Instant>,
     unheard: Unheard,
+    /// Nobody unheard holds anything of these.
+    vouched: BTreeSet<Pod>,
     /// Replicas that are not ready, and since when.
     unlisted: BTreeMap<Pod, Instant>,
     /// Those of which nobody is to hold anything, and how often that has changed.
@@ -45,16 +52,6 @@ pub struct Book {
     /// Since when somebody has nothing idle while another has, or idle slots were last spread.
     uneven: Option<Instant>,
     wake: Option<Instant>,
-}
-
-/// Whether somebody may hold slots who was not heard in this reign.
-#[derive(Clone, Copy, Debug, Default)]
-enum Unheard {
-    #[default]
-    Nobody,
-    Somebody,
-    /// All of them have ended, and what they left may run so long.
-    Until(Instant),
 }
 
 impl Book {
@@ -77,7 +74,7 @@ impl Book {
             ledger.resize(slots);
             self.unlisted.remove(pod);
             let is_new = !std::mem::replace(&mut ledger.known, true);
-            if is_new && self.unheard.may_hold(now) {
+            if is_new && self.unheard.may_hold(now) && !self.vouched.contains(pod) {
                 ledger.disclaim();
             }
         }
@@ -121,11 +118,10 @@ impl Book {
             return Orders::new();
         };
         let busy = report.busy.iter().filter_map(|busy| {
-            let ledger = self.pods.get(&busy.pod).filter(|ledger| ledger.counts())?;
-            Some(busy.slots.min(ledger.held_by(member)))
+            let ledger = self.pods.get(&busy.pod)?;
+            Some(ledger.counted(member).min(busy.slots.into()))
         });
-        let busy = busy.fold(0, u32::saturating_add);
-        known.report(report, busy, now);
+        known.report(report, busy.sum(), now);
         self.settle(now)
     }
 
@@ -137,11 +133,10 @@ impl Book {
         else {
             return Orders::new();
         };
-        known.paid(slots.slots);
-        let paid = ledger.debit(member, slots.slots);
-        if ledger.counts() {
-            known.debit(paid);
-        }
+        known.paid(slots.slots.into());
+        let before = ledger.counted(member);
+        ledger.debit(member, slots.slots);
+        known.debit(before - ledger.counted(member));
         self.touched.insert(slots.pod.clone());
         self.settle(now)
     }
@@ -191,6 +186,7 @@ impl Book {
     /// `release_unclaimed`.
     pub fn withhold_unclaimed(&mut self) {
         self.unheard = Unheard::Somebody;
+        self.vouched.clear();
         for ledger in self.pods.values_mut() {
             ledger.known = ledger.slots.is_some();
             ledger.disclaim();
@@ -199,9 +195,13 @@ impl Book {
     }
 
     /// These replicas were made after the last moment at which somebody unheard can have been
-    /// granted anything: nothing of them is withheld as unclaimed.
+    /// granted anything: nothing of them is withheld as unclaimed, be they ready already or not.
     pub fn vouch(&mut self, pods: &[Pod], now: Instant) -> Orders {
+        if matches!(self.unheard, Unheard::Nobody) {
+            return Orders::new();
+        }
         for pod in pods {
+            self.vouched.insert(pod.clone());
             if let Some(ledger) = self.pods.get_mut(pod) {
                 ledger.unclaimed = 0;
                 self.touched.insert(pod.clone());
@@ -233,7 +233,10 @@ impl Book {
     /// Nobody holds anything of this replica, nor may.
     #[must_use]
     pub fn is_vacant(&self, pod: &Pod) -> bool {
-        self.pods.get(pod).is_none_or(Ledger::is_vacant)
+        match self.pods.get(pod) {
+            Some(ledger) => ledger.is_vacant(),
+            None => !matches!(self.unheard, Unheard::Somebody) || self.vouched.contains(pod),
+        }
     }
 
     /// What each member holds of this replica.
@@ -252,68 +255,6 @@ impl Book {
         let silent = self.members.get_mut(member).map(|m| &mut m.silent);
         if silent.is_some_and(std::mem::take) {
             self.touched.extend(self.pods.keys().cloned());
-        }
-    }
-
-    /// Counts anew what each member has, after a change of many replicas.
-    fn recount(&mut self) {
-        self.pods.retain(|_, ledger| !ledger.is_blank());
-        self.unlisted.retain(|pod, _| self.pods.contains_key(pod));
-        self.touched = self.pods.keys().cloned().collect();
-        for (id, member) in &mut self.members {
-            let counted = self.pods.values().filter(|ledger| ledger.counts());
-            let held = counted.map(|ledger| ledger.held_by(id));
-            let held = held.fold(0, u32::saturating_add);
-            let busy = member.held.saturating_sub(member.idle);
-            member.held = held;
-            member.idle = held.saturating_sub(busy);
-        }
-    }
-
-    fn settle(&mut self, now: Instant) -> Orders {
-        self.lapse(now);
-        for member in self.members.values_mut() {
-            member.forget_old_news(now);
-        }
-        let mut orders = Orders::new();
-        self.retire(&mut orders, now);
-        self.give(&mut orders, now);
-        self.ask(&mut orders, now);
-        self.wake = self.next(now);
-        orders
-    }
-
-    /// What was withheld for long enough is to be had again.
-    fn lapse(&mut self, now: Instant) {
-        let over: Vec<MemberId> = {
-            let over = self.ended.iter().filter(|(_, until)| **until <= now);
-            over.map(|(member, _)| member.clone()).collect()
-        };
-        for member in &over {
-            self.ended.remove(member);
-            for ledger in self.pods.values_mut() {
-                ledger.withheld.remove(member);
-            }
-        }
-        let heard = matches!(self.unheard, Unheard::Until(until) if until <= now);
-        if heard {
-            self.unheard = Unheard::Nobody;
-            for ledger in self.pods.values_mut() {
-                ledger.unclaimed = 0;
-            }
-        }
-        if heard || !over.is_empty() {
-            self.recount();
-        }
-    }
-}
-
-impl Unheard {
-    fn may_hold(self, now: Instant) -> bool {
-        match self {
-            Self::Nobody => false,
-            Self::Somebody => true,
-            Self::Until(until) => now < until,
         }
     }
 }

@@ -6,19 +6,19 @@ use super::super::{MemberId, Order, Pod, Report, Slots, UNLIMITED};
 use super::{Book, Orders};
 use crate::sync::now;
 
-fn member(name: &str) -> MemberId {
+pub(super) fn member(name: &str) -> MemberId {
     MemberId {
         pod: name.into(),
         life: 1,
     }
 }
 
-fn of(pod: &str, slots: u32) -> Slots {
+pub(super) fn of(pod: &str, slots: u32) -> Slots {
     let pod: Pod = pod.into();
     Slots { pod, slots }
 }
 
-fn waits(waiting: u32, busy: &[Slots]) -> Report {
+pub(super) fn waits(waiting: u32, busy: &[Slots]) -> Report {
     let running: u32 = busy.iter().map(|s| s.slots).sum();
     Report {
         in_flight: waiting + running,
@@ -30,7 +30,7 @@ fn waits(waiting: u32, busy: &[Slots]) -> Report {
 
 /// One line for each order, `a +3p`: granted three of p; `-2`: recalled; `?2`: to spare; `<2p`:
 /// keeps; `xp`: retired.
-fn said(orders: &Orders) -> Vec<String> {
+pub(super) fn said(orders: &Orders) -> Vec<String> {
     let order = |(member, order): &(MemberId, Order)| {
         let what = match order {
             Order::Grant(s) if s.slots == UNLIMITED => format!("+*{}", s.pod),
@@ -46,7 +46,7 @@ fn said(orders: &Orders) -> Vec<String> {
     orders.iter().map(order).collect()
 }
 
-const fn ms(n: u64) -> Duration {
+pub(super) const fn ms(n: u64) -> Duration {
     Duration::from_millis(n)
 }
 
@@ -82,7 +82,7 @@ fn who_waits_gets_what_idles_elsewhere() {
 }
 
 /// A book in which each of these members holds so many slots of `p`, which has all of them.
-fn book(held: &[(&str, u32)]) -> Book {
+pub(super) fn book(held: &[(&str, u32)]) -> Book {
     let (mut book, t) = (Book::new(), now());
     let slots = held.iter().map(|(_, slots)| slots).sum();
     for (name, slots) in held {
@@ -94,7 +94,7 @@ fn book(held: &[(&str, u32)]) -> Book {
     book
 }
 
-fn holders(book: &Book, pod: &str) -> Vec<String> {
+pub(super) fn holders(book: &Book, pod: &str) -> Vec<String> {
     let held = |(member, slots): (&MemberId, u32)| format!("{} {slots}", member.pod);
     book.holders(&pod.into()).map(held).collect()
 }
@@ -108,7 +108,7 @@ fn what_was_given_to_who_waits_is_not_taken_back_at_once() {
     assert_eq!(said(&book.report(&a, &waits(1, &[]), t + ms(20))), [""; 0]);
     let wake = book.wake().expect("somebody waits");
     assert_eq!(wake, t + ms(50));
-    assert_eq!(said(&book.tick(wake)), ["b ?1"]);
+    assert_eq!(said(&book.tick(wake)), ["b ?1", "b -1"]);
 }
 
 #[test]
@@ -173,32 +173,6 @@ fn who_has_nothing_idle_gets_some_before_anybody_waits() {
 }
 
 #[test]
-fn a_silent_member_keeps_what_it_has_and_a_dead_ones_slots_wait() {
-    let (mut book, t) = (book(&[("a", 2), ("b", 2)]), now());
-    let (a, b) = (member("a"), member("b"));
-    book.silent(&b, t);
-    assert_eq!(said(&book.report(&a, &waits(3, &[of("p", 2)]), t)), [""; 0]);
-    assert_eq!(holders(&book, "p"), ["a 2", "b 2"]);
-    let at = t + ms(100);
-    assert_eq!(said(&book.ended(&b, at, ms(500), at)), [""; 0]);
-    assert_eq!(holders(&book, "p"), ["a 2"]);
-    assert!(!book.is_vacant(&"p".into()));
-    assert_eq!(said(&book.tick(at + ms(499))), [""; 0]);
-    assert_eq!(said(&book.tick(at + ms(500))), ["a +2p"]);
-}
-
-#[test]
-fn who_is_reached_again_says_what_is_so() {
-    let (mut book, t) = (book(&[("a", 2), ("b", 2)]), now());
-    assert_eq!(
-        said(&book.join(&member("b"), &[of("p", 1)], t)),
-        ["b x", "b +1p"],
-        "what was on its way is lost"
-    );
-    assert_eq!(said(&book.left(&member("b"), t)), ["a +2p"]);
-}
-
-#[test]
 fn a_retired_replica_is_returned_by_everybody_and_vacant_then() {
     let (mut book, t) = (book(&[("a", 2), ("b", 1)]), now());
     let (p, ready): (Pod, _) = ("p".into(), [of("p", 3)]);
@@ -247,47 +221,61 @@ fn everybody_may_send_to_a_replica_without_a_limit() {
     assert!(book.is_vacant(&p));
     // A limit is set: what is above it comes back.
     book.set(&ready, &[], t);
-    assert_eq!(said(&book.set(&[of("p", 5)], &[], t)), ["a <2p", "b <3p"]);
+    let orders = said(&book.set(&[of("p", 5)], &[], t));
+    assert_eq!(orders, ["a <2p", "b <3p", "b ?5"]);
 }
 
 #[test]
-fn a_new_reign_gives_out_only_what_nobody_unheard_can_hold() {
+fn what_is_left_when_a_limit_is_set_on_several_replicas_is_known() {
     let (mut book, t) = (Book::new(), now());
     let (a, b) = (member("a"), member("b"));
-    book.withhold_unclaimed();
-    book.set(&[of("p", 4)], &[], t);
-    assert_eq!(said(&book.join(&a, &[of("p", 1)], t)), ["a x"]);
-    assert_eq!(said(&book.set(&[of("p", 4), of("q", 2)], &[], t)), [""; 0]);
-    assert_eq!(said(&book.vouch(&["q".into()], t)), ["a +2q"]);
-    assert_eq!(
-        said(&book.returned(&a, &of("p", 1), t)),
-        ["a +1p"],
-        "it was claimed"
-    );
-    assert_eq!(said(&book.join(&b, &[of("p", 2)], t)), ["b x"]);
-    assert_eq!(
-        said(&book.release_unclaimed(t, ms(300), t + ms(100))),
-        [""; 0]
-    );
-    assert!(!book.is_vacant(&"p".into()));
-    assert_eq!(book.wake(), Some(t + ms(300)));
-    assert_eq!(said(&book.tick(t + ms(300))), ["b +1p"]);
+    book.join(&a, &[], t);
+    book.set(&[of("p", UNLIMITED), of("q", UNLIMITED)], &[], t);
+    book.set(&[of("p", 1), of("q", 1)], &[], t);
+    book.join(&member("c"), &[], t);
+    book.report(&a, &waits(1, &[of("p", 1), of("q", 1)]), t);
+    let orders = said(&book.report(&member("c"), &waits(2, &[]), t));
+    assert_eq!(orders, ["a -1"], "of two");
+    assert_eq!(said(&book.tick(t + ms(1000))), ["a ?2"]);
+    book.left(&member("c"), t);
+    book.returned(&a, &of("p", UNLIMITED - 1), t);
+    book.returned(&a, &of("q", UNLIMITED - 1), t);
+    book.join(&b, &[], t);
+    let orders = said(&book.report(&b, &waits(1, &[]), t));
+    assert_eq!(orders, ["a -1"], "it has two");
 }
 
 #[test]
-fn a_replica_that_does_not_come_back_is_called_in() {
+fn who_waited_a_while_ago_is_asked_again_though_nobody_speaks() {
     let (mut book, t) = (book(&[("a", 2), ("b", 2)]), now());
-    assert_eq!(said(&book.set(&[], &[], t)), [""; 0]);
-    assert_eq!(
-        said(&book.set(&[of("p", 4)], &[], t + ms(10))),
-        [""; 0],
-        "it flapped"
-    );
-    book.set(&[], &[], t);
-    assert_eq!(book.wake(), Some(t + ms(60_000)));
-    assert_eq!(said(&book.tick(t + ms(60_000))), ["a xp", "b xp"]);
-    let t = t + ms(60_000);
-    assert_eq!(said(&book.returned(&member("a"), &of("p", 2), t)), [""; 0]);
-    book.returned(&member("b"), &of("p", 2), t);
-    assert_eq!(book.wake(), None, "nothing is remembered");
+    let say = |book: &mut Book, name, waiting, at| {
+        said(&book.report(&member(name), &waits(waiting, &[of("p", 2)]), at))
+    };
+    say(&mut book, "a", 0, t);
+    say(&mut book, "b", 0, t);
+    assert_eq!(say(&mut book, "b", 1, t), ["a ?1"]);
+    assert_eq!(say(&mut book, "a", 1, t + ms(1)), [""; 0]);
+    assert_eq!(book.wake(), Some(t + ms(50)));
+    assert_eq!(said(&book.tick(t + ms(50))), [""; 0], "both just waited");
+    assert_eq!(book.wake(), Some(t + ms(100)));
+    assert_eq!(said(&book.tick(t + ms(100))), ["b ?1"]);
+}
+
+#[test]
+fn a_slot_does_not_wander_between_those_who_were_served() {
+    let (mut book, t) = (book(&[("a", 1), ("b", 0), ("c", 0)]), now());
+    let (a, p) = (member("a"), of("p", 1));
+    book.report(&a, &waits(0, &[]), t);
+    let mut at = t;
+    for name in ["b", "c"] {
+        book.report(&member(name), &waits(1, &[]), at);
+        let holder = holders(&book, "p").remove(0);
+        let orders = book.returned(&member(&holder[..1]), &p, at);
+        assert_eq!(said(&orders), [format!("{name} +1p")]);
+        at += ms(200);
+    }
+    for _ in 0..10 {
+        assert_eq!(said(&book.tick(at)), [""; 0], "both were given one");
+        at += ms(50);
+    }
 }

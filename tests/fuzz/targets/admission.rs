@@ -6,7 +6,7 @@ use libfuzzer_sys::fuzz_target;
 
 use ledger::{Event, live_through};
 
-#[path = "../../properties/ledger.rs"]
+#[path = "../../properties/ledger/mod.rs"]
 mod ledger;
 
 fuzz_target!(|bytes: &[u8]| {

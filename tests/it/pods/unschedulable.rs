@@ -15,11 +15,11 @@ async fn who_waits_for_a_node_that_does_not_come_is_told_and_when_to_try_again()
     front.show(|world| world.replicas.clear());
     let waits = front.asking("waits", "/");
     front.until(|front| front.waiting() == 1).await;
-    let detail = "no node for m-1: no node fits: 3 of 3 nodes lack free nvidia.com/gpu";
-    let out = |typical_start, after: Option<u64>| {
+    let detail = "pod m-1: no node fits: 3 of 3 nodes lack free nvidia.com/gpu";
+    let out = |expected: Option<u64>, after: Option<u64>| {
         front.show(|world| {
             let now = tokio::time::Instant::now().into_std();
-            world.typical_start = typical_start;
+            world.expected = expected.map(|expected| now + Duration::from_secs(expected));
             world.outage = Some(Arc::new(Outage {
                 reason: OutageReason::Unschedulable,
                 detail: detail.to_owned(),
@@ -31,9 +31,8 @@ async fn who_waits_for_a_node_that_does_not_come_is_told_and_when_to_try_again()
     let waits = waits.await.expect("no panic");
     assert_eq!(waits.told(), (503, Some("unschedulable")));
     assert_eq!(waits.json()["detail"], detail);
-    assert_eq!(waits.header("retry-after"), None, "nothing was measured");
-    // A node that comes now is of use after a start; one that a quota allows after the next attempt.
-    out(Some(Duration::from_secs(42)), None);
+    assert_eq!(waits.header("retry-after"), Some("30"), "nobody knows");
+    out(Some(42), None);
     let answer = front.ask("starts", "/v1/chat/completions").await;
     assert_eq!(answer.told(), (503, Some("unschedulable")));
     assert_eq!(answer.header("retry-after"), Some("42"));
@@ -42,13 +41,14 @@ async fn who_waits_for_a_node_that_does_not_come_is_told_and_when_to_try_again()
         "param": null, "code": "unschedulable",
     }});
     assert_eq!(answer.json(), error);
-    out(Some(Duration::from_secs(42)), Some(20));
+    // What a quota keeps is asked for again then.
+    out(Some(42), Some(20));
     let answer = front.ask("quota", "/").await;
-    let seconds: u64 = answer
+    let retry: u64 = answer
         .header("retry-after")
-        .expect("measured")
+        .expect("told")
         .parse()
         .expect("a number");
-    assert!((50..=62).contains(&seconds), "{seconds}");
+    assert!((18..=20).contains(&retry), "{retry}");
     assert_eq!(front.stats.rejections.read(), [("unschedulable", 3)]);
 }

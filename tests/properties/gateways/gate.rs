@@ -25,13 +25,28 @@ pub(super) struct View {
     pub(super) retired: BTreeSet<u64>,
 }
 
+/// A request in a replica.
+pub(super) struct Running {
+    pub(super) seat: Seat,
+    began: Instant,
+    pub(super) ends: Instant,
+    /// Its client has left.
+    abandoned: bool,
+}
+
 pub(super) struct Gate {
     pub(super) id: MemberId,
     pub(super) admission: Admission<()>,
-    pub(super) running: Vec<(Ticket, Seat, Instant, bool)>,
+    pub(super) running: Vec<Running>,
+    /// The longest that an answer took.
+    pub(super) longest: Option<Duration>,
+    /// It takes nothing new.
+    leaves: bool,
     pub(super) waiting: BTreeSet<Ticket>,
     pub(super) view: View,
     hungry: bool,
+    /// When it reported last, and whether anything was asked of it then.
+    was_asked: bool,
     reported: Option<Instant>,
 }
 
@@ -50,9 +65,12 @@ impl Gate {
             id,
             admission: Admission::new(limit, BOUNDS, now),
             running: Vec::new(),
+            longest: None,
+            leaves: false,
             waiting: BTreeSet::new(),
             view: view.clone(),
             hungry: false,
+            was_asked: false,
             reported: None,
         };
         gate.admission.divide(false);
@@ -63,10 +81,10 @@ impl Gate {
     pub(super) fn see(&mut self, view: View, now: Instant, until: Instant) {
         let limit = ContainerConcurrency::new(view.limit);
         let grants = self.admission.set_limits(limit, BOUNDS);
-        self.granted(grants, until);
+        self.granted(grants, now, until);
         let ready: Vec<_> = view.ready.iter().map(|&id| (ReplicaId(id), ())).collect();
         let grants = self.admission.set_replicas(&ready);
-        self.granted(grants, until);
+        self.granted(grants, now, until);
         self.admission.void_shares(|id| view.exist.contains(&id.0));
         self.hungry |= self.admission.is_hungry();
         self.view = view;
@@ -74,8 +92,13 @@ impl Gate {
     }
 
     pub(super) fn arrive(&mut self, now: Instant, until: Instant) {
+        if self.leaves {
+            return;
+        }
         match self.admission.arrive(0, now) {
-            Verdict::Admitted(ticket, seat) => self.running.push((ticket, seat, until, false)),
+            Verdict::Admitted(_, seat) => {
+                self.run(seat, now, until);
+            }
             Verdict::Queued(ticket) => {
                 self.waiting.insert(ticket);
                 self.hungry |= self.admission.is_hungry();
@@ -85,23 +108,45 @@ impl Gate {
         self.check(now);
     }
 
-    fn granted(&mut self, grants: impl IntoIterator<Item = Grant>, until: Instant) {
-        for Grant { ticket, seat } in grants {
-            assert!(self.waiting.remove(&ticket), "it waited");
-            self.running.push((ticket, seat, until, false));
+    fn granted(&mut self, grants: impl IntoIterator<Item = Grant>, now: Instant, until: Instant) {
+        for grant in grants {
+            assert!(self.waiting.remove(&grant.ticket), "it waited");
+            self.run(grant.seat, now, until);
         }
+    }
+
+    fn run(&mut self, seat: Seat, began: Instant, ends: Instant) {
+        self.running.push(Running {
+            seat,
+            began,
+            ends,
+            abandoned: false,
+        });
+    }
+
+    /// Who waits is turned away, and who comes.
+    pub(super) fn leave(&mut self, now: Instant) {
+        self.leaves = true;
+        let dismissed = self.admission.dismiss(now);
+        assert!(dismissed.into_iter().eq(std::mem::take(&mut self.waiting)));
+    }
+
+    pub(super) fn has_left(&self) -> bool {
+        self.leaves && self.running.is_empty()
     }
 
     /// What has ended by now leaves.
     pub(super) fn finish(&mut self, now: Instant, until: Instant) {
-        while let Some(at) = self.running.iter().position(|(_, _, end, _)| *end <= now) {
-            let (_, seat, _, abandoned) = self.running.swap_remove(at);
-            let Left { grant, .. } = if abandoned {
-                self.admission.vacate(seat, now)
+        while let Some(at) = self.running.iter().position(|request| request.ends <= now) {
+            let over = self.running.swap_remove(at);
+            self.longest = self.longest.max(Some(now - over.began));
+            let Left { grant, .. } = if over.abandoned {
+                self.admission.vacate(over.seat, now)
             } else {
-                self.admission.leave(seat, Duration::from_millis(1), now)
+                let took = now - over.began;
+                self.admission.leave(over.seat, took, now)
             };
-            self.granted(grant, until);
+            self.granted(grant, now, until);
             self.check(now);
         }
     }
@@ -113,9 +158,8 @@ impl Gate {
     }
 
     pub(super) fn abandon(&mut self, now: Instant) {
-        let running = self.running.iter_mut().find(|(_, _, _, gone)| !gone);
-        if let Some((_, _, _, gone)) = running {
-            *gone = true;
+        if let Some(request) = self.running.iter_mut().find(|request| !request.abandoned) {
+            request.abandoned = true;
             self.admission.abandon(now);
         }
     }
@@ -124,7 +168,7 @@ impl Gate {
         let returned = match order {
             Order::Grant(slots) => {
                 let grants = self.admission.grant(id(&slots.pod), slots.slots);
-                self.granted(grants, until);
+                self.granted(grants, now, until);
                 Vec::new()
             }
             Order::Recall(slots) => self.admission.recall(slots),
@@ -151,9 +195,10 @@ impl Gate {
     pub(super) fn say(&mut self, now: Instant) -> Vec<Word> {
         let mut said = words(self.admission.returned());
         let since = self.reported.map_or(Duration::MAX, |at| now - at);
-        let beat = since >= Duration::from_secs(1) && self.admission.demand().0 > 0;
+        let asked = self.admission.demand().0 > 0;
+        let beat = since >= Duration::from_secs(1) && (asked || self.was_asked);
         if beat || (self.hungry && since >= Duration::from_millis(5)) {
-            (self.hungry, self.reported) = (false, Some(now));
+            (self.hungry, self.reported, self.was_asked) = (false, Some(now), asked);
             said.push(Word::Report(self.report()));
         }
         said
@@ -166,6 +211,7 @@ impl Gate {
             in_flight: self.admission.demand().0,
             waiting: u32::try_from(self.waiting.len()).expect("few"),
             busy: busy.map(|h| slots(h.replica, h.in_flight)).collect(),
+            longest_service: self.longest,
             ..Report::default()
         }
     }
@@ -181,7 +227,7 @@ impl Gate {
     }
 
     pub(super) fn inside(&self, replica: u64) -> usize {
-        let inside = |(_, seat, _, _): &&(_, Seat, _, _)| seat.replica.0 == replica;
+        let inside = |request: &&Running| request.seat.replica.0 == replica;
         self.running.iter().filter(inside).count()
     }
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use holdgate::admission::Ticket;
-use holdgate::shares::{Order, UNLIMITED};
+use holdgate::shares::{Order, UNLIMITED, Word};
 
 use super::gate::{Gate, pod};
 use super::{Happening, Place, Said, Town};
@@ -28,14 +28,28 @@ impl Town {
                 _ => None,
             })
         });
-        let ghosts = self.ghosts.iter().filter(|(replica, _)| *replica == id);
-        ours.chain(granted).map(u64::from).sum::<u64>() + ghosts.count() as u64
+        ours.chain(granted).map(u64::from).sum()
+    }
+
+    /// Requests there that were sent by gateways which have died.
+    fn ghosts(&self, id: u64) -> u64 {
+        let ghosts = self.ghosts.iter().filter(|ghost| ghost.replica == id);
+        ghosts.count() as u64
+    }
+
+    /// What was somebody's, of which the leader does not know yet that it is not.
+    fn returning(&self, id: u64) -> u64 {
+        let said = self.places.iter().flat_map(|place| &place.up);
+        let returned = said.filter_map(|(_, _, said)| match said {
+            Said::Word(Word::Returned(s)) if s.pod == pod(id) => Some(u64::from(s.slots)),
+            _ => None,
+        });
+        returned.sum()
     }
 
     fn inside(&self, id: u64) -> u64 {
-        let ghosts = self.ghosts.iter().filter(|(replica, _)| *replica == id);
         let inside: usize = self.gates().map(|gate| gate.inside(id)).sum();
-        (inside + ghosts.count()) as u64
+        inside as u64 + self.ghosts(id)
     }
 
     pub(super) fn check(&mut self) {
@@ -47,7 +61,9 @@ impl Town {
             self.view.limit
         });
         for &id in &self.pods {
-            let (used, inside) = (self.used(id), self.inside(id));
+            let (used, inside, ghosts) = (self.used(id), self.inside(id), self.ghosts(id));
+            self.check_vacancy(id, used, ghosts);
+            let used = used + ghosts;
             let peak = self.peak.get_mut(&id).expect("raised");
             if *peak < u64::from(UNLIMITED) {
                 assert!(inside <= *peak, "{inside} inside {id}, at most {peak}");
@@ -59,10 +75,21 @@ impl Town {
             if all_see && used <= limit {
                 *peak = limit;
             }
-            let vacant = self.released && self.leader.is_some() && self.book.is_vacant(&pod(id));
-            assert!(!vacant || inside == 0, "{id} is called vacant");
         }
         self.check_nobody_waits_in_vain();
+    }
+
+    /// Who leads may call vacant only what nobody living can use. What the dead left in a replica
+    /// that was not ready in its reign is nobody's any more.
+    fn check_vacancy(&self, id: u64, used: u64, ghosts: u64) {
+        let Some(leader) = self.leader.and_then(|at| self.places[at].gate.as_ref()) else {
+            return;
+        };
+        if self.book.is_vacant(&pod(id)) {
+            assert_eq!(used, 0, "{id} is called vacant");
+            let ready = leader.view.ready.contains(&id);
+            assert!(!ready || ghosts == 0, "{id} is called vacant too early");
+        }
     }
 
     fn check_nobody_waits_in_vain(&mut self) {
@@ -78,7 +105,24 @@ impl Town {
                 (None, _) => *vain = None,
                 (Some(first), Some((same, since))) if first == *same => {
                     let waited = self.now - *since;
-                    assert!(waited <= Duration::from_secs(1), "somebody waits in vain");
+                    assert!(
+                        waited <= Duration::from_secs(1),
+                        "somebody waits in vain {:?} {:?} {:#?} {:?}",
+                        self.places
+                            .iter()
+                            .map(|p| p.gate.as_ref().map(|g| (
+                                g.ours(),
+                                g.waiting.len(),
+                                g.view.clone()
+                            )))
+                            .collect::<Vec<_>>(),
+                        self.now,
+                        self.book,
+                        self.ghosts
+                            .iter()
+                            .map(|g| (g.replica, g.ends))
+                            .collect::<Vec<_>>()
+                    );
                 }
                 (Some(first), _) => *vain = Some((first, self.now)),
             }
@@ -105,6 +149,10 @@ impl Town {
         }
         self.pass(5000);
         assert!(self.gates().all(|gate| gate.waiting.is_empty()), "served");
+        self.check_all_is_somebodys();
+    }
+
+    fn check_all_is_somebodys(&self) {
         let limit = if self.view.limit == 0 {
             UNLIMITED
         } else {
@@ -118,10 +166,11 @@ impl Town {
             if limit == UNLIMITED {
                 assert!(held.iter().all(|&held| held == UNLIMITED), "{held:?}");
             } else {
+                let (all, coming) = (self.used(id), self.returning(id));
                 assert_eq!(
-                    held.iter().sum::<u32>(),
-                    limit,
-                    "all are somebody's: {held:?}"
+                    all + coming,
+                    u64::from(limit),
+                    "all are somebody's: {held:?} of {id}"
                 );
             }
         }

@@ -5,13 +5,15 @@ use std::time::{Duration, Instant};
 use holdgate::shares::{Book, MemberId, Order, Pod, Slots, UNLIMITED, Word};
 
 use super::gate::pod;
-use super::{LONGEST, NOTICED, Said, Town, pop, push};
+use super::time::{pop, push};
+use super::{Ghost, NOTICED, Said, TIMEOUT, Town};
 
 impl Town {
     /// The book is gone with who kept it; what was said by it may still arrive.
     pub(super) fn depose(&mut self) {
         self.leader = None;
-        self.leads_from = self.now + NOTICED;
+        (self.fell, self.leads_from) = (self.now, self.now + NOTICED);
+        self.longest = None;
         self.book = Book::new();
         self.released = true;
         for place in &mut self.places {
@@ -24,6 +26,8 @@ impl Town {
         self.leader = Some(at);
         self.reign += 1;
         self.released = false;
+        // Who leads waits for what it knows of, whatever another did.
+        self.ghosts.iter_mut().for_each(|g| g.given_up = false);
         self.book.withhold_unclaimed();
         self.tell_book(at);
         for place in &mut self.places {
@@ -46,7 +50,10 @@ impl Town {
             })
             .collect();
         let retired: Vec<Pod> = gate.view.retired.iter().map(|&id| pod(id)).collect();
-        let orders = self.book.set(&ready, &retired, self.now);
+        let made = self.made.iter().filter(|(_, made)| **made > self.fell);
+        let made: Vec<Pod> = made.map(|(&id, _)| pod(id)).collect();
+        let mut orders = self.book.set(&ready, &retired, self.now);
+        orders.extend(self.book.vouch(&made, self.now));
         self.send(orders);
     }
 
@@ -80,8 +87,9 @@ impl Town {
                 .extract_if(.., |(died, _)| now >= *died + NOTICED)
         }
         .collect();
-        let wait = Duration::from_millis(LONGEST);
+        let wait = self.wait();
         for (died, member) in known {
+            self.give_up(died + wait, |ghost| ghost.of == member);
             let orders = self.book.ended(&member, died, wait, now);
             self.send(orders);
         }
@@ -90,6 +98,7 @@ impl Town {
             self.released = true;
             let died = self.last_death.map(|died| (died, wait));
             let (since, wait) = died.unwrap_or((now, Duration::ZERO));
+            self.give_up(since + wait, |ghost| !ghost.given_up);
             let orders = self.book.release_unclaimed(since, wait, now);
             self.send(orders);
         }
@@ -99,15 +108,38 @@ impl Town {
         }
     }
 
+    /// How long the requests of one that has died may run on, as far as is known.
+    fn wait(&self) -> Duration {
+        let leader = self.leader.and_then(|at| self.places[at].gate.as_ref());
+        let own = leader.and_then(|gate| gate.longest);
+        let longest = self.longest.max(own);
+        longest.unwrap_or(Duration::from_millis(TIMEOUT))
+    }
+
+    /// What no request was seen to outlast is not waited for longer.
+    fn give_up(&mut self, at: Instant, whose: impl Fn(&Ghost) -> bool) {
+        for ghost in self.ghosts.iter_mut().filter(|ghost| whose(ghost)) {
+            (ghost.given_up, ghost.ends) = (true, ghost.ends.min(at));
+        }
+        self.ghosts.retain(|ghost| ghost.ends > self.now);
+    }
+
     fn note(&mut self, at: usize, said: Said) {
-        let member = self.places[at].gate.as_ref().expect("it lives").id.clone();
+        let member = self.id(at);
         let orders = match said {
             Said::Holds(holds) => {
                 self.places[at].joined = true;
                 self.book.join(&member, &holds, self.now)
             }
             Said::Word(Word::Returned(slots)) => self.book.returned(&member, &slots, self.now),
-            Said::Word(Word::Report(report)) => self.book.report(&member, &report, self.now),
+            Said::Word(Word::Report(report)) => {
+                self.longest = self.longest.max(report.longest_service);
+                self.book.report(&member, &report, self.now)
+            }
+            Said::Left(member) => {
+                self.places[at].joined = false;
+                self.book.left(&member, self.now)
+            }
             Said::Led | Said::Ordered(_) => unreachable!("a leader says that"),
         };
         self.send(orders);

@@ -4,6 +4,7 @@
 mod gate;
 mod laws;
 mod lead;
+mod time;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::{Duration, Instant};
@@ -23,6 +24,8 @@ pub(crate) enum Happening {
     Silence(usize, u64),
     /// A gateway dies; what it has sent runs on. Another life begins after so many milliseconds.
     Kill(usize, u64),
+    /// A gateway takes nothing new, ends when nothing runs in it any more, and says so.
+    Leave(usize),
     /// Somebody else leads.
     Depose,
     Limit(u32),
@@ -34,8 +37,8 @@ pub(crate) enum Happening {
     Revive,
 }
 
-/// What is measured is not longer.
-const LONGEST: u64 = 400;
+/// No answer takes longer, and most take far less.
+const TIMEOUT: u64 = 1500;
 const STEP: Duration = Duration::from_millis(5);
 /// It takes so long until a death is known, or another leads: less than what it left may run.
 const NOTICED: Duration = Duration::from_millis(100);
@@ -47,6 +50,17 @@ enum Said {
     /// To the leader: this is what is held.
     Holds(Vec<Slots>),
     Word(Word),
+    /// It has nothing any more.
+    Left(MemberId),
+}
+
+/// A request that was sent by a gateway that has died.
+struct Ghost {
+    of: MemberId,
+    replica: u64,
+    /// When it ends, or when it was given up since none was seen to take so long.
+    ends: Instant,
+    given_up: bool,
 }
 
 type Line = VecDeque<(Instant, u64, Said)>;
@@ -80,12 +94,34 @@ pub(crate) struct Town {
     deaths: Vec<(Instant, MemberId)>,
     last_death: Option<Instant>,
     released: bool,
-    ghosts: Vec<(u64, Instant)>,
+    ghosts: Vec<Ghost>,
+    /// The longest that an answer took, as far as who leads was told.
+    longest: Option<Duration>,
+    /// When the reign before ended: nothing was granted since but by who leads.
+    fell: Instant,
+    /// When replicas were made.
+    made: BTreeMap<u64, Instant>,
     /// What a replica may have to hold since its limit was changed.
     peak: BTreeMap<u64, u64>,
     /// Who is first in each line, and since when a slot idles elsewhere all the while.
     vain: Vec<Option<(Ticket, Instant)>>,
     calm: bool,
+}
+
+impl Place {
+    fn empty(now: Instant) -> Self {
+        Self {
+            gate: None,
+            lives: 0,
+            born: now,
+            dials: None,
+            reign: 0,
+            joined: false,
+            down: Line::new(),
+            up: Line::new(),
+            sees: VecDeque::new(),
+        }
+    }
 }
 
 impl Town {
@@ -98,23 +134,12 @@ impl Town {
             ready: pods.iter().copied().collect(),
             retired: BTreeSet::new(),
         };
-        let place = |_| Place {
-            gate: None,
-            lives: 0,
-            born: now,
-            dials: None,
-            reign: 0,
-            joined: false,
-            down: Line::new(),
-            up: Line::new(),
-            sees: VecDeque::new(),
-        };
         let mut town = Self {
             now,
             random,
             view,
             pods,
-            places: (0..gates).map(place).collect(),
+            places: (0..gates).map(|_| Place::empty(now)).collect(),
             leader: None,
             leads_from: now,
             reign: 0,
@@ -123,6 +148,9 @@ impl Town {
             last_death: None,
             released: true,
             ghosts: Vec::new(),
+            longest: None,
+            fell: now,
+            made: BTreeMap::new(),
             peak: BTreeMap::new(),
             vain: vec![None; gates],
             calm: false,
@@ -143,27 +171,20 @@ impl Town {
         self.now + Duration::from_millis(self.dice(below))
     }
 
+    /// When a request ends that begins now.
+    fn until(&mut self) -> Instant {
+        let most = if self.dice(10) == 0 { TIMEOUT } else { 150 };
+        self.soon(most)
+    }
+
     pub(crate) fn happen(&mut self, happening: Happening) {
         let now = self.now;
         let of = |n: usize| n % self.places.len();
         match happening {
-            Happening::Arrive(at, n) => {
-                let at = of(at);
-                for _ in 0..n {
-                    let until = self.soon(LONGEST);
-                    if let Some(gate) = &mut self.places[at].gate {
-                        gate.arrive(now, until);
-                    }
-                }
-            }
-            Happening::HangUp(at) | Happening::Abandon(at) => {
-                let at = of(at);
-                match (&mut self.places[at].gate, happening) {
-                    (Some(gate), Happening::HangUp(_)) => gate.hang_up(now),
-                    (Some(gate), _) => gate.abandon(now),
-                    (None, _) => {}
-                }
-            }
+            Happening::Arrive(at, n) => self.arrive(of(at), n),
+            Happening::HangUp(at) => self.tell(of(at), |gate| gate.hang_up(now)),
+            Happening::Abandon(at) => self.tell(of(at), |gate| gate.abandon(now)),
+            Happening::Leave(at) => self.tell(of(at), |gate| gate.leave(now)),
             Happening::Silence(at, ms) => self.silence(of(at), ms),
             Happening::Kill(at, ms) => self.kill(of(at), ms),
             Happening::Depose => self.depose(),
@@ -174,14 +195,7 @@ impl Town {
                     let _ = view.ready.remove(&id) || view.ready.insert(id);
                 });
             }
-            Happening::Replace(at) => self.change(|view, pods| {
-                let (old, new) = (pods[at], pods.iter().max().expect("some") + 1);
-                pods[at] = new;
-                for ids in [&mut view.exist, &mut view.ready] {
-                    ids.remove(&old);
-                    ids.insert(new);
-                }
-            }),
+            Happening::Replace(at) => self.replace(at),
             Happening::Retire(at) => {
                 let id = self.pods[at];
                 self.change(|view, _| {
@@ -191,6 +205,32 @@ impl Town {
             Happening::Revive => self.change(|view, _| view.retired.clear()),
         }
         self.check();
+    }
+
+    fn tell(&mut self, at: usize, what: impl FnOnce(&mut Gate)) {
+        if let Some(gate) = &mut self.places[at].gate {
+            what(gate);
+        }
+    }
+
+    fn arrive(&mut self, at: usize, n: u32) {
+        let now = self.now;
+        for _ in 0..n {
+            let until = self.until();
+            self.tell(at, |gate| gate.arrive(now, until));
+        }
+    }
+
+    fn replace(&mut self, at: usize) {
+        let (old, new) = (self.pods[at], self.pods.iter().max().expect("some") + 1);
+        self.made.insert(new, self.now);
+        self.change(|view, pods| {
+            pods[at] = new;
+            for ids in [&mut view.exist, &mut view.ready] {
+                ids.remove(&old);
+                ids.insert(new);
+            }
+        });
     }
 
     /// Everybody sees it, one sooner than another.
@@ -242,11 +282,12 @@ impl Town {
         };
         place.born = self.now + Duration::from_millis(ms);
         place.reign = 0;
-        let inside = gate
-            .running
-            .iter()
-            .map(|(_, seat, end, _)| (seat.replica.0, *end));
-        self.ghosts.extend(inside);
+        self.ghosts.extend(gate.running.iter().map(|running| Ghost {
+            of: gate.id.clone(),
+            replica: running.seat.replica.0,
+            ends: running.ends,
+            given_up: false,
+        }));
         self.last_death = Some(self.now);
         self.deaths.push((self.now, gate.id.clone()));
         if self.leader == Some(at) {
@@ -256,103 +297,4 @@ impl Town {
             self.send(orders);
         }
     }
-
-    pub(crate) fn pass(&mut self, ms: u64) {
-        let end = self.now + Duration::from_millis(ms);
-        while self.now < end {
-            self.now += STEP;
-            self.step();
-            self.check();
-        }
-    }
-
-    fn step(&mut self) {
-        let now = self.now;
-        self.ghosts.retain(|(_, end)| *end > now);
-        for at in 0..self.places.len() {
-            self.live(at);
-        }
-        if self.leader.is_none() && now >= self.leads_from {
-            let alive: Vec<usize> = {
-                let alive = |at: &usize| self.places[*at].gate.is_some();
-                (0..self.places.len()).filter(alive).collect()
-            };
-            if !alive.is_empty() {
-                let turn = self.dice(alive.len() as u64);
-                self.lead(alive[usize::try_from(turn).expect("few")]);
-            }
-        }
-        if self.leader.is_some() {
-            self.keep_book();
-        }
-    }
-
-    fn live(&mut self, at: usize) {
-        let (now, until) = (self.now, self.soon(LONGEST));
-        if self.places[at].gate.is_none() && now >= self.places[at].born {
-            let place = &mut self.places[at];
-            place.lives += 1;
-            place.sees.clear();
-            let (pod, life) = (format!("g{at}").into(), place.lives);
-            place.gate = Some(Gate::new(MemberId { pod, life }, &self.view, now));
-            place.dials = Some(now);
-        }
-        while let Some((_, view)) = pop(&mut self.places[at].sees, |s| s.0 <= now) {
-            if let Some(gate) = &mut self.places[at].gate {
-                gate.see(view, now, until);
-            }
-            if self.leader == Some(at) {
-                self.tell_book(at);
-            }
-        }
-        let Some(gate) = &mut self.places[at].gate else {
-            return;
-        };
-        gate.finish(now, until);
-        let mut words = Vec::new();
-        while let Some((_, reign, said)) = pop(&mut self.places[at].down, |s| s.0 <= now) {
-            words.extend(self.hear(at, reign, said));
-        }
-        let place = &mut self.places[at];
-        let gate = place.gate.as_mut().expect("it lives");
-        // What is said while nobody hears it is said in what is held.
-        if place.joined || place.reign == self.reign {
-            words.extend(gate.say(now).into_iter().map(Said::Word));
-        }
-        for said in words {
-            let (when, reign) = (self.soon(15), self.places[at].reign);
-            push(&mut self.places[at].up, when, reign, said);
-        }
-    }
-
-    /// A member hears what a leader says.
-    fn hear(&mut self, at: usize, reign: u64, said: Said) -> Vec<Said> {
-        let (now, until) = (self.now, self.soon(LONGEST));
-        let place = &mut self.places[at];
-        let gate = place.gate.as_mut().expect("it lives");
-        match said {
-            Said::Led if reign >= place.reign => {
-                place.reign = reign;
-                place.down.retain(|(_, said_in, _)| *said_in >= reign);
-                vec![Said::Holds(gate.holds())]
-            }
-            Said::Ordered(order) if reign == place.reign => {
-                let words = gate.obey(order, now, until);
-                words.into_iter().map(Said::Word).collect()
-            }
-            _ => Vec::new(),
-        }
-    }
-}
-
-/// What is said arrives in the order in which it was.
-fn push(line: &mut Line, when: Instant, reign: u64, said: Said) {
-    let last = line.back().map_or(when, |(at, _, _)| *at);
-    line.push_back((when.max(last), reign, said));
-}
-
-/// The first in line, if its time has come.
-fn pop<T>(line: &mut VecDeque<T>, due: impl FnOnce(&T) -> bool) -> Option<T> {
-    let first = line.front().filter(|first| due(first));
-    first.is_some().then(|| line.pop_front()).flatten()
 }

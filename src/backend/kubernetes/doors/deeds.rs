@@ -15,6 +15,9 @@ use crate::backend::kubernetes::call::{in_time, patching, writing};
 use crate::backend::kubernetes::objects::ObjectRef;
 use crate::backend::kubernetes::seams::ApiError;
 
+/// By this label whoever leads the callers of other Services leaves the slice of a headless one alone.
+const HEADLESS: &str = "service.kubernetes.io/headless";
+
 /// One thing that is written.
 #[derive(Clone, Debug, PartialEq)]
 pub(in super::super) enum Deed {
@@ -120,8 +123,11 @@ impl Slice {
         if is_owned && seen.ports == self.ports && seen.addresses == self.addresses {
             return None;
         }
+        // A Service that was made anew may be another kind of one.
+        let headless = service.headless.then_some("");
         let mut patch = json!({ "metadata": {
             "resourceVersion": &*seen.resource_version, "ownerReferences": owner,
+            "labels": { HEADLESS: headless },
         } });
         patch["ports"] = self.ports();
         patch["endpoints"] = self.endpoints();
@@ -132,8 +138,7 @@ impl Slice {
         let name = slice_name(&service.at.name);
         let mut labels = json!({ MANAGED_BY: OURS, SERVICE_NAME: &*service.at.name });
         if service.headless {
-            // By this whoever leads the callers of other Services leaves it alone.
-            labels["service.kubernetes.io/headless"] = "".into();
+            labels[HEADLESS] = "".into();
         }
         let body = json!({
             "apiVersion": "discovery.k8s.io/v1",

@@ -17,6 +17,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::ops::RangeInclusive;
 use std::sync::Arc;
+use std::time::Duration;
 
 use kube::Client;
 use tokio::sync::{Notify, mpsc, watch};
@@ -31,6 +32,9 @@ pub use self::ways::Server;
 use super::objects::ObjectRef;
 use super::seams::{Announcer, Tenure};
 use crate::revision::{CallerPath, RevisionId};
+
+/// A change of endpoints or of a selector is everywhere by then: kube-proxy takes up to 0.74 s.
+pub const SETTLED: Duration = Duration::from_secs(1);
 
 /// The gateways of this installation.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

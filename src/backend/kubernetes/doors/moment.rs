@@ -5,11 +5,10 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::SETTLED;
 use crate::backend::kubernetes::dispute::Dispute;
 use crate::backend::kubernetes::seams::ApiError;
 
-/// A change of endpoints is everywhere by then: kube-proxy takes up to 0.74 s.
-pub(super) const SETTLED: Duration = Duration::from_secs(1);
 /// So long what was written is believed before it is seen.
 const ECHO: Duration = Duration::from_secs(2);
 /// The pauses after a failure.

@@ -50,8 +50,14 @@ impl Numbers {
         self.given.retain(|whose, _| !held.contains(whose));
     }
 
-    /// That of a port of a Service; `None` where all are given away.
-    pub(super) fn give(&mut self, at: &Place, port: Option<&String>) -> Option<u16> {
+    /// That of a port of a Service, which has ports of these names; `None` where all are given away. Where
+    /// a port is called otherwise now, the gateways listen at its number already.
+    pub(super) fn give(
+        &mut self,
+        at: &Place,
+        port: Option<&String>,
+        names: &[&Option<String>],
+    ) -> Option<u16> {
         let whose = (at.clone(), port.cloned());
         let mut held = self.held.iter().filter(|(_, it)| **it == whose);
         let known = held.next().map(|(number, _)| *number);
@@ -60,7 +66,11 @@ impl Numbers {
         }
         let given: HashSet<u16> = self.given.values().copied().collect();
         let free = |number: &u16| !self.held.contains_key(number) && !given.contains(number);
-        let number = self.from(&whose).find(free)?;
+        let left = |(place, port): &Whose| place == at && !names.contains(&port);
+        let left = self.held.iter().filter(|(_, it)| left(it));
+        let left = left.map(|(number, _)| *number);
+        let left = left.filter(|number| self.range.contains(number) && !given.contains(number));
+        let number = left.min().or_else(|| self.from(&whose).find(free))?;
         self.given.insert(whose, number);
         Some(number)
     }

@@ -41,6 +41,8 @@ pub(in super::super) struct Said {
     /// The UID of the object.
     pub(in super::super) about: Arc<str>,
     pub(in super::super) matter: Matter,
+    /// Who said it: `cluster-autoscaler`, `karpenter`.
+    pub(in super::super) by: Arc<str>,
     /// The Event's reason and message.
     pub(in super::super) words: Obstruction,
     /// When it was said last.

@@ -18,16 +18,39 @@ pub(super) struct Slices {
     held: HashMap<u16, (SystemTime, Arc<str>)>,
 }
 
+/// What is different about a slice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Difference {
+    /// Nothing.
+    None,
+    /// Who is to be found there: it comes and goes with every pod that is the first or the last.
+    Rest,
+    /// Whose numbers are where.
+    Numbers,
+}
+
 impl Slices {
-    /// Whether that changes anything.
-    pub(super) fn put(&mut self, namespace: Arc<str>, key: Key, slice: SliceView) -> bool {
+    /// What that changes.
+    pub(super) fn put(&mut self, namespace: Arc<str>, key: Key, slice: SliceView) -> Difference {
         let at = (namespace, key);
-        if self.all.get(&at).is_some_and(|known| **known == slice) {
-            return false;
-        }
+        let doors = |it: &SliceView| {
+            (
+                it.service.clone(),
+                it.ports.clone(),
+                it.created,
+                it.at.clone(),
+            )
+        };
+        let difference = match self.all.get(&at) {
+            Some(known) if **known == slice => return Difference::None,
+            Some(known) if doors(known) == doors(&slice) => Difference::Rest,
+            _ => Difference::Numbers,
+        };
         self.all.insert(at, Arc::new(slice));
-        self.hold();
-        true
+        if difference == Difference::Numbers {
+            self.hold();
+        }
+        difference
     }
 
     /// Whether it was there.

@@ -1,5 +1,6 @@
 //! What was said of objects in Events: it becomes part of what is known of a pod or a workload, whichever
-//! is heard of first, until it is over or too long ago. Of several the last said holds.
+//! is heard of first, until it is over or too long ago. Of several the last said holds, but that a node
+//! comes holds until who said so takes it back.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -29,8 +30,14 @@ const fn lasts(matter: Matter) -> Duration {
 }
 
 impl Said {
-    fn is_later_than(&self, other: &Self) -> bool {
-        (self.at, self.version) > (other.at, other.version)
+    /// Whether it holds in the place of what was known. Who brings no node knows nothing of those that
+    /// another brings.
+    fn replaces(&self, known: &Self) -> bool {
+        match (self.matter, known.matter) {
+            (Matter::NodeComes, Matter::NoNodeComes) if self.by != known.by => true,
+            (Matter::NoNodeComes, Matter::NodeComes) if self.by != known.by => false,
+            _ => (self.at, self.version) > (known.at, known.version),
+        }
     }
 
     /// Also where the clock of who said it is that far ahead.
@@ -96,7 +103,7 @@ impl Words {
         self.strangers.len()
     }
 
-    /// Remembers it, unless something was said later; whether it did. `is_there`: what it is about is.
+    /// Remembers it, unless something else holds; whether it did. `is_there`: what it is about is.
     fn hear(&mut self, said: Said, is_there: bool) -> bool {
         let all = if is_there {
             &mut self.known
@@ -105,7 +112,7 @@ impl Words {
         };
         let place = all.entry(said.about.clone()).or_default();
         let place = place.place(said.matter);
-        if place.as_ref().is_some_and(|it| !said.is_later_than(it)) {
+        if place.as_ref().is_some_and(|it| !said.replaces(it)) {
             return false;
         }
         *place = Some(said);

@@ -8,6 +8,7 @@ use super::course::Course;
 use super::looker::Looker;
 use super::plan::{Candidate, Rank, ordinal};
 use crate::backend::kubernetes::objects::PodView;
+use crate::ports::Hindrance;
 use crate::revision::ReplicaId;
 
 /// What we write as `controller.kubernetes.io/pod-deletion-cost` on a pod that may be taken: the number
@@ -29,6 +30,9 @@ pub(super) struct Member {
     pub(super) stage_at: Instant,
     /// How far its start has come.
     pub(super) course: Course,
+    /// What keeps it, and a sentence for a person. A crash counts only once there were as many as starts may
+    /// fail.
+    pub(super) hindrance: Option<(Hindrance, Arc<str>)>,
     /// Since when no node is found for it; `None` before anybody has looked, and once it has one.
     pub(super) unplaced: Option<Instant>,
     /// Until when it is believed that a node comes for it; `None`: nobody says so.

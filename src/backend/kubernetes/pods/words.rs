@@ -1,20 +1,22 @@
 //! What a pod waits for, in words for a person.
 
-use super::hindrance::keeps;
+use std::sync::Arc;
+
 use super::member::Member;
 use super::trouble::told;
 use crate::backend::kubernetes::objects::Stage;
 use crate::ports::Hindrance;
 
 /// How far a pod has come that takes no requests yet, and what it waits for.
-pub(super) fn waits_for(member: &Member, port: u16) -> String {
+pub(super) fn waits_for(member: &Member, port: u16) -> Arc<str> {
     let pod = &member.pod;
     let node = || match &pod.node {
         Some(node) => format!("on {node}, "),
         None => String::new(),
     };
-    match (&pod.stage, keeps(pod, false)) {
-        (Stage::Unscheduled(_), kept) => kept.map_or_else(|| "no node yet".into(), |(_, why)| why),
+    let told = match (&pod.stage, &member.hindrance) {
+        (Stage::Unscheduled(_), Some((_, why))) => return Arc::clone(why),
+        (Stage::Unscheduled(_), None) => "no node yet".into(),
         (Stage::Waiting(_), Some((Hindrance::Volume, why))) => format!("{}{why}", node()),
         (Stage::Waiting(Some(why)), _) if why.reason.contains("Image") => {
             format!("{}pulling image ({})", node(), told(why))
@@ -25,7 +27,8 @@ pub(super) fn waits_for(member: &Member, port: u16) -> String {
             Some(says) => format!("{}{says}", node()),
             None => format!("{}nothing listens on port {port} yet", node()),
         },
-    }
+    };
+    told.into()
 }
 
 /// "1 request", "2 requests".

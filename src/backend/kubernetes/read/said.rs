@@ -17,6 +17,8 @@ struct Raw {
     #[serde(default)]
     reason: String,
     message: Option<String>,
+    source: Option<Source>,
+    reporting_component: Option<String>,
     first_timestamp: Option<Time>,
     last_timestamp: Option<Time>,
     event_time: Option<MicroTime>,
@@ -27,6 +29,11 @@ struct Raw {
 struct About {
     kind: Option<String>,
     uid: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Source {
+    component: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -42,7 +49,7 @@ const LONGEST: usize = 512;
 /// object with a later time.
 pub(in super::super) fn said(_: &KindOf, text: &str) -> Result<Option<Fact>, serde_json::Error> {
     let raw: Raw = serde_json::from_str(text)?;
-    let at = raw.at();
+    let (at, by) = (raw.at(), raw.by().into());
     let Raw {
         metadata: head,
         involved_object: about,
@@ -59,6 +66,7 @@ pub(in super::super) fn said(_: &KindOf, text: &str) -> Result<Option<Fact>, ser
     Ok(Some(Fact::Said(Said {
         about: uid.into(),
         matter,
+        by,
         words: Obstruction {
             reason,
             message: message.chars().take(LONGEST).collect(),
@@ -69,6 +77,14 @@ pub(in super::super) fn said(_: &KindOf, text: &str) -> Result<Option<Fact>, ser
 }
 
 impl Raw {
+    /// Who said it. Who tells an Event writes one of these names or both.
+    fn by(&self) -> &str {
+        let source = self.source.as_ref().and_then(|it| it.component.as_deref());
+        let both = [source, self.reporting_component.as_deref()];
+        let mut named = both.into_iter().flatten().filter(|name| !name.is_empty());
+        named.next().unwrap_or_default()
+    }
+
     /// When it was said last. Who tells an Event writes one of these times or another.
     fn at(&self) -> SystemTime {
         let series = self.series.as_ref();

@@ -2,22 +2,19 @@
 //! `EndpointSlices` of the gateways go.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::Duration;
 
 use kube::api::{DeleteParams, DynamicObject};
 use tokio::time::sleep;
 
 use super::super::call::in_time;
 use super::super::doors::facts::{MANAGED_BY, OURS, SERVICE_NAME, ServiceView};
-use super::super::doors::{give_back, services, slices};
+use super::super::doors::{SETTLED, give_back, services, slices};
 use super::super::inventory::facts::Fact;
 use super::super::read::{KindOf, service};
 use super::super::seams::ApiError;
 use super::found::list;
 use super::{Release, named};
 
-/// A selector that is given back is everywhere by then: kube-proxy takes up to 0.74 s.
-const SETTLED: Duration = Duration::from_secs(1);
 /// What keeps a selector away although it was given back.
 const POLICY: &str = "an admission policy takes its selector away again: first kubectl delete -k \
                       deploy/kustomize/components/kserve-every-caller (with Helm, kserve.everyCaller: false), \

@@ -3,6 +3,7 @@
 use super::super::{Written, complaints, meaning, overrides};
 use super::warnings;
 use crate::config::{Overrides, RevisionConfig, load_to_run};
+use crate::revision::CallerPath;
 
 /// A Deployment with these annotations, and this container in its pods.
 fn deployment(annotations: &str, container: &str) -> String {
@@ -76,6 +77,10 @@ fn what_only_pods_have_is_named_here() {
             "a.yaml:3:70: metadata.annotations.holdgate.dev/path: is for pods in a cluster, local processes have no callers but those who come to the gate"
         ]
     );
+    let files = Written::new(&[("a.yaml", &enabled("holdgate.dev/path: takeover"))]);
+    let config = load_to_run(&files.files, &overrides(&[], &[], &["serve"])).expect("sound");
+    let path = config.revisions[0].spec.path;
+    assert_eq!(path, CallerPath::Host, "all of its callers pass the gate");
     assert_eq!(warnings(&enabled("holdgate.dev/path: host")), [""; 0]);
     let stopped = super::annotated("serving.kserve.io/stop: \"true\"", "");
     assert_eq!(

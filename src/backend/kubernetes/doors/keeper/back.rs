@@ -6,8 +6,8 @@ use super::Keeper;
 use crate::backend::kubernetes::dispute::Answer;
 use crate::backend::kubernetes::doors::deeds::{give_back, remove};
 use crate::backend::kubernetes::doors::facts::{DoorSight, Place};
-use crate::backend::kubernetes::doors::moment::{SETTLED, since};
-use crate::backend::kubernetes::doors::words;
+use crate::backend::kubernetes::doors::moment::since;
+use crate::backend::kubernetes::doors::{SETTLED, words};
 use crate::backend::kubernetes::reason::Reason;
 use crate::backend::kubernetes::seams::Announcer;
 

@@ -12,9 +12,9 @@ use crate::backend::kubernetes::doors::deeds::{Slice, give_back};
 use crate::backend::kubernetes::doors::facts::{
     DoorSight, Family, Place, ServicePort, ServiceView, SlicePort, SliceView, Target,
 };
-use crate::backend::kubernetes::doors::moment::{Moment, SETTLED, since};
+use crate::backend::kubernetes::doors::moment::{Moment, since};
 use crate::backend::kubernetes::doors::ways::leading;
-use crate::backend::kubernetes::doors::{GatewayAt, Passage, Passages, words};
+use crate::backend::kubernetes::doors::{GatewayAt, Passage, Passages, SETTLED, words};
 use crate::backend::kubernetes::reason::Reason;
 use crate::backend::kubernetes::seams::Announcer;
 use crate::revision::CallerPath;
@@ -98,13 +98,13 @@ impl<N: Announcer> Keeper<N> {
         moment.was_taken &= always;
         // What is on its way may be that they are taken out.
         let is_so = moment.is_calm(&seen, now);
+        self.tell_lacking(scene, wanted && listening.is_empty(), now);
         let addresses = match slice {
             _ if !wanted => BTreeSet::new(),
             // While nobody is known to listen, those stay who did.
             Some(slice) if listening.is_empty() => slice.addresses.clone(),
             _ => listening,
         };
-        self.tell_lacking(scene, wanted && addresses.is_empty(), now);
         let slice_wanted = Slice {
             ports,
             addresses,
@@ -123,6 +123,7 @@ impl<N: Announcer> Keeper<N> {
     /// The ports of the slice, each with its number; `None` where none is left.
     fn numbered(&mut self, scene: &Scene<'_>, ports: &[&ServicePort]) -> Option<Vec<SlicePort>> {
         let server = scene.passage.server.port;
+        let names: Vec<_> = ports.iter().map(|port| &port.name).collect();
         let ports = ports.iter().map(|port| {
             let number = if scene.service.headless {
                 // Its callers come to the port of the pod itself.
@@ -131,7 +132,7 @@ impl<N: Announcer> Keeper<N> {
                     Target::Name(_) => server,
                 }
             } else {
-                self.numbers.give(scene.at, port.name.as_ref())?
+                self.numbers.give(scene.at, port.name.as_ref(), &names)?
             };
             Some(SlicePort {
                 name: port.name.clone(),
@@ -147,10 +148,9 @@ impl<N: Announcer> Keeper<N> {
         let (families, gateways) = (&scene.service.families, &self.gateways.0);
         let has = |family: &Family| gateways.iter().any(|it| Family::of(&it.ip) == *family);
         let usable = |family: &Family| families.is_empty() || families.contains(family);
-        let present = scene.slice.map(|slice| slice.family);
-        let family = present.filter(usable);
-        let family = family.or_else(|| families.iter().copied().find(has));
-        let family = family.or(families.first().copied()).unwrap_or_default();
+        let present = scene.slice.map(|slice| slice.family).filter(usable);
+        let all = || present.into_iter().chain(families.iter().copied());
+        let family = all().find(has).or(all().next()).unwrap_or_default();
         let listens = |it: &&GatewayAt| {
             let all = ports.iter().all(|port| it.doors.contains(&port.number));
             all && Family::of(&it.ip) == family

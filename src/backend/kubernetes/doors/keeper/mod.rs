@@ -103,8 +103,7 @@ impl<N: Announcer> Keeper<N> {
         let Some(passages) = self.passages.clone().filter(|_| self.steers) else {
             // Whoever steers writes; what was known says nothing of when we do again.
             self.moments.clear();
-            let passages = self.passages.iter().flat_map(|all| all.wished.values());
-            passages.for_each(|passage| passage.exit.lead(false));
+            self.close_exits();
             return;
         };
         if self.is_deaf(&passages, now) {
@@ -136,6 +135,8 @@ impl<N: Announcer> Keeper<N> {
             self.told_deaf = false;
             return false;
         };
+        // Who was led to the gateways may be so no more.
+        self.close_exits();
         if now < deaf + DEAF {
             self.look_again(deaf + DEAF);
         } else if !std::mem::replace(&mut self.told_deaf, true) {
@@ -144,6 +145,12 @@ impl<N: Announcer> Keeper<N> {
             }
         }
         true
+    }
+
+    /// Nobody is known to be led to the gateways: the last pods stay.
+    fn close_exits(&self) {
+        let passages = self.passages.iter().flat_map(|all| all.wished.values());
+        passages.for_each(|passage| passage.exit.lead(false));
     }
 
     fn write(&mut self, at: &Place, about: &ObjectRef, deed: Deed, now: Instant) {

@@ -6,6 +6,7 @@ mod laws;
 mod names;
 mod obstacles;
 mod presents;
+mod refusals;
 mod support;
 mod ways;
 mod words;

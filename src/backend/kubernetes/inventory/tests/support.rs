@@ -162,6 +162,7 @@ pub(super) fn said(uid: &str, matter: Matter, reason: &str, second: u64) -> Name
         Fact::Said(Said {
             about: uid.into(),
             matter,
+            by: "cluster-autoscaler".into(),
             words: words(reason),
             at: moment(second),
             // Of those of one second the one that a node comes is the later one.

@@ -1,9 +1,9 @@
-//! What is known of pods and workloads from what others said of them.
+//! What is known of pods from what others said of them.
 
 use super::super::facts::{Fact, Matter};
 use super::super::{Change, Changed, Inventory, Named};
 use super::support::*;
-use crate::backend::kubernetes::objects::{NodeWord, Obstruction, PodView, Stage, Workload};
+use crate::backend::kubernetes::objects::{NodeWord, PodView, Stage};
 
 const A_MINUTE: u64 = 60;
 
@@ -22,11 +22,6 @@ fn view(inventory: &mut Inventory) -> PodView {
 fn node_word(inventory: &mut Inventory) -> Option<(bool, String)> {
     let word = view(inventory).node_word?;
     Some((word.coming, word.said.reason))
-}
-
-fn refused(inventory: &mut Inventory) -> Option<Obstruction> {
-    let workload = inventory.presence("flowers.default").workload;
-    workload.expect("it is there").refused.clone()
 }
 
 /// The pod in another stage.
@@ -93,6 +88,46 @@ fn of_several_the_last_said_holds() {
     // At the same second as the last, but after it.
     inventory.put(WORDS, comes(110));
     assert_eq!(node_word(&mut inventory), yes);
+}
+
+#[test]
+fn who_brings_no_node_knows_nothing_of_those_that_another_brings() {
+    let by = |who: &str, matter, reason: &str, second| {
+        let mut named = said("1", matter, reason, second);
+        let Fact::Said(it) = &mut named.fact else {
+            panic!("it was said");
+        };
+        it.by = who.into();
+        named
+    };
+    let none = |second| {
+        by(
+            "cluster-autoscaler",
+            Matter::NoNodeComes,
+            "NotTriggerScaleUp",
+            second,
+        )
+    };
+    let comes = || by("karpenter", Matter::NodeComes, "Nominated", 100);
+    let nominated = Some((true, "Nominated".to_owned()));
+    let orders = [
+        vec![comes(), none(110)],
+        vec![none(110), comes()],
+        vec![none(90), comes(), none(110), none(120)],
+    ];
+    for order in orders {
+        let mut inventory = with_flowers();
+        inventory.put(PODS, pod("p", "flowers", "1", 1));
+        for said in order {
+            inventory.put(WORDS, said);
+        }
+        assert_eq!(node_word(&mut inventory), nominated);
+        // Who has promised it may take it back.
+        let matter = Matter::NoNodeComes;
+        inventory.put(WORDS, by("karpenter", matter, "FailedScheduling", 130));
+        let none = Some((false, "FailedScheduling".to_owned()));
+        assert_eq!(node_word(&mut inventory), none);
+    }
 }
 
 #[test]
@@ -213,57 +248,4 @@ fn no_more_is_remembered_of_strangers_than_of_a_thousand_and_not_for_ever() {
     assert_eq!(view(&mut inventory).volume_word, None);
     inventory.forget(moment(5000 + 10 * A_MINUTE));
     assert!(!inventory.remembers());
-}
-
-#[test]
-fn a_workload_is_refused_while_pods_are_missing_that_could_not_be_made() {
-    let mut inventory = inventory();
-    let set = Workload {
-        replicas: 3,
-        ..enabled("StatefulSet", "flowers")
-    };
-    let fails = |second| {
-        let uid = "StatefulSet-flowers";
-        said(uid, Matter::Making, "FailedCreate", second)
-    };
-    inventory.put(WORDS, fails(100));
-    inventory.put_workload(set.clone());
-    let want = Some(words("FailedCreate"));
-    assert_eq!(refused(&mut inventory), want);
-    inventory.put(PODS, pod("flowers-0", "flowers", "0", 99));
-    assert_eq!(refused(&mut inventory), want);
-    inventory.put(PODS, pod("flowers-1", "flowers", "1", 101));
-    assert_eq!(refused(&mut inventory), None, "one was made since");
-    inventory.put(WORDS, fails(102));
-    assert_eq!(refused(&mut inventory), want);
-    inventory.put_workload(Workload {
-        replicas: 2,
-        ..set.clone()
-    });
-    assert_eq!(refused(&mut inventory), None, "none is missing");
-    inventory.put_workload(set);
-    assert_eq!(refused(&mut inventory), want);
-    inventory.forget(moment(102 + 20 * A_MINUTE));
-    let changed = inventory.settle().presents;
-    assert_ne!(changed, Changed::default().presents, "it is told");
-    assert_eq!(refused(&mut inventory), None);
-    inventory.put(WORDS, fails(5000));
-    let changed = inventory.settle().presents;
-    assert_ne!(changed, Changed::default().presents, "it is told");
-    assert_eq!(refused(&mut inventory), want);
-    inventory.lose(SETS, "flowers");
-    assert!(!inventory.remembers());
-}
-
-#[test]
-fn what_a_controller_says_itself_counts_before_what_was_said_of_it() {
-    let mut inventory = inventory();
-    let itself = Some(words("itself"));
-    inventory.put_workload(Workload {
-        refused: itself.clone(),
-        ..enabled("Deployment", "flowers")
-    });
-    let fails = said("Deployment-flowers", Matter::Making, "FailedCreate", 100);
-    inventory.put(WORDS, fails);
-    assert_eq!(refused(&mut inventory), itself);
 }

@@ -6,7 +6,7 @@ use std::collections::HashSet;
 use tokio::time::Instant;
 use tracing::info;
 
-use super::place::Prospect;
+use super::sky::Prospect;
 use super::{Crew, SETTLE};
 use crate::backend::kubernetes::look::Look;
 use crate::backend::kubernetes::objects::LeavingOrder;
@@ -84,6 +84,9 @@ impl<A: Api, N: Announcer, L: Look, O: Occupancy> Crew<A, N, L, O> {
     /// Those that are not ready go first, the newest first, even in place of one that was chosen
     /// before: it serves on.
     fn retire_unready(&mut self, needed: usize, now: Instant) {
+        if needed == 0 {
+            return;
+        }
         let unready = |m: &&Member| m.is_in_service() && !m.is_ready();
         let mut unready: Vec<&Member> = self.members.iter().filter(unready).collect();
         let sky = self.sky(now);

@@ -11,6 +11,7 @@ mod outage;
 mod place;
 mod remake;
 mod sight;
+mod sky;
 mod steer;
 mod tell;
 
@@ -22,8 +23,8 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 use self::news::Told;
-use self::place::Relief;
 use self::remake::Remake;
+use self::sky::{Relief, Watch};
 use super::member::{Member, Service};
 use super::number::Number;
 use super::trouble::Trouble;
@@ -68,7 +69,10 @@ pub(super) struct Crew<A, N, L, O> {
     short_since: Option<Instant>,
     /// Something could not be done yet: look again then.
     recheck: Option<Instant>,
+    watch: Watch,
     relief: Option<Relief>,
+    /// Pods did not come: the newest of those that were there then. Others have no better prospects.
+    forlorn: Option<u64>,
     remake: Option<Remake>,
     told: Told,
 }
@@ -111,7 +115,9 @@ impl<A: Api, N: Announcer, L: Look, O: Occupancy> Crew<A, N, L, O> {
             releasing: None,
             short_since: None,
             recheck: None,
+            watch: Watch::default(),
             relief: None,
+            forlorn: None,
             remake: None,
             told: Told::default(),
         }
@@ -178,6 +184,7 @@ impl<A: Api, N: Announcer, L: Look, O: Occupancy> Crew<A, N, L, O> {
         self.recheck = None;
         self.give_up_stuck();
         self.suspect(now);
+        self.note_forlorn(now);
         self.note_unmade(now);
         self.balance(now);
         self.mark(now);

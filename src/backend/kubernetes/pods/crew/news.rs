@@ -5,7 +5,8 @@ use std::collections::HashSet;
 use tokio::time::Instant;
 
 use super::Crew;
-use super::place::{Prospect, is_unschedulable, why_none};
+use super::place::why_none;
+use super::sky::{Prospect, is_unschedulable};
 use crate::backend::kubernetes::look::Look;
 use crate::backend::kubernetes::pods::member::Member;
 use crate::backend::kubernetes::pods::plan::count;
@@ -74,7 +75,7 @@ impl<A: Api, N: Announcer, L: Look, O: Occupancy> Crew<A, N, L, O> {
         );
         let kept = self.settings.max_pending.min(count(hopeless.len()));
         Some(format!(
-            "no node for {pods}, {wanted} wanted in all: {why}; {kept} kept to find one that appears"
+            "{pods} cannot be placed, {wanted} wanted in all: {why}; {kept} kept to find a node that appears"
         ))
     }
 
@@ -91,7 +92,7 @@ impl<A: Api, N: Announcer, L: Look, O: Occupancy> Crew<A, N, L, O> {
         let overdue = self.present.workload.as_ref()?.overdue.as_ref()?;
         let keeps = |m: &&Member| m.is_in_service() && is_unschedulable(&m.pod);
         let pod = self.alive().find(keeps);
-        let pod = pod.map(|m| format!("; no node for {}: {}", m.pod.name, why_none(m)));
+        let pod = pod.map(|m| format!("; pod {}: {}", m.pod.name, why_none(m)));
         let pod = pod.unwrap_or_default();
         Some(format!(
             "the rollout does not go on ({}){pod}",
@@ -106,7 +107,7 @@ impl<A: Api, N: Announcer, L: Look, O: Occupancy> Crew<A, N, L, O> {
         let first = self.hopeless(&sky).next().filter(|_| asked < wanted)?;
         let missing = wanted - asked;
         Some(format!(
-            "no node for {missing} of {wanted}: {}",
+            "{missing} of {wanted} cannot be placed: {}",
             why_none(first)
         ))
     }

@@ -184,7 +184,8 @@ impl<A: Api, N: Announcer, L: Look, O: Occupancy> Crew<A, N, L, O> {
         Some(Outage {
             reason,
             detail: format!("its controller cannot make a pod: {detail}"),
-            next_attempt: Some(known.next.into_std()),
+            // Who does not steer does not ask anew, and knows nothing of who does.
+            next_attempt: self.may_shrink().then(|| known.next.into_std()),
         })
     }
 

@@ -8,12 +8,13 @@ use tokio::time::Instant;
 use tracing::info;
 
 use super::Crew;
-use super::place::{is_unplaced, is_unschedulable, promise};
+use super::sky::{is_unplaced, is_unschedulable, promise};
 use crate::autoscale::typical_start;
 use crate::backend::kubernetes::door::{Ask, Door};
 use crate::backend::kubernetes::look::Look;
 use crate::backend::kubernetes::objects::{PodView, Present, Stage};
 use crate::backend::kubernetes::pods::course::Course;
+use crate::backend::kubernetes::pods::hindrance::keeps;
 use crate::backend::kubernetes::pods::looker::{Looker, Sight};
 use crate::backend::kubernetes::pods::member::{Cost, Health, Member, Service};
 use crate::backend::kubernetes::pods::trouble::is_backed_off;
@@ -31,6 +32,7 @@ impl<A: Api, N: Announcer, L: Look, O: Occupancy> Crew<A, N, L, O> {
     pub(in crate::backend::kubernetes::pods) fn see(&mut self, present: Present, now: Instant) {
         let came_back = present.fresh && !self.present.fresh;
         self.present = present;
+        self.watch.see(self.present.fresh, now);
         if came_back {
             self.try_at_once();
         }
@@ -122,6 +124,7 @@ impl<A: Api, N: Announcer, L: Look, O: Occupancy> Crew<A, N, L, O> {
             unheard: 0,
             cost: Cost::default(),
             looker: None,
+            hindrance: keeps(pod),
             pod: Arc::clone(pod),
         }
     }
@@ -138,6 +141,10 @@ impl<A: Api, N: Announcer, L: Look, O: Occupancy> Crew<A, N, L, O> {
         let restarts = pod.restarts.saturating_sub(was.restarts);
         if before != after {
             member.stage_at = now;
+        }
+        // All of them are told of whenever one changes, and to read what is said takes long.
+        if was != *pod {
+            member.hindrance = keeps(pod);
         }
         member.see_node(&was, now);
         match after {

@@ -51,14 +51,14 @@ impl<A: Api, N: Announcer, L: Look, O: Occupancy> Crew<A, N, L, O> {
             (
                 ReplicaState::Draining,
                 member.since,
-                why_it_drains(member, kept),
+                why_it_drains(member, kept).map(Arc::from),
             )
         } else {
             match member.health {
                 Health::Ready(since) => (
                     ReplicaState::Ready,
                     since,
-                    self.why_it_stays_where_it_is(member),
+                    self.why_it_stays_where_it_is(member).map(Arc::from),
                 ),
                 Health::Coming(_) => {
                     let state = match member.pod.stage {
@@ -80,7 +80,7 @@ impl<A: Api, N: Announcer, L: Look, O: Occupancy> Crew<A, N, L, O> {
             endpoint: member.pod.ip.map(|ip| Endpoint((ip, port).into())),
             state,
             since: since.into_std(),
-            detail: detail.map(Into::into),
+            detail,
         }
     }
 
@@ -132,7 +132,7 @@ impl<A: Api, N: Announcer, L: Look, O: Occupancy> Crew<A, N, L, O> {
         }
         let coming = |m: &&Member| m.is_in_service() && !m.is_ready();
         if let Some(slow) = self.members.iter().filter(coming).find(|m| is_slow(m, now)) {
-            return Some(waits_for(slow, self.door.port));
+            return Some(waits_for(slow, self.door.port).to_string());
         }
         let late = self
             .short_since

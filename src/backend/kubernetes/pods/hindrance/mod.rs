@@ -6,6 +6,8 @@ mod scheduler;
 #[cfg(test)]
 mod tests;
 
+use std::sync::Arc;
+
 use super::trouble::told;
 use crate::backend::kubernetes::objects::{NodeWord, Obstruction, PodView, Stage};
 use crate::ports::Hindrance;
@@ -13,22 +15,22 @@ use crate::ports::Hindrance;
 /// Longest sentence, in characters: whoever keeps it may have much to say.
 const LONGEST: usize = 300;
 
-/// What keeps a pod, and a sentence for a person; `None` while nothing does but the start itself.
-/// `loops`: its containers have crashed as often as starts may fail.
+/// What keeps a pod, and a sentence for a person; `None` while nothing does but the start itself. Whether
+/// it has crashed often enough for that to be what keeps it, the caller knows.
 ///
 /// Of several the one that must be over first: what is said of a node before what is said of a volume
 /// on it, and that before what happens in its containers. That a node comes is believed whatever the
 /// scheduler says of the present ones.
-pub(super) fn keeps(pod: &PodView, loops: bool) -> Option<(Hindrance, String)> {
+pub(super) fn keeps(pod: &PodView) -> Option<(Hindrance, Arc<str>)> {
     if pod.terminating {
         return None;
     }
     let (by, sentence) = match &pod.stage {
         Stage::Unscheduled(why) => without_node(why.as_ref(), pod.node_word.as_ref())?,
-        Stage::Waiting(why) => without_containers(pod, why.as_ref(), loops)?,
+        Stage::Waiting(why) => without_containers(pod, why.as_ref())?,
         Stage::Running => return None,
     };
-    Some((by, cut(sentence)))
+    Some((by, cut(sentence).into()))
 }
 
 /// What keeps pods from being made at all, in the words of a controller's condition or Event.
@@ -84,17 +86,13 @@ fn without_node(why: Option<&Obstruction>, word: Option<&NodeWord>) -> Option<(H
     }
 }
 
-fn without_containers(
-    pod: &PodView,
-    why: Option<&Obstruction>,
-    loops: bool,
-) -> Option<(Hindrance, String)> {
+fn without_containers(pod: &PodView, why: Option<&Obstruction>) -> Option<(Hindrance, String)> {
     if let Some(why) = why.filter(|why| is_of_images(&why.reason)) {
         return Some((Hindrance::Image, told(why)));
     }
     if pod.down > 0 {
         let sentence = why.map_or_else(|| "its containers have ended".to_owned(), told);
-        return loops.then_some((Hindrance::CrashLoop, sentence));
+        return Some((Hindrance::CrashLoop, sentence));
     }
     // Kubelet gets volumes before images: any other word means that it has them by now.
     let before_images = why.is_none_or(|why| why.reason == "ContainerCreating" || is_first(why));

@@ -4,6 +4,7 @@ use super::cluster::{Autoscaler, none_comes, waiting};
 use super::*;
 use crate::autoscale::Shortage;
 use crate::backend::kubernetes::objects::Obstruction;
+use crate::backend::kubernetes::seams::ApiError;
 use crate::ports::{Hindrance, Unmade};
 
 const MINUTE: Duration = Duration::from_secs(60);
@@ -188,7 +189,7 @@ async fn a_rollout_without_a_spare_node_ends_nobody_and_is_told() {
     assert!(scene.request(SECOND).await.unwrap().is_ok());
     scene.overdue();
     sleep(SECOND).await;
-    let why = "the rollout does not go on (ProgressDeadlineExceeded: ReplicaSet \"flowers-7d4b9\" has timed out progressing.); no node for flowers-3x: no node fits: 3 of 3 nodes lack free nvidia.com/gpu; no autoscaler has said that a node comes";
+    let why = "the rollout does not go on (ProgressDeadlineExceeded: ReplicaSet \"flowers-7d4b9\" has timed out progressing.); pod flowers-3x: no node fits: 3 of 3 nodes lack free nvidia.com/gpu; no autoscaler has said that a node comes";
     assert_eq!(scene.cluster.told("RolloutStuck"), [why]);
     assert_eq!(scene.world.borrow().diagnosis.as_deref(), Some(why));
     // More of them would find no node either.
@@ -237,4 +238,53 @@ async fn of_what_fails_and_what_finds_no_node_the_failure_is_told() {
     assert_eq!(scene.reason(), None);
     sleep(MINUTE).await;
     assert_eq!(scene.reason(), Some(OutageReason::ColdStartFailed));
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_does_not_steer_knows_no_next_attempt() {
+    let scene = Scene::with_quota(0);
+    scene.scale_to(1).await;
+    sleep(2 * MINUTE).await;
+    let next = || {
+        let world = scene.world.borrow();
+        let outage = world.outage.clone().expect("none can be made");
+        outage.next_attempt
+    };
+    assert!(next() > Some(Instant::now().into_std()));
+    scene.tenure.send_replace(Tenure {
+        steers: false,
+        ..SOLE
+    });
+    sleep(2 * MINUTE).await;
+    assert_eq!(next(), None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_number_stays_low_long_enough_for_a_controller_to_see_it() {
+    let scene = Scene::with_quota(0);
+    scene.scale_to(1).await;
+    sleep(MINUTE).await;
+    let calls = scene.cluster.0.lock().calls.clone();
+    let dips = calls[1..].chunks_exact(2);
+    for dip in dips {
+        let [(low, 0), (high, 1)] = dip else {
+            panic!("down and up again: {calls:?}");
+        };
+        assert!(*high - *low >= SECOND, "{:?}", *high - *low);
+    }
+    assert!(calls.len() > 5);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_larger_wish_is_told_after_a_number_that_could_not_be_lowered() {
+    let scene = Scene::with_quota(0);
+    scene.scale_to(1).await;
+    sleep(2 * SECOND).await;
+    let no = ApiError::Refused("no".into());
+    scene.cluster.0.lock().answers.push_back(no);
+    sleep(4 * SECOND).await;
+    scene.scale_to(3).await;
+    sleep(2 * SECOND).await;
+    assert_eq!(scene.cluster.asked()[..3], [1, 0, 3]);
+    assert_eq!(scene.cluster.told("ScaledUp").len(), 2);
 }

@@ -4,6 +4,7 @@ mod inference_services;
 mod initializing;
 mod others;
 mod pods;
+mod probes;
 mod said;
 mod workloads;
 

@@ -47,6 +47,7 @@ fn what_is_said_of_a_node_for_a_pod_is_kept() {
     let want = Said {
         about: "p1".into(),
         matter: Matter::NodeComes,
+        by: "cluster-autoscaler".into(),
         words: Obstruction {
             reason: "TriggeredScaleUp".into(),
             message: "pod triggered scale-up: [{gpus 1->2 (max: 5)}]".into(),
@@ -80,6 +81,26 @@ fn its_reason_says_what_it_is_about() {
     let mut nobody = event();
     nobody["involvedObject"] = json!({"kind": "Pod"});
     assert_eq!(of(&nobody), None);
+}
+
+#[test]
+fn who_said_it_is_told_in_one_of_two_ways() {
+    //   in the old way, in the new way => who
+    let cases = [
+        ("karpenter", "", "karpenter"),
+        ("", "karpenter", "karpenter"),
+        ("old", "new", "old"),
+        ("", "", ""),
+    ];
+    for (source, reporting, want) in cases {
+        let mut event = event();
+        event["source"] = json!({"component": source});
+        event["reportingComponent"] = json!(reporting);
+        assert_eq!(of(&event).expect("it was said").by, want.into());
+    }
+    let mut nobody = event();
+    (nobody["source"], nobody["reportingComponent"]) = (json!(null), json!(null));
+    assert_eq!(of(&nobody).expect("it was said").by, "".into());
 }
 
 #[test]

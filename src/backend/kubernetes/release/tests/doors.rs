@@ -54,7 +54,13 @@ async fn selectors_are_given_back_and_our_slices_removed() {
         }),
     );
     slice(&cluster, "zero");
+    let begun = tokio::time::Instant::now();
     let (done, failed) = cluster.release(What::All).await;
+    let took = begun.elapsed();
+    assert!(
+        took >= crate::backend::kubernetes::doors::SETTLED,
+        "who is still led here finds somebody: {took:?}"
+    );
     assert_eq!(failed, Vec::<String>::new());
     assert_eq!(
         done[1..4],

@@ -2,10 +2,12 @@
 //! model servers. Clones are one.
 
 mod nodes;
+mod pod;
 mod seams;
 mod turn;
 
 pub(super) use self::nodes::{Autoscaler, comes, none_comes};
+pub(super) use self::pod::{Pod, Start};
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
@@ -17,8 +19,7 @@ use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, sleep};
 
 use crate::backend::kubernetes::objects::{
-    Container, LeavingOrder, ObjectRef, Obstruction, PodView, Present, Selector, Stage, Template,
-    Workload,
+    Container, LeavingOrder, ObjectRef, Obstruction, Present, Selector, Stage, Template, Workload,
 };
 use crate::backend::kubernetes::seams::{ApiError, Notice};
 use crate::sync::wall;
@@ -28,45 +29,6 @@ const TURN: Duration = Duration::from_millis(15);
 const REST: Duration = Duration::from_millis(90);
 /// From then on everybody could know.
 const KNOWN: Duration = Duration::from_millis(150);
-
-/// How a pod starts.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Start {
-    /// From its creation until it is scheduled and has an address.
-    pub(super) network: Duration,
-    /// From its creation until its model listens.
-    pub(super) listens: Duration,
-    /// From its creation until kubelet calls it ready.
-    pub(super) ready: Duration,
-}
-
-impl Default for Start {
-    fn default() -> Self {
-        Self {
-            network: Duration::from_millis(300),
-            listens: Duration::from_millis(1305),
-            ready: Duration::from_secs(10),
-        }
-    }
-}
-
-#[derive(Clone, Debug)]
-pub(super) struct Pod {
-    pub(super) view: PodView,
-    made: Instant,
-    pub(super) start: Start,
-    ended: bool,
-    /// What keeps it from running, if anything does.
-    pub(super) stuck: Option<Stage>,
-    pub(super) inside: u32,
-    terminating_since: Option<Instant>,
-    /// When its process was last killed.
-    killed: Option<Instant>,
-    /// Nobody has heard of its node for a while.
-    pub(super) silent: bool,
-    /// The scheduler has found a node for it, or has not looked yet.
-    fits: bool,
-}
 
 pub(super) struct Inside {
     pub(super) workload: Option<Workload>,
@@ -107,6 +69,8 @@ pub(super) struct Inside {
     pub(super) paused: bool,
     /// So many pods find a node.
     pub(super) room: u32,
+    /// What the scheduler says of the others.
+    pub(super) refusal: Obstruction,
     pub(super) autoscaler: Autoscaler,
     /// When nodes that are on their way are there.
     pub(super) nodes_at: Vec<Instant>,
@@ -182,6 +146,7 @@ impl Cluster {
             looks: 0,
             paused: false,
             room: u32::MAX,
+            refusal: nodes::unschedulable(),
             autoscaler: Autoscaler::Absent,
             nodes_at: Vec::new(),
             quota: u32::MAX,

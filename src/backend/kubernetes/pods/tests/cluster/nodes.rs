@@ -55,7 +55,7 @@ impl Inside {
                 continue;
             }
             pod.fits = false;
-            pod.view.stage = unschedulable();
+            pod.view.stage = Stage::Unscheduled(Some(self.refusal.clone()));
             if pod.view.node_word.is_some() {
                 continue;
             }
@@ -119,11 +119,12 @@ impl Inside {
     }
 }
 
-pub(in crate::backend::kubernetes::pods::tests) fn unschedulable() -> Stage {
-    Stage::Unscheduled(Some(Obstruction {
+/// What the scheduler says of a pod for which it finds no node.
+pub(super) fn unschedulable() -> Obstruction {
+    Obstruction {
         reason: "Unschedulable".into(),
         message: "0/3 nodes are available: 3 Insufficient nvidia.com/gpu.".into(),
-    }))
+    }
 }
 
 pub(in crate::backend::kubernetes::pods::tests) fn comes() -> NodeWord {

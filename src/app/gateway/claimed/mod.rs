@@ -1,27 +1,27 @@
 //! One revision that was claimed and whose settings were understood: its circle, its pods, and how it
 //! stands. Decides what an obstacle means for requests and for replicas.
 
+mod passage;
+mod standing;
+
 use std::sync::Arc;
 
 use tokio::sync::watch;
 
+use self::standing::{Standing, outage};
 use super::hosts::{Elsewhere, Way, Wish};
 use super::seams::{Around, Cluster, Replicas};
 use super::sharing::Stake;
 use super::steering::Steering;
-use super::words;
 use crate::admin::Board;
 use crate::app::circle::Circle;
 use crate::autoscale::TypicalPhases;
 use crate::autoscaler::Beat;
-use crate::backend::kubernetes::door::Door;
-use crate::backend::kubernetes::{
-    Claim, Exit, Obstacle, Passage, PodSettings, Server, Settings, Tenure,
-};
+use crate::backend::kubernetes::{Claim, Exit, Obstacle, PodSettings, Settings, Tenure};
 use crate::config::{Complaint, Complaints, ReadClaim};
-use crate::ports::{Outage, OutageReason};
+use crate::ports::OutageReason;
 use crate::proxy::Revision;
-use crate::revision::{CallerPath, RevisionSpec, ScaleMetric};
+use crate::revision::{CallerPath, RevisionSpec};
 use crate::state::Notebook;
 use crate::sync::wall;
 use crate::trace::Tape;
@@ -50,16 +50,6 @@ pub(super) struct Claimed<C: Cluster> {
     changed: bool,
     /// The data path knows it as it is.
     entered: bool,
-}
-
-/// How a revision stands.
-enum Standing {
-    /// Requests go to its pods, and we scale them.
-    Ours,
-    /// Requests go to its pods, and somebody else scales them.
-    Steered,
-    /// Nobody is served, and is told so.
-    Shut(Outage),
 }
 
 impl<C: Cluster> Claimed<C> {
@@ -220,36 +210,6 @@ impl<C: Cluster> Claimed<C> {
             .send_if_modified(|now| std::mem::replace(now, tenure) != tenure);
     }
 
-    /// Which of its callers pass the gate beside those who ask it; `None` where no others do.
-    pub(super) fn passage(&self) -> Option<Passage> {
-        let (claim, path) = (&self.claim, self.read.spec.path);
-        let is_ours = matches!(self.standing(), Standing::Ours);
-        let template = claim.template.as_ref();
-        let template = template.filter(|_| is_ours && path != CallerPath::Host)?;
-        let ports = template.containers.iter().flat_map(|it| &it.ports);
-        let names = ports.filter_map(|port| Some((port.name.clone()?, port.number)));
-        let services = claim.services.keys().map(|name| name.as_str().into());
-        Some(Passage {
-            owner: claim.owner.clone(),
-            path,
-            services: services.collect(),
-            server: Server {
-                port: Door::find(&self.read.pod, template).port,
-                names: names.collect(),
-            },
-            exit: self.exit.clone(),
-        })
-    }
-
-    /// What it is scaled by counts requests alone, and those go past the gate.
-    pub(super) fn is_unmeasured(&self) -> bool {
-        let (spec, scaling) = (&self.read.spec, &self.read.spec.scaling);
-        let further = scaling.further_metrics.iter().map(|it| &it.metric);
-        let mut metrics = further.chain([&scaling.metric]);
-        let is_ours = matches!(self.standing(), Standing::Ours);
-        is_ours && spec.path == CallerPath::Takeover && metrics.all(ScaleMetric::counts_requests)
-    }
-
     /// It is claimed no more: who waits is told, what is inside may finish, nothing is scaled.
     pub(super) fn part(&self) {
         self.tenure.send_modify(|tenure| tenure.steers = false);
@@ -309,29 +269,5 @@ impl<C: Cluster> Claimed<C> {
             stats: Arc::clone(self.circle.stats()),
             tape: self.tape.clone(),
         }
-    }
-
-    fn standing(&self) -> Standing {
-        match &self.claim.obstacle {
-            None => Standing::Ours,
-            Some(Obstacle::SteeredBy(_)) => Standing::Steered,
-            Some(obstacle) => {
-                let (_, detail) = words::obstacle(obstacle);
-                let reason = if *obstacle == Obstacle::Stopped {
-                    OutageReason::Stopped
-                } else {
-                    OutageReason::Removed
-                };
-                Standing::Shut(outage(reason, detail))
-            }
-        }
-    }
-}
-
-const fn outage(reason: OutageReason, detail: String) -> Outage {
-    Outage {
-        reason,
-        detail,
-        next_attempt: None,
     }
 }

@@ -1,0 +1,139 @@
+//! What slices say: which gateways, at which numbers.
+
+use super::*;
+
+#[tokio::test(start_paused = true)]
+async fn a_gateway_is_named_only_where_it_listens() {
+    let mut scene = Scene::new().await;
+    scene.gateways.send_replace(gateway([]));
+    scene.says(false, false);
+    scene.wishes(CallerPath::Takeover);
+    sleep(9 * SECOND).await;
+    let (addresses, numbers) = scene.slice().expect("it is there");
+    assert_eq!((addresses.len(), scene.exit.is_led()), (0, false));
+    assert_eq!(scene.told(), Vec::<String>::new());
+    sleep(5 * SECOND).await;
+    assert_eq!(scene.told(), ["PathNotTaken"]);
+    let listens = numbers
+        .iter()
+        .map(|number| u16::try_from(*number).expect("a port"));
+    scene.gateways.send_replace(gateway(listens));
+    scene.until(Scene::is_inside).await;
+    // Nobody is known any more: those that were there stay.
+    scene.gateways.send_replace(gateway([]));
+    sleep(5 * SECOND).await;
+    assert!(scene.is_inside());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_port_that_leads_elsewhere_is_named_and_always_is_refused() {
+    let two = service("flowers", |service| {
+        service["spec"]["ports"] = json!([
+            { "name": "api", "port": 80, "targetPort": "http" },
+            { "name": "metrics", "port": 9100, "targetPort": 9100 },
+        ]);
+    });
+    let mut scene = Scene::with(two).await;
+    scene.says(false, false);
+    scene.wishes(CallerPath::Always);
+    sleep(10 * SECOND).await;
+    assert_eq!(
+        (scene.slice(), scene.selector()),
+        (None, json!({ "app": "flowers" }))
+    );
+    let said = scene.said();
+    assert!(
+        said.len() == 1 && said[0].starts_with("port 9100 of Service flowers leads to port 9100"),
+        "{said:?}"
+    );
+    assert!(
+        scene.exit.is_led(),
+        "nothing is waited for that never comes"
+    );
+    scene.wishes(CallerPath::Takeover);
+    scene.until(Scene::is_inside).await;
+    let slice = scene.api.get(SLICE).expect("it is there");
+    let names: Vec<_> = slice["ports"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .map(|it| &it["name"])
+        .collect();
+    assert_eq!(names, ["api"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_address_where_nobody_listens_any_more_leads_nobody() {
+    let mut scene = Scene::new().await;
+    scene.says(false, false);
+    scene.wishes(CallerPath::Takeover);
+    scene.until(|scene| scene.exit.is_led()).await;
+    // Another gateway in its place, which does not listen yet.
+    let ip = "10.1.0.6".parse().expect("an address");
+    let other = |doors: BTreeSet<u16>| Arc::new(Gateways(vec![GatewayAt { ip, doors }]));
+    scene.gateways.send_replace(other(BTreeSet::new()));
+    scene.until(|scene| !scene.exit.is_led()).await;
+    scene.gateways.send_replace(other(NUMBERS.collect()));
+    let took = scene.until(|scene| scene.exit.is_led()).await;
+    assert!(took >= SECOND, "{took:?}");
+    assert_eq!(scene.slice().expect("it is there").0, ["10.1.0.6"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_slice_is_ours_goes_with_its_service_and_names_its_ports() {
+    let named = service("flowers", |service| {
+        service["spec"]["ports"] = json!([{
+            "name": "grpc", "port": 80, "targetPort": 8080, "appProtocol": "kubernetes.io/h2c",
+        }]);
+    });
+    let mut scene = Scene::with(named).await;
+    scene.says(false, false);
+    scene.wishes(CallerPath::Takeover);
+    scene.until(Scene::is_inside).await;
+    let slice = scene.api.get(SLICE).expect("it is there");
+    let number = scene.slice().expect("it is there").1[0];
+    assert_eq!(
+        slice["metadata"]["labels"],
+        json!({
+            "endpointslice.kubernetes.io/managed-by": "holdgate.dev",
+            "kubernetes.io/service-name": "flowers",
+        })
+    );
+    let owner = json!([{
+        "apiVersion": "v1", "kind": "Service", "name": "flowers", "uid": "uid-flowers",
+    }]);
+    assert_eq!(slice["metadata"]["ownerReferences"], owner);
+    let port = json!([{
+        "name": "grpc", "port": number, "protocol": "TCP", "appProtocol": "kubernetes.io/h2c",
+    }]);
+    assert_eq!(
+        (&slice["addressType"], &slice["ports"]),
+        (&json!("IPv4"), &port)
+    );
+    let endpoint = json!([{
+        "addresses": ["10.1.0.5"],
+        "conditions": { "ready": true, "serving": true, "terminating": false },
+    }]);
+    assert_eq!(slice["endpoints"], endpoint);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_slice_has_addresses_of_a_kind_that_its_service_and_a_gateway_have() {
+    let two = service("flowers", |service| {
+        service["spec"]["ipFamilies"] = json!(["IPv4", "IPv6"]);
+    });
+    let mut scene = Scene::with(two).await;
+    scene.says(false, false);
+    scene.wishes(CallerPath::Takeover);
+    scene.until(|scene| scene.exit.is_led()).await;
+    let ip = "fd00::5".parse().expect("an address");
+    let doors: BTreeSet<u16> = NUMBERS.collect();
+    scene
+        .gateways
+        .send_replace(Arc::new(Gateways(vec![GatewayAt { ip, doors }])));
+    scene.until(|scene| !scene.exit.is_led()).await;
+    scene.until(|scene| scene.exit.is_led()).await;
+    let slice = scene.api.get(SLICE).expect("it is there");
+    assert_eq!(slice["addressType"], "IPv6");
+    assert_eq!(scene.slice().expect("it is there").0, ["fd00::5"]);
+}
