@@ -206,6 +206,13 @@ impl<R: Clone> Admission<R> {
         }
     }
 
+    /// Exactly these rest.
+    pub fn rest_these(&mut self, replicas: &[ReplicaId]) {
+        for slots in &mut self.replicas {
+            slots.resting = replicas.contains(&slots.id);
+        }
+    }
+
     /// What the caller keeps beside the replica of a seat.
     #[must_use]
     pub fn kept(&self, seat: Seat) -> Option<&R> {

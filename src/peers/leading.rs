@@ -251,7 +251,8 @@ impl Leading {
         }
         // Who was gone before we looked may have ended a moment before; in the first reign there was
         // nobody.
-        let mut at = self.ended.max((self.reign > 1).then_some(seen));
+        let before = (self.reign > 1).then_some(seen);
+        let mut at = self.ended;
         for peer in self.peers.values() {
             let gone = match peer.pod.state {
                 PodState::Ended(at) if peer.life.is_none() => Some(at),
@@ -262,7 +263,7 @@ impl Leading {
                 .max(peer.pod.restarted.map(|restart| restart.heard));
         }
         self.accounted = true;
-        tell.push((News::AllAccounted { at }, None));
+        tell.push((News::AllAccounted { at, before }, None));
     }
 }
 

@@ -57,6 +57,9 @@ pub enum News {
         /// Of those that never joined in this reign the last had ended by then; `None` where there is
         /// none.
         at: Option<Instant>,
+        /// Those that were gone before anybody looked have ended by then; `None` in the first reign, before
+        /// which there was nobody.
+        before: Option<Instant>,
     },
     /// To the leader: somebody obeys this reign, which is no earlier than ours. If we still are who
     /// should lead, our reign wants a higher number.

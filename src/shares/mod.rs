@@ -61,6 +61,8 @@ pub enum Order {
     Keep(Slots),
     /// Exactly these replicas get no new request: what is held of them is returned, as it ends.
     Retire(Vec<Pod>),
+    /// Exactly these replicas get a request only where no other can, so that they fall idle.
+    Rest(Vec<Pod>),
 }
 
 /// What a member says to its leader, of one revision.
@@ -79,6 +81,8 @@ pub enum Word {
 pub struct Report {
     /// What was measured over the last second; `None` in a report that comes in between.
     pub measured: Option<Measured>,
+    /// It is about to end: it wants nothing but what its requests need.
+    pub drains: bool,
     /// Requests there now, waiting or running for a client.
     pub in_flight: u32,
     /// Those of them that wait.
@@ -120,6 +124,7 @@ mod tests {
                 slots: 4,
             }),
             Order::Retire(vec![pod.clone()]),
+            Order::Rest(vec![pod.clone()]),
         ];
         let text = serde_json::to_string(&orders).expect("plain data");
         let read: Vec<Order> = serde_json::from_str(&text).expect("what was written");

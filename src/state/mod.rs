@@ -9,6 +9,7 @@ mod config_map;
 mod file;
 #[cfg(feature = "kubernetes")]
 mod last_good;
+mod notebook;
 mod page;
 mod shelf;
 mod written;
@@ -84,6 +85,8 @@ pub struct Recalled {
     pub typical_start: Option<Duration>,
     /// The same of its phases.
     pub typical_phases: TypicalPhases,
+    /// The longest that an answer took, over minutes; `None` before the first.
+    pub longest_service: Option<Duration>,
 }
 
 /// Everything that is remembered, and the task that writes it down.
@@ -183,6 +186,7 @@ impl Notebook {
             away: page.age(now),
             typical_start: page.typical_start(),
             typical_phases: page.typical_phases(),
+            longest_service: page.longest_service(),
         })
     }
 
@@ -195,21 +199,20 @@ impl Notebook {
         typical_phases: TypicalPhases,
         now: SystemTime,
     ) {
-        let page = Page::new(memory, typical_start, typical_phases, now);
+        let mut page = Page::new(memory, typical_start, typical_phases, now);
         let name = id.as_str().to_owned();
-        let before = self.0.book.lock().pages.insert(name, page);
+        let before = {
+            let pages = &mut self.0.book.lock().pages;
+            if let Some(before) = pages.get(&name) {
+                page.keep_longest_service(before);
+            }
+            pages.insert(name, page)
+        };
         let before = before.map(|page| page.memory());
         if before.as_ref().is_none_or(|b| memory.is_news_after(b)) {
             self.0.urgent.notify_one();
         } else if memory.is_alive() || before.as_ref() != Some(memory) {
             self.0.changed.notify_one();
-        }
-    }
-
-    /// Takes over what somebody else has left.
-    fn learn(&self, found: Option<Book>) {
-        if self.0.book.lock().learn(found) {
-            self.0.urgent.notify_one();
         }
     }
 

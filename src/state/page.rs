@@ -19,6 +19,8 @@ pub(super) struct Page {
     typical_start_ms: Option<u64>,
     #[serde(default, skip_serializing_if = "Phases::are_unknown")]
     typical_phases_ms: Phases,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    longest_service_ms: Option<u64>,
     asked: Option<u32>,
     peak: Option<u32>,
     initialized: bool,
@@ -76,6 +78,7 @@ impl Page {
             saved_at: millis(saved_at.duration_since(UNIX_EPOCH).unwrap_or_default()),
             typical_start_ms: typical_start.map(millis),
             typical_phases_ms: typical_phases.into(),
+            longest_service_ms: None,
             asked: memory.asked,
             peak: memory.peak,
             initialized: memory.initialized,
@@ -93,6 +96,19 @@ impl Page {
 
     pub(super) fn typical_start(&self) -> Option<Duration> {
         self.typical_start_ms.map(Duration::from_millis)
+    }
+
+    pub(super) fn longest_service(&self) -> Option<Duration> {
+        self.longest_service_ms.map(Duration::from_millis)
+    }
+
+    /// The longest that an answer takes, no shorter than it does.
+    pub(super) fn set_longest_service(&mut self, longest: Option<Duration>) {
+        self.longest_service_ms = longest.map(|longest| millis(longest).saturating_add(1));
+    }
+
+    pub(super) fn keep_longest_service(&mut self, before: &Self) {
+        self.longest_service_ms = before.longest_service_ms;
     }
 
     pub(super) fn typical_phases(&self) -> TypicalPhases {

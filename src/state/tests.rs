@@ -93,6 +93,10 @@ async fn the_next_life_finds_what_was_noted_and_how_long_ago() {
         load: Some(Duration::from_millis(1_050)),
         ..TypicalPhases::default()
     };
+    let longest = Duration::from_millis(2_600);
+    assert!(!notebook.note_service(&id(), longest), "nothing is known");
+    notebook.note(&id(), &memory(2), Some(typical), phases, wall());
+    assert!(notebook.note_service(&id(), longest));
     notebook.note(&id(), &memory(3), Some(typical), phases, wall());
     keeper.close().await;
 
@@ -106,6 +110,8 @@ async fn the_next_life_finds_what_was_noted_and_how_long_ago() {
         (found.memory, found.typical_start, found.typical_phases),
         (memory(3), Some(typical), phases)
     );
+    let found_longest = found.longest_service.expect("it was noted");
+    assert!((longest..longest + Duration::from_millis(2)).contains(&found_longest));
     assert_eq!(found.away.as_secs(), 25);
     let mode = fs::metadata(home.file(FILE))
         .expect("the file")

@@ -56,6 +56,11 @@ impl<C: Kept> Throttler<C> {
         self.state.lock().admission.give_up(replicas)
     }
 
+    /// Exactly these take a request only where no other can: whoever leads has seen what all of us use.
+    pub fn rest_these(&self, replicas: &[ReplicaId]) {
+        self.state.lock().admission.rest_these(replicas);
+    }
+
     /// What fell due since the last call: ours no longer once it was taken from here.
     pub fn returned(&self) -> Vec<(ReplicaId, u32)> {
         self.state.lock().admission.returned()

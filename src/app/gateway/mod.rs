@@ -89,6 +89,7 @@ pub async fn gateway(start: Start<GatewayConfig>) -> anyhow::Result<()> {
     let (sources, opens) = (&mut office.sources, |n| front.welcome(listener, doors, n));
     until_ended(&mut gateway, sources, &mut written, &mut signals, opens).await;
     front.turn_away();
+    office.sharing.drain();
     let ending = Ending {
         gateway,
         sources: &mut office.sources,

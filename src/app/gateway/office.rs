@@ -146,6 +146,7 @@ fn share(
     let lease = Lease {
         tenure: reign.tenure(),
         number: reign.number(),
+        inherits: reign.inherits(),
         outdone: reign.outdone(),
     };
     Ok(Sharing::start(peers, reign.roll(), lease))

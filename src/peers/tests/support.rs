@@ -251,10 +251,10 @@ fn words(news: News, held: &Mutex<Holds>) -> String {
         News::Silent(member) => format!("{} is silent", member.pod),
         News::Ended { member, at } => format!("{} ended {} s ago", member.pod, ago(at)),
         News::Left(member) => format!("{} left", member.pod),
-        News::AllAccounted { at: None } => "all are accounted for".to_owned(),
-        News::AllAccounted { at: Some(at) } => {
-            format!("all are accounted for since {} s", ago(at))
-        }
+        News::AllAccounted { at, before } => match at.max(before) {
+            None => "all are accounted for".to_owned(),
+            Some(at) => format!("all are accounted for since {} s", ago(at)),
+        },
         News::Outdone(by) => format!("outdone by {by}"),
         News::Led { reign, leader, ask } => {
             ask.answer(held.lock().clone());
@@ -282,6 +282,7 @@ fn wanted(order: &Order) -> String {
         Order::Grant(slots) => format!("grant {}", slots.slots),
         Order::Recall(slots) => format!("recall {slots}"),
         Order::Retire(pods) => format!("retire {}", pods.len()),
+        Order::Rest(pods) => format!("rest {}", pods.len()),
         Order::Spare(slots) => format!("spare {slots}"),
         Order::Keep(slots) => format!("keep {} {}", slots.pod, slots.slots),
     }

@@ -96,7 +96,8 @@ impl Book {
     }
 
     fn least_and_most_idle(&self) -> (Option<u64>, Option<(u64, MemberId)>) {
-        let fewest = self.heard().map(|(_, member)| member.idle).min();
+        let stays = self.heard().filter(|(_, member)| !member.drains);
+        let fewest = stays.map(|(_, member)| member.idle).min();
         let may_be_asked = |(_, member): &(&MemberId, &Member)| member.asked_until.is_none();
         let most = self.heard().filter(may_be_asked);
         let most = most.max_by_key(|(_, member)| member.idle);

@@ -46,6 +46,13 @@ impl Book {
         })
     }
 
+    /// No replica is ready, nobody holds anything, nor may.
+    #[must_use]
+    pub fn is_blank(&self) -> bool {
+        let mut pods = self.pods.values();
+        pods.all(|ledger| ledger.slots.is_none() && ledger.is_vacant())
+    }
+
     pub(super) fn give(&mut self, orders: &mut Orders, now: Instant) {
         let mut pools = Vec::new();
         for pod in std::mem::take(&mut self.touched) {
@@ -70,14 +77,11 @@ impl Book {
     fn share_out(&mut self, mut pools: Vec<(Pod, u32)>, orders: &mut Orders, now: Instant) {
         pools.sort_by_key(|(_, pool)| Reverse(*pool));
         let mut granted: BTreeMap<(MemberId, Pod), u32> = BTreeMap::new();
-        if self.heard().next().is_none() {
-            // Whoever comes finds them.
-            self.touched.extend(pools.into_iter().map(|(pod, _)| pod));
-            return;
-        }
-        while !pools.is_empty() {
+        'given: while !pools.is_empty() {
             for (pod, pool) in &mut pools {
-                let (to, waits) = self.neediest(pod).expect("somebody is heard");
+                let Some((to, waits)) = self.neediest(pod) else {
+                    break 'given;
+                };
                 let ledger = self.pods.get_mut(pod).expect("it has a pool");
                 ledger.credit(&to, 1);
                 let member = self.members.get_mut(&to).expect("it needs a slot");
@@ -90,10 +94,13 @@ impl Book {
             }
             pools.retain(|(_, pool)| *pool > 0);
         }
+        // Whoever comes finds them.
+        self.touched.extend(pools.into_iter().map(|(pod, _)| pod));
         grant_all(granted, orders);
     }
 
-    /// Who gets the next slot, and whether somebody waits for it there. Of those who wait: who has
+    /// Who gets the next slot, and whether somebody waits for it there; nobody where none but those
+    /// that end are left. Of those who wait: who has
     /// nothing and waits longest for anything, then who has least for what is asked of it, which is
     /// D'Hondt's rule. If nobody waits: who has fewest idle ones.
     fn neediest(&self, pod: &Pod) -> Option<(MemberId, bool)> {
@@ -112,7 +119,8 @@ impl Book {
             return Some((id.clone(), true));
         }
         let ledger = self.pods.get(pod);
-        let calm = self.heard().min_by_key(|(id, member)| {
+        let stays = self.heard().filter(|(_, member)| !member.drains);
+        let calm = stays.min_by_key(|(id, member)| {
             let of_it = ledger.map_or(0, |ledger| ledger.held_by(id));
             (member.idle, of_it, member.held)
         });

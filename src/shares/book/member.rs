@@ -15,6 +15,8 @@ const ON_THE_WAY: Duration = Duration::from_millis(100);
 pub(super) struct Member {
     /// Nothing is heard of it: it is told nothing, and keeps what it has.
     pub(super) silent: bool,
+    /// It ends: it is given nothing but what somebody waits for.
+    pub(super) drains: bool,
     /// Slots it has, of replicas whose slots count.
     pub(super) held: u64,
     /// Those of them in which nothing runs, as far as is known.
@@ -86,6 +88,7 @@ impl Member {
         self.reported = Some(now);
         self.waiting = report.waiting.into();
         self.demand = report.in_flight.max(report.waiting).into();
+        self.drains = report.drains;
         self.idle = self.held.saturating_sub(busy);
         self.forget_grants(now);
         if report.waiting > 0 {

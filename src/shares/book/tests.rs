@@ -39,6 +39,7 @@ pub(super) fn said(orders: &Orders) -> Vec<String> {
             Order::Spare(slots) => format!("?{slots}"),
             Order::Keep(s) => format!("<{}{}", s.slots, s.pod),
             Order::Retire(pods) => format!("x{}", pods.join(",")),
+            Order::Rest(pods) => format!("z{}", pods.join(",")),
         };
         format!("{} {what}", member.pod)
     };

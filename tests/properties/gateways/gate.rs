@@ -181,6 +181,11 @@ impl Gate {
                 let replicas: Vec<ReplicaId> = pods.iter().map(id).collect();
                 self.admission.give_up(&replicas)
             }
+            Order::Rest(pods) => {
+                let replicas: Vec<ReplicaId> = pods.iter().map(id).collect();
+                self.admission.rest_these(&replicas);
+                Vec::new()
+            }
         };
         self.check(now);
         words(returned)

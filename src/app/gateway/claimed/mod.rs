@@ -227,7 +227,8 @@ impl<C: Cluster> Claimed<C> {
         let settings = self.settings(around.notebook);
         let (id, owner) = (self.read.spec.id.clone(), self.claim.owner.clone());
         let throttler = Arc::clone(self.circle.throttler());
-        let commons = around.sharing.commons(&self.read.spec, throttler);
+        let notebook = around.notebook.cloned();
+        let commons = around.sharing.commons(&self.read.spec, throttler, notebook);
         let tenure = self.tenure.subscribe();
         let pods = around
             .cluster

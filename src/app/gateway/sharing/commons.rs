@@ -11,12 +11,15 @@ use tokio::sync::{Notify, mpsc, watch};
 
 use super::ledger::Ledger;
 use super::names::Names;
+use super::reign::Wait;
 use super::{Command, Standing};
 use crate::autoscaler::Demand;
 use crate::ports::World;
 use crate::proxy::Throttler;
 use crate::revision::{ReplicaId, RevisionId, RevisionSpec};
 use crate::shares::{Pod, UNLIMITED};
+use crate::state::Notebook;
+use crate::sync::wall;
 use crate::throttler::Sample;
 use crate::trace::Tape;
 
@@ -32,6 +35,7 @@ pub(in crate::app::gateway) struct Commons {
     vacancies: watch::Sender<u64>,
     /// Somebody waits at some gateway, and no replica serves.
     poke: Notify,
+    notebook: Option<Notebook>,
 }
 
 /// The way to whoever speaks with the other gateways.
@@ -55,12 +59,19 @@ pub(super) struct Known {
     pub(super) retired: BTreeSet<Pod>,
     /// Found stuck here, as long as something is in it.
     pub(super) stuck: Vec<ReplicaId>,
+    /// The longest that an answer took, as it is in the notebook.
+    noted: Option<Duration>,
     /// Kept while this gateway leads.
     pub(super) ledger: Option<Ledger>,
 }
 
 impl Commons {
-    pub(super) fn new(spec: &RevisionSpec, throttler: Arc<Throttler>, hall: Option<Hall>) -> Self {
+    pub(super) fn new(
+        spec: &RevisionSpec,
+        throttler: Arc<Throttler>,
+        hall: Option<Hall>,
+        notebook: Option<Notebook>,
+    ) -> Self {
         let (slots, longest) = (slots(spec), longest(spec));
         let known = Known {
             names: Names::default(),
@@ -68,6 +79,7 @@ impl Commons {
             longest,
             retired: BTreeSet::new(),
             stuck: Vec::new(),
+            noted: None,
             ledger: None,
         };
         Self {
@@ -77,6 +89,7 @@ impl Commons {
             known: Mutex::new(known),
             vacancies: watch::Sender::new(0),
             poke: Notify::new(),
+            notebook,
         }
     }
 
@@ -106,6 +119,34 @@ impl Commons {
         if let Some(hall) = &self.hall {
             // Nobody hears it only where everything ends.
             let _ = hall.commands.send(command);
+        }
+    }
+
+    /// How long what somebody sent may run on after its connections are closed.
+    pub(super) fn wait(&self, known: &Known) -> Wait {
+        let remembered = self.notebook.as_ref().and_then(|notebook| {
+            let recalled = notebook.recall(&self.id, wall());
+            recalled?.longest_service
+        });
+        Wait {
+            known: self.longest(known).max(remembered),
+            most: known.longest,
+        }
+    }
+
+    /// The longest that an answer took, here or at a member.
+    fn longest(&self, known: &Known) -> Option<Duration> {
+        let told = known.ledger.as_ref().and_then(Ledger::longest);
+        self.throttler.longest_service().max(told)
+    }
+
+    /// Whoever comes when nobody is left finds it.
+    fn note_service(&self, known: &mut Known) {
+        let (Some(notebook), Some(longest)) = (&self.notebook, self.longest(known)) else {
+            return;
+        };
+        if known.noted != Some(longest) && notebook.note_service(&self.id, longest) {
+            known.noted = Some(longest);
         }
     }
 
@@ -149,6 +190,9 @@ impl Commons {
             let busy: HashSet<Pod> = busy.filter_map(|s| names.pod(s.id).cloned()).collect();
             ledger.others(busy, measured)
         });
+        if measured {
+            self.note_service(&mut known);
+        }
         drop(known);
         let hall = self.hall.as_ref();
         let unheard = hall.is_some_and(|hall| hall.unheard.load(Ordering::Relaxed));
@@ -176,7 +220,20 @@ impl Demand for Commons {
     }
 
     fn rest(&self, enough: Option<u32>) {
-        self.throttler.rest(enough);
+        let mut known = self.known.lock();
+        let resting = self.resting(&known, enough);
+        let Known { names, ledger, .. } = &mut *known;
+        let Some(ledger) = ledger else {
+            drop(known);
+            return self.throttler.rest(enough);
+        };
+        let pods = resting.iter().filter_map(|id| names.pod(*id).cloned());
+        let is_news = ledger.rest(pods.collect());
+        drop(known);
+        self.throttler.rest_these(&resting);
+        if is_news {
+            self.tell(Command::Look(self.id.clone()));
+        }
     }
 
     fn tape(&self) -> &Tape {

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
 use tokio::sync::{mpsc, watch};
@@ -17,7 +17,6 @@ use crate::backend::kubernetes::Tenure;
 use crate::peers::{Holds, Inbox, News, Peers, Roll};
 use crate::revision::RevisionId;
 use crate::shares::{Order, Word};
-use crate::sync::now;
 
 /// How often a member tells what was measured.
 const SECOND: Duration = Duration::from_secs(1);
@@ -25,17 +24,18 @@ const SECOND: Duration = Duration::from_secs(1);
 /// Speaks with the other gateways.
 pub(super) struct Actor {
     pub(super) peers: Peers,
-    roll: watch::Receiver<Roll>,
+    pub(super) roll: watch::Receiver<Roll>,
     tenure: watch::Receiver<Tenure>,
     /// The number of our reign, if it is ours.
     number: watch::Receiver<Option<u64>>,
+    pub(super) inherits: watch::Receiver<bool>,
     /// The highest reign that somebody obeys who does not obey ours.
     pub(super) outdone: watch::Sender<u64>,
-    tell: watch::Sender<Standing>,
-    allow: watch::Sender<Tenure>,
+    pub(super) tell: watch::Sender<Standing>,
+    pub(super) allow: watch::Sender<Tenure>,
     /// At which doors the others listen; `None` where another is asked, or before they have said so.
-    listening: watch::Sender<Option<Listening>>,
-    unheard: Arc<AtomicBool>,
+    pub(super) listening: watch::Sender<Option<Listening>>,
+    pub(super) unheard: Arc<AtomicBool>,
     pub(super) members: BTreeMap<RevisionId, Member>,
     /// Granted of revisions that are not here.
     pub(super) early: BTreeMap<RevisionId, Early>,
@@ -43,6 +43,8 @@ pub(super) struct Actor {
     /// Whose orders are obeyed, by its pod's UID.
     pub(super) leader: Option<Arc<str>>,
     pub(super) mode: Mode,
+    /// It ends, and keeps only what its requests need.
+    pub(super) drains: bool,
     /// It has nothing any more, and wants nothing.
     leaves: bool,
     /// Something was let go while requests were inside: they may run on where they were sent.
@@ -74,6 +76,7 @@ impl Actor {
         Lease {
             tenure,
             number,
+            inherits,
             outdone,
         }: Lease,
         Told {
@@ -88,6 +91,7 @@ impl Actor {
             roll,
             tenure,
             number,
+            inherits,
             outdone,
             tell,
             allow,
@@ -98,6 +102,7 @@ impl Actor {
             reign: None,
             leader: None,
             mode: Mode::Unknown,
+            drains: false,
             leaves: false,
             cuts: false,
             wakes: BTreeMap::new(),
@@ -174,62 +179,6 @@ impl Actor {
         Mode::Beside
     }
 
-    fn publish(&self, tenure: Tenure) {
-        let roll = self.roll.borrow();
-        let joined = |uid: &Arc<str>| self.reign.as_ref().is_some_and(|reign| reign.hears(uid));
-        let living = u32::try_from(roll.living().count()).unwrap_or(u32::MAX);
-        let heard = roll.living().filter(|pod| joined(&pod.uid)).count();
-        let heard = u32::try_from(heard).unwrap_or(u32::MAX);
-        let is_own = self.reign.as_ref().is_some_and(Reign::is_own_known);
-        let all = match self.mode {
-            Mode::Unknown => false,
-            Mode::Alone => true,
-            Mode::Beside => is_own && heard == living,
-        };
-        self.unheard.store(!all, Ordering::Relaxed);
-        let standing = match self.mode {
-            Mode::Unknown => Standing::Unknown,
-            Mode::Alone => Standing::Alone,
-            Mode::Beside => Standing::Beside {
-                leader: self.leader.clone(),
-                heard: self.reign.is_some().then_some(heard),
-                unheard: if self.reign.is_some() {
-                    living - heard
-                } else {
-                    0
-                },
-            },
-        };
-        self.tell.send_if_modified(|known| {
-            let changed = *known != standing;
-            if changed {
-                tracing::info!(
-                    ?standing,
-                    "how this gateway stands to the others has changed"
-                );
-                *known = standing;
-            }
-            changed
-        });
-        let listening = match self.mode {
-            Mode::Unknown => None,
-            Mode::Alone => Some(Listening::new()),
-            Mode::Beside => {
-                let reign = self.reign.as_ref();
-                reign.and_then(|reign| reign.listening(now()).cloned())
-            }
-        };
-        self.listening.send_if_modified(|known| {
-            let changed = *known != listening;
-            *known = listening;
-            changed
-        });
-        let steers = tenure.steers && (self.mode == Mode::Alone || self.reign.is_some());
-        let tenure = Tenure { steers, heard: all };
-        self.allow
-            .send_if_modified(|known| std::mem::replace(known, tenure) != tenure);
-    }
-
     fn hear(&mut self, news: News) {
         match news {
             News::Led { leader, ask, .. } => {
@@ -262,6 +211,7 @@ impl Actor {
         let members = self.members.iter_mut();
         members
             .map(|(id, member)| (id.clone(), member.holds()))
+            .filter(|(_, held)| !held.is_empty())
             .collect()
     }
 
@@ -286,6 +236,10 @@ impl Actor {
             Command::Close(commons) => self.close(&commons),
             Command::Look(id) => self.look(&id),
             Command::Shares(id) => self.shares(&id),
+            Command::Drain => {
+                self.drains = true;
+                self.second();
+            }
             Command::Leave(done) => {
                 self.leaves = true;
                 self.lead(None);

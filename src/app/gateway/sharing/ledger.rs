@@ -4,10 +4,9 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::time::{Duration, Instant};
 
+use super::others::{Idle, Others};
 use super::tally::Tally;
-use crate::admission::meter;
-use crate::shares::{Book, MemberId, Orders, Pod, Report, Slots};
-use crate::throttler::Sample;
+use crate::shares::{Book, MemberId, Order, Orders, Pod, Report, Slots};
 
 /// What a leader knows of one revision.
 #[derive(Debug)]
@@ -17,6 +16,8 @@ pub(super) struct Ledger {
     members: BTreeMap<MemberId, Told>,
     /// The replicas that the book knows to be retired.
     retired: BTreeSet<Pod>,
+    /// Those that are to fall idle.
+    resting: Vec<Pod>,
     /// Replicas that were said to be stuck, until somebody asks.
     stuck: Vec<Pod>,
     /// The longest that an answer took anywhere, in this reign.
@@ -28,6 +29,8 @@ pub(super) struct Ledger {
 struct Told {
     report: Report,
     tally: Tally,
+    /// Which replicas it was told to let fall idle.
+    rests: Vec<Pod>,
     /// Since when nobody asks anything of it; `None` while somebody does.
     idle_since: Option<Instant>,
 }
@@ -51,6 +54,7 @@ impl Ledger {
             book,
             members: BTreeMap::new(),
             retired: BTreeSet::new(),
+            resting: Vec::new(),
             stuck: Vec::new(),
             longest: None,
         }
@@ -60,7 +64,38 @@ impl Ledger {
     pub(super) fn set(&mut self, pods: &[Slots], retired: &BTreeSet<Pod>, now: Instant) -> Orders {
         self.retired.clone_from(retired);
         let retired: Vec<Pod> = retired.iter().cloned().collect();
-        self.book.set(pods, &retired, now)
+        let mut orders = self.book.set(pods, &retired, now);
+        orders.extend(self.tell_resting());
+        orders
+    }
+
+    /// These are to fall idle, at whichever member. Returns whether somebody is to be told.
+    pub(super) fn rest(&mut self, pods: Vec<Pod>) -> bool {
+        let changed = self.resting != pods;
+        self.resting = pods;
+        changed
+    }
+
+    fn tell_resting(&mut self) -> Orders {
+        let resting = &self.resting;
+        let unaware = self.members.iter_mut();
+        let unaware = unaware.filter(|(_, told)| told.rests != *resting);
+        let told = unaware.map(|(member, told)| {
+            told.rests.clone_from(resting);
+            (member.clone(), Order::Rest(resting.clone()))
+        });
+        told.collect()
+    }
+
+    /// The revision is not here any more: nothing of it is given out, and what is held comes back.
+    pub(super) fn close(&mut self, now: Instant) -> Orders {
+        self.rest(Vec::new());
+        self.set(&[], &BTreeSet::new(), now)
+    }
+
+    /// Nobody holds anything of anything, and nothing is withheld.
+    pub(super) fn is_blank(&self) -> bool {
+        self.book.is_blank()
     }
 
     /// It knows which are retired.
@@ -93,11 +128,14 @@ impl Ledger {
             let told = Told {
                 report: Report::default(),
                 tally: Tally::default(),
+                rests: Vec::new(),
                 idle_since: Some(now),
             };
             self.members.insert(member.clone(), told);
         }
-        self.book.join(member, holds, now)
+        let mut orders = self.book.join(member, holds, now);
+        orders.extend(self.tell_resting());
+        orders
     }
 
     pub(super) fn returned(&mut self, member: &MemberId, slots: &Slots, now: Instant) -> Orders {
@@ -225,48 +263,5 @@ impl Ledger {
         busy.extend(self.busy().into_keys().cloned());
         others.busy = u32::try_from(busy.len()).unwrap_or(u32::MAX);
         others
-    }
-}
-
-/// What is asked of all members together.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Others {
-    average_concurrency: f64,
-    requests: u64,
-    in_flight: u32,
-    idle_since: Idle,
-    /// Replicas that are busy here or there.
-    busy: u32,
-}
-
-/// Since when nobody is there.
-#[derive(Clone, Copy, Debug, Default)]
-enum Idle {
-    /// There is nobody who could tell of anybody.
-    #[default]
-    Always,
-    Since(Instant),
-    Never,
-}
-
-impl Others {
-    /// Together with what is asked of this gateway.
-    pub(super) fn with(self, own: Sample) -> Sample {
-        let report = meter::Report {
-            average_concurrency: own.report.average_concurrency + self.average_concurrency,
-            requests: own.report.requests + self.requests,
-        };
-        let idle_since = match self.idle_since {
-            Idle::Always => own.idle_since,
-            Idle::Since(since) => own.idle_since.map(|own| own.max(since)),
-            Idle::Never => None,
-        };
-        Sample {
-            report,
-            in_flight: own.in_flight.saturating_add(self.in_flight),
-            idle_since,
-            busy: self.busy.max(own.busy),
-            unheard: own.unheard,
-        }
     }
 }

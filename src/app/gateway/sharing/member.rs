@@ -11,7 +11,7 @@ use super::names::Early;
 use crate::ports::World;
 use crate::proxy::Throttler;
 use crate::revision::ReplicaId;
-use crate::shares::{Measured, Order, Pod, Report, Slots, Word};
+use crate::shares::{Measured, Order, Pod, Report, Slots, UNLIMITED, Word};
 use crate::sync::now;
 
 /// Who waits in vain says so at once, but not more often than that.
@@ -23,8 +23,12 @@ pub(super) struct Member {
     pub(super) commons: Arc<Commons>,
     pub(super) world: watch::Receiver<World>,
     pub(super) early: Early,
+    /// This gateway ends, and keeps only what its requests need.
+    pub(super) drains: bool,
     /// What the leader wants nobody to send to.
     retired: Vec<Pod>,
+    /// What it wants to fall idle.
+    resting: Vec<Pod>,
     /// What was told last, and when.
     said: Report,
     said_at: Option<Instant>,
@@ -36,7 +40,9 @@ impl Member {
             commons,
             world,
             early,
+            drains: false,
             retired: Vec::new(),
+            resting: Vec::new(),
             said: Report::default(),
             said_at: None,
         }
@@ -51,6 +57,9 @@ impl Member {
         let mut words = Vec::new();
         if !self.retired.is_empty() {
             words = self.give_up();
+        }
+        if !self.resting.is_empty() {
+            self.rest();
         }
         for (replica, slots) in seen {
             self.commons.throttler.grant(replica, slots);
@@ -91,6 +100,11 @@ impl Member {
                 words.extend(self.give_up());
                 words
             }
+            Order::Rest(pods) => {
+                self.resting = pods;
+                self.rest();
+                Vec::new()
+            }
         }
     }
 
@@ -109,15 +123,14 @@ impl Member {
         words
     }
 
-    fn give_up(&mut self) -> Vec<Word> {
-        let known = self.commons.known.lock();
-        let ids: Vec<ReplicaId> = self
-            .retired
-            .iter()
-            .filter_map(|p| known.names.id(p))
-            .collect();
-        drop(known);
+    fn give_up(&self) -> Vec<Word> {
+        let ids = self.ids(&self.retired);
         self.returned(self.commons.throttler.give_up(&ids))
+    }
+
+    fn rest(&self) {
+        let ids = self.ids(&self.resting);
+        self.commons.throttler.rest_these(&ids);
     }
 
     /// What fell due.
@@ -138,7 +151,9 @@ impl Member {
         let mut known = self.commons.known.lock();
         known.names.see(&self.world.borrow(), now());
         self.retired.clear();
+        self.resting.clear();
         self.commons.throttler.give_up(&[]);
+        self.commons.throttler.rest_these(&[]);
         let held = self.commons.throttler.holdings();
         let held = held.iter().map(|holding| (holding.replica, holding.slots));
         let mut held = known.names.slots(held);
@@ -157,6 +172,19 @@ impl Member {
         words.extend(self.returned(self.commons.throttler.give_up(&whole)));
         words.extend(self.due());
         words
+    }
+
+    /// Of what idles, gives back whatever no request needs.
+    pub(super) fn drain(&self) -> Vec<Word> {
+        let spared = self.commons.throttler.spare(UNLIMITED);
+        let mut words = self.returned(spared);
+        words.extend(self.due());
+        words
+    }
+
+    fn ids(&self, pods: &[Pod]) -> Vec<ReplicaId> {
+        let names = &self.commons.known.lock().names;
+        pods.iter().filter_map(|pod| names.id(pod)).collect()
     }
 
     fn id(&self, pod: &Pod) -> Option<ReplicaId> {
@@ -210,6 +238,7 @@ impl Member {
         let Known { names, stuck, .. } = &mut *self.commons.known.lock();
         Report {
             measured: None,
+            drains: self.drains,
             in_flight: demand.in_flight,
             waiting: u32::try_from(reading.waiting).unwrap_or(u32::MAX),
             busy: names.slots(busy),

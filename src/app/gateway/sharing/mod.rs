@@ -6,6 +6,7 @@
 //! share when another appears, with everything it has; one that starts beside others begins with
 //! nothing.
 
+mod books;
 mod commons;
 mod hall;
 mod leading;
@@ -13,8 +14,10 @@ mod ledger;
 mod member;
 mod names;
 mod occupancy;
+mod others;
 mod reign;
 mod revisions;
+mod standing;
 mod tally;
 #[cfg(test)]
 mod tests;
@@ -35,6 +38,7 @@ use crate::peers::{Inbox, Peers, Roll};
 use crate::ports::World;
 use crate::proxy::Throttler;
 use crate::revision::{RevisionId, RevisionSpec};
+use crate::state::Notebook;
 
 /// What this gateway shares with others. A clone is the same.
 #[derive(Clone, Debug, Default)]
@@ -57,6 +61,8 @@ pub(super) struct Lease {
     pub(super) tenure: watch::Receiver<Tenure>,
     /// The number of our reign, while no other is known to have begun.
     pub(super) number: watch::Receiver<Option<u64>>,
+    /// Somebody steered before who did not resign.
+    pub(super) inherits: watch::Receiver<bool>,
     /// Which reign others obey that is no earlier.
     pub(super) outdone: watch::Sender<u64>,
 }
@@ -91,6 +97,8 @@ pub(super) enum Command {
     Look(RevisionId),
     /// Its shares fell due, or somebody waits.
     Shares(RevisionId),
+    /// It ends: whatever idles is handed back, from now on.
+    Drain,
     /// Nothing runs here any more: everything is handed back.
     Leave(oneshot::Sender<()>),
 }
@@ -175,12 +183,18 @@ impl Sharing {
     }
 
     /// The replicas of a revision. Nothing of them is ours before they are shared.
-    pub(super) fn commons(&self, spec: &RevisionSpec, throttler: Arc<Throttler>) -> Arc<Commons> {
+    /// What an earlier life knew of it is in the notebook.
+    pub(super) fn commons(
+        &self,
+        spec: &RevisionSpec,
+        throttler: Arc<Throttler>,
+        notebook: Option<Notebook>,
+    ) -> Arc<Commons> {
         let hall = self.0.as_ref().map(|shared| shared.hall.clone());
         if hall.is_some() {
             throttler.divide(false);
         }
-        Arc::new(Commons::new(spec, throttler, hall))
+        Arc::new(Commons::new(spec, throttler, hall, notebook))
     }
 
     /// They are shared from now on, as this world has them.
@@ -193,6 +207,13 @@ impl Sharing {
         Stake {
             commons: Arc::clone(commons),
             _listening: listening,
+        }
+    }
+
+    /// This gateway is about to end: whatever idles is handed back, what its requests need is asked for.
+    pub(super) fn drain(&self) {
+        if let Some(shared) = &self.0 {
+            let _ = shared.hall.commands.send(Command::Drain);
         }
     }
 

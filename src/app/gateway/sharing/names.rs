@@ -132,6 +132,8 @@ impl Early {
             Order::Recall(count) | Order::Spare(count) => self.recall(count),
             Order::Keep(most) => self.keep(&most).into_iter().collect(),
             Order::Retire(pods) => self.retire(&pods),
+            // It is told again when somebody is here who could heed it.
+            Order::Rest(_) => Vec::new(),
         }
     }
 

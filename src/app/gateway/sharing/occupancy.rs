@@ -9,6 +9,7 @@ use tokio::sync::watch;
 use super::Command;
 use super::commons::{Commons, Known};
 use super::ledger::Ledger;
+use crate::admission::slots::Slots;
 use crate::ports::Occupancy;
 use crate::revision::ReplicaId;
 use crate::shares::Pod;
@@ -29,16 +30,36 @@ impl Commons {
     /// The least busy of all that serve, counted over all gateways; the newest first among equals.
     fn least_busy(&self, count: usize) -> Option<Vec<ReplicaId>> {
         let known = self.known.lock();
-        let ledger = known.ledger.as_ref()?;
-        let busy = ledger.busy();
-        let at_others = |id| {
-            let busy = known.names.pod(id).and_then(|pod| busy.get(pod));
-            busy.copied().unwrap_or(0)
+        known.ledger.as_ref()?;
+        let mut serving = self.load(&known);
+        serving.retain(|(_, slots)| slots.is_in_service());
+        serving.sort_by_key(|(load, slots)| (*load, Reverse(slots.id)));
+        let least = serving.iter().take(count);
+        Some(least.map(|(_, slots)| slots.id).collect())
+    }
+
+    /// Those that are to fall idle where so many are enough: all but the most loaded, counted over all
+    /// gateways. Among equals those that rest already go on resting.
+    pub(super) fn resting(&self, known: &Known, enough: Option<u32>) -> Vec<ReplicaId> {
+        let enough = enough.map_or(usize::MAX, |enough| enough as usize);
+        let mut serving = self.load(known);
+        serving.retain(|(_, slots)| slots.serves());
+        serving.sort_by_key(|(load, slots)| (Reverse(*load), slots.resting));
+        let mut resting: Vec<_> = serving.iter().skip(enough).map(|(_, s)| s.id).collect();
+        resting.sort_unstable();
+        resting
+    }
+
+    /// Every replica, and what occupies it at all gateways.
+    fn load(&self, known: &Known) -> Vec<(u32, Slots<()>)> {
+        let busy = known.ledger.as_ref().map(Ledger::busy).unwrap_or_default();
+        let load = |slots: Slots<()>| {
+            let elsewhere = known.names.pod(slots.id).and_then(|pod| busy.get(pod));
+            let elsewhere = elsewhere.copied().unwrap_or(0);
+            (slots.in_flight.saturating_add(elsewhere), slots)
         };
-        let mut serving = self.throttler.read().replicas;
-        serving.retain(crate::admission::slots::Slots::is_in_service);
-        serving.sort_by_key(|s| (s.in_flight.saturating_add(at_others(s.id)), Reverse(s.id)));
-        Some(serving.iter().take(count).map(|slots| slots.id).collect())
+        let here = self.throttler.read().replicas;
+        here.into_iter().map(load).collect()
     }
 
     /// Something is retired that nobody is busy with, and not everybody has returned its share.

@@ -20,6 +20,8 @@ pub(in crate::app::gateway) type Listening = BTreeMap<Arc<str>, BTreeSet<u16>>;
 pub(super) struct Reign {
     pub(super) number: u64,
     me: MemberId,
+    /// Somebody steered before who did not resign.
+    pub(super) inherits: bool,
     /// Who has joined, and whether it is heard.
     pub(super) joined: BTreeMap<MemberId, bool>,
     /// Books of revisions that are not here, or not yet: members may hold something of them.
@@ -37,18 +39,62 @@ pub(super) enum Accounts {
     /// They have, or had ended by `at`. What that means is reckoned at `due`: by then those who have
     /// joined have told how long an answer may take.
     Due {
-        at: Instant,
+        past: Past,
         due: Instant,
     },
-    /// They have, or had ended by then; `None` where nobody had to.
-    Closed(Option<Instant>),
+    /// They have, or had ended by then.
+    Closed(Past),
+}
+
+/// Until when there was somebody who may have sent something, and cannot be asked.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Past {
+    /// The last that was seen to end, had by then.
+    pub(super) ended: Option<Instant>,
+    /// Whoever was there before anybody looked was gone by then.
+    pub(super) before: Option<Instant>,
+}
+
+/// How long what somebody sent may run on after its connections are closed.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Wait {
+    /// As far as it was ever measured.
+    pub(super) known: Option<Duration>,
+    /// It takes no longer.
+    pub(super) most: Duration,
+}
+
+impl Wait {
+    pub(super) fn long(self) -> Duration {
+        self.known.unwrap_or(self.most)
+    }
+}
+
+impl Past {
+    /// There is nobody.
+    pub(super) fn is_empty(self) -> bool {
+        self == Self::default()
+    }
+
+    /// When what those sent has ended. Who resigned has waited for its own: where nothing was ever measured
+    /// nobody waits then for whom nobody saw.
+    pub(super) fn free_at(self, inherits: bool, wait: Wait) -> Option<Instant> {
+        let unseen = if inherits {
+            wait.long()
+        } else {
+            wait.known.unwrap_or_default()
+        };
+        let ended = self.ended.map(|at| at + wait.long());
+        ended.max(self.before.map(|at| at + unseen))
+    }
 }
 
 impl Reign {
-    pub(super) fn begin(number: u64, me: MemberId) -> Self {
+    pub(super) fn begin(number: u64, me: MemberId, inherits: bool) -> Self {
         Self {
             number,
             me,
+            inherits,
             joined: BTreeMap::new(),
             closed: BTreeMap::new(),
             began: now(),
@@ -69,7 +115,7 @@ impl Reign {
     }
 
     /// The book of a revision that is here from now on; what was sent of it may run for `wait`.
-    pub(super) fn open(&mut self, id: &RevisionId, wait: Duration) -> Ledger {
+    pub(super) fn open(&mut self, id: &RevisionId, wait: Wait) -> Ledger {
         let closed = self.closed.remove(id);
         closed.unwrap_or_else(|| self.begun(wait))
     }
@@ -103,7 +149,7 @@ impl Reign {
     }
 
     /// The book of a revision of which nobody said anything.
-    pub(super) fn begun(&self, wait: Duration) -> Ledger {
+    pub(super) fn begun(&self, wait: Wait) -> Ledger {
         let mut ledger = Ledger::open();
         let now = now();
         for (member, heard) in &self.joined {
@@ -114,8 +160,10 @@ impl Reign {
         }
         match self.accounts {
             Accounts::Open | Accounts::Due { .. } => {}
-            Accounts::Closed(None) => drop(ledger.account(now, Duration::ZERO, now)),
-            Accounts::Closed(Some(at)) => drop(ledger.account(at, wait, now)),
+            Accounts::Closed(past) => {
+                let free = past.free_at(self.inherits, wait).unwrap_or(now);
+                drop(ledger.account(free, Duration::ZERO, now));
+            }
         }
         ledger
     }
@@ -123,5 +171,36 @@ impl Reign {
     /// A revision is not here any more; who holds something of it is not forgotten.
     pub(super) fn close(&mut self, id: RevisionId, ledger: Ledger) {
         self.closed.insert(id, ledger);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_who_may_have_been_cut_off_unseen_is_waited_for_as_long_as_an_answer_may_take() {
+        let (seen, secs) = (now(), Duration::from_secs);
+        let unseen = Past {
+            ended: None,
+            before: Some(seen),
+        };
+        let wait = |known: Option<u64>| Wait {
+            known: known.map(secs),
+            most: secs(300),
+        };
+        let free = |inherits, known| unseen.free_at(inherits, wait(known));
+        assert_eq!(free(true, None), Some(seen + secs(300)));
+        assert_eq!(free(true, Some(7)), Some(seen + secs(7)));
+        assert_eq!(free(false, Some(7)), Some(seen + secs(7)));
+        assert_eq!(free(false, None), Some(seen), "who steered has resigned");
+        let ended = Past {
+            ended: Some(seen + secs(2)),
+            ..unseen
+        };
+        let free = |inherits, known| ended.free_at(inherits, wait(known));
+        assert_eq!(free(false, None), Some(seen + secs(302)), "it was seen");
+        assert_eq!(free(true, Some(7)), Some(seen + secs(9)));
+        assert_eq!(Past::default().free_at(true, wait(None)), None);
     }
 }

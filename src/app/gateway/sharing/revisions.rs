@@ -31,7 +31,7 @@ impl Actor {
         let early = self.early.remove(&id).unwrap_or_default();
         if let Some(reign) = &mut self.reign {
             let mut known = commons.known.lock();
-            known.ledger = Some(reign.open(&id, known.longest));
+            known.ledger = Some(reign.open(&id, commons.wait(&known)));
         }
         self.members
             .insert(id.clone(), Member::new(commons, world, early));
@@ -54,6 +54,7 @@ impl Actor {
         let ledger = commons.known.lock().ledger.take();
         if let (Some(reign), Some(ledger)) = (&mut self.reign, ledger) {
             reign.close(id.clone(), ledger);
+            self.of_closed(id, |ledger| ledger.close(now()));
         }
     }
 
@@ -83,21 +84,28 @@ impl Actor {
 
     /// A second is over: whoever is a member tells of it.
     pub(super) fn second(&mut self) {
-        let (now, leads) = (now(), self.reign.is_some());
-        if self.leader.is_none() {
+        let Some(leader) = &self.leader else {
             return;
-        }
+        };
+        let (now, own) = (now(), *leader == self.peers.me().pod);
+        // Who leads keeps what it has until somebody else does: nobody could give it anything meanwhile.
+        let drains = self.drains && !own;
         let mut said = Vec::new();
         for (id, member) in &mut self.members {
             // The leader's own is measured by whoever decides.
-            let measured = (!leads).then(|| {
+            let measured = (!own).then(|| {
                 let report = member.commons.throttler.measure();
                 Measured {
                     average_concurrency: report.average_concurrency,
                     requests: report.requests,
                 }
             });
+            member.drains = drains;
             said.extend(member.second(measured, now).map(|word| (id.clone(), word)));
+            if drains {
+                let spared = member.drain().into_iter();
+                said.extend(spared.map(|word| (id.clone(), word)));
+            }
         }
         if !said.is_empty() {
             self.peers.say(said);

@@ -221,7 +221,7 @@ fn read(claim: &Claim) -> Result<ReadClaim, Complaints> {
             container_concurrency: ContainerConcurrency::new(number("limit")),
             scaling: Scaling {
                 min_replicas: number("min"),
-                target: Some(1.0),
+                target: Some(f64::from(number("target").max(1))),
                 ..samples::scaling()
             },
             queue: QueueLimits {

@@ -46,6 +46,7 @@ impl Backoff for Soon {
 pub struct Reign {
     tenure: watch::Receiver<Tenure>,
     number: watch::Receiver<Option<u64>>,
+    inherits: watch::Receiver<bool>,
     roll: watch::Receiver<Roll>,
     outdone: watch::Sender<u64>,
     /// `None` outside a pod.
@@ -72,6 +73,7 @@ impl Reign {
             return Self {
                 tenure: watch::Sender::new(all).subscribe(),
                 number: watch::Sender::new(None).subscribe(),
+                inherits: watch::Sender::new(false).subscribe(),
                 roll: watch::Sender::new(Roll::default()).subscribe(),
                 outdone: watch::Sender::new(0),
                 credential: None,
@@ -88,8 +90,9 @@ impl Reign {
         let combining = combine(until.clone(), roll.clone(), tell);
         let watching = others::follow(client.clone(), identity.clone(), call);
         let outdone = watch::Sender::new(0);
+        let (inherit, inherits) = watch::channel(true);
         let seen = (roll.clone(), outdone.subscribe());
-        let candidate = Candidate::new(client.clone(), &identity, seen, until, reign);
+        let candidate = Candidate::new(client.clone(), &identity, seen, until, (reign, inherit));
         let seeking = candidate.run(end.clone(), tenure.clone(), release);
         let (credential, looking) =
             token::follow(client.clone(), &identity.namespace, number.clone());
@@ -102,6 +105,7 @@ impl Reign {
         Self {
             tenure,
             number,
+            inherits,
             roll,
             outdone,
             credential: Some(credential),
@@ -124,6 +128,13 @@ impl Reign {
     #[must_use]
     pub fn number(&self) -> watch::Receiver<Option<u64>> {
         self.number.clone()
+    }
+
+    /// Whether somebody held the lease before this reign who did not give it back: nobody has seen then
+    /// that everything of his had ended.
+    #[must_use]
+    pub fn inherits(&self) -> watch::Receiver<bool> {
+        self.inherits.clone()
     }
 
     /// Where to say which reign another gateway obeys that is no earlier than ours: where the lease is

@@ -2,6 +2,9 @@
 
 use super::super::super::sharing::Standing;
 use super::*;
+use crate::ports::{ReplicaState, ReplicaView, World};
+use crate::proxy::Throttler;
+use crate::revision::ReplicaId;
 
 #[tokio::test(start_paused = true)]
 async fn the_share_of_a_member_that_dies_is_had_again_once_its_requests_have_ended() {
@@ -106,4 +109,69 @@ async fn without_an_api_server_all_serve_on_and_nothing_is_taken_away() {
     sleep(secs(200)).await;
     assert_eq!(installation.city.replicas(), 0);
     assert_eq!(installation.city.wronged(), [""; 0]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_ends_gives_back_what_idles_and_still_serves_whom_it_is_sent() {
+    let installation = Installation::new(2, 6, 3).await;
+    let all = |at: [usize; 3]| at.map(|number| installation.slots(number));
+    assert_eq!(all([0, 1, 2]), [4, 4, 4]);
+    let long = installation.ask(2, secs(20));
+    sleep(ms(10)).await;
+    installation.post(2).sharing.drain();
+    sleep(ms(50)).await;
+    let [first, second, ends] = all([0, 1, 2]);
+    assert_eq!((first + second, ends), (11, 1));
+    let late = installation.ask(2, ms(100)).await;
+    let late = late.expect("it ran").expect("served");
+    assert!(late.waited < ms(50), "{:?}", late.waited);
+    sleep(secs(2)).await;
+    assert_eq!(
+        installation.slots(2),
+        1,
+        "what was needed once is given back"
+    );
+    long.await.expect("it ran").expect("served");
+    sleep(secs(2)).await;
+    let [first, second, ends] = all([0, 1, 2]);
+    assert_eq!((first + second, ends), (12, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_is_alone_again_is_so_though_somebody_held_a_revision_that_is_gone() {
+    let mut installation = Installation::new(2, 1, 2).await;
+    let replica = ReplicaView {
+        id: ReplicaId(7),
+        name: None,
+        uid: Some("another".into()),
+        endpoint: None,
+        state: ReplicaState::Ready,
+        since: crate::sync::now(),
+        phase: None,
+        detail: None,
+        kept_by: None,
+    };
+    let replicas = vec![replica];
+    let world = World {
+        replicas,
+        ..World::default()
+    };
+    let world = watch::Sender::new(world).subscribe();
+    let stakes = [0, 1].map(|number| {
+        let post = installation.post(number);
+        let known = post.registry.by_host(HOST).expect("it is claimed");
+        let mut spec = RevisionSpec::clone(&known.spec);
+        spec.id = RevisionId::new("another.ns");
+        let throttler = Throttler::new(spec.container_concurrency, spec.queue);
+        let commons = post.sharing.commons(&spec, throttler, None);
+        post.sharing.share(&commons, world.clone())
+    });
+    sleep(secs(5)).await;
+    let [here, there] = stakes;
+    drop(here);
+    sleep(secs(1)).await;
+    installation.kill(1).await;
+    drop(there);
+    sleep(secs(400)).await;
+    assert_eq!(installation.standing(0), Standing::Alone);
 }

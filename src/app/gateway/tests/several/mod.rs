@@ -103,6 +103,7 @@ impl Installation {
         let lease = Lease {
             tenure: tenure.subscribe(),
             number: reigns.subscribe(),
+            inherits: watch::Sender::new(true).subscribe(),
             outdone: watch::Sender::new(0),
         };
         let sharing = Sharing::start(peers, roll.subscribe(), lease);
@@ -133,7 +134,8 @@ impl Installation {
         let known = (Arc::clone(registry), board);
         let recorder = Recorder::default();
         let mut gateway = Gateway::new(town, known, recorder, None, sharing.clone());
-        let settings = json!({ "limit": self.limit, "hosts": HOST });
+        let target = if self.limit == 0 { 10 } else { self.limit };
+        let settings = json!({ "limit": self.limit, "target": target, "hosts": HOST });
         let mut claim = claim("flowers.ns", 0, settings);
         claim.owner = City::deployment();
         let claims = Claims::from([(claim.revision.clone(), Arc::new(claim))]);
@@ -231,6 +233,14 @@ impl Installation {
             }
         }
         Load { until, served }
+    }
+
+    /// Slots that a gateway may use.
+    fn slots(&self, number: usize) -> u32 {
+        let post = self.post(number);
+        let revision = post.registry.by_host(HOST).expect("it is claimed");
+        let held = revision.throttler.holdings();
+        held.iter().map(|holding| holding.slots).sum()
     }
 
     /// How this gateway stands to the others.

@@ -76,3 +76,45 @@ async fn replicas_without_a_hard_limit_are_everybodys_and_go_when_nobody_asks() 
     assert_eq!(installation.city.replicas(), 0);
     assert_eq!(installation.city.wronged(), [""; 0]);
 }
+
+/// What is left of so many replicas after a while in which one client asks at each of three gateways.
+async fn left_under_steady_low_load(replicas: u32, limit: u32) -> u32 {
+    let installation = Installation::new(replicas, limit, 3).await;
+    let load = installation.load(&[0, 1, 2], 1, ms(300), secs(400));
+    sleep(secs(390)).await;
+    let left = installation.city.replicas();
+    let (_, longest) = load.over().await;
+    assert!(longest < secs(1), "{longest:?}");
+    assert_eq!(installation.city.wronged(), [""; 0]);
+    left
+}
+
+#[tokio::test(start_paused = true)]
+async fn under_steady_low_load_at_all_gateways_the_same_replicas_fall_idle() {
+    assert_eq!(left_under_steady_low_load(6, 0).await, 1, "no hard limit");
+    assert_eq!(left_under_steady_low_load(6, 10).await, 1, "a hard limit");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_measured_at_one_who_leads_no_more_and_does_not_know_it_counts() {
+    let mut installation = Installation::new(1, 1, 2).await;
+    installation.reign += 1;
+    let (old, new) = (installation.post(0), installation.post(1));
+    // The first does not reach the API server: it steers no more, and keeps its reign.
+    let heard = true;
+    old.tenure.send_replace(Tenure {
+        steers: false,
+        heard,
+    });
+    new.number.send_replace(Some(installation.reign));
+    new.tenure.send_replace(Tenure {
+        steers: true,
+        heard,
+    });
+    sleep(secs(5)).await;
+    let load = installation.load(&[0], 6, ms(500), secs(60));
+    sleep(secs(40)).await;
+    assert_eq!(installation.city.replicas(), 6);
+    load.over().await;
+    assert_eq!(installation.city.fullest(), 1);
+}

@@ -64,6 +64,8 @@ pub(super) struct Candidate {
     until: watch::Sender<Option<Instant>>,
     /// Which reign is ours, until it is known that somebody else's has begun.
     reign: watch::Sender<Option<u64>>,
+    /// Somebody held it before us who did not give it back.
+    inherits: watch::Sender<bool>,
 }
 
 /// What is known of the lease.
@@ -94,7 +96,7 @@ impl Candidate {
         own: &PodIdentity,
         (roll, outdone): (watch::Receiver<Roll>, watch::Receiver<u64>),
         until: watch::Sender<Option<Instant>>,
-        reign: watch::Sender<Option<u64>>,
+        (reign, inherits): (watch::Sender<Option<u64>>, watch::Sender<bool>),
     ) -> Self {
         // With the UID: a pod that is made again may have the name of the one before.
         let pod = format!("{}_{}_", own.name, own.uid);
@@ -111,6 +113,7 @@ impl Candidate {
             failing: false,
             until,
             reign,
+            inherits,
         }
     }
 
@@ -195,6 +198,7 @@ impl Candidate {
 
     async fn act(&mut self) {
         let begun = now();
+        self.tell_inheritance();
         let done = match (self.standing(), self.known.clone()) {
             (Standing::Unknown, _) => self.look().await,
             (_, Known::There(lease, _)) => {
@@ -222,6 +226,18 @@ impl Candidate {
         if let (Err(Failure { error, .. }), false) = (done, failed_before) {
             tracing::warn!(%error, "the lease cannot be had or kept");
         }
+    }
+
+    /// Before the lease is asked for: what is told of the reign that follows.
+    fn tell_inheritance(&self) {
+        let inherits = match (self.standing(), &self.known) {
+            (Standing::Unknown, _) => return,
+            (Standing::Ours, _) if !self.is_outdone() => return,
+            (_, Known::There(lease, _)) => holder(lease).is_some(),
+            // Who took it away may have had it taken from somebody.
+            (_, Known::Absent(_) | Known::Nothing) => self.highest > 0,
+        };
+        self.inherits.send_replace(inherits);
     }
 
     /// Takes what is there now, even where its version is older: so it is when the cluster was set back

@@ -15,7 +15,13 @@ fn candidate(server: &Server, until: watch::Sender<Option<Instant>>) -> Candidat
     };
     let (roll, reign) = (watch::Sender::default(), watch::Sender::new(None));
     let seen = (roll.subscribe(), watch::Sender::new(0).subscribe());
-    Candidate::new(server.client(), &own, seen, until, reign)
+    Candidate::new(
+        server.client(),
+        &own,
+        seen,
+        until,
+        (reign, watch::Sender::new(false)),
+    )
 }
 
 fn of(holder: &str, version: u64) -> Lease {

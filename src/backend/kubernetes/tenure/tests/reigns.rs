@@ -49,7 +49,20 @@ async fn a_holder_whose_pod_is_gone_or_has_ended_is_succeeded_at_once() {
         }
         let took = second.comes().await;
         assert!(took < Duration::from_millis(200), "{took:?}");
+        assert!(*second.inherits().borrow(), "nothing was given back");
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_takes_a_lease_that_was_given_back_or_never_held_knows_that() {
+    let server = Server::default();
+    let (first, second) = (gateway(&server, "a"), gateway(&server, "b"));
+    first.comes().await;
+    assert!(!*first.inherits().borrow(), "nobody was before it");
+    pass(seconds(3)).await;
+    first.abdicate().await;
+    second.comes().await;
+    assert!(!*second.inherits().borrow());
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,0 +1,69 @@
+//! How this gateway stands to the others, as it is told to whoever depends on it.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use super::Standing;
+use super::hall::{Actor, Mode};
+use super::reign::{Listening, Reign};
+use crate::backend::kubernetes::Tenure;
+use crate::sync::now;
+
+impl Actor {
+    /// Tells of it, where it has changed.
+    pub(super) fn publish(&self, tenure: Tenure) {
+        let roll = self.roll.borrow();
+        let joined = |uid: &Arc<str>| self.reign.as_ref().is_some_and(|reign| reign.hears(uid));
+        let living = u32::try_from(roll.living().count()).unwrap_or(u32::MAX);
+        let heard = roll.living().filter(|pod| joined(&pod.uid)).count();
+        let heard = u32::try_from(heard).unwrap_or(u32::MAX);
+        let is_own = self.reign.as_ref().is_some_and(Reign::is_own_known);
+        let all = match self.mode {
+            Mode::Unknown => false,
+            Mode::Alone => true,
+            Mode::Beside => is_own && heard == living,
+        };
+        self.unheard.store(!all, Ordering::Relaxed);
+        let standing = match self.mode {
+            Mode::Unknown => Standing::Unknown,
+            Mode::Alone => Standing::Alone,
+            Mode::Beside => Standing::Beside {
+                leader: self.leader.clone(),
+                heard: self.reign.is_some().then_some(heard),
+                unheard: if self.reign.is_some() {
+                    living - heard
+                } else {
+                    0
+                },
+            },
+        };
+        self.tell.send_if_modified(|known| {
+            let changed = *known != standing;
+            if changed {
+                tracing::info!(
+                    ?standing,
+                    "how this gateway stands to the others has changed"
+                );
+                *known = standing;
+            }
+            changed
+        });
+        let listening = match self.mode {
+            Mode::Unknown => None,
+            Mode::Alone => Some(Listening::new()),
+            Mode::Beside => {
+                let reign = self.reign.as_ref();
+                reign.and_then(|reign| reign.listening(now()).cloned())
+            }
+        };
+        self.listening.send_if_modified(|known| {
+            let changed = *known != listening;
+            *known = listening;
+            changed
+        });
+        let steers = tenure.steers && (self.mode == Mode::Alone || self.reign.is_some());
+        let tenure = Tenure { steers, heard: all };
+        self.allow
+            .send_if_modified(|known| std::mem::replace(known, tenure) != tenure);
+    }
+}
