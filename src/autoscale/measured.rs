@@ -10,7 +10,7 @@ use crate::admission::meter::Report;
 pub struct Measured {
     /// The requests of the gate.
     pub report: Report,
-    /// For every metric of [`Spec::metrics`] that does not count requests, in their order, the sum
+    /// For every metric of [`Spec::metrics`](super::Spec::metrics) that does not count requests, in their order, the sum
     /// over the ready replicas; `None` when it could not be read.
     pub gauged: Vec<Option<f64>>,
 }
