@@ -48,22 +48,31 @@ impl Actor {
             }
             changed
         });
-        let listening = match self.mode {
-            Mode::Unknown => None,
-            Mode::Alone => Some(Listening::new()),
-            Mode::Beside => {
-                let reign = self.reign.as_ref();
-                reign.and_then(|reign| reign.listening(now()).cloned())
-            }
-        };
-        self.listening.send_if_modified(|known| {
-            let changed = *known != listening;
-            *known = listening;
-            changed
-        });
+        self.publish_listening();
         let steers = tenure.steers && (self.mode == Mode::Alone || self.reign.is_some());
         let tenure = Tenure { steers, heard: all };
         self.allow
             .send_if_modified(|known| std::mem::replace(known, tenure) != tenure);
+    }
+
+    /// Tells at which doors the others listen. Copied only where it has changed: this is asked after every
+    /// word between gateways, and there may be many doors.
+    fn publish_listening(&self) {
+        let nobody = Listening::new();
+        let listening = match self.mode {
+            Mode::Unknown => None,
+            Mode::Alone => Some(&nobody),
+            Mode::Beside => {
+                let reign = self.reign.as_ref();
+                reign.and_then(|reign| reign.listening(now()))
+            }
+        };
+        self.listening.send_if_modified(|known| {
+            let changed = known.as_ref() != listening;
+            if changed {
+                *known = listening.cloned();
+            }
+            changed
+        });
     }
 }
