@@ -33,6 +33,14 @@ pub fn now() -> Instant {
     tokio::time::Instant::now().into_std()
 }
 
+/// Waits until a moment; for ever where there is none.
+pub async fn until(at: Option<impl Into<tokio::time::Instant>>) {
+    match at {
+        Some(at) => tokio::time::sleep_until(at.into()).await,
+        None => std::future::pending().await,
+    }
+}
+
 /// What a clock on the wall says, for what outlives this process or follows the hours of the day.
 /// Where a test turns the clock, it goes along.
 #[must_use]

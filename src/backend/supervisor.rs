@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot, watch};
-use tokio::time::{Instant, sleep_until};
+use tokio::time::Instant;
 
 use super::fleet::Fleet;
 use super::life::Note;
@@ -15,6 +15,7 @@ use super::spec::ProcessSpec;
 use crate::ports::{Occupancy, ScaleError, Scaler, World};
 use crate::revision::RevisionId;
 use crate::stats::Stats;
+use crate::sync::until;
 use crate::trace::Tape;
 
 /// What a revision says about its supervision.
@@ -199,13 +200,6 @@ impl<L: Launcher, P: Probe, O: Occupancy> Actor<L, P, O> {
 async fn vacated(vacancies: Option<&mut watch::Receiver<u64>>) -> bool {
     match vacancies {
         Some(vacancies) => vacancies.changed().await.is_ok(),
-        None => std::future::pending().await,
-    }
-}
-
-async fn until(wake: Option<Instant>) {
-    match wake {
-        Some(at) => sleep_until(at).await,
         None => std::future::pending().await,
     }
 }

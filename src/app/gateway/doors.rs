@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use tokio::net::TcpListener;
 use tokio::sync::watch;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::words;
@@ -19,6 +19,7 @@ use crate::proxy::Registry;
 use crate::proxy::connect::Dial;
 use crate::registry::Lead;
 use crate::server::Server;
+use crate::sync::until;
 
 /// How long a door stays open that nobody wants any more: whoever was sent there may not have heard.
 const LINGER: Duration = Duration::from_secs(5);
@@ -122,17 +123,11 @@ impl<D: Dial, A: Announcer> Doors<D, A> {
     pub(super) async fn run(mut self, mut wanted: watch::Receiver<Wanted>) {
         loop {
             let due = self.due();
-            let waits = async {
-                match due {
-                    Some(due) => sleep_until(due).await,
-                    None => std::future::pending().await,
-                }
-            };
             tokio::select! {
                 changed = wanted.changed() => if changed.is_err() {
                     return;
                 },
-                () = waits => {}
+                () = until(due) => {}
                 () = self.house.leaving.cancelled(), if self.is_told() => {}
             }
             let wanted = wanted.borrow_and_update().clone();

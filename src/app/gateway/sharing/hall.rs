@@ -7,7 +7,7 @@ use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
 use tokio::sync::{mpsc, watch};
-use tokio::time::{MissedTickBehavior, sleep_until};
+use tokio::time::MissedTickBehavior;
 
 use super::member::{Member, words};
 use super::names::Early;
@@ -17,6 +17,7 @@ use crate::backend::kubernetes::Tenure;
 use crate::peers::{Holds, Inbox, News, Peers, Roll};
 use crate::revision::RevisionId;
 use crate::shares::{Order, Word};
+use crate::sync::until;
 
 /// How often a member tells what was measured.
 const SECOND: Duration = Duration::from_secs(1);
@@ -257,12 +258,5 @@ impl Actor {
                 let _ = done.send(());
             }
         }
-    }
-}
-
-async fn until(wake: Option<Instant>) {
-    match wake {
-        Some(at) => sleep_until(at.into()).await,
-        None => std::future::pending().await,
     }
 }

@@ -21,7 +21,7 @@ use std::time::Duration;
 
 use kube::Client;
 use tokio::sync::{Notify, mpsc, watch};
-use tokio::time::{Instant, sleep_until};
+use tokio::time::Instant;
 use tokio_util::task::AbortOnDropHandle;
 
 pub(super) use self::deeds::{give_back, services, slices};
@@ -32,6 +32,7 @@ pub use self::ways::Server;
 use super::objects::ObjectRef;
 use super::seams::{Announcer, Tenure};
 use crate::revision::{CallerPath, RevisionId};
+use crate::sync::until;
 
 /// A change of endpoints or of a selector is everywhere by then: kube-proxy takes up to 0.74 s.
 pub const SETTLED: Duration = Duration::from_secs(1);
@@ -170,12 +171,5 @@ impl<N: Announcer> Actor<N> {
 async fn changed<T>(word: &mut watch::Receiver<T>) {
     if word.changed().await.is_err() {
         std::future::pending::<()>().await;
-    }
-}
-
-async fn until(wake: Option<Instant>) {
-    match wake {
-        Some(at) => sleep_until(at).await,
-        None => std::future::pending().await,
     }
 }

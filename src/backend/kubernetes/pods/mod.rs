@@ -19,7 +19,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
-use tokio::time::{Instant, sleep_until};
+use tokio::time::Instant;
 
 use self::crew::Crew;
 use super::doors::Exit;
@@ -31,6 +31,7 @@ use crate::backend::spec::PodSpec;
 use crate::ports::{Occupancy, ScaleError, Scaler, World};
 use crate::revision::{ReplicaId, RevisionId};
 use crate::stats::Stats;
+use crate::sync::until;
 use crate::trace::Tape;
 
 /// What a revision says about its pods.
@@ -207,13 +208,6 @@ impl<A: Api, N: Announcer, L: Look, O: Occupancy> Actor<A, N, L, O> {
 async fn changed<T>(receiver: Option<&mut watch::Receiver<T>>) -> bool {
     match receiver {
         Some(receiver) => receiver.changed().await.is_ok(),
-        None => std::future::pending().await,
-    }
-}
-
-async fn until(wake: Option<Instant>) {
-    match wake {
-        Some(at) => sleep_until(at).await,
         None => std::future::pending().await,
     }
 }

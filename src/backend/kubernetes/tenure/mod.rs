@@ -13,7 +13,6 @@ use std::time::{Duration, Instant};
 use kube::Client;
 use kube::runtime::utils::Backoff;
 use tokio::sync::watch;
-use tokio::time::sleep_until;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
@@ -21,7 +20,7 @@ pub use self::identity::PodIdentity;
 use self::lease::Candidate;
 use super::seams::Tenure;
 use crate::peers::{Credential, Roll};
-use crate::sync::now;
+use crate::sync::{self, now};
 
 /// A watch that has broken is begun again so soon, however long nobody has answered: two watches burden
 /// no API server, and what they tell says who may do what.
@@ -190,12 +189,7 @@ async fn combine(
             *known = tenure;
             changed
         });
-        let turn = async {
-            match held.filter(|at| *at > now) {
-                Some(at) => sleep_until(at.into()).await,
-                None => std::future::pending().await,
-            }
-        };
+        let turn = sync::until(held.filter(|at| *at > now));
         let changed = tokio::select! {
             changed = until.changed() => changed,
             changed = roll.changed() => changed,
