@@ -23,7 +23,7 @@ mod tests_cold;
 mod tests_idle;
 #[cfg(all(test, not(model_check)))]
 mod tests_leaving;
-#[cfg(test)]
+#[cfg(all(test, not(model_check)))]
 mod tests_outage;
 #[cfg(all(test, not(model_check)))]
 mod tests_sharing;
