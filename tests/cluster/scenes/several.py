@@ -51,12 +51,13 @@ class Installed:
         return self.stage.api.get("Pod", NAMESPACE, labelSelector="app.kubernetes.io/component=gateway")
 
 
-def twenty_pods(stage):
-    """A hard limit of one, 200 ms."""
+def twenty_pods(stage, name):
+    """A hard limit of one, 200 ms. New ones for each load: a kubelet starts again at once what ends for the
+    first time in its pod, and later waits before it does."""
     fixed = {"autoscaling.knative.dev/min-scale": str(PODS), "autoscaling.knative.dev/max-scale": str(PODS)}
-    model = deployment(stage, "twenty", env={"service_time": "200ms", "load_time": "0s"}, replicas=PODS,
+    model = deployment(stage, name, env={"service_time": "200ms", "load_time": "0s"}, replicas=PODS,
                        annotations={"holdgate.dev/container-concurrency": "1"} | fixed)
-    stage.until(120, lambda: stage.pods.ready() == PODS, f"{PODS} ready pods")
+    stage.until(120, lambda: stage.pods.ready(name) == PODS, f"{PODS} ready pods")
     stage.until(20, lambda: stage.ask(model.host).fine, "an answer")
     return model
 
@@ -76,7 +77,7 @@ def under_kills(stage, model, gateways):
     with Load(stage.gateway.address, model.host, 2 * PODS) as load:
         for n in range(1, LASTS // POD_EVERY + 1):
             time.sleep(max(0, begun + n * POD_EVERY - 5 - time.time()))
-            pods = sorted((pod for pod in stage.pods.of() if is_running(pod)), key=lambda p: p["metadata"]["name"])
+            pods = sorted(filter(is_running, stage.pods.of(model.workload)), key=lambda pod: pod["metadata"]["name"])
             kill(stage, pods[n % len(pods)])
             if gateways and (n * POD_EVERY) % GATEWAY_EVERY == POD_EVERY:
                 one = next_gateway(stage, [name for _, name in kills])
@@ -102,11 +103,13 @@ def lost_after(answers, kills, usual):
              "nothing else is lost", alone=True, machine=True)
 def three(stage):
     """Counted inside the pods, whose servers do not notice that a client has gone."""
-    model = twenty_pods(stage)
+    model = twenty_pods(stage, "alone")
     alone, _ = under_kills(stage, model, gateways=False)
+    stage.api.delete("Deployment", stage.namespace, model.workload)
     strangers = [str(one) for one in alone.lost if one.headers.get("x-holdgate-reason") != "upstream_reset"]
     stage.shown(not strangers, f"one gateway lost {strangers[:5]}")
     with Installed(stage, "ha"):
+        model = twenty_pods(stage, "together")
         answers, kills = under_kills(stage, model, gateways=True)
         share = rate(answers) / rate(alone)
         near = [one for one in answers.lost if not one.status
