@@ -204,7 +204,7 @@ impl Notebook {
         let before = {
             let pages = &mut self.0.book.lock().pages;
             if let Some(before) = pages.get(&name) {
-                page.keep_longest_service(before);
+                page.keep_measured(before);
             }
             pages.insert(name, page)
         };

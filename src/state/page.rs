@@ -107,8 +107,13 @@ impl Page {
         self.longest_service_ms = longest.map(|longest| millis(longest).saturating_add(1));
     }
 
-    pub(super) fn keep_longest_service(&mut self, before: &Self) {
+    /// What was measured before is not forgotten by who has not been told of it yet.
+    pub(super) fn keep_measured(&mut self, before: &Self) {
         self.longest_service_ms = before.longest_service_ms;
+        self.typical_start_ms = self.typical_start_ms.or(before.typical_start_ms);
+        if self.typical_phases_ms.are_unknown() {
+            self.typical_phases_ms.clone_from(&before.typical_phases_ms);
+        }
     }
 
     pub(super) fn typical_phases(&self) -> TypicalPhases {

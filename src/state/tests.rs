@@ -148,17 +148,24 @@ async fn what_the_world_has_learned_of_starts_is_noted_with_the_rest() {
         typical_phases: phases,
         ..World::default()
     };
+    let found = followed(keeper.notebook(), world).await;
+    assert_eq!(found.typical_start, Some(Duration::from_secs(9)));
+    assert_eq!(found.typical_phases, phases);
+    // A gate that has just begun has not been told of any start.
+    let found = followed(keeper.notebook(), World::default()).await;
+    assert_eq!(found.typical_start, Some(Duration::from_secs(9)));
+    assert_eq!(found.typical_phases, phases);
+}
+
+/// What is known once a revision was noted in this world.
+async fn followed(notebook: &Notebook, world: World) -> Recalled {
     let (tell, kept) = watch::channel(None);
     let world = watch::Sender::new(world);
-    let follows = keeper.notebook().clone();
-    let follows = tokio::spawn(follows.follow(id(), kept, world.subscribe()));
+    let follows = tokio::spawn(notebook.clone().follow(id(), kept, world.subscribe()));
     tell.send_replace(Some(memory(3)));
     drop(tell);
     follows.await.expect("no panic");
-    let found = keeper.notebook().recall(&id(), wall());
-    let found = found.expect("it is noted");
-    assert_eq!(found.typical_start, Some(Duration::from_secs(9)));
-    assert_eq!(found.typical_phases, phases);
+    notebook.recall(&id(), wall()).expect("it is noted")
 }
 
 fn just_now() -> String {
