@@ -195,16 +195,19 @@ pub(super) fn remove(seen: &SliceView) -> Deed {
 pub(super) fn take(service: &ServiceView) -> Deed {
     let (label, value) = NOTHING;
     let nothing = BTreeMap::from([(label.to_owned(), value.to_owned())]);
-    let kept = write_selector(&service.selector);
+    let kept = write_selector(&service.effective());
     change(service, Some(&nothing), &json!({ SELECTOR: kept }))
 }
 
-/// Gives a Service its selector back; where it has it, what was kept of it goes.
+/// Gives a Service its selector back; where it has it, what was kept of it goes. `None` where there is
+/// nothing to do, or nobody knows what it was.
 pub(in super::super) fn give_back(service: &ServiceView) -> Option<Deed> {
-    let kept = service.kept.as_ref()?;
-    let selector = service.is_taken().then_some(kept);
+    let selector = service.is_taken().then(|| service.effective());
+    let is_known = selector
+        .as_ref()
+        .map_or(service.kept.is_some(), |it| !it.is_empty());
     let nothing = json!({ SELECTOR: null, PATH: null });
-    Some(change(service, selector, &nothing))
+    is_known.then(|| change(service, selector.as_ref(), &nothing))
 }
 
 /// Writes something of no weight, so that admission looks at a Service.

@@ -157,24 +157,32 @@ impl Family {
 }
 
 impl ServiceView {
-    /// Its selector was taken away: it leads only where our slice does.
+    /// Its selector was taken away: it leads only where our slice does, whatever its owner writes beside
+    /// what no pod is labelled with.
     #[must_use]
     pub fn is_taken(&self) -> bool {
         let (label, value) = NOTHING;
-        self.selector.len() == 1 && self.selector.get(label).is_some_and(|it| it == value)
+        self.selector.get(label).is_some_and(|it| it == value)
     }
 
-    /// Whose pods it is for: also while its selector is taken away.
+    /// Whose pods it is for: also while its selector is taken away. What is applied meanwhile is merged
+    /// into that label by label (`kubectl apply`, Helm), so it counts before what is kept. Empty where
+    /// nobody knows.
     #[must_use]
-    pub fn effective(&self) -> &BTreeMap<String, String> {
-        match &self.kept {
-            Some(kept) if self.is_taken() => kept,
-            _ => &self.selector,
+    pub fn effective(&self) -> BTreeMap<String, String> {
+        let mut own = self.selector.clone();
+        if self.is_taken() {
+            own.remove(NOTHING.0);
+            let kept = self.kept.iter().flatten();
+            for (label, value) in kept {
+                own.entry(label.clone()).or_insert_with(|| value.clone());
+            }
         }
     }
 }
 
 /// A selector as an annotation keeps it; `None` where it cannot be one.
+        own
 #[must_use]
 pub fn parse_selector(text: &str) -> Option<BTreeMap<String, String>> {
     let pair = |pair: &str| {

@@ -77,7 +77,7 @@ pub(in super::super) fn service(
         number: port.number,
     });
     Ok(Some(Fact::Service(Service {
-        selector: view.effective().clone(),
+        selector: view.effective(),
         ports: ports.collect(),
         owner,
         component: head.label("component").map(str::to_owned),

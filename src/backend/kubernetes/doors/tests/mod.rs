@@ -3,6 +3,7 @@
 
 mod numbers;
 mod slices;
+mod owner;
 mod taking;
 mod trouble;
 mod zero;

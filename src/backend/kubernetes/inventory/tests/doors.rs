@@ -27,7 +27,7 @@ fn service_of(name: &str, app: &str, taken: bool, headless: bool) -> Named {
     named(
         name,
         Fact::Service(Service {
-            selector: view.effective().clone(),
+            selector: view.effective(),
             ports: Vec::new(),
             owner: None,
             component: None,
