@@ -9,6 +9,7 @@ use crate::backend::kubernetes::claim::ServiceDoor;
 use crate::backend::kubernetes::doors::facts::{Family, ServiceView, SlicePort, SliceView};
 use crate::backend::kubernetes::inventory::facts::{Fact, Service};
 use crate::backend::kubernetes::inventory::{Inventory, Named};
+use crate::backend::kubernetes::objects::Workload;
 
 /// A Service for the pods of `app`, taken away or not.
 fn service_of(name: &str, app: &str, taken: bool, headless: bool) -> Named {
@@ -74,6 +75,48 @@ fn a_service_whose_selector_was_taken_away_still_leads_to_its_workload() {
 
 #[test]
 fn the_gateways_listen_where_our_slice_says() {
+#[test]
+fn a_service_that_is_applied_again_while_it_is_taken_still_leads_to_its_workload() {
+    let mut inventory = inventory();
+    inventory.put_workload(enabled("Deployment", "flowers"));
+    let mut applied = service_of("garden", "flowers", true, false);
+    let Fact::Service(service) = &mut applied.fact else {
+        unreachable!("it is one");
+    };
+    let mut view = (*service.view).clone();
+    view.selector.insert("app".to_owned(), "flowers".to_owned());
+    (service.selector, service.view) = (view.effective(), Arc::new(view));
+    inventory.put(OTHERS, applied);
+    let claim = inventory.claim("flowers.default");
+    assert_eq!(claim.services.keys().collect::<Vec<_>>(), ["garden"]);
+}
+
+#[test]
+fn a_service_that_leads_to_a_workload_that_is_not_ours_as_well_is_shared() {
+    let mut inventory = inventory();
+    inventory.put_workload(enabled("Deployment", "flowers"));
+    inventory.put(OTHERS, service_of("garden", "flowers", false, false));
+    let shared = |inventory: &mut Inventory| inventory.claim("flowers.default").shared.len();
+    assert_eq!(shared(&mut inventory), 0);
+    let canary = || Workload {
+        template: workload("Deployment", "flowers").template,
+        ..workload("Deployment", "canary")
+    };
+    inventory.put_workload(canary());
+    assert_eq!(shared(&mut inventory), 1);
+    let made = at("apps/v1", "Deployment", "flowers", "Deployment-flowers");
+    inventory.put_workload(Workload {
+        owner: Some(made),
+        ..canary()
+    });
+    assert_eq!(shared(&mut inventory), 0, "its own");
+    inventory.put_workload(Workload {
+        terminating: true,
+        ..canary()
+    });
+    assert_eq!(shared(&mut inventory), 0, "it goes");
+}
+
     let mut inventory = inventory();
     inventory.put_workload(enabled("Deployment", "flowers"));
     inventory.put(OTHERS, service_of("garden", "flowers", false, false));
