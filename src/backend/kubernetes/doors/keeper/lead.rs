@@ -8,7 +8,8 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::Keeper;
-use crate::backend::kubernetes::doors::deeds::{Slice, give_back};
+use crate::backend::kubernetes::dispute::Answer;
+use crate::backend::kubernetes::doors::deeds::{Deed, Slice};
 use crate::backend::kubernetes::doors::facts::{
     DoorSight, Family, Place, ServicePort, ServiceView, SlicePort, SliceView, Target,
 };
@@ -111,13 +112,36 @@ impl<N: Announcer> Keeper<N> {
             family,
         };
         if let Some(deed) = slice_wanted.write(service, slice.map(Arc::as_ref)) {
-            self.write(at, &scene.passage.owner, deed, now);
+            self.write_slice(scene, slice_wanted, deed, now);
         } else if always && stands {
             self.take(scene, now);
-        } else if !always && let Some(deed) = give_back(service) {
-            self.write(at, &scene.passage.owner, deed, now);
+        } else if !always {
+            self.give_back(at, &scene.passage.owner, service, now);
         }
         stands && wanted && is_so
+    }
+
+    /// Writes our slice, but does not fight somebody else who writes it too: another installation.
+    fn write_slice(&mut self, scene: &Scene<'_>, slice: Slice, deed: Deed, now: Instant) {
+        let at = scene.at;
+        if !self.may_write(at, now) {
+            return;
+        }
+        let moment = self.moments.entry(at.clone()).or_default();
+        let wanted = Some((scene.service.at.uid.clone(), slice));
+        let yields = moment.rewritten.yields_until(now).is_some();
+        if yields && moment.left == wanted {
+            return;
+        }
+        if moment.wrote == wanted
+            && let Answer::Yield(pause) = moment.rewritten.again(now)
+        {
+            moment.left = moment.wrote.take();
+            let told = words::rewritten(&deed.what(), pause);
+            return self.complain(at, &scene.passage.owner, told);
+        }
+        moment.wrote = wanted;
+        self.write(at, &scene.passage.owner, deed, now);
     }
 
     /// The ports of the slice, each with its number; `None` where none is left.

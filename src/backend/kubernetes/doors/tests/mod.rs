@@ -1,6 +1,7 @@
 //! What the keeper of doors promises, in virtual time against an API server in memory, which it sees
 //! through the catalog as a gateway does.
 
+mod fights;
 mod numbers;
 mod slices;
 mod owner;
