@@ -151,10 +151,11 @@ impl<N: Announcer> Keeper<N> {
         let ports = ports.iter().map(|port| {
             let number = if scene.service.headless {
                 // Its callers come to the port of the pod itself.
-                match port.target {
+                let number = match port.target {
                     Target::Number(number) => number,
                     Target::Name(_) => server,
-                }
+                };
+                Some(number).filter(|number| !self.numbers.is_given(*number))?
             } else {
                 self.numbers.give(scene.at, port.name.as_ref(), &names)?
             };
