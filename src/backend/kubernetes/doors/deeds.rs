@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use kube::api::{ApiResource, DeleteParams, DynamicObject, GroupVersionKind, Patch, Preconditions};
 use kube::{Api, Client};
@@ -99,6 +100,9 @@ pub(super) struct Slice {
     pub(super) ports: Vec<SlicePort>,
     /// Which gateways.
     pub(super) addresses: BTreeSet<IpAddr>,
+    /// On which nodes they run: who comes from outside to a node is led to what runs there, if the Service
+    /// says so (`externalTrafficPolicy: Local`).
+    pub(super) nodes: BTreeMap<IpAddr, Arc<str>>,
     /// Of which kind their addresses are.
     pub(super) family: Family,
 }
@@ -120,7 +124,8 @@ impl Slice {
             return Some(remove(seen));
         }
         let is_owned = seen.owner.as_ref() == Some(&service.at.uid);
-        if is_owned && seen.ports == self.ports && seen.addresses == self.addresses {
+        let is_led = seen.addresses == self.addresses && seen.nodes == self.nodes;
+        if is_owned && seen.ports == self.ports && is_led {
             return None;
         }
         // A Service that was made anew may be another kind of one.
@@ -177,10 +182,14 @@ impl Slice {
 
     fn endpoints(&self) -> Value {
         let endpoint = |ip: &IpAddr| {
-            json!({
+            let mut endpoint = json!({
                 "addresses": [ip.to_string()],
                 "conditions": { "ready": true, "serving": true, "terminating": false },
-            })
+            });
+            if let Some(node) = self.nodes.get(ip) {
+                endpoint["nodeName"] = (&**node).into();
+            }
+            endpoint
         };
         self.addresses.iter().map(endpoint).collect()
     }

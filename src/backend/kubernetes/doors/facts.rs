@@ -40,6 +40,8 @@ pub struct ServiceView {
     pub kept: Option<BTreeMap<String, String>>,
     /// Its name leads to the addresses of its endpoints, and to no address of its own.
     pub headless: bool,
+    /// Whoever calls it from a node comes to what runs on that node, or nowhere.
+    pub local: bool,
     /// Of which kinds its addresses are, the first one first.
     pub families: Vec<Family>,
     /// Its ports in their order.
@@ -101,6 +103,8 @@ pub struct SliceView {
     pub ports: Vec<SlicePort>,
     /// The gateways.
     pub addresses: BTreeSet<IpAddr>,
+    /// On which node each of them runs, as far as that is said.
+    pub nodes: BTreeMap<IpAddr, Arc<str>>,
 }
 
 /// One port of an `EndpointSlice`.
@@ -178,11 +182,11 @@ impl ServiceView {
                 own.entry(label.clone()).or_insert_with(|| value.clone());
             }
         }
+        own
     }
 }
 
 /// A selector as an annotation keeps it; `None` where it cannot be one.
-        own
 #[must_use]
 pub fn parse_selector(text: &str) -> Option<BTreeMap<String, String>> {
     let pair = |pair: &str| {

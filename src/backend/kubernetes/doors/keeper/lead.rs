@@ -1,6 +1,6 @@
 //! Leads callers of one revision: what our slice for each of its Services says.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -108,6 +108,7 @@ impl<N: Announcer> Keeper<N> {
         };
         let slice_wanted = Slice {
             ports,
+            nodes: self.nodes(&addresses, slice),
             addresses,
             family,
         };
@@ -182,6 +183,21 @@ impl<N: Announcer> Keeper<N> {
         };
         let listening = gateways.iter().filter(listens).map(|it| it.ip);
         (family, listening.collect())
+    }
+
+    /// On which nodes these gateways run.
+    fn nodes(
+        &self,
+        gateways: &BTreeSet<IpAddr>,
+        slice: Option<&Arc<SliceView>>,
+    ) -> BTreeMap<IpAddr, Arc<str>> {
+        let node = |ip: &IpAddr| {
+            let gateway = self.gateways.0.iter().find(|it| it.ip == *ip);
+            let known = gateway.and_then(|it| it.node.as_ref());
+            known.or_else(|| slice?.nodes.get(ip)).cloned()
+        };
+        let known = gateways.iter().filter_map(|ip| Some((*ip, node(ip)?)));
+        known.collect()
     }
 
     fn tell_lacking(&mut self, scene: &Scene<'_>, lacks: bool, now: Instant) {

@@ -62,7 +62,11 @@ async fn a_slice_that_another_installation_writes_is_not_written_again_and_again
     // What is wanted anew is written at once.
     let ip = "10.1.0.6".parse().expect("an address");
     let doors = NUMBERS.collect();
-    let other = GatewayAt { ip, doors };
+    let other = GatewayAt {
+        ip,
+        node: None,
+        doors,
+    };
     scene.gateways.send_replace(Arc::new(Gateways(vec![other])));
     let ours = |scene: &Scene| scene.slice().is_some_and(|(at, _)| at == ["10.1.0.6"]);
     assert!(scene.until(ours).await < SECOND);

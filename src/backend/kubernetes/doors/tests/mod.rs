@@ -3,8 +3,8 @@
 
 mod fights;
 mod numbers;
-mod slices;
 mod owner;
+mod slices;
 mod taking;
 mod trouble;
 mod zero;
@@ -67,7 +67,8 @@ fn service(name: &str, change: impl FnOnce(&mut Value)) -> Value {
 fn gateway(doors: impl IntoIterator<Item = u16>) -> Arc<Gateways> {
     let ip = "10.1.0.5".parse().expect("an address");
     let doors = doors.into_iter().collect();
-    Arc::new(Gateways(vec![GatewayAt { ip, doors }]))
+    let node = Some("node-1".into());
+    Arc::new(Gateways(vec![GatewayAt { ip, node, doors }]))
 }
 
 impl Scene {

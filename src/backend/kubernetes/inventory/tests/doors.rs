@@ -1,7 +1,7 @@
 //! Services whose callers pass the gate: whose they are while their selector is taken away, and where the
 //! gateways listen for them.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::support::*;
@@ -21,6 +21,7 @@ fn service_of(name: &str, app: &str, taken: bool, headless: bool) -> Named {
         selector: if taken { nothing } else { own.clone() },
         kept: taken.then_some(own),
         headless,
+        local: false,
         families: vec![Family::V4],
         ports: Vec::new(),
         made: false,
@@ -52,6 +53,7 @@ fn slice(service: &str, made: u64, number: u16) -> Named {
             app_protocol: None,
         }],
         addresses: BTreeSet::new(),
+        nodes: BTreeMap::new(),
     };
     named(&name, Fact::Slice(slice))
 }
@@ -73,8 +75,6 @@ fn a_service_whose_selector_was_taken_away_still_leads_to_its_workload() {
     assert!(claim.doors.is_empty());
 }
 
-#[test]
-fn the_gateways_listen_where_our_slice_says() {
 #[test]
 fn a_service_that_is_applied_again_while_it_is_taken_still_leads_to_its_workload() {
     let mut inventory = inventory();
@@ -117,6 +117,8 @@ fn a_service_that_leads_to_a_workload_that_is_not_ours_as_well_is_shared() {
     assert_eq!(shared(&mut inventory), 0, "it goes");
 }
 
+#[test]
+fn the_gateways_listen_where_our_slice_says() {
     let mut inventory = inventory();
     inventory.put_workload(enabled("Deployment", "flowers"));
     inventory.put(OTHERS, service_of("garden", "flowers", false, false));
