@@ -122,14 +122,34 @@ pub struct SlicePort {
 pub type Place = (Arc<str>, Arc<str>);
 
 /// Every Service and every slice of ours.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct DoorSight {
     /// The Services.
     pub services: BTreeMap<Place, Arc<ServiceView>>,
     /// Our slices, by the Service that they belong to.
     pub slices: BTreeMap<Place, Arc<SliceView>>,
-    /// The API server tells of every change. Otherwise this is how it was when it was last heard of.
-    pub fresh: bool,
+    /// Where the API server does not tell of every change: there it is how it was when it was last heard
+    /// of. `None` is everywhere.
+    pub deaf: BTreeSet<Option<Arc<str>>>,
+}
+
+/// Before anything was heard.
+impl Default for DoorSight {
+    fn default() -> Self {
+        Self {
+            services: BTreeMap::new(),
+            slices: BTreeMap::new(),
+            deaf: BTreeSet::from([None]),
+        }
+    }
+}
+
+impl DoorSight {
+    /// What is known of a namespace is how it is.
+    #[must_use]
+    pub fn hears(&self, namespace: &Arc<str>) -> bool {
+        !self.deaf.contains(&None) && !self.deaf.contains(&Some(namespace.clone()))
+    }
 }
 
 impl Family {
@@ -222,5 +242,10 @@ mod tests {
         for wrong in ["", "app", "=x", "app=x,", "app=x,,y=z"] {
             assert_eq!(parse_selector(wrong), None, "{wrong}");
         }
+    }
+
+    #[test]
+    fn nothing_is_known_before_anything_was_heard() {
+        assert!(!DoorSight::default().hears(&"models".into()));
     }
 }

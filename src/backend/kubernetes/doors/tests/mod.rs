@@ -47,7 +47,7 @@ struct Scene {
     gateways: watch::Sender<Arc<Gateways>>,
     exit: Exit,
     wish: Passages,
-    _catalog: Catalog,
+    catalog: Catalog,
 }
 
 fn service(name: &str, change: impl FnOnce(&mut Value)) -> Value {
@@ -116,7 +116,7 @@ impl Scene {
             gateways,
             exit,
             wish: Passages::default(),
-            _catalog: catalog,
+            catalog,
         }
     }
 

@@ -8,7 +8,7 @@ use super::support::*;
 use crate::backend::kubernetes::claim::ServiceDoor;
 use crate::backend::kubernetes::doors::facts::{Family, ServiceView, SlicePort, SliceView};
 use crate::backend::kubernetes::inventory::facts::{Fact, Service};
-use crate::backend::kubernetes::inventory::{Inventory, Named};
+use crate::backend::kubernetes::inventory::{Change, Inventory, Named, Source, SourceId, Tells};
 use crate::backend::kubernetes::objects::Workload;
 
 /// A Service for the pods of `app`, taken away or not.
@@ -145,4 +145,21 @@ fn a_number_that_two_slices_have_is_the_olders() {
     assert_eq!(doors(&mut inventory, "roses.default").len(), 1);
     inventory.lose(OTHERS, "roses-holdgate");
     assert_eq!(doors(&mut inventory, "flowers.default").len(), 1);
+}
+
+#[test]
+fn where_nobody_tells_of_services_is_known_by_namespace() {
+    let source = |namespace: &str| Source {
+        tells: Tells::Doors,
+        namespace: Some(namespace.into()),
+    };
+    let mut inventory = Inventory::new(vec![source("a"), source("b")], None);
+    let hears = |inventory: &Inventory| {
+        let sight = inventory.door_sight();
+        ["a", "b"].map(|namespace| sight.hears(&namespace.into()))
+    };
+    inventory.take(SourceId(0), Change::Heard(true));
+    assert_eq!(hears(&inventory), [true, false]);
+    inventory.take(SourceId(1), Change::Heard(true));
+    assert_eq!(hears(&inventory), [true, true]);
 }
