@@ -3,14 +3,14 @@
 
 use std::time::Duration;
 
-use kube::api::{DeleteParams, ListParams, Patch};
+use kube::api::{ApiResource, DeleteParams, ListParams, Patch};
 use kube::core::PartialObjectMeta;
 use serde_json::json;
 use tokio::time::{Instant, sleep};
 
-use super::super::call::{in_time, patching};
+use super::super::call::{in_time, kind_of, patching};
 use super::super::seams::ApiError;
-use super::{Release, deployments, named, pods, resource};
+use super::{Release, deployments, named, pods};
 
 /// What a gateway is called, as Deployment and as lease.
 const GATEWAY: &str = "holdgate-gateway";
@@ -92,19 +92,18 @@ impl Release<'_> {
 
     /// Its memory, its lease and its token.
     pub(super) async fn remove_what_it_kept(&mut self) {
-        self.remove(STATE, "", "ConfigMap", "configmaps").await;
-        let leases = "coordination.k8s.io";
-        self.remove(GATEWAY, leases, "Lease", "leases").await;
-        self.remove(PEERS, "", "Secret", "secrets").await;
+        self.remove(STATE, &kind_of("v1", "ConfigMap", "configmaps"))
+            .await;
+        let leases = kind_of("coordination.k8s.io/v1", "Lease", "leases");
+        self.remove(GATEWAY, &leases).await;
+        self.remove(PEERS, &kind_of("v1", "Secret", "secrets"))
+            .await;
     }
 
-    async fn remove(&mut self, name: &str, group: &str, kind: &str, plural: &str) {
-        let api = named(
-            &self.client,
-            &self.order.home,
-            &resource(group, kind, plural),
-        );
-        let told = format!("{}/{name} in {}", kind.to_lowercase(), self.order.home);
+    async fn remove(&mut self, name: &str, kind: &ApiResource) {
+        let api = named(&self.client, &self.order.home, kind);
+        let kind = kind.kind.to_lowercase();
+        let told = format!("{kind}/{name} in {}", self.order.home);
         match in_time(api.delete(name, &DeleteParams::default())).await {
             Ok(_) => self.done(format!("{told}: removed")),
             Err(failure) if failure.error == ApiError::Gone => {}
