@@ -14,6 +14,7 @@ pub mod doors;
 mod inventory;
 pub mod look;
 pub mod objects;
+pub mod own;
 pub mod pods;
 mod read;
 pub mod reason;

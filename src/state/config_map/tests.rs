@@ -357,7 +357,7 @@ async fn what_cannot_be_understood_is_begun_anew() {
         r#"{"kind":"holdgate-state","version":2,"revisions":{}}"#,
     ] {
         let server = Server::default();
-        let map = serde_json::json!({ "metadata": { "name": NAME }, "data": { KEY: text } });
+        let map = serde_json::json!({ "metadata": { "name": STATE }, "data": { KEY: text } });
         server.put(MAP, map);
         let gateway = Gateway::start(&server, true).await;
         assert_eq!(gateway.asked("a"), None);

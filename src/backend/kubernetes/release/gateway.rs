@@ -9,18 +9,11 @@ use serde_json::json;
 use tokio::time::{Instant, sleep};
 
 use super::super::call::{in_time, kind_of, patching};
+use super::super::own::{GATEWAY, PEERS, PODS, STATE};
 use super::super::seams::ApiError;
+use super::super::watch::NOT_ENDED;
 use super::{Release, deployments, named, pods};
 
-/// What a gateway is called, as Deployment and as lease.
-const GATEWAY: &str = "holdgate-gateway";
-/// By what its pods know each other.
-const PEERS: &str = "holdgate-peers";
-/// Where it keeps what it has learned.
-const STATE: &str = "holdgate-state";
-const PODS: &str = "app.kubernetes.io/name=holdgate,app.kubernetes.io/component=gateway";
-/// One that was evicted, or has failed otherwise, stays to be read and does nothing.
-const RUNNING: &str = "status.phase!=Succeeded,status.phase!=Failed";
 /// Beyond its own grace period, a pod of the gateway is gone after this, or something is wrong.
 const SPARE: Duration = Duration::from_secs(30);
 const A_WHILE: Duration = Duration::from_millis(500);
@@ -74,7 +67,7 @@ impl Release<'_> {
     async fn pods_gone(&self) -> Result<bool, ApiError> {
         let pods = named(&self.client, &self.order.home, &pods());
         let (begun, only) = (Instant::now(), ListParams::default().labels(PODS));
-        let only = only.fields(RUNNING);
+        let only = only.fields(NOT_ENDED);
         loop {
             let left = in_time(pods.list_metadata(&only)).await;
             let left = left.map_err(|failure| failure.error)?.items;

@@ -105,8 +105,8 @@ const KINDS: [Row; 11] = [
     ),
 ];
 
-/// Pods that have ended are not even sent.
-const NOT_ENDED: &str = "status.phase!=Succeeded,status.phase!=Failed";
+/// Pods that have ended, or were evicted, stay to be read and do nothing: they are not even sent.
+pub(in super::super) const NOT_ENDED: &str = "status.phase!=Succeeded,status.phase!=Failed";
 /// A cluster has many times as many of the others.
 const OUR_SLICES: &str = "endpointslice.kubernetes.io/managed-by=holdgate.dev";
 /// Where `KServe` is installed.

@@ -21,12 +21,10 @@ use self::known::{Known, Me, Standing};
 use self::written::{free, held, holder, transitions, version};
 use super::{PodIdentity, Soon};
 use crate::backend::kubernetes::call::{self, Failure, in_time, writing};
+use crate::backend::kubernetes::own::GATEWAY;
 use crate::backend::kubernetes::seams::{ApiError, Tenure};
 use crate::peers::Roll;
 use crate::sync::now;
-
-/// What it is called.
-const NAME: &str = "holdgate-gateway";
 
 /// Nobody else takes it before it has stood unchanged for so long.
 const DURATION: Duration = Duration::from_secs(6);
@@ -110,7 +108,7 @@ impl Candidate {
     }
 
     async fn seek(&mut self) {
-        let watched = watcher::watch_object(self.leases.clone(), NAME).backoff(Soon);
+        let watched = watcher::watch_object(self.leases.clone(), GATEWAY).backoff(Soon);
         let mut watched = pin!(watched);
         loop {
             let due = self.due();
@@ -158,7 +156,7 @@ impl Candidate {
             (Standing::Unknown, _) => self.look().await,
             (_, Known::There(lease, _)) => {
                 let lease = held(&lease, &self.me.life, self.highest);
-                let put = in_time(self.leases.replace(NAME, &writing(), &lease)).await;
+                let put = in_time(self.leases.replace(GATEWAY, &writing(), &lease)).await;
                 put.map(|lease| self.hold(lease, begun))
             }
             (_, Known::Nothing | Known::Absent(_)) => {
@@ -198,7 +196,7 @@ impl Candidate {
     /// Takes what is there now, even where its version is older: so it is when the cluster was set back
     /// to what it had saved.
     async fn look(&mut self) -> Result<(), Failure> {
-        let lease = in_time(self.leases.get_opt(NAME)).await?;
+        let lease = in_time(self.leases.get_opt(GATEWAY)).await?;
         let seen = lease.as_ref().and_then(version);
         if seen.is_none() || seen != self.known.version() {
             self.take(lease);
@@ -271,7 +269,7 @@ impl Candidate {
                 return;
             }
             let free = free(&lease);
-            match in_time(self.leases.replace(NAME, &writing(), &free)).await {
+            match in_time(self.leases.replace(GATEWAY, &writing(), &free)).await {
                 Ok(_) => return,
                 Err(Failure {
                     error: ApiError::Conflict,
