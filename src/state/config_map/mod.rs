@@ -229,5 +229,3 @@ fn fitting(mut pages: Pages, most: usize) -> serde_json::Result<String> {
 
 #[cfg(test)]
 mod tests;
-#[cfg(test)]
-mod tests_last_good;
