@@ -101,19 +101,7 @@ impl Decider {
             replicas: Some(replicas),
             ..Decision::new(spec, seen, self.mode, now)
         };
-        let mut wanted = replicas;
-        if let Mode::Panic { peak, since } = &mut self.mode {
-            wanted = wanted.max(*peak);
-            *peak = wanted;
-            let until = Some(*since + spec.scaling.stable_window);
-            let anew = self.anew.filter(|(_, number)| *number == wanted);
-            let by = anew.map_or(Bound::Panic, |(why, _)| why);
-            decision.bound_until(by, Some(wanted), until);
-        }
-        if !panicking {
-            self.anew = None;
-        }
-        decision.mode = self.mode;
+        let wanted = self.hold_in_panic(&mut decision, replicas, spec);
         if spec.reachable {
             let typical_start = decision.seen.typical_start;
             let delay = spec.scaling.scale_down_delay.resolve(typical_start);
@@ -125,6 +113,23 @@ impl Decider {
         decision.keep_for_missing_data();
         decision.keep_for_the_unheard();
         decision
+    }
+
+    /// In panic the number never falls below its peak. Returns what is wanted then.
+    fn hold_in_panic(&mut self, decision: &mut Decision, replicas: u32, spec: &Spec) -> u32 {
+        let mut wanted = replicas;
+        if let Mode::Panic { peak, since } = &mut self.mode {
+            wanted = wanted.max(*peak);
+            *peak = wanted;
+            let until = Some(*since + spec.scaling.stable_window);
+            let anew = self.anew.filter(|(_, number)| *number == wanted);
+            let by = anew.map_or(Bound::Panic, |(why, _)| why);
+            decision.bound_until(by, Some(wanted), until);
+        } else {
+            self.anew = None;
+        }
+        decision.mode = self.mode;
+        wanted
     }
 
     fn mode_after(&self, over: bool, spec: &Spec, now: Instant) -> Mode {
