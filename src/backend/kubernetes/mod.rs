@@ -18,6 +18,7 @@ pub mod own;
 pub mod pods;
 mod read;
 pub mod reason;
+mod retry;
 pub mod scope;
 pub mod seams;
 mod watch;
