@@ -58,21 +58,26 @@ pub(super) fn check(source: &Source, revisions: &[RevisionConfig]) -> Result<(),
     }
     let ends = plans.iter().filter_map(Plan::end).max();
     if complaints.is_empty() && ends.or(source.described.until).is_none() {
-        let others = source.names_in_record().join(", ");
-        let message = if !plans.iter().all(Plan::is_nobody) {
-            "wanted an end of the bursts, such as until 10m".to_owned()
-        } else if others.is_empty() {
-            "wanted somebody to come, such as step 0..60s 5rps".to_owned()
-        } else {
-            let known = names.join(", ");
-            format!("wanted a record of revision {known}, this one is of {others}")
-        };
+        let message = without_end(source, &names, &plans);
         complaints.push(complaint(flag(), message));
     }
     if complaints.is_empty() {
         Ok(())
     } else {
         Err(complaints)
+    }
+}
+
+/// What is missing where nothing says when it ends.
+fn without_end(source: &Source, names: &[&str], plans: &[Plan]) -> String {
+    let others = source.names_in_record().join(", ");
+    if !plans.iter().all(Plan::is_nobody) {
+        "wanted an end of the bursts, such as until 10m".to_owned()
+    } else if others.is_empty() {
+        "wanted somebody to come, such as step 0..60s 5rps".to_owned()
+    } else {
+        let known = names.join(", ");
+        format!("wanted a record of revision {known}, this one is of {others}")
     }
 }
 
