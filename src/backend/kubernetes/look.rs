@@ -91,31 +91,38 @@ pub async fn look<L: Look>(
             };
         }
         let address = SocketAddr::new(ip, ask.port().unwrap_or(door.port));
-        match eyes.ask(address, ask.path(), patience).await {
-            Echo::Nobody => return Seen::Nobody,
-            Echo::Odd(what) => return Seen::NotYet(what),
+        match understand(ask, eyes.ask(address, ask.path(), patience).await) {
             // Somebody listens, that much was known.
-            Echo::Open if unknown.is_some() => return Seen::Guess,
-            Echo::Open => return Seen::Ready,
-            Echo::Answer {
-                status,
-                called,
-                body,
-            } => {
-                let path = ask.path().unwrap_or_default();
-                let said = format!("answers GET {path} with {called}");
-                match ask.meaning(status, &body) {
-                    Meaning::Ready => return Seen::Ready,
-                    Meaning::NotYet if status == 200 => {
-                        return Seen::NotYet(format!("has no version of {path} loaded yet"));
-                    }
-                    Meaning::NotYet => return Seen::NotYet(said),
-                    Meaning::Unknown => unknown = Some(said),
-                }
-            }
+            Ok(Seen::Guess) if unknown.is_none() => return Seen::Ready,
+            Ok(seen) => return seen,
+            Err(said) => unknown = Some(said),
         }
     }
     Seen::NotYet(unknown.unwrap_or_else(|| "nothing can be asked of it".into()))
+}
+
+/// What is seen by an answer, a guess where somebody merely listens; what was said where it means nothing.
+fn understand(ask: &Ask, echo: Echo) -> Result<Seen, String> {
+    let (status, called, body) = match echo {
+        Echo::Nobody => return Ok(Seen::Nobody),
+        Echo::Odd(what) => return Ok(Seen::NotYet(what)),
+        Echo::Open => return Ok(Seen::Guess),
+        Echo::Answer {
+            status,
+            called,
+            body,
+        } => (status, called, body),
+    };
+    let path = ask.path().unwrap_or_default();
+    let said = format!("answers GET {path} with {called}");
+    Ok(match ask.meaning(status, &body) {
+        Meaning::Ready => Seen::Ready,
+        Meaning::NotYet if status == 200 => {
+            Seen::NotYet(format!("has no version of {path} loaded yet"))
+        }
+        Meaning::NotYet => Seen::NotYet(said),
+        Meaning::Unknown => return Err(said),
+    })
 }
 
 /// Looks over the network. Clones are one: together they never eat the processor.
