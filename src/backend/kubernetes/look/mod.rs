@@ -1,23 +1,17 @@
 //! Looks at a pod: whether anybody listens at its door, and what it says of its model. How often is
 //! decided by who waits for it.
 
+mod turnstile;
+
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use parking_lot::Mutex;
-use tokio::sync::Semaphore;
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::time::timeout;
 
+use self::turnstile::Turnstile;
 use super::door::{Ask, Door, Meaning};
 use crate::backend::probe::{connect, get};
-
-/// Looks of this process under way at once; each is a socket.
-const MOST_AT_ONCE: usize = 512;
-/// Between two looks of this process at pods for which somebody waits: an eighth of a core at most.
-const HURRIED: Duration = Duration::from_micros(500);
-/// The same where nobody waits.
-const UNHURRIED: Duration = Duration::from_millis(10);
 
 /// What looks at pods need of the network. A seam: tests simulate it.
 pub trait Look: Send + Sync + 'static {
@@ -129,22 +123,11 @@ fn understand(ask: &Ask, echo: Echo) -> Result<Seen, String> {
 #[derive(Clone, Debug)]
 pub struct NetLook(Arc<Turnstile>);
 
-#[derive(Debug)]
-struct Turnstile {
-    sockets: Semaphore,
-    hurried: Mutex<Option<Instant>>,
-    unhurried: Mutex<Option<Instant>>,
-}
-
 impl NetLook {
     /// One for the whole process.
     #[must_use]
     pub fn new() -> Self {
-        Self(Arc::new(Turnstile {
-            sockets: Semaphore::new(MOST_AT_ONCE),
-            hurried: Mutex::default(),
-            unhurried: Mutex::default(),
-        }))
+        Self(Arc::new(Turnstile::new()))
     }
 }
 
@@ -154,32 +137,9 @@ impl Default for NetLook {
     }
 }
 
-impl Turnstile {
-    /// Waits until it is this look's turn: one after another, those for whom nobody waits in a line of
-    /// their own.
-    async fn pass(&self, hurried: bool) {
-        let (line, each) = if hurried {
-            (&self.hurried, HURRIED)
-        } else {
-            (&self.unhurried, UNHURRIED)
-        };
-        let now = Instant::now();
-        let turn = {
-            let mut next = line.lock();
-            let turn = next.map_or(now, |next| next.max(now));
-            *next = Some(turn + each);
-            turn
-        };
-        if turn > now {
-            sleep_until(turn).await;
-        }
-    }
-}
-
 impl Look for NetLook {
     async fn ask(&self, address: SocketAddr, path: Option<&str>, patience: Patience) -> Echo {
-        self.0.pass(patience.hurried).await;
-        let _socket = self.0.sockets.acquire().await;
+        let _socket = self.0.pass(patience.hurried).await;
         let Ok(Ok(stream)) = timeout(patience.connect, connect(address)).await else {
             return Echo::Nobody;
         };
@@ -288,18 +248,5 @@ mod tests {
         assert_eq!(seen(at, connection.clone()).await, Seen::Ready);
         drop(listener);
         assert_eq!(seen(at, connection).await, Seen::Nobody);
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn many_looks_take_turns() {
-        let turnstile = NetLook::new().0;
-        let began = Instant::now();
-        for _ in 0..=100 {
-            turnstile.pass(true).await;
-        }
-        let took = began.elapsed();
-        assert!(took >= 100 * HURRIED && took < 210 * HURRIED, "{took:?}");
-        turnstile.pass(false).await;
-        assert_eq!(began.elapsed(), took);
     }
 }
