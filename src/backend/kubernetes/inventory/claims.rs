@@ -14,7 +14,7 @@ use super::slices::Slices;
 use super::space::{Entry, Owned, Space};
 use crate::backend::kubernetes::claim::{Claim, Obstacle, Settings};
 use crate::backend::kubernetes::objects::{ObjectRef, Workload};
-use crate::backend::kubernetes::read::{ENABLED, is_inference_service};
+use crate::backend::kubernetes::read::{ENABLED, EXTERNAL, is_inference_service};
 use crate::revision::RevisionId;
 
 /// A claim, and the workload that its revision has.
@@ -91,7 +91,7 @@ impl Look<'_> {
             return Some(Obstacle::DeploymentMode(mode.to_owned()));
         }
         let class = part.class.as_deref().unwrap_or("hpa");
-        (class != "external").then(|| Obstacle::AutoscalerClass(class.to_owned()))
+        (class != EXTERNAL).then(|| Obstacle::AutoscalerClass(class.to_owned()))
     }
 
     /// A workload that opts in itself, and is nobody else's affair.

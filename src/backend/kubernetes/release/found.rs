@@ -8,14 +8,11 @@ use kube::Client;
 use kube::api::{ApiResource, DynamicObject, GroupVersionKind, ListParams, ObjectMeta};
 
 use super::super::call::{in_time, kind_of};
+use super::super::read::{CLASS, ENABLED, EXTERNAL};
 use super::super::scope::Kind;
 use super::super::seams::ApiError;
 use super::{PAGE, deployments};
 
-const ENABLED: &str = "holdgate.dev/enabled";
-const CLASS: &str = "serving.kserve.io/autoscalerClass";
-/// The class under which an `InferenceService` leaves scaling to us.
-const EXTERNAL: &str = "external";
 /// What says in an annotation how many replicas there are at least; the first one counts.
 const FLOORS: [&str; 3] = [
     "holdgate.dev/min-replicas",
