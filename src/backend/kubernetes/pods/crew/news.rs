@@ -54,7 +54,8 @@ impl<A: Api, N: Announcer, L: Look, O: Occupancy> Crew<A, N, L, O> {
     fn node_comes(&self, now: Instant) -> Option<String> {
         let sky = self.sky(now);
         let waits = |m: &&Member| is_unschedulable(&m.pod) && m.is_in_service();
-        let comes = |m: &&Member| sky.prospect(m) == Prospect::NodeComing;
+        let comes =
+            |m: &&Member| m.pod.nominated.is_none() && sky.prospect(m) == Prospect::NodeComing;
         let coming: Vec<&Member> = self.alive().filter(waits).filter(comes).collect();
         let words = coming.iter().filter_map(|m| m.pod.node_word.as_ref());
         let word = words.max_by_key(|word| word.at)?;

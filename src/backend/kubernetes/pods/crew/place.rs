@@ -133,7 +133,9 @@ impl<A: Api, N: Announcer, L: Look, O: Occupancy> Crew<A, N, L, O> {
                 Prospect::Open(until) => until,
                 _ => None,
             });
-        patience.chain(sky.comes_until).filter(|&at| at > now).min()
+        let nominated = self.alive().filter_map(|member| sky.nominated(member));
+        let all = patience.chain(sky.comes_until).chain(nominated);
+        all.filter(|&at| at > now).min()
     }
 
     /// Those that do not come.

@@ -87,6 +87,23 @@ fn a_pod_without_a_node_is_kept_by_what_is_said_of_nodes() {
 }
 
 #[test]
+fn room_that_is_made_counts_whatever_is_said_of_nodes() {
+    let room = "room is on its way on node-7 (its nominatedNodeName)";
+    for word in [None, Some(refused_node()), Some(triggered())] {
+        let nominated = PodView {
+            nominated: Some("node-7".into()),
+            ..unscheduled(GPUS, word)
+        };
+        check(&nominated, Some((Hindrance::NodeComing, room)));
+    }
+    let placed = PodView {
+        nominated: Some("node-7".into()),
+        ..pod(Stage::Waiting(None))
+    };
+    check(&placed, None);
+}
+
+#[test]
 fn devices_that_are_claimed_are_nodes_that_lack() {
     let claims = "0/2 nodes are available: 2 cannot allocate all claims. still not schedulable, preemption: 0/2 nodes are available: 2 Preemption is not helpful for scheduling.";
     let want = "no node fits: 2 of 2 nodes lack devices that it claims";

@@ -1,6 +1,7 @@
 //! Pods that find no node: waited for and given up.
 
 mod kept;
+mod room;
 mod seen;
 
 use super::cluster::{Autoscaler, comes, none_comes, waiting};
