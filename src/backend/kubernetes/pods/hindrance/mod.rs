@@ -56,10 +56,17 @@ pub(super) fn refuses(refused: &Obstruction) -> (Hindrance, String) {
 /// What a `ResourceQuota` says: of a number that is used up, or of pods that no number is for.
 const QUOTA: [&str; 2] = ["exceeded quota", "insufficient quota"];
 
+/// The condition's reason while somebody keeps the scheduler from looking at it: a queue for jobs does.
+const GATED: &str = "SchedulingGated";
+
 fn unplaced(pod: &PodView, why: Option<&Obstruction>) -> Option<(Hindrance, String)> {
     if let Some(node) = &pod.nominated {
         let sentence = format!("room is on its way on {node} (its nominatedNodeName)");
         return Some((Hindrance::NodeComing, sentence));
+    }
+    if let Some(why) = why.filter(|why| why.reason == GATED) {
+        let sentence = format!("held back before a node is looked for ({})", told(why));
+        return Some((Hindrance::Unschedulable, sentence));
     }
     without_node(why, pod.node_word.as_ref())
 }

@@ -81,9 +81,10 @@ fn a_pod_without_a_node_is_kept_by_what_is_said_of_nodes() {
     };
     check(&unasked, Some((Hindrance::NotTriggered, none_comes)));
     check(&pod(Stage::Unscheduled(None)), None);
-    let shut = pod(Stage::Unscheduled(Some(said("SchedulingGated", ""))));
-    let gated = "no node fits: SchedulingGated";
-    check(&shut, Some((Hindrance::Unschedulable, gated)));
+    let gates = "Scheduling is blocked due to non-empty scheduling gates";
+    let shut = pod(Stage::Unscheduled(Some(said("SchedulingGated", gates))));
+    let gated = format!("held back before a node is looked for (SchedulingGated: {gates})");
+    check(&shut, Some((Hindrance::Unschedulable, &gated)));
 }
 
 #[test]
