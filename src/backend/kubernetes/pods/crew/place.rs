@@ -120,8 +120,9 @@ impl<A: Api, N: Announcer, L: Look, O: Occupancy> Crew<A, N, L, O> {
 
     /// A pod is about to leave a node, on which there will be room then.
     pub(super) fn makes_room(&self) -> bool {
-        let leaves = |member: &Member| member.pod.terminating && !is_unplaced(&member.pod);
-        self.members.iter().any(leaves)
+        let leaves = |member: &Member| member.pod.terminating || member.is_victim();
+        let mut placed = self.members.iter().filter(|m| !is_unplaced(&m.pod));
+        placed.any(leaves)
     }
 
     /// When something changes by time alone.

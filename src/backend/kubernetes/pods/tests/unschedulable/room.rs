@@ -52,3 +52,27 @@ async fn room_that_is_not_made_is_waited_for_for_a_quarter_of_an_hour() {
     sleep(SECOND).await;
     assert!(scene.outage().is_some());
 }
+
+#[tokio::test(start_paused = true)]
+async fn one_that_stays_waits_for_the_node_of_one_that_goes() {
+    let scene = Scene::of(LeavingOrder::Ordinal, 0, 1);
+    scene.room(1);
+    scene.scale_to(1).await;
+    sleep(20 * SECOND).await;
+    scene.scale_to(2).await;
+    sleep(5 * SECOND).await;
+    // The first is made anew, and its node is the second's by now.
+    let now = Instant::now();
+    scene.cluster.change(|inside| inside.delete(0, now));
+    sleep(2 * MINUTE).await;
+    assert_eq!((scene.number(), idle(&scene)), ((2, 1), 1));
+    let last = scene.request(2 * MINUTE);
+    sleep(SECOND).await;
+    scene.scale_to(1).await;
+    let held = scene.request(SECOND);
+    sleep(MINUTE).await;
+    assert_eq!((scene.outage(), held.is_finished()), (None, false));
+    assert!(last.await.unwrap().is_ok());
+    assert!(held.await.unwrap().is_ok());
+    assert_eq!(scene.cluster.names(), ["flowers-0"]);
+}
