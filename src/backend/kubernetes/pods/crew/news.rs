@@ -30,7 +30,6 @@ impl<A: Api, N: Announcer, L: Look, O: Occupancy> Crew<A, N, L, O> {
     /// Who steers tells, and nobody else.
     pub(super) fn tell_of_places(&mut self, now: Instant) {
         if !self.steers() {
-            self.told.0.retain(|told| *told == Reason::ColdStartFailed);
             return;
         }
         self.tell_once(Reason::WaitingForNode, self.node_comes(now));
@@ -91,8 +90,7 @@ impl<A: Api, N: Announcer, L: Look, O: Occupancy> Crew<A, N, L, O> {
     /// Why a rollout does not go on, where it should have.
     pub(super) fn why_stuck(&self) -> Option<String> {
         let overdue = self.present.workload.as_ref()?.overdue.as_ref()?;
-        let keeps = |m: &&Member| m.is_in_service() && is_unschedulable(&m.pod);
-        let pod = self.alive().find(keeps);
+        let pod = self.alive().find(|m| is_unschedulable(&m.pod));
         let pod = pod.map(|m| format!("; pod {}: {}", m.pod.name, why_none(m)));
         let pod = pod.unwrap_or_default();
         Some(format!(
