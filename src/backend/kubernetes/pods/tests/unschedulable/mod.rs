@@ -3,6 +3,7 @@
 mod kept;
 mod room;
 mod seen;
+mod told;
 
 use super::cluster::{Autoscaler, comes, none_comes, waiting};
 use super::*;
