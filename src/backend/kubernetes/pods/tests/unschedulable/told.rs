@@ -89,6 +89,12 @@ async fn who_does_not_steer_tells_nothing_of_pods_that_do_not_come() {
         scene.leads(true);
         sleep(SECOND).await;
         assert_eq!(scene.cluster.told(reason).len(), 1, "{reason}");
+        // It lasts.
+        scene.leads(false);
+        sleep(SECOND).await;
+        scene.leads(true);
+        sleep(SECOND).await;
+        assert_eq!(scene.cluster.told(reason).len(), 1, "{reason}");
     }
 }
 
