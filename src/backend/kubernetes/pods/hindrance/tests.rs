@@ -81,9 +81,9 @@ fn a_pod_without_a_node_is_kept_by_what_is_said_of_nodes() {
     };
     check(&unasked, Some((Hindrance::NotTriggered, none_comes)));
     check(&pod(Stage::Unscheduled(None)), None);
-    let gates = "Scheduling is blocked due to non-empty scheduling gates";
-    let shut = pod(Stage::Unscheduled(Some(said("SchedulingGated", gates))));
-    let gated = format!("held back before a node is looked for (SchedulingGated: {gates})");
+    let said_so = "Scheduling is blocked due to non-empty scheduling gates";
+    let shut = pod(Stage::Unscheduled(Some(said("SchedulingGated", said_so))));
+    let gated = format!("held back before a node is looked for (SchedulingGated: {said_so})");
     check(&shut, Some((Hindrance::Unschedulable, &gated)));
 }
 

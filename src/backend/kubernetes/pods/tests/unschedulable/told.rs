@@ -3,6 +3,8 @@
 use super::*;
 use crate::backend::kubernetes::objects::Obstruction;
 
+type Happens = fn(&Scene);
+
 impl Scene {
     fn shortage(&self) -> Option<Shortage> {
         self.world.borrow().shortage
@@ -28,7 +30,7 @@ async fn what_is_to_go_lacks_nothing() {
 
 #[tokio::test(start_paused = true)]
 async fn what_is_stopped_lacks_nothing() {
-    let causes: [fn(&Scene); 2] = [
+    let causes: [Happens; 2] = [
         |scene| scene.room(0),
         |scene| scene.cluster.0.lock().quota = 0,
     ];
@@ -51,7 +53,7 @@ async fn what_is_stopped_lacks_nothing() {
 #[tokio::test(start_paused = true)]
 async fn who_does_not_steer_tells_nothing_of_pods_that_do_not_come() {
     //      what happens, and what is told of it
-    let cases: [(fn(&Scene), &str); 5] = [
+    let cases: [(Happens, &str); 5] = [
         (|scene| scene.room(0), "Unschedulable"),
         (
             |scene| {
