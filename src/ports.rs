@@ -72,7 +72,7 @@ pub struct ReplicaView {
 /// What keeps a replica from coming: one word each, for reports and metrics.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Hindrance {
-    /// It has no machine to run on; one is known to be on its way.
+    /// It has no machine to run on; one, or room on one, is known to be on its way.
     NodeComing,
     /// It has no machine to run on, and nobody has said that one comes.
     Unschedulable,

@@ -56,6 +56,23 @@ async fn what_holds_a_number_is_told_with_how_long_it_does() {
     let text = scene.metrics().await;
     let counted = r#"holdgate_decisions_total{revision="flowers",bound_by="no_free_gpu"} 1"#;
     assert!(text.contains(counted), "{text}");
+    let others = [
+        (Shortage::NoNode, "unschedulable"),
+        (Shortage::Quota, "quota"),
+        (Shortage::Refused, "refused"),
+    ];
+    for (shortage, word) in others {
+        scene
+            .world
+            .send_modify(|world| world.shortage = Some(shortage));
+        tokio::time::sleep(2 * SECOND).await;
+        let told = scene.json("/revisions/flowers/decisions").await;
+        assert_eq!(
+            (&told[0]["held"], &told[0]["shortage"]),
+            (&json!(word), &json!(word))
+        );
+        assert_eq!(scene.json("/revisions/flowers").await["boundBy"], word);
+    }
 
     scene.world.send_modify(|world| world.shortage = None);
     scene.requests.clear();

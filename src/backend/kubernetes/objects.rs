@@ -211,6 +211,8 @@ pub struct PodView {
     /// What was last said of a node for it; `None` once it has one, before somebody says anything, and
     /// when what was said is too long ago to hold: a node that is on its way comes in 15 minutes, or not.
     pub node_word: Option<NodeWord>,
+    /// The node on which the scheduler expects room for it, such as where others are being ended.
+    pub nominated: Option<Arc<str>>,
     /// What was last said of a volume that it waits for; `None` once its containers run, and when nobody
     /// has said it again for a while.
     pub volume_word: Option<Obstruction>,
@@ -283,6 +285,7 @@ pub(super) mod samples {
             down: 0,
             deletion_cost: None,
             node_word: None,
+            nominated: None,
             volume_word: None,
         }
     }

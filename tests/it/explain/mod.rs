@@ -3,4 +3,5 @@
 mod behind;
 mod golden;
 mod scene;
+mod short;
 mod whole;

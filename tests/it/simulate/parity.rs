@@ -25,11 +25,27 @@ struct Run {
     config: RevisionConfig,
 }
 
+/// How replicas come.
+#[derive(Clone, Copy)]
+struct Coming {
+    /// A start takes so long at most.
+    longest: Duration,
+    /// Of a dozen starts so many fail.
+    crashes: u64,
+}
+
+const fn within(longest: Duration) -> Coming {
+    Coming {
+        longest,
+        crashes: 1,
+    }
+}
+
 /// Lives through a quarter of an hour: nobody, a few, many, everybody at once, nobody again.
 async fn record(
     spec: RevisionSpec,
     recalled: Option<(Memory, Duration)>,
-    longest_start: Duration,
+    coming: Coming,
     seed: u64,
 ) -> Run {
     let folder = tempfile::tempdir().expect("a folder");
@@ -45,9 +61,9 @@ async fn record(
         None => Gate::recorded(spec, LOAD, &path, 1 << 30),
     };
     let mut dice = Dice::new(seed);
-    let longest = u64::try_from(longest_start.as_millis()).expect("not so long");
+    let longest = u64::try_from(coming.longest.as_millis()).expect("not so long");
     let starts = (0..200).map(|_| match dice.below(12) {
-        0 => Start::CrashAfter(dice.ms_below(3_000)),
+        one if one < coming.crashes => Start::CrashAfter(dice.ms_below(3_000)),
         _ => Start::After(dice.ms_below(longest)),
     });
     gate.machine.next(starts.collect::<Vec<_>>());
@@ -155,8 +171,8 @@ fn compare_ends(run: &Run, outcome: &Outcome) {
 }
 
 /// Records and replays; returns what was recorded and what became of it again.
-async fn check(spec: RevisionSpec, longest_start: Duration, seed: u64) -> (Run, RevisionOutcome) {
-    let run = record(spec, None, longest_start, seed).await;
+async fn check(spec: RevisionSpec, coming: Coming, seed: u64) -> (Run, RevisionOutcome) {
+    let run = record(spec, None, coming, seed).await;
     check_again(run)
 }
 
@@ -171,7 +187,7 @@ fn check_again(run: Run) -> (Run, RevisionOutcome) {
 
 #[tokio::test(start_paused = true)]
 async fn a_recorded_run_replays_to_the_same_decisions() {
-    let (_, revision) = check(revision(1, 0..=30), secs(25), 1).await;
+    let (_, revision) = check(revision(1, 0..=30), within(secs(25)), 1).await;
     assert!(revision.left > 0 && revision.peak_replicas >= 10 && revision.cold_starts >= 3);
 }
 
@@ -182,7 +198,7 @@ async fn so_does_one_with_a_short_line_and_little_patience() {
     spec.queue.timeout = ms(1_500);
     spec.queue.cold_timeout = secs(3);
     spec.scaling.scale_down_delay = Hold::Auto;
-    let refused = check(spec, secs(25), 2).await.1.refused;
+    let refused = check(spec, within(secs(25)), 2).await.1.refused;
     assert!(refused.queue_full > 0, "{refused:?}");
     assert!(refused.queue_timeout > 0, "{refused:?}");
     assert!(refused.cold_start_timeout > 0, "{refused:?}");
@@ -199,7 +215,7 @@ async fn so_does_one_that_counts_arrivals_and_stops_early() {
     spec.scaling.aggregation = Aggregation::WeightedExponential;
     spec.scaling.stop_after_idle = Some(secs(40));
     spec.scaling.max_starting = Some(2);
-    check(spec, secs(25), 3).await;
+    check(spec, within(secs(25)), 3).await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -209,7 +225,7 @@ async fn so_does_one_whose_starts_fail_and_whose_slots_are_kept() {
     spec.scaling.initial_scale = Some(3);
     spec.scaling.failed_starts = 1;
     spec.timeouts.total = Some(secs(3));
-    let refused = check(spec, secs(25), 4).await.1.refused;
+    let refused = check(spec, within(secs(25)), 4).await.1.refused;
     assert!(refused.upstream_timeout > 0, "{refused:?}");
 }
 
@@ -219,7 +235,7 @@ async fn so_does_one_whose_starts_are_taken_back() {
     spec.scaling.stable_window = secs(10);
     spec.scaling.panic_threshold_percentage = 1000.0;
     spec.scaling.max_scale_down_rate = 1.3;
-    let (run, _) = check(spec, secs(60), 5).await;
+    let (run, _) = check(spec, within(secs(60)), 5).await;
     let replicas = &run.trace.revisions[0].replicas;
     let ended = |ending| replicas.iter().filter(|r| r.ending == ending).count();
     let [taken_back, stopped] = [Ending::TakenBack, Ending::Stopped].map(ended);
@@ -242,10 +258,25 @@ async fn so_does_one_that_begins_with_what_it_remembers() {
     let mut spec = revision(1, 0..=30);
     spec.scaling.initial_scale = Some(3);
     let recalled = Some((memory, ms(6_300)));
-    let run = record(spec, recalled, secs(25), 6).await;
+    let run = record(spec, recalled, within(secs(25)), 6).await;
     let begun = run.decisions[..3].iter().map(|decision| decision.replicas);
     assert_eq!(begun.collect::<Vec<_>>(), [Some(7); 3], "it remembers");
     let learned = run.decisions[0].seen.typical_start;
     assert_eq!(learned, Some(ms(2_500)));
     check_again(run);
+}
+
+#[tokio::test(start_paused = true)]
+async fn so_does_one_whose_clients_are_turned_away_while_it_cannot_come() {
+    let mut spec = revision(1, 0..=2);
+    spec.scaling.stable_window = secs(10);
+    let coming = Coming {
+        longest: secs(5),
+        crashes: 10,
+    };
+    let (run, revision) = check(spec, coming, 7).await;
+    let requests = run.trace.revisions[0].requests.iter();
+    let turned_away = requests.filter(|it| it.over == Some(it.arrived));
+    assert!(turned_away.count() > 100);
+    assert!(revision.refused.cold_start_failed > 100);
 }

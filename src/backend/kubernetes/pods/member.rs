@@ -37,6 +37,8 @@ pub(super) struct Member {
     pub(super) unplaced: Option<Instant>,
     /// Until when it is believed that a node comes for it; `None`: nobody says so.
     pub(super) promised: Option<Instant>,
+    /// Until when it is believed that there will be room for it, and nobody else, on a node that is there.
+    pub(super) nominated: Option<Instant>,
     /// How often its containers were started again: what is told of an earlier life does not count.
     pub(super) life: u64,
     pub(super) was_ready: bool,

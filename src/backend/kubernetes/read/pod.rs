@@ -56,6 +56,7 @@ pub(in super::super) fn pod(_: &KindOf, text: &str) -> Result<Option<Fact>, serd
     let down = down(&spec, &status);
     let view = PodView {
         node_word: None,
+        nominated: status.nominated().map(Into::into),
         volume_word: None,
         uid: head.uid.as_str().into(),
         name: head.name.as_str().into(),

@@ -18,6 +18,7 @@ pub(super) struct Status {
     phase: Option<String>,
     #[serde(rename = "podIP")]
     pod_ip: Option<String>,
+    nominated_node_name: Option<String>,
     conditions: Option<Vec<PodCondition>>,
     init_container_statuses: Option<Vec<ContainerStatus>>,
     container_statuses: Option<Vec<ContainerStatus>>,
@@ -38,6 +39,12 @@ impl Status {
 
     pub(super) fn ip(&self) -> Option<IpAddr> {
         self.pod_ip.as_ref()?.parse().ok()
+    }
+
+    /// Where the scheduler expects room for it: others may be ended there in its favour.
+    pub(super) fn nominated(&self) -> Option<&str> {
+        let node = self.nominated_node_name.as_deref();
+        node.filter(|node| !node.is_empty())
     }
 
     fn condition(&self, kind: &str) -> Option<&PodCondition> {

@@ -5,14 +5,14 @@ mod zero;
 
 use std::time::Duration;
 
-use holdgate::autoscale::{Shortage, TypicalPhases};
+use holdgate::autoscale::TypicalPhases;
 use holdgate::revision::{MetricTarget, ScaleMetric, Scaling};
 
 use super::scene::Scene;
 use crate::support::secs;
 
 /// The word in metrics, the sentence, and what was made of the number, step by step.
-fn check(scene: &Scene, load: u32, want: &str) {
+pub(super) fn check(scene: &Scene, load: u32, want: &str) {
     let told = scene.told(load);
     let decided = told
         .details
@@ -25,7 +25,7 @@ fn check(scene: &Scene, load: u32, want: &str) {
     assert_eq!(lines, want);
 }
 
-fn defaults(_: &mut Scaling) {}
+pub(super) fn defaults(_: &mut Scaling) {}
 
 #[test]
 fn held_by_a_bound() {
@@ -145,28 +145,6 @@ fn held_by_what_is_busy_or_on_its_way() {
         1 replica, still starting: 0 requests in flight on average over 60 s at target 1; held by a start under way, given up at 12:10:32; goes to zero at 12:04:30 if no request comes
         0 asked for by concurrency over 60 s
         0 → no change: left as it is while a start is under way, given up at 12:10:32");
-}
-
-#[test]
-fn held_by_what_the_machine_has() {
-    let mut scene = Scene::new(defaults);
-    scene.most = Some((1, Shortage::NoFreeGpu));
-    check(
-        &scene.load(3, 20),
-        3,
-        "
-        no_free_gpu
-        1 of 3 replicas: 3 requests in flight on average over 60 s at target 1; waiting: no free GPU
-        3 asked for by concurrency over 60 s
-        1 of 3 for now: no free GPU",
-    );
-    let mut scene = Scene::new(defaults);
-    scene.most = Some((2, Shortage::MaxProcesses));
-    check(&scene.load(3, 20), 3, "
-        max_processes
-        2 of 3 replicas: 3 requests in flight on average over 60 s at target 1; waiting: as many processes run as may (--max-processes)
-        3 asked for by concurrency over 60 s
-        2 of 3 for now: --max-processes");
 }
 
 #[test]

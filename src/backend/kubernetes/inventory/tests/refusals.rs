@@ -1,6 +1,8 @@
 //! Workloads of whose controllers others tell that they can make no pods.
 
-use super::super::facts::Matter;
+use std::sync::Arc;
+
+use super::super::facts::{Fact, Matter};
 use super::super::{Changed, Inventory};
 use super::samples::*;
 use super::support::*;
@@ -62,4 +64,24 @@ fn what_a_controller_says_itself_counts_before_what_was_said_of_it() {
     let fails = said("Deployment-flowers", Matter::Making, "FailedCreate", 100);
     inventory.put(WORDS, fails);
     assert_eq!(refused(&mut inventory), itself);
+}
+
+#[test]
+fn a_pod_that_is_being_deleted_is_missing() {
+    let mut inventory = inventory();
+    inventory.put_workload(Workload {
+        replicas: 1,
+        ..enabled("StatefulSet", "flowers")
+    });
+    let mut going = pod("flowers-1", "flowers", "1", 99);
+    inventory.put(PODS, going.clone());
+    let fails = said("StatefulSet-flowers", Matter::Making, "FailedCreate", 100);
+    inventory.put(WORDS, fails);
+    assert_eq!(refused(&mut inventory), None);
+    let Fact::Pod(it) = &mut going.fact else {
+        panic!("it is a pod");
+    };
+    Arc::make_mut(&mut it.view).terminating = true;
+    inventory.put(PODS, going);
+    assert_eq!(refused(&mut inventory), Some(words("FailedCreate")));
 }

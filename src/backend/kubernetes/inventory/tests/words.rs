@@ -204,6 +204,17 @@ fn what_was_said_holds_for_a_while() {
 }
 
 #[test]
+fn what_is_said_by_a_clock_that_far_ahead_does_not_hold() {
+    let mut inventory = with_flowers();
+    inventory.put(PODS, pod("p", "flowers", "1", 1));
+    inventory.put(WORDS, said("1", Matter::NodeComes, "Nominated", 2000));
+    inventory.forget(moment(2000 - 15 * A_MINUTE + 1));
+    assert!(node_word(&mut inventory).is_some());
+    inventory.forget(moment(2000 - 15 * A_MINUTE));
+    assert_eq!(node_word(&mut inventory), None);
+}
+
+#[test]
 fn what_is_said_again_holds_from_then_on() {
     let mut inventory = with_flowers();
     inventory.put(PODS, pod("p", "flowers", "1", 1));

@@ -30,7 +30,6 @@ impl<A: Api, N: Announcer, L: Look, O: Occupancy> Crew<A, N, L, O> {
     /// Who steers tells, and nobody else.
     pub(super) fn tell_of_places(&mut self, now: Instant) {
         if !self.steers() {
-            self.told.0.retain(|told| *told == Reason::ColdStartFailed);
             return;
         }
         self.tell_once(Reason::WaitingForNode, self.node_comes(now));
@@ -54,7 +53,8 @@ impl<A: Api, N: Announcer, L: Look, O: Occupancy> Crew<A, N, L, O> {
     fn node_comes(&self, now: Instant) -> Option<String> {
         let sky = self.sky(now);
         let waits = |m: &&Member| is_unschedulable(&m.pod) && m.is_in_service();
-        let comes = |m: &&Member| sky.prospect(m) == Prospect::NodeComing;
+        let comes =
+            |m: &&Member| m.pod.nominated.is_none() && sky.prospect(m) == Prospect::NodeComing;
         let coming: Vec<&Member> = self.alive().filter(waits).filter(comes).collect();
         let words = coming.iter().filter_map(|m| m.pod.node_word.as_ref());
         let word = words.max_by_key(|word| word.at)?;
@@ -90,8 +90,7 @@ impl<A: Api, N: Announcer, L: Look, O: Occupancy> Crew<A, N, L, O> {
     /// Why a rollout does not go on, where it should have.
     pub(super) fn why_stuck(&self) -> Option<String> {
         let overdue = self.present.workload.as_ref()?.overdue.as_ref()?;
-        let keeps = |m: &&Member| m.is_in_service() && is_unschedulable(&m.pod);
-        let pod = self.alive().find(keeps);
+        let pod = self.alive().find(|m| is_unschedulable(&m.pod));
         let pod = pod.map(|m| format!("; pod {}: {}", m.pod.name, why_none(m)));
         let pod = pod.unwrap_or_default();
         Some(format!(

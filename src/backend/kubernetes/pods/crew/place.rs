@@ -120,8 +120,9 @@ impl<A: Api, N: Announcer, L: Look, O: Occupancy> Crew<A, N, L, O> {
 
     /// A pod is about to leave a node, on which there will be room then.
     pub(super) fn makes_room(&self) -> bool {
-        let leaves = |member: &Member| member.pod.terminating && !is_unplaced(&member.pod);
-        self.members.iter().any(leaves)
+        let leaves = |member: &Member| member.pod.terminating || member.is_victim();
+        let mut placed = self.members.iter().filter(|m| !is_unplaced(&m.pod));
+        placed.any(leaves)
     }
 
     /// When something changes by time alone.
@@ -133,7 +134,9 @@ impl<A: Api, N: Announcer, L: Look, O: Occupancy> Crew<A, N, L, O> {
                 Prospect::Open(until) => until,
                 _ => None,
             });
-        patience.chain(sky.comes_until).filter(|&at| at > now).min()
+        let nominated = self.alive().filter_map(|member| sky.nominated(member));
+        let all = patience.chain(sky.comes_until).chain(nominated);
+        all.filter(|&at| at > now).min()
     }
 
     /// Those that do not come.

@@ -49,6 +49,8 @@ impl<A: Api, N: Announcer, L: Look, O: Occupancy> Crew<A, N, L, O> {
             return;
         };
         if !self.present.fresh {
+            // That nobody hears of it is no quiet.
+            self.remake.iter_mut().for_each(|it| it.quiet_since = None);
             return;
         }
         let (asked, there) = (workload.replicas, count(self.alive().count()));

@@ -8,7 +8,7 @@ use tokio::time::Instant;
 use tracing::info;
 
 use super::Crew;
-use super::sky::{is_unplaced, is_unschedulable, promise};
+use super::sky::{is_unplaced, is_unschedulable, nomination, promise};
 use crate::autoscale::typical_start;
 use crate::backend::kubernetes::door::{Ask, Door};
 use crate::backend::kubernetes::look::Look;
@@ -111,6 +111,7 @@ impl<A: Api, N: Announcer, L: Look, O: Occupancy> Crew<A, N, L, O> {
             since,
             unplaced: is_unschedulable(pod).then_some(since),
             promised: promise(pod, now),
+            nominated: nomination(pod, now),
             seen_born: self.listed && age.is_zero(),
             running_at: (pod.stage == Stage::Running).then_some(now),
             stage_at: now,

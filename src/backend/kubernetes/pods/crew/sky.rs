@@ -23,7 +23,8 @@ const HEARING: Duration = Duration::from_secs(10);
 pub(super) enum Prospect {
     /// It has a node.
     Placed,
-    /// A node comes for it, or for one like it of which nobody has said anything else.
+    /// A node comes for it, or for one like it of which nobody has said anything else; or one that
+    /// is there has room for it soon.
     NodeComing,
     /// Nobody knows; until when it is waited for, where the scheduler has looked for a node already and
     /// somebody sees what becomes of it.
@@ -84,7 +85,7 @@ impl Sky {
         }
         let word = member.pod.node_word.as_ref();
         let none_comes = word.is_some_and(|word| self.says_none(word));
-        let comes = self.promised(member).is_some();
+        let comes = self.promised(member).is_some() || self.nominated(member).is_some();
         if comes || (self.comes_until.is_some() && !none_comes) {
             return Prospect::NodeComing;
         }
@@ -110,6 +111,11 @@ impl Sky {
     pub(super) fn promised(&self, member: &Member) -> Option<Instant> {
         member.promised.filter(|until| *until > self.now)
     }
+
+    /// Until when it is believed that there will be room for it, and nobody else, on a node that is there.
+    pub(super) fn nominated(&self, member: &Member) -> Option<Instant> {
+        member.nominated.filter(|until| *until > self.now)
+    }
 }
 
 impl Member {
@@ -117,6 +123,9 @@ impl Member {
     pub(super) fn see_node(&mut self, was: &PodView, now: Instant) {
         if was.node_word != self.pod.node_word {
             self.promised = promise(&self.pod, now);
+        }
+        if was.nominated != self.pod.nominated {
+            self.nominated = nomination(&self.pod, now);
         }
         if is_unschedulable(&self.pod) {
             self.unplaced.get_or_insert(now);
@@ -131,6 +140,12 @@ pub(super) fn promise(pod: &PodView, now: Instant) -> Option<Instant> {
     let word = pod.node_word.as_ref().filter(|word| word.coming)?;
     let age = wall().duration_since(word.at).unwrap_or_default();
     Some(now + COMES_WITHIN.saturating_sub(age))
+}
+
+/// Until when it is believed that it finds room where the scheduler expects it: who is ended there in its
+/// favour may take as long as was promised.
+pub(super) fn nomination(pod: &PodView, now: Instant) -> Option<Instant> {
+    pod.nominated.as_ref().map(|_| now + COMES_WITHIN)
 }
 
 /// The scheduler has looked, and found no node.

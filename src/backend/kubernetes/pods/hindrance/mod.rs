@@ -26,7 +26,7 @@ pub(super) fn keeps(pod: &PodView) -> Option<(Hindrance, Arc<str>)> {
         return None;
     }
     let (by, sentence) = match &pod.stage {
-        Stage::Unscheduled(why) => without_node(why.as_ref(), pod.node_word.as_ref())?,
+        Stage::Unscheduled(why) => unplaced(pod, why.as_ref())?,
         Stage::Waiting(why) => without_containers(pod, why.as_ref())?,
         Stage::Running => return None,
     };
@@ -55,6 +55,21 @@ pub(super) fn refuses(refused: &Obstruction) -> (Hindrance, String) {
 
 /// What a `ResourceQuota` says: of a number that is used up, or of pods that no number is for.
 const QUOTA: [&str; 2] = ["exceeded quota", "insufficient quota"];
+
+/// The condition's reason while somebody keeps the scheduler from looking at it: a queue for jobs does.
+const GATED: &str = "SchedulingGated";
+
+fn unplaced(pod: &PodView, why: Option<&Obstruction>) -> Option<(Hindrance, String)> {
+    if let Some(node) = &pod.nominated {
+        let sentence = format!("room is on its way on {node} (its nominatedNodeName)");
+        return Some((Hindrance::NodeComing, sentence));
+    }
+    if let Some(why) = why.filter(|why| why.reason == GATED) {
+        let sentence = format!("held back before a node is looked for ({})", told(why));
+        return Some((Hindrance::Unschedulable, sentence));
+    }
+    without_node(why, pod.node_word.as_ref())
+}
 
 fn without_node(why: Option<&Obstruction>, word: Option<&NodeWord>) -> Option<(Hindrance, String)> {
     if let Some(word) = word.filter(|word| word.coming) {

@@ -81,9 +81,27 @@ fn a_pod_without_a_node_is_kept_by_what_is_said_of_nodes() {
     };
     check(&unasked, Some((Hindrance::NotTriggered, none_comes)));
     check(&pod(Stage::Unscheduled(None)), None);
-    let shut = pod(Stage::Unscheduled(Some(said("SchedulingGated", ""))));
-    let gated = "no node fits: SchedulingGated";
-    check(&shut, Some((Hindrance::Unschedulable, gated)));
+    let said_so = "Scheduling is blocked due to non-empty scheduling gates";
+    let shut = pod(Stage::Unscheduled(Some(said("SchedulingGated", said_so))));
+    let gated = format!("held back before a node is looked for (SchedulingGated: {said_so})");
+    check(&shut, Some((Hindrance::Unschedulable, &gated)));
+}
+
+#[test]
+fn room_that_is_made_counts_whatever_is_said_of_nodes() {
+    let room = "room is on its way on node-7 (its nominatedNodeName)";
+    for word in [None, Some(refused_node()), Some(triggered())] {
+        let nominated = PodView {
+            nominated: Some("node-7".into()),
+            ..unscheduled(GPUS, word)
+        };
+        check(&nominated, Some((Hindrance::NodeComing, room)));
+    }
+    let placed = PodView {
+        nominated: Some("node-7".into()),
+        ..pod(Stage::Waiting(None))
+    };
+    check(&placed, None);
 }
 
 #[test]

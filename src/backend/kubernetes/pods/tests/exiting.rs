@@ -96,3 +96,20 @@ async fn the_highest_ordinals_go_only_while_a_lower_one_is_ready() {
     sleep(SECOND).await;
     assert_eq!(scene.cluster.replicas(), 1);
 }
+
+#[tokio::test(start_paused = true)]
+async fn to_a_pod_that_is_being_deleted_nobody_is_led() {
+    let mut scene = Scene::new(0);
+    let exit = guarded(&scene);
+    scene.settled(1).await;
+    let inside = scene.request(20 * SECOND);
+    sleep(SECOND).await;
+    let now = Instant::now();
+    scene.cluster.change(|inside| inside.delete(0, now));
+    sleep(SECOND / 2).await;
+    // It answers what it holds, and the one in its place is not there yet.
+    assert_eq!(exit.word(), Some(word(false, false)));
+    sleep(30 * SECOND).await;
+    assert_eq!(exit.word(), Some(word(true, false)));
+    assert!(inside.await.unwrap().is_ok());
+}

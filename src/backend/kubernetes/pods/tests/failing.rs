@@ -1,5 +1,6 @@
 //! What does not come, and who is told.
 
+use super::cluster::waiting;
 use super::*;
 use crate::backend::kubernetes::objects::Obstruction;
 use crate::backend::kubernetes::seams::ApiError;
@@ -235,4 +236,28 @@ async fn what_keeps_a_controller_from_making_pods_is_told() {
     let world = scene.after(10 * SECOND).await;
     let want = "its controller has made 0 of 2 pods: exceeded quota: gpus";
     assert_eq!(world.diagnosis.as_deref(), Some(want));
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_that_serves_and_is_to_go_is_not_waited_for() {
+    let mut scene = Scene::of(LeavingOrder::Ordinal, 0, 1);
+    scene.settled(2).await;
+    scene.cluster.pod("flowers-0", |pod| {
+        pod.view.restarts = 5;
+        pod.stuck = Some(waiting("CrashLoopBackOff", ""));
+    });
+    sleep(SECOND).await;
+    let last = scene.request(60 * SECOND);
+    sleep(SECOND).await;
+    let reason = || {
+        let outage = scene.world.borrow().outage.clone();
+        outage.map(|outage| outage.reason)
+    };
+    assert_eq!(reason(), None);
+    scene.scale_to(1).await;
+    sleep(SECOND).await;
+    assert_eq!(reason(), Some(OutageReason::ColdStartFailed));
+    let next = scene.request(SECOND).await.unwrap();
+    assert_eq!(next, Err(OutageReason::ColdStartFailed));
+    assert!(last.await.unwrap().is_ok());
 }

@@ -184,3 +184,42 @@ async fn no_more_start_at_once_than_may() {
     sleep(20 * SECOND).await;
     assert_eq!(scene.cluster.asked(), [2, 3, 4, 5]);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_pod_of_which_the_api_tells_in_whole_seconds_is_as_new_as_it_is() {
+    let learned = async |rounding| {
+        let mut scene = Scene::new(0);
+        scene.settled(0).await;
+        scene.cluster.0.lock().rounding = rounding;
+        let world = scene.settled(1).await;
+        (scene.cluster.told("ReplicaReady"), world.typical_start)
+    };
+    let young = Duration::from_millis(1900);
+    let (told, typical) = learned(young).await;
+    assert_eq!((told.len(), typical.is_some()), (1, true));
+    assert_eq!((told, typical), learned(Duration::ZERO).await);
+    // It may have begun before anybody looked.
+    let older = Duration::from_millis(2100);
+    assert_eq!(learned(older).await, (Vec::new(), None));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_young_pod_is_looked_at_before_one_that_may_never_come() {
+    let scene = Scene::new(0);
+    scene.cluster.0.lock().start.listens = 600 * SECOND;
+    scene.scale_to(1).await;
+    let looks = async |after| {
+        sleep(after).await;
+        let inside = scene.cluster.0.lock();
+        (inside.looks, inside.hurried)
+    };
+    let (young, hurried) = looks(30 * SECOND).await;
+    assert_eq!((young > 10, young), (true, hurried));
+    let (all, last) = looks(SECOND).await;
+    let (later, hurried) = looks(60 * SECOND).await;
+    assert_eq!((later > all, hurried), (true, last));
+    // Unless somebody waits for it.
+    let _held = scene.request(SECOND);
+    let (_, hurried) = looks(60 * SECOND).await;
+    assert!(hurried > last);
+}

@@ -86,6 +86,7 @@ fn a_serving_pod_is_kept_with_what_somebody_decides_by() {
         view,
         PodView {
             node_word: None,
+            nominated: None,
             volume_word: None,
             uid: "5a9f0c6e-6a36-4f5e-8f0e-1d1f0a4b7c11".into(),
             name: "flowers-predictor-7d9c5b6f4-x2x7k".into(),
@@ -128,8 +129,12 @@ fn a_pod_that_was_not_scheduled_says_why() {
     ));
     assert_eq!(unscheduled.stage, Stage::Unscheduled(why));
     assert_eq!((unscheduled.node, unscheduled.ip), (None, None));
-    object["status"] = json!({"phase": "Pending"});
+    assert_eq!(unscheduled.nominated, None);
+    object["status"]["nominatedNodeName"] = json!("node-7");
+    assert_eq!(view(&object).nominated.as_deref(), Some("node-7"));
+    object["status"] = json!({"phase": "Pending", "nominatedNodeName": ""});
     assert_eq!(view(&object).stage, Stage::Unscheduled(None));
+    assert_eq!(view(&object).nominated, None);
 }
 
 #[test]

@@ -65,6 +65,8 @@ pub(super) struct Inside {
     pub(super) late: Vec<String>,
     up_since: Instant,
     pub(super) looks: u32,
+    /// Looks that do not stand in line behind others.
+    pub(super) hurried: u32,
     /// The controller does nothing.
     pub(super) paused: bool,
     /// So many pods find a node.
@@ -81,6 +83,8 @@ pub(super) struct Inside {
     making: nodes::Making,
     /// So many more pods than asked for are there, as while pods are replaced.
     pub(super) surge: u32,
+    /// How much older than they are the API tells pods to be.
+    pub(super) rounding: Duration,
     published: Option<(u64, bool)>,
     present: watch::Sender<Present>,
 }
@@ -144,6 +148,7 @@ impl Cluster {
             lowered: None,
             wronged: Vec::new(),
             looks: 0,
+            hurried: 0,
             paused: false,
             room: u32::MAX,
             refusal: nodes::unschedulable(),
@@ -153,6 +158,7 @@ impl Cluster {
             policy: None,
             making: nodes::Making::default(),
             surge: 0,
+            rounding: Duration::ZERO,
             published: None,
             present: watch::Sender::new(Present::default()),
         };

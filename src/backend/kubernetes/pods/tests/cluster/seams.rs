@@ -82,9 +82,10 @@ impl Announcer for Cluster {
 }
 
 impl Look for Cluster {
-    async fn ask(&self, address: SocketAddr, _path: Option<&str>, _patience: Patience) -> Echo {
+    async fn ask(&self, address: SocketAddr, _path: Option<&str>, patience: Patience) -> Echo {
         let mut inside = self.0.lock();
         inside.looks += 1;
+        inside.hurried += u32::from(patience.hurried);
         let is_shut = inside.shut_port == Some(address.port());
         match inside.listening(address.ip()) {
             Some(_) if !is_shut => Echo::Open,

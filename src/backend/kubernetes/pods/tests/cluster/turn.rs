@@ -217,7 +217,8 @@ impl Inside {
                 .to_string(),
             _ => format!("{number}x"),
         };
-        let view = samples::pod(&format!("uid-{number}"), &format!("flowers-{name}"), wall());
+        let (uid, name) = (format!("uid-{number}"), format!("flowers-{name}"));
+        let view = samples::pod(&uid, &name, wall() - self.rounding);
         self.pods.push(Pod {
             view,
             made: now,

@@ -107,7 +107,10 @@ async fn all_that_are_wanted_are_asked_for_as_soon_as_a_node_is_promised() {
     sleep(300 * Duration::from_millis(1)).await;
     // What was said of the other one before is out of date.
     assert_eq!(scene.cluster.replicas(), 6);
-    assert_eq!(scene.outage(), None);
+    assert_eq!(
+        (scene.outage(), scene.world.borrow().shortage),
+        (None, None)
+    );
     sleep(2 * MINUTE).await;
     assert_eq!(scene.number(), (6, 1));
 }

@@ -1,7 +1,9 @@
 //! Pods that find no node: waited for and given up.
 
 mod kept;
+mod room;
 mod seen;
+mod told;
 
 use super::cluster::{Autoscaler, comes, none_comes, waiting};
 use super::*;

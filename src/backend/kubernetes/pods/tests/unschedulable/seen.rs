@@ -177,3 +177,71 @@ async fn what_is_told_of_a_pod_is_worked_out_once_for_as_long_as_it_stays_so() {
     sleep(SECOND).await;
     assert_ne!(before, detail());
 }
+
+/// The same, said so long ago.
+fn before(word: NodeWord, ago: Duration) -> NodeWord {
+    NodeWord {
+        at: word.at - ago,
+        ..word
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_promise_makes_nothing_out_of_date_that_was_said_after_it() {
+    let scene = Scene::with_room(0);
+    scene.scale_to(2).await;
+    sleep(SECOND).await;
+    scene.say("flowers-1x", none_comes());
+    sleep(5 * SECOND).await;
+    // It is heard late.
+    scene.say("flowers-2x", before(comes(), 30 * SECOND));
+    sleep(SECOND).await;
+    let shortage = || scene.world.borrow().shortage;
+    assert_eq!(shortage(), Some(Shortage::NoNode));
+    sleep(5 * SECOND).await;
+    scene.say("flowers-2x", comes());
+    sleep(SECOND).await;
+    assert_eq!(shortage(), None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_out_of_date_stays_so_when_older_news_is_heard() {
+    let scene = Scene::with_room(0);
+    scene.scale_to(3).await;
+    sleep(SECOND).await;
+    scene.say("flowers-2x", none_comes());
+    sleep(5 * SECOND).await;
+    let shortage = || scene.world.borrow().shortage;
+    assert_eq!(shortage(), Some(Shortage::NoNode));
+    scene.room(1);
+    sleep(SECOND).await;
+    assert_eq!((scene.number().1, shortage()), (0, None));
+    scene.say("flowers-3x", before(comes(), 30 * SECOND));
+    sleep(SECOND).await;
+    assert_eq!(shortage(), None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_promise_that_is_heard_late_holds_no_longer() {
+    let scene = Scene::with_room(0);
+    scene.scale_to(1).await;
+    sleep(2 * MINUTE).await;
+    assert!(scene.outage().is_some());
+    scene.say("flowers-1x", before(comes(), 10 * MINUTE));
+    sleep(290 * SECOND).await;
+    assert_eq!(scene.outage(), None);
+    sleep(12 * SECOND).await;
+    assert!(scene.outage().is_some());
+}
+
+#[tokio::test(start_paused = true)]
+async fn those_of_whom_nobody_knows_are_kept_beside_one_that_does_not_come() {
+    let scene = Scene::with_room(0);
+    scene.scale_to(4).await;
+    sleep(SECOND).await;
+    scene.say("flowers-1x", none_comes());
+    sleep(50 * SECOND).await;
+    assert_eq!((scene.number(), scene.cluster.alive().len()), ((4, 0), 4));
+    sleep(12 * SECOND).await;
+    assert_eq!(scene.number(), (1, 0));
+}
