@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use super::slots::Slots;
 use super::{Admission, Reading};
+use crate::revision::ReplicaId;
 
 impl<R: Clone> Admission<R> {
     /// Requests here, waiting or running for a client, and since when there is none.
@@ -18,6 +19,12 @@ impl<R: Clone> Admission<R> {
         let busy = |slots: &&Slots<R>| slots.serves() && slots.in_flight > 0;
         let busy = self.replicas.iter().filter(busy).count();
         u32::try_from(busy).unwrap_or(u32::MAX)
+    }
+
+    /// Replicas that hold something, and how much.
+    pub fn loads(&self) -> impl Iterator<Item = (ReplicaId, u32)> {
+        let busy = self.replicas.iter().filter(|s| s.in_flight > 0);
+        busy.map(|slots| (slots.id, slots.in_flight))
     }
 
     /// How long a request that arrives now may have to wait for a slot, from measured service

@@ -52,6 +52,7 @@ pub use look::{Outlook, Sample};
 pub use permit::Permit;
 pub use place::Place;
 pub use replica::{Kept, Replica};
+pub use sharing::Asked;
 
 /// What becomes of an arriving request.
 #[derive(Debug)]

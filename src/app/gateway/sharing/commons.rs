@@ -185,9 +185,9 @@ impl Commons {
         let mut known = self.known.lock();
         let Known { names, ledger, .. } = &mut *known;
         let others = ledger.as_mut().map(|ledger| {
-            let busy = self.throttler.read().replicas;
-            let busy = busy.iter().filter(|slots| slots.in_flight > 0);
-            let busy: HashSet<Pod> = busy.filter_map(|s| names.pod(s.id).cloned()).collect();
+            let busy = self.throttler.asked(false).busy;
+            let busy = busy.iter().filter_map(|(id, _)| names.pod(*id).cloned());
+            let busy: HashSet<Pod> = busy.collect();
             ledger.others(busy, measured)
         });
         if measured {
