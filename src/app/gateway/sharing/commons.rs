@@ -19,7 +19,7 @@ use crate::proxy::Throttler;
 use crate::revision::{ReplicaId, RevisionId, RevisionSpec};
 use crate::shares::{Pod, UNLIMITED};
 use crate::state::Notebook;
-use crate::sync::wall;
+use crate::sync::{now, wall};
 use crate::throttler::Sample;
 use crate::trace::Tape;
 
@@ -136,7 +136,10 @@ impl Commons {
 
     /// The longest that an answer took, here or at a member.
     fn longest(&self, known: &Known) -> Option<Duration> {
-        let told = known.ledger.as_ref().and_then(Ledger::longest);
+        let told = known
+            .ledger
+            .as_ref()
+            .and_then(|ledger| ledger.longest(now()));
         self.throttler.longest_service().max(told)
     }
 

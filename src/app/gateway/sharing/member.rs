@@ -11,7 +11,7 @@ use super::names::Early;
 use crate::ports::World;
 use crate::proxy::Throttler;
 use crate::revision::ReplicaId;
-use crate::shares::{Measured, Order, Pod, Report, Slots, UNLIMITED, Word};
+use crate::shares::{Holdings, Measured, Order, Pod, Report, Slots, UNLIMITED, Word};
 use crate::sync::now;
 
 /// Who waits in vain says so at once, but not more often than that.
@@ -142,7 +142,7 @@ impl Member {
     }
 
     /// Everything that is ours, for a new leader: what the one before wanted retired is not for long.
-    pub(super) fn holds(&mut self) -> Vec<Slots> {
+    pub(super) fn holds(&mut self) -> Holdings {
         let mut known = self.commons.known.lock();
         known.names.see(&self.world.borrow(), now());
         self.retired.clear();
@@ -151,11 +151,19 @@ impl Member {
         self.commons.throttler.rest_these(&[]);
         let held = self.commons.throttler.holdings();
         let held = held.iter().map(|holding| (holding.replica, holding.slots));
-        let mut held = known.names.slots(held);
-        held.extend(self.early.held());
+        let mut slots = known.names.slots(held);
+        slots.extend(self.early.held());
+        let longest_service = self.commons.throttler.longest_service();
         // It does not know what was said before.
-        (self.said, self.said_at) = (Report::default(), None);
-        held
+        self.said_at = None;
+        self.said = Report {
+            longest_service,
+            ..Report::default()
+        };
+        Holdings {
+            slots,
+            longest_service,
+        }
     }
 
     /// Gives back whatever is idle.

@@ -21,6 +21,8 @@ mod standing;
 mod tally;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod tests_member;
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -63,6 +65,8 @@ pub(super) struct Lease {
     pub(super) number: watch::Receiver<Option<u64>>,
     /// Somebody steered before who did not resign.
     pub(super) inherits: watch::Receiver<bool>,
+    /// What whoever steered before has left behind is in the notebook.
+    pub(super) learned: watch::Receiver<bool>,
     /// Which reign others obey that is no earlier.
     pub(super) outdone: watch::Sender<u64>,
 }

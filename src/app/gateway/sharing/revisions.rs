@@ -106,7 +106,6 @@ impl Actor {
     }
 
     pub(super) fn wake(&mut self) {
-        self.close_accounts();
         let now = now();
         let due = self.wakes.iter().filter(|(_, at)| **at <= now);
         let due: Vec<RevisionId> = due.map(|(id, _)| id.clone()).collect();

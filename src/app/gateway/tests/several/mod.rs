@@ -2,6 +2,7 @@
 //! autoscaler, over one simulated cluster, in which a model server counts its own requests.
 
 mod ends;
+mod kills;
 mod limit;
 mod scaling;
 mod town;
@@ -47,6 +48,8 @@ struct Post {
     sharing: Sharing,
     tenure: watch::Sender<Tenure>,
     number: watch::Sender<Option<u64>>,
+    /// What the leader before has left behind is known.
+    learned: watch::Sender<bool>,
     roll: watch::Sender<Roll>,
     _gateway: AbortOnDropHandle<()>,
     /// What runs at it; ends with it.
@@ -100,10 +103,12 @@ impl Installation {
         let tenure = watch::Sender::new(Tenure::default());
         let reigns = watch::Sender::new(None);
         let peers = self.wires.join(&uid, ip, roll.subscribe());
+        let learned = watch::Sender::new(true);
         let lease = Lease {
             tenure: tenure.subscribe(),
             number: reigns.subscribe(),
             inherits: watch::Sender::new(true).subscribe(),
+            learned: learned.subscribe(),
             outdone: watch::Sender::new(0),
         };
         let sharing = Sharing::start(peers, roll.subscribe(), lease);
@@ -115,6 +120,7 @@ impl Installation {
             sharing,
             tenure,
             number: reigns,
+            learned,
             roll,
             _gateway: AbortOnDropHandle::new(tokio::spawn(gateway)),
             inside: Arc::default(),
