@@ -186,8 +186,10 @@ impl Actor {
         Mode::Beside
     }
 
-    fn hear(&mut self, news: News) {
+    pub(super) fn hear(&mut self, news: News) {
         match news {
+            // What was on its way to who has left is another's by now.
+            News::Led { .. } | News::Ordered(_) if self.leaves => {}
             News::Led { leader, ask, .. } => {
                 tracing::info!(%leader, "a gateway leads");
                 if self.mode != Mode::Beside {
@@ -237,7 +239,7 @@ impl Actor {
         }
     }
 
-    async fn obey(&mut self, command: Command) {
+    pub(super) async fn obey(&mut self, command: Command) {
         match command {
             Command::Open(commons, world) => self.open(commons, world),
             Command::Close(commons) => self.close(&commons),

@@ -22,6 +22,8 @@ mod tally;
 #[cfg(test)]
 mod tests;
 #[cfg(test)]
+mod tests_hall;
+#[cfg(test)]
 mod tests_member;
 
 use std::sync::Arc;
