@@ -5,6 +5,7 @@ mod ends;
 mod kills;
 mod limit;
 mod scaling;
+mod second;
 mod town;
 mod wires;
 
