@@ -164,7 +164,8 @@ async fn a_gateway_that_is_not_there_yet_is_reached_as_soon_as_it_is() {
     let begun = tokio::time::Instant::now();
     assert_eq!(member.hears().await, "led by uid-1 in 1");
     assert_eq!(leader.hears().await, NOTHING);
-    assert!(begun.elapsed() <= seconds(1), "{:?}", begun.elapsed());
+    let within = Duration::from_millis(400);
+    assert!(begun.elapsed() <= within, "{:?}", begun.elapsed());
     for _ in 0..10 {
         pass(seconds(1)).await;
         network.cut(2).await;
