@@ -150,7 +150,7 @@ impl Actor {
         let alone = self.roll.borrow_and_update().is_alone();
         let tenure = *self.tenure.borrow_and_update();
         self.mode = match self.mode {
-            Mode::Unknown if alone => self.unite(),
+            Mode::Unknown if alone && !self.roll.borrow().has_crashed() => self.unite(),
             Mode::Unknown if self.roll.borrow().seen.is_some() => Mode::Beside,
             Mode::Alone if !alone => self.divide(),
             mode => mode,

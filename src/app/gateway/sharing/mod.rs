@@ -2,9 +2,9 @@
 //! that leads keeps the books of who has what, its members tell it what is asked of them, and do as
 //! they are told. Who leads, and how they reach each other, is decided elsewhere.
 //!
-//! A gateway that knows that no other runs uses whole replicas, and there is no book. It begins to
-//! share when another appears, with everything it has; one that starts beside others begins with
-//! nothing.
+//! A gateway that knows that no other runs, nor has just crashed, uses whole replicas, and there is no
+//! book. It begins to share when another appears, with everything it has; one that starts beside others
+//! begins with nothing.
 
 mod books;
 mod commons;

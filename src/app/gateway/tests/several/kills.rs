@@ -2,6 +2,7 @@
 
 use super::super::super::sharing::Standing;
 use super::*;
+use crate::peers::Restart;
 
 impl Installation {
     /// A gateway sends what a pod works on for so long, whether anybody waits for it or not.
@@ -12,9 +13,7 @@ impl Installation {
             panic!("it has a slot");
         };
         permit.used(crate::sync::now());
-        let at = permit.replica().endpoint.0;
-        let life = self.city.enter(at).expect("somebody listens there");
-        let inside = Inside(self.city.clone(), at, life);
+        let inside = Inside::enter(&self.city, permit.replica().endpoint.0);
         tokio::spawn(async move {
             sleep(service).await;
             drop((inside, permit));
@@ -102,4 +101,26 @@ async fn a_new_leader_learns_first_what_took_longest_at_the_one_before() {
     sleep(ms(600)).await;
     assert_eq!(installation.slots_of(&[1, 2]), 3);
     load.over().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn where_all_crashed_the_first_that_runs_again_waits_for_what_they_sent() {
+    let mut installation = Installation::new(1, 1, 1).await;
+    installation.send(0, secs(5));
+    installation.kill(0).await;
+    // It is to be started again in its pod, and another is sooner.
+    installation.pods[0].restarted = Some(Restart {
+        before: crate::sync::wall(),
+        heard: crate::sync::now(),
+    });
+    let next = installation.start();
+    installation.leads(next);
+    sleep(secs(290)).await;
+    assert_eq!(
+        installation.slots(next),
+        0,
+        "nobody knows how long it takes"
+    );
+    sleep(secs(20)).await;
+    assert_eq!(installation.standing(next), Standing::Alone);
 }

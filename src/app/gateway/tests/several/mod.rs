@@ -19,7 +19,7 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep};
 use tokio_util::task::AbortOnDropHandle;
 
-use self::town::Town;
+use self::town::{Inside, Town};
 use self::wires::Wires;
 use super::super::sharing::Lease;
 use super::*;
@@ -283,18 +283,7 @@ async fn ask(revision: &Revision, city: &City, service: Duration) -> Served {
     };
     let waited = begun.elapsed();
     permit.used(crate::sync::now());
-    let at = permit.replica().endpoint.0;
-    let life = city.enter(at).expect("somebody listens there");
-    let _inside = Inside(city.clone(), at, life);
+    let _inside = Inside::enter(city, permit.replica().endpoint.0);
     sleep(service).await;
     Served { waited }
-}
-
-/// What is in a pod.
-struct Inside(City, std::net::SocketAddr, u32);
-
-impl Drop for Inside {
-    fn drop(&mut self) {
-        self.0.leave(self.1, self.2);
-    }
 }
