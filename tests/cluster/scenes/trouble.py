@@ -79,7 +79,8 @@ def moved(stage):
     stage.gateway.until_known(model.revision)
     with stage.load(model.host, 6) as load:
         for move in (roll, evict, drain):
-            pod = stage.until(40, lambda: stage.pods.ready() == 1 and stage.pods.of(), "a ready pod")[0]
+            # Beside it there may be some that a kubelet refused which had not heard of its GPUs yet.
+            pod = stage.until(40, lambda: next(filter(is_ready, stage.pods.of()), None), "a ready pod")
             time.sleep(2)
             move(stage, model, pod)
             stage.until(40, lambda: pod["metadata"]["uid"] not in stage.pods.present and stage.pods.ready() == 1,

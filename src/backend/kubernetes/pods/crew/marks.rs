@@ -19,7 +19,7 @@ use crate::ports::Occupancy;
 use crate::revision::ReplicaId;
 
 /// Most costs of one revision that are written at once.
-const MOST_AT_ONCE: usize = 8;
+const MOST_AT_ONCE: usize = 16;
 /// The pauses after a failure.
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);

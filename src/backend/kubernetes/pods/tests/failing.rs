@@ -216,7 +216,7 @@ async fn of_many_deletion_costs_few_are_written_at_once() {
     scene.scale_to(1).await;
     sleep(10 * SECOND).await;
     assert_eq!(scene.cluster.replicas(), 1);
-    assert_eq!(scene.cluster.0.lock().most_marking, 8);
+    assert_eq!(scene.cluster.0.lock().most_marking, 16);
     assert!(busy.await.unwrap().is_ok());
 }
 
