@@ -23,6 +23,8 @@ pub struct GatewayPod {
     pub name: Arc<str>,
     /// Where it is reached.
     pub ip: Option<IpAddr>,
+    /// The node that it runs on; `None` before it has one.
+    pub node: Option<Arc<str>>,
     /// When it was made, by the API server's clock.
     pub created: SystemTime,
     /// Whether it may answer requests.

@@ -68,6 +68,7 @@ mod tests {
             family: Family::V4,
             ports: Vec::new(),
             addresses: ip.parse().into_iter().collect(),
+            nodes: std::collections::BTreeMap::new(),
         };
         let slices = [(("models".into(), "flowers".into()), Arc::new(slice))];
         Arc::new(DoorSight {

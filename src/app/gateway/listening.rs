@@ -16,6 +16,12 @@ pub(super) fn own_ip() -> Option<IpAddr> {
     std::env::var("POD_IP").ok()?.trim().parse().ok()
 }
 
+/// The node of this pod, where that is said (`NODE_NAME`).
+fn own_node() -> Option<Arc<str>> {
+    let node = std::env::var("NODE_NAME").ok()?;
+    Some(node.trim().into()).filter(|node: &Arc<str>| !node.is_empty())
+}
+
 /// The gateway at this address with the doors that it has open, and the others with theirs; none without
 /// one, and none while that is for another gateway to say.
 pub(super) fn gateways(
@@ -25,14 +31,16 @@ pub(super) fn gateways(
     others: watch::Receiver<Option<Listening>>,
 ) -> watch::Receiver<Arc<Gateways>> {
     let (tell, told) = watch::channel(Arc::default());
-    if let Some(own) = own {
+    if let Some(ip) = own {
+        let (node, doors) = (own_node(), BTreeSet::new());
+        let own = GatewayAt { ip, node, doors };
         tokio::spawn(follow(own, (open, roll, others), tell));
     }
     told
 }
 
 async fn follow(
-    own: IpAddr,
+    own: GatewayAt,
     (mut open, mut roll, mut others): (
         watch::Receiver<BTreeSet<u16>>,
         watch::Receiver<Roll>,
@@ -43,7 +51,7 @@ async fn follow(
     loop {
         let gateways = {
             let (open, roll) = (open.borrow_and_update(), roll.borrow_and_update());
-            together(own, &open, &roll, others.borrow_and_update().as_ref())
+            together(&own, &open, &roll, others.borrow_and_update().as_ref())
         };
         tell.send_if_modified(|known| {
             let changed = **known != gateways;
@@ -64,7 +72,7 @@ async fn follow(
 }
 
 fn together(
-    own: IpAddr,
+    own: &GatewayAt,
     open: &BTreeSet<u16>,
     roll: &Roll,
     others: Option<&Listening>,
@@ -73,12 +81,13 @@ fn together(
         return Gateways::default();
     };
     let ours = GatewayAt {
-        ip: own,
         doors: open.clone(),
+        ..own.clone()
     };
     let theirs = roll.living().filter_map(|pod| {
         Some(GatewayAt {
             ip: pod.ip?,
+            node: pod.node.clone(),
             doors: others.get(&pod.uid)?.clone(),
         })
     });
@@ -95,6 +104,7 @@ mod tests {
     fn at(ip: &str, doors: &[u16]) -> GatewayAt {
         GatewayAt {
             ip: ip.parse().expect("an address"),
+            node: Some("node".into()),
             doors: doors.iter().copied().collect(),
         }
     }
@@ -104,6 +114,7 @@ mod tests {
             uid: uid.into(),
             name: uid.into(),
             ip: ip.parse().ok(),
+            node: Some("node".into()),
             created: SystemTime::UNIX_EPOCH,
             state,
             since: None,
@@ -118,7 +129,7 @@ mod tests {
         let others = watch::Sender::new(None);
         let (tell, mut told) = watch::channel(Arc::new(Gateways(vec![at("9.9.9.9", &[])])));
         let heard = (open.subscribe(), roll.subscribe(), others.subscribe());
-        let own = "10.0.0.7".parse().expect("an address");
+        let own = at("10.0.0.7", &[]);
         tokio::spawn(follow(own, heard, tell));
         told.changed().await.expect("it is told");
         assert_eq!(

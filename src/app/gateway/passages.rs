@@ -18,15 +18,27 @@ pub(super) fn passages<'a, C: Cluster>(
     let wished = wished.filter_map(|(id, it)| Some((id.clone(), it.passage()?)));
     let mut seen = BTreeSet::new();
     let all = claimed.values().flat_map(|it| places(it.claim()));
+    let further = claimed.values().map(Claimed::claim);
+    let further = further.flat_map(|claim| named(claim, claim.shared.iter()));
     Passages {
         wished: wished.collect(),
-        shared: all.filter(|at| !seen.insert(at.clone())).collect(),
+        shared: all
+            .filter(|at| !seen.insert(at.clone()))
+            .chain(further)
+            .collect(),
         unknown: unread.flat_map(places).collect(),
     }
 }
 
 fn places(claim: &Claim) -> impl Iterator<Item = Place> {
+    named(claim, claim.services.keys())
+}
+
+/// Services of these names where a claim is.
+fn named<'a>(
+    claim: &'a Claim,
+    names: impl Iterator<Item = &'a String>,
+) -> impl Iterator<Item = Place> {
     let namespace = &claim.owner.namespace;
-    let name = |name: &String| -> Place { (namespace.clone(), Arc::from(name.as_str())) };
-    claim.services.keys().map(name)
+    names.map(|name| (namespace.clone(), Arc::from(name.as_str())))
 }

@@ -1,7 +1,7 @@
 //! What in a cluster wants to be a revision of ours, and where its settings stand. What the settings
 //! mean is decided by whoever reads them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::SystemTime;
 
@@ -30,6 +30,8 @@ pub struct Claim {
     pub template: Option<Arc<Template>>,
     /// The Services that lead to its pods, by name, with their ports.
     pub services: BTreeMap<String, Vec<Port>>,
+    /// Those of them that lead to the pods of other workloads as well, ours or not.
+    pub shared: BTreeSet<String>,
     /// Where the gateways listen for callers of those Services that lead through them.
     pub doors: Vec<ServiceDoor>,
     /// Why it must be left alone, or is not there; `None` where it is ours to scale.

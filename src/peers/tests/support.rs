@@ -298,6 +298,7 @@ pub(super) fn pod(n: u8) -> GatewayPod {
         uid: uid(n),
         name: Arc::from(format!("gateway-{n}")),
         ip: Some(ip(n)),
+        node: None,
         created: SystemTime::UNIX_EPOCH,
         state: PodState::Living,
         since: None,

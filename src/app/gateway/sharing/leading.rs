@@ -120,7 +120,8 @@ impl Actor {
             Some(heard) => reign.joined.insert(member.clone(), heard),
             None => reign.joined.remove(member),
         };
-        if heard.is_none() {
+        // Who is not heard may be dead with its node: callers are led to the others.
+        if heard != Some(true) {
             reign.closes(member);
         }
     }

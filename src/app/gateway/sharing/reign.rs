@@ -133,9 +133,9 @@ impl Reign {
         }
     }
 
-    /// A member listens nowhere any more, unless another life of it does.
+    /// A member listens nowhere any more, as far as anybody hears, unless another life of it does.
     pub(super) fn closes(&mut self, member: &MemberId) {
-        if !self.joined.keys().any(|other| other.pod == member.pod) {
+        if !self.hears(&member.pod) {
             self.doors.remove(&member.pod);
         }
     }

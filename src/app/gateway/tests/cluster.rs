@@ -220,6 +220,7 @@ pub(super) fn claim(name: &str, age: u64, settings: Value) -> Claim {
         settings: Settings::Workload(Arc::new(all)),
         template: None,
         services: BTreeMap::new(),
+        shared: std::collections::BTreeSet::new(),
         doors: Vec::new(),
         obstacle: None,
         remarks: Vec::new(),

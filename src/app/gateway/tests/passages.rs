@@ -91,6 +91,9 @@ async fn a_service_of_two_and_one_of_nobody_knows_whom_are_named() {
     scene
         .claim(with_service("odd.ns", "odd", json!({ "bad": "ten" })))
         .await;
+    let mut canary = with_service("three.ns", "canary", always());
+    canary.shared.insert("canary".to_owned());
+    scene.claim(canary).await;
     let led = scene.cluster.led.lock().clone();
     let names = |places: &std::collections::BTreeSet<(Arc<str>, Arc<str>)>| {
         let names = places.iter().map(|(_, name)| name.to_string());
@@ -98,7 +101,10 @@ async fn a_service_of_two_and_one_of_nobody_knows_whom_are_named() {
     };
     assert_eq!(
         (names(&led.shared), names(&led.unknown)),
-        (vec!["both".to_owned()], vec!["odd".to_owned()])
+        (
+            vec!["both".to_owned(), "canary".to_owned()],
+            vec!["odd".to_owned()]
+        )
     );
 }
 

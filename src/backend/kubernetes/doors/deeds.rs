@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use kube::api::{ApiResource, DeleteParams, DynamicObject, GroupVersionKind, Patch, Preconditions};
 use kube::{Api, Client};
@@ -99,6 +100,9 @@ pub(super) struct Slice {
     pub(super) ports: Vec<SlicePort>,
     /// Which gateways.
     pub(super) addresses: BTreeSet<IpAddr>,
+    /// On which nodes they run: who comes from outside to a node is led to what runs there, if the Service
+    /// says so (`externalTrafficPolicy: Local`).
+    pub(super) nodes: BTreeMap<IpAddr, Arc<str>>,
     /// Of which kind their addresses are.
     pub(super) family: Family,
 }
@@ -120,7 +124,8 @@ impl Slice {
             return Some(remove(seen));
         }
         let is_owned = seen.owner.as_ref() == Some(&service.at.uid);
-        if is_owned && seen.ports == self.ports && seen.addresses == self.addresses {
+        let is_led = seen.addresses == self.addresses && seen.nodes == self.nodes;
+        if is_owned && seen.ports == self.ports && is_led {
             return None;
         }
         // A Service that was made anew may be another kind of one.
@@ -177,10 +182,14 @@ impl Slice {
 
     fn endpoints(&self) -> Value {
         let endpoint = |ip: &IpAddr| {
-            json!({
+            let mut endpoint = json!({
                 "addresses": [ip.to_string()],
                 "conditions": { "ready": true, "serving": true, "terminating": false },
-            })
+            });
+            if let Some(node) = self.nodes.get(ip) {
+                endpoint["nodeName"] = (&**node).into();
+            }
+            endpoint
         };
         self.addresses.iter().map(endpoint).collect()
     }
@@ -195,16 +204,19 @@ pub(super) fn remove(seen: &SliceView) -> Deed {
 pub(super) fn take(service: &ServiceView) -> Deed {
     let (label, value) = NOTHING;
     let nothing = BTreeMap::from([(label.to_owned(), value.to_owned())]);
-    let kept = write_selector(&service.selector);
+    let kept = write_selector(&service.effective());
     change(service, Some(&nothing), &json!({ SELECTOR: kept }))
 }
 
-/// Gives a Service its selector back; where it has it, what was kept of it goes.
+/// Gives a Service its selector back; where it has it, what was kept of it goes. `None` where there is
+/// nothing to do, or nobody knows what it was.
 pub(in super::super) fn give_back(service: &ServiceView) -> Option<Deed> {
-    let kept = service.kept.as_ref()?;
-    let selector = service.is_taken().then_some(kept);
+    let selector = service.is_taken().then(|| service.effective());
+    let is_known = selector
+        .as_ref()
+        .map_or(service.kept.is_some(), |it| !it.is_empty());
     let nothing = json!({ SELECTOR: null, PATH: null });
-    Some(change(service, selector, &nothing))
+    is_known.then(|| change(service, selector.as_ref(), &nothing))
 }
 
 /// Writes something of no weight, so that admission looks at a Service.

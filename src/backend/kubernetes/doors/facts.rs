@@ -40,6 +40,8 @@ pub struct ServiceView {
     pub kept: Option<BTreeMap<String, String>>,
     /// Its name leads to the addresses of its endpoints, and to no address of its own.
     pub headless: bool,
+    /// Whoever calls it from a node comes to what runs on that node, or nowhere.
+    pub local: bool,
     /// Of which kinds its addresses are, the first one first.
     pub families: Vec<Family>,
     /// Its ports in their order.
@@ -101,6 +103,8 @@ pub struct SliceView {
     pub ports: Vec<SlicePort>,
     /// The gateways.
     pub addresses: BTreeSet<IpAddr>,
+    /// On which node each of them runs, as far as that is said.
+    pub nodes: BTreeMap<IpAddr, Arc<str>>,
 }
 
 /// One port of an `EndpointSlice`.
@@ -118,14 +122,34 @@ pub struct SlicePort {
 pub type Place = (Arc<str>, Arc<str>);
 
 /// Every Service and every slice of ours.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct DoorSight {
     /// The Services.
     pub services: BTreeMap<Place, Arc<ServiceView>>,
     /// Our slices, by the Service that they belong to.
     pub slices: BTreeMap<Place, Arc<SliceView>>,
-    /// The API server tells of every change. Otherwise this is how it was when it was last heard of.
-    pub fresh: bool,
+    /// Where the API server does not tell of every change: there it is how it was when it was last heard
+    /// of. `None` is everywhere.
+    pub deaf: BTreeSet<Option<Arc<str>>>,
+}
+
+/// Before anything was heard.
+impl Default for DoorSight {
+    fn default() -> Self {
+        Self {
+            services: BTreeMap::new(),
+            slices: BTreeMap::new(),
+            deaf: BTreeSet::from([None]),
+        }
+    }
+}
+
+impl DoorSight {
+    /// What is known of a namespace is how it is.
+    #[must_use]
+    pub fn hears(&self, namespace: &Arc<str>) -> bool {
+        !self.deaf.contains(&None) && !self.deaf.contains(&Some(namespace.clone()))
+    }
 }
 
 impl Family {
@@ -157,20 +181,28 @@ impl Family {
 }
 
 impl ServiceView {
-    /// Its selector was taken away: it leads only where our slice does.
+    /// Its selector was taken away: it leads only where our slice does, whatever its owner writes beside
+    /// what no pod is labelled with.
     #[must_use]
     pub fn is_taken(&self) -> bool {
         let (label, value) = NOTHING;
-        self.selector.len() == 1 && self.selector.get(label).is_some_and(|it| it == value)
+        self.selector.get(label).is_some_and(|it| it == value)
     }
 
-    /// Whose pods it is for: also while its selector is taken away.
+    /// Whose pods it is for: also while its selector is taken away. What is applied meanwhile is merged
+    /// into that label by label (`kubectl apply`, Helm), so it counts before what is kept. Empty where
+    /// nobody knows.
     #[must_use]
-    pub fn effective(&self) -> &BTreeMap<String, String> {
-        match &self.kept {
-            Some(kept) if self.is_taken() => kept,
-            _ => &self.selector,
+    pub fn effective(&self) -> BTreeMap<String, String> {
+        let mut own = self.selector.clone();
+        if self.is_taken() {
+            own.remove(NOTHING.0);
+            let kept = self.kept.iter().flatten();
+            for (label, value) in kept {
+                own.entry(label.clone()).or_insert_with(|| value.clone());
+            }
         }
+        own
     }
 }
 
@@ -210,5 +242,10 @@ mod tests {
         for wrong in ["", "app", "=x", "app=x,", "app=x,,y=z"] {
             assert_eq!(parse_selector(wrong), None, "{wrong}");
         }
+    }
+
+    #[test]
+    fn nothing_is_known_before_anything_was_heard() {
+        assert!(!DoorSight::default().hears(&"models".into()));
     }
 }

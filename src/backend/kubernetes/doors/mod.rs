@@ -46,6 +46,8 @@ pub struct Gateways(pub Vec<GatewayAt>);
 pub struct GatewayAt {
     /// Its address.
     pub ip: IpAddr,
+    /// The node that it runs on, where that is known.
+    pub node: Option<Arc<str>>,
     /// Where it listens.
     pub doors: BTreeSet<u16>,
 }

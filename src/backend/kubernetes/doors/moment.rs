@@ -6,6 +6,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::SETTLED;
+use super::deeds::Slice;
 use crate::backend::kubernetes::dispute::Dispute;
 use crate::backend::kubernetes::seams::ApiError;
 
@@ -35,6 +36,11 @@ pub(super) struct Moment {
     /// Admission was asked to take it away.
     pub(super) poked: Option<Instant>,
     pub(super) dispute: Dispute,
+    /// The slice as it was written last, and of which Service.
+    pub(super) wrote: Option<Written>,
+    /// As it is wanted, and not written for a while: somebody else writes it otherwise.
+    pub(super) left: Option<Written>,
+    pub(super) rewritten: Dispute,
     /// What keeps it, as it was told last.
     pub(super) told: Option<String>,
     call: Call,
@@ -53,6 +59,9 @@ enum Call {
     UnderWay,
     Done,
 }
+
+/// A slice, and the UID of its Service.
+pub(super) type Written = (std::sync::Arc<str>, Slice);
 
 /// The versions of a Service and of its slice, as they were seen.
 pub(super) type Versions = (Option<std::sync::Arc<str>>, Option<std::sync::Arc<str>>);
@@ -109,6 +118,7 @@ impl Moment {
             Some((_, at)) if matches!(error, ApiError::Unreachable(_)) => *at = now,
             written => *written = None,
         }
+        self.wrote = None;
         let pause = FIRST_PAUSE * 2_u32.pow(self.failures.min(10));
         let longest = match error {
             ApiError::Unreachable(_) => LONGEST_ABSENCE,
@@ -129,10 +139,8 @@ impl Moment {
         let settled = [self.stands, self.ready, self.own].into_iter().flatten();
         let settled = settled.map(|at| at + SETTLED);
         let echo = self.written.as_ref().map(|(_, at)| *at + ECHO);
-        let rest = [echo, self.retry_at, self.dispute.yields_until(now)];
-        settled
-            .chain(rest.into_iter().flatten())
-            .filter(|&at| at > now)
-            .min()
+        let disputes = [&self.dispute, &self.rewritten].map(|it| it.yields_until(now));
+        let rest = [echo, self.retry_at].into_iter().chain(disputes);
+        settled.chain(rest.flatten()).filter(|&at| at > now).min()
     }
 }

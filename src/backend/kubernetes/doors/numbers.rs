@@ -19,6 +19,8 @@ pub(super) struct Numbers {
     held: HashMap<u16, Whose>,
     /// Those that were given away since, by whom they are for.
     given: BTreeMap<Whose, u16>,
+    /// Those at which callers of headless Services come in.
+    headless: HashSet<u16>,
 }
 
 impl Numbers {
@@ -27,17 +29,17 @@ impl Numbers {
             range,
             held: HashMap::new(),
             given: BTreeMap::new(),
+            headless: HashSet::new(),
         }
     }
 
     /// What the slices say now. Those of headless Services have numbers of their own.
     pub(super) fn see(&mut self, sight: &DoorSight) {
         let headless = |at: &Place| sight.services.get(at).is_some_and(|it| it.headless);
-        let mut slices: Vec<_> = sight
-            .slices
-            .iter()
-            .filter(|(at, _)| !headless(at))
-            .collect();
+        let (headless, mut slices): (Vec<_>, Vec<_>) =
+            sight.slices.iter().partition(|(at, _)| headless(at));
+        let ports = headless.iter().flat_map(|(_, slice)| &slice.ports);
+        self.headless = ports.map(|port| port.number).collect();
         slices.sort_by_key(|(_, slice)| (slice.created, slice.at.uid.clone()));
         self.held.clear();
         for (at, slice) in slices {
@@ -47,7 +49,16 @@ impl Numbers {
             }
         }
         let held: HashSet<&Whose> = self.held.values().collect();
-        self.given.retain(|whose, _| !held.contains(whose));
+        self.given.retain(|whose, number| {
+            let is_there = sight.services.contains_key(&whose.0);
+            let is_anothers = self.held.get(number).is_some_and(|it| it.0 != whose.0);
+            is_there && !held.contains(whose) && !is_anothers
+        });
+    }
+
+    /// Whether callers of another Service come in there, who are led by that number alone.
+    pub(super) fn is_given(&self, number: u16) -> bool {
+        self.held.contains_key(&number) || self.given.values().any(|given| *given == number)
     }
 
     /// That of a port of a Service, which has ports of these names; `None` where all are given away. Where
@@ -65,7 +76,10 @@ impl Numbers {
             return Some(number);
         }
         let given: HashSet<u16> = self.given.values().copied().collect();
-        let free = |number: &u16| !self.held.contains_key(number) && !given.contains(number);
+        let free = |number: &u16| {
+            let is_led = self.held.contains_key(number) || self.headless.contains(number);
+            !is_led && !given.contains(number)
+        };
         let left = |(place, port): &Whose| place == at && !names.contains(&port);
         let left = self.held.iter().filter(|(_, it)| left(it));
         let left = left.map(|(number, _)| *number);

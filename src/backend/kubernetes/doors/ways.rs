@@ -34,6 +34,12 @@ pub(super) fn leading<'a>(
     path: CallerPath,
 ) -> Result<Vec<&'a ServicePort>, String> {
     let (name, at) = (&service.at.name, server.port);
+    if service.local {
+        return Err(format!(
+            "callers of Service {name} come to what runs on their own node (internalTrafficPolicy: Local), \
+             and a gateway does not run on each"
+        ));
+    }
     let (led, others): (Vec<_>, Vec<_>) = service
         .ports
         .iter()

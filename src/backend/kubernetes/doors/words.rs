@@ -55,6 +55,14 @@ pub(super) fn set_back(service: &str, pause: Option<Duration>) -> String {
     }
 }
 
+pub(super) fn rewritten(what: &str, pause: Duration) -> String {
+    format!(
+        "somebody else, another installation perhaps, changes {what} again and again: left as it is for \
+         {}, callers may be led elsewhere",
+        format_duration(pause)
+    )
+}
+
 pub(super) fn taken(service: &str) -> String {
     format!(
         "every caller of Service {service} passes the gate: its selector is kept in the annotation \

@@ -74,6 +74,7 @@ impl Look<'_> {
                 settings: Settings::InferenceService(fact.document.clone(), part.component),
                 template: made.map(|(_, entry)| entry.template.clone()),
                 doors: self.doors(&services),
+                shared: self.shared(&services),
                 services,
                 obstacle,
                 remarks,
@@ -145,6 +146,7 @@ impl Look<'_> {
                 obstacle: self.steered(workload),
                 remarks: self.remarks(None, &services),
                 doors: self.doors(&services),
+                shared: self.shared(&services),
                 services,
             },
         })

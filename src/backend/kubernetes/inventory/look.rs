@@ -1,6 +1,6 @@
 //! A namespace arranged by what somebody looks for in it.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::time::Duration;
 
 use super::Key;
@@ -22,6 +22,8 @@ pub(super) struct Look<'a> {
     pub(super) workloads: HashSet<&'a str>,
     made: HashMap<&'a str, Vec<(&'a Key, &'a Entry)>>,
     services: HashMap<(&'a str, &'a str), Vec<(&'a str, &'a Service)>>,
+    /// To how many workloads a Service leads, by name.
+    leads: HashMap<String, u32>,
     made_services: HashMap<&'a str, Vec<(&'a str, &'a Service)>>,
     by_name: HashMap<&'a str, &'a Service>,
     steerers: HashMap<(&'a str, &'a str), Vec<&'a Steerer>>,
@@ -40,6 +42,7 @@ impl<'a> Look<'a> {
             workloads: HashSet::new(),
             made: HashMap::new(),
             services: HashMap::new(),
+            leads: HashMap::new(),
             made_services: HashMap::new(),
             steerers: HashMap::new(),
             owned: HashMap::new(),
@@ -69,8 +72,23 @@ impl<'a> Look<'a> {
         for owned in space.inference_services.values() {
             look.owned.insert(&owned.fact.at.uid, owned);
         }
+        look.count_leads(space);
         look.add_routes(around);
         look
+    }
+
+    fn count_leads(&mut self, space: &'a Space) {
+        for entry in space.workloads.values() {
+            // What a workload makes has its labels.
+            let owner = entry.workload.owner.as_ref();
+            let is_made = owner.is_some_and(|owner| self.workloads.contains(&*owner.uid));
+            if is_made || entry.workload.terminating {
+                continue;
+            }
+            for name in self.leading_to(entry).into_keys() {
+                *self.leads.entry(name).or_default() += 1;
+            }
+        }
     }
 
     fn add_routes(&mut self, around: &Surroundings<'a>) {
@@ -136,6 +154,12 @@ impl<'a> Look<'a> {
         matching
             .map(|(name, service)| ((*name).to_owned(), service.ports.clone()))
             .collect()
+    }
+
+    /// Those of these Services that lead to several workloads.
+    pub(super) fn shared(&self, services: &BTreeMap<String, Vec<Port>>) -> BTreeSet<String> {
+        let is_shared = |name: &&String| self.leads.get(name.as_str()).is_some_and(|to| *to > 1);
+        services.keys().filter(is_shared).cloned().collect()
     }
 
     /// The Services that were made for a component, also while they lead elsewhere.

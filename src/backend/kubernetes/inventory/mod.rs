@@ -141,11 +141,12 @@ impl Inventory {
             let all = space.services.iter();
             all.map(|(key, it)| ((namespace.clone(), key.1.clone()), it.view.clone()))
         });
-        let mut tellers = self.sources.iter();
+        let silent = self.sources.iter();
+        let silent = silent.filter(|(source, heard)| !heard && source.tells == Tells::Doors);
         DoorSight {
             services: services.collect(),
             slices: self.slices.by_service(),
-            fresh: tellers.all(|(source, heard)| *heard || source.tells != Tells::Doors),
+            deaf: silent.map(|(source, _)| source.namespace.clone()).collect(),
         }
     }
 

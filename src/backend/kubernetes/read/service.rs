@@ -26,6 +26,7 @@ struct Spec {
     #[serde(rename = "clusterIP")]
     cluster_ip: Option<String>,
     ip_families: Option<Vec<String>>,
+    internal_traffic_policy: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -68,6 +69,7 @@ pub(in super::super) fn service(
         selector,
         kept: head.annotation(SELECTOR).and_then(parse_selector),
         headless: spec.cluster_ip.as_deref() == Some("None"),
+        local: spec.internal_traffic_policy.as_deref() == Some("Local"),
         families: families.filter_map(|name| Family::named(&name)).collect(),
         ports: ports.collect(),
         made: owner.is_some(),
@@ -77,7 +79,7 @@ pub(in super::super) fn service(
         number: port.number,
     });
     Ok(Some(Fact::Service(Service {
-        selector: view.effective().clone(),
+        selector: view.effective(),
         ports: ports.collect(),
         owner,
         component: head.label("component").map(str::to_owned),

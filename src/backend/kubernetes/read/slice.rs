@@ -1,5 +1,8 @@
 //! Our own `EndpointSlices`: where the gateways listen for callers of a Service.
 
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
 use serde::Deserialize;
 
 use super::super::doors::facts::{Family, SERVICE_NAME, SlicePort, SliceView};
@@ -24,8 +27,10 @@ struct RawPort {
 }
 
 #[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
 struct Endpoint {
     addresses: Vec<String>,
+    node_name: Option<Arc<str>>,
 }
 
 /// A slice of ours that belongs to a Service.
@@ -47,8 +52,14 @@ pub(in super::super) fn slice(
             app_protocol: port.app_protocol,
         })
     };
-    let addresses = raw.endpoints.into_iter().flatten();
-    let addresses = addresses.flat_map(|endpoint| endpoint.addresses);
+    let (mut addresses, mut nodes) = (BTreeSet::new(), BTreeMap::new());
+    for endpoint in raw.endpoints.into_iter().flatten() {
+        let parsed = endpoint.addresses.iter().filter_map(|it| it.parse().ok());
+        for ip in parsed {
+            addresses.insert(ip);
+            nodes.extend(endpoint.node_name.clone().map(|node| (ip, node)));
+        }
+    }
     Ok(Some(Fact::Slice(SliceView {
         at: kind.at(head),
         resource_version: head.resource_version.as_str().into(),
@@ -57,6 +68,7 @@ pub(in super::super) fn slice(
         owner: head.owned_by("Service"),
         family,
         ports: raw.ports.into_iter().flatten().filter_map(port).collect(),
-        addresses: addresses.filter_map(|it| it.parse().ok()).collect(),
+        addresses,
+        nodes,
     })))
 }

@@ -38,8 +38,9 @@ impl Release<'_> {
         };
         let selects = |view: &ServiceView| {
             only.is_none_or(|labels| {
-                let mut wants = view.effective().iter();
-                wants.all(|(name, value)| labels.get(name) == Some(value))
+                let wants = view.effective();
+                let is_met = |(name, value)| labels.get(name) == Some(value);
+                !wants.is_empty() && wants.iter().all(is_met)
             })
         };
         let views: Vec<ServiceView> = known.iter().filter_map(view).filter(selects).collect();

@@ -109,6 +109,7 @@ fn of(pod: &Pod, uid: Arc<str>, before: Option<&GatewayPod>) -> GatewayPod {
         Some(PodState::Ended(at)) => PodState::Ended(at),
         _ => PodState::Ended(now()),
     };
+    let node = pod.spec.as_ref().and_then(|spec| spec.node_name.as_ref());
     let phase = status.and_then(|status| status.phase.as_deref());
     let leaves = pod.metadata.deletion_timestamp.is_some();
     let is_over = matches!(phase, Some("Succeeded" | "Failed"));
@@ -130,6 +131,7 @@ fn of(pod: &Pod, uid: Arc<str>, before: Option<&GatewayPod>) -> GatewayPod {
     GatewayPod {
         uid,
         name: pod.metadata.name.clone().unwrap_or_default().into(),
+        node: node.map(|node| node.as_str().into()),
         ip: status.and_then(|status| status.pod_ip.as_ref()?.parse().ok()),
         created: created.map_or(SystemTime::UNIX_EPOCH, at),
         state,

@@ -40,6 +40,7 @@ fn claim(settings: Settings, containers: Vec<Container>) -> Claim {
         settings,
         template: Some(Arc::new(template)),
         services: BTreeMap::from([("svc".to_owned(), Vec::new())]),
+        shared: std::collections::BTreeSet::new(),
         doors: Vec::new(),
         obstacle: None,
         remarks: Vec::new(),

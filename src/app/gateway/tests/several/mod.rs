@@ -95,6 +95,7 @@ impl Installation {
             uid: uid.clone(),
             name: uid.clone(),
             ip: Some(ip),
+            node: None,
             created: crate::sync::wall(),
             state: PodState::Living,
             since: Some(crate::sync::wall()),

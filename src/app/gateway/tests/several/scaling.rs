@@ -66,6 +66,23 @@ async fn nothing_shrinks_while_a_living_gateway_is_not_heard() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn callers_of_services_are_not_led_to_a_gateway_that_is_not_heard() {
+    let mut installation = Installation::new(1, 1, 3).await;
+    let listening = installation.post(0).sharing.listening();
+    let known = || {
+        let all = listening.borrow();
+        let all = all.iter().flat_map(|all| all.keys());
+        all.map(ToString::to_string).collect::<Vec<_>>()
+    };
+    assert_eq!(known(), ["gateway-1", "gateway-2"]);
+    // Its node has gone without a word, and nobody says that its pod has ended.
+    installation.wires.cut(wires::ip(1));
+    drop(installation.posts[1].take());
+    sleep(secs(5)).await;
+    assert_eq!(known(), ["gateway-2"]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn replicas_without_a_hard_limit_are_everybodys_and_go_when_nobody_asks() {
     let installation = Installation::new(2, 0, 3).await;
     let load = installation.load(&[0, 1, 2], 4, ms(300), secs(20));

@@ -1,6 +1,6 @@
 //! Leads callers of one revision: what our slice for each of its Services says.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,7 +8,8 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::Keeper;
-use crate::backend::kubernetes::doors::deeds::{Slice, give_back};
+use crate::backend::kubernetes::dispute::Answer;
+use crate::backend::kubernetes::doors::deeds::{Deed, Slice};
 use crate::backend::kubernetes::doors::facts::{
     DoorSight, Family, Place, ServicePort, ServiceView, SlicePort, SliceView, Target,
 };
@@ -107,17 +108,41 @@ impl<N: Announcer> Keeper<N> {
         };
         let slice_wanted = Slice {
             ports,
+            nodes: self.nodes(&addresses, slice),
             addresses,
             family,
         };
         if let Some(deed) = slice_wanted.write(service, slice.map(Arc::as_ref)) {
-            self.write(at, &scene.passage.owner, deed, now);
+            self.write_slice(scene, slice_wanted, deed, now);
         } else if always && stands {
             self.take(scene, now);
-        } else if !always && let Some(deed) = give_back(service) {
-            self.write(at, &scene.passage.owner, deed, now);
+        } else if !always {
+            self.give_back(at, &scene.passage.owner, service, now);
         }
         stands && wanted && is_so
+    }
+
+    /// Writes our slice, but does not fight somebody else who writes it too: another installation.
+    fn write_slice(&mut self, scene: &Scene<'_>, slice: Slice, deed: Deed, now: Instant) {
+        let at = scene.at;
+        if !self.may_write(at, now) {
+            return;
+        }
+        let moment = self.moments.entry(at.clone()).or_default();
+        let wanted = Some((scene.service.at.uid.clone(), slice));
+        let yields = moment.rewritten.yields_until(now).is_some();
+        if yields && moment.left == wanted {
+            return;
+        }
+        if moment.wrote == wanted
+            && let Answer::Yield(pause) = moment.rewritten.again(now)
+        {
+            moment.left = moment.wrote.take();
+            let told = words::rewritten(&deed.what(), pause);
+            return self.complain(at, &scene.passage.owner, told);
+        }
+        moment.wrote = wanted;
+        self.write(at, &scene.passage.owner, deed, now);
     }
 
     /// The ports of the slice, each with its number; `None` where none is left.
@@ -127,10 +152,11 @@ impl<N: Announcer> Keeper<N> {
         let ports = ports.iter().map(|port| {
             let number = if scene.service.headless {
                 // Its callers come to the port of the pod itself.
-                match port.target {
+                let number = match port.target {
                     Target::Number(number) => number,
                     Target::Name(_) => server,
-                }
+                };
+                Some(number).filter(|number| !self.numbers.is_given(*number))?
             } else {
                 self.numbers.give(scene.at, port.name.as_ref(), &names)?
             };
@@ -157,6 +183,21 @@ impl<N: Announcer> Keeper<N> {
         };
         let listening = gateways.iter().filter(listens).map(|it| it.ip);
         (family, listening.collect())
+    }
+
+    /// On which nodes these gateways run.
+    fn nodes(
+        &self,
+        gateways: &BTreeSet<IpAddr>,
+        slice: Option<&Arc<SliceView>>,
+    ) -> BTreeMap<IpAddr, Arc<str>> {
+        let node = |ip: &IpAddr| {
+            let gateway = self.gateways.0.iter().find(|it| it.ip == *ip);
+            let known = gateway.and_then(|it| it.node.as_ref());
+            known.or_else(|| slice?.nodes.get(ip)).cloned()
+        };
+        let known = gateways.iter().filter_map(|ip| Some((*ip, node(ip)?)));
+        known.collect()
     }
 
     fn tell_lacking(&mut self, scene: &Scene<'_>, lacks: bool, now: Instant) {

@@ -17,7 +17,7 @@ use tracing::{info, warn};
 
 use super::deeds::Deed;
 use super::facts::{DoorSight, Place};
-use super::moment::{Moment, Versions, since};
+use super::moment::{Moment, Versions};
 use super::numbers::Numbers;
 use super::{Gateways, Passages, words};
 use crate::backend::kubernetes::objects::ObjectRef;
@@ -49,8 +49,8 @@ pub(super) struct Keeper<N> {
     numbers: Numbers,
     moments: BTreeMap<Place, Moment>,
     calling: usize,
-    deaf: Option<Instant>,
-    told_deaf: bool,
+    /// Namespaces that nobody tells of, and whether that was told.
+    deaf: BTreeMap<Arc<str>, (Instant, bool)>,
     /// Revisions without any Service that were told so.
     told_none: BTreeSet<Arc<str>>,
     wake: Option<Instant>,
@@ -74,8 +74,7 @@ impl<N: Announcer> Keeper<N> {
             numbers: Numbers::new(numbers),
             moments: BTreeMap::new(),
             calling: 0,
-            deaf: None,
-            told_deaf: false,
+            deaf: BTreeMap::new(),
             told_none: BTreeSet::new(),
             wake: None,
         }
@@ -106,21 +105,19 @@ impl<N: Announcer> Keeper<N> {
             self.close_exits();
             return;
         };
-        if self.is_deaf(&passages, now) {
-            return;
-        }
         let sight = Arc::clone(&self.sight);
         let mut led = BTreeSet::new();
-        for passage in passages.wished.values() {
+        self.tell_deaf(&passages, now);
+        let wished = passages.wished.values();
+        for passage in wished.filter(|it| sight.hears(&it.owner.namespace)) {
             self.lead(passage, &passages, &sight, &mut led, now);
         }
         let known = sight.services.iter();
         let taken = known.filter(|(_, it)| it.kept.is_some() || it.is_taken());
         let all: BTreeSet<&Place> = taken.map(|(at, _)| at).chain(sight.slices.keys()).collect();
-        let rest = all
-            .into_iter()
-            .filter(|at| !led.contains(*at) && !passages.unknown.contains(*at));
-        for at in rest {
+        let stays = |at: &Place| led.contains(at) || passages.unknown.contains(at);
+        let rest = all.into_iter().filter(|at| !stays(at));
+        for at in rest.filter(|at| sight.hears(&at.0)) {
             self.let_go(at, &sight, now);
         }
         let there = |at: &Place| sight.services.contains_key(at) || sight.slices.contains_key(at);
@@ -129,22 +126,28 @@ impl<N: Announcer> Keeper<N> {
         self.wake = wakes.chain(self.wake).min();
     }
 
-    /// While nobody tells of changes nothing is changed; after a while a person is told.
-    fn is_deaf(&mut self, passages: &Passages, now: Instant) -> bool {
-        let Some(deaf) = since(&mut self.deaf, !self.sight.fresh, now) else {
-            self.told_deaf = false;
-            return false;
-        };
-        // Who was led to the gateways may be so no more.
-        self.close_exits();
-        if now < deaf + DEAF {
-            self.look_again(deaf + DEAF);
-        } else if !std::mem::replace(&mut self.told_deaf, true) {
-            for passage in passages.wished.values() {
+    /// Where nobody tells of changes nothing is changed, and the last pods stay: who was led to the
+    /// gateways may be so no more. After a while a person is told.
+    fn tell_deaf(&mut self, passages: &Passages, now: Instant) {
+        let sight = Arc::clone(&self.sight);
+        self.deaf.retain(|namespace, _| !sight.hears(namespace));
+        let wished = passages.wished.values();
+        let wished: Vec<_> = wished
+            .filter(|it| !sight.hears(&it.owner.namespace))
+            .collect();
+        for passage in &wished {
+            passage.exit.lead(false);
+            let namespace = passage.owner.namespace.clone();
+            let (since, told) = *self.deaf.entry(namespace).or_insert((now, false));
+            if now < since + DEAF {
+                self.look_again(since + DEAF);
+            } else if !told {
                 self.announce(&passage.owner, Reason::PathNotTaken, words::deaf());
             }
         }
-        true
+        for (since, told) in self.deaf.values_mut() {
+            *told = now >= *since + DEAF;
+        }
     }
 
     /// Nobody is known to be led to the gateways: the last pods stay.

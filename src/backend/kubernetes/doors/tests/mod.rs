@@ -1,7 +1,9 @@
 //! What the keeper of doors promises, in virtual time against an API server in memory, which it sees
 //! through the catalog as a gateway does.
 
+mod fights;
 mod numbers;
+mod owner;
 mod slices;
 mod taking;
 mod trouble;
@@ -45,7 +47,7 @@ struct Scene {
     gateways: watch::Sender<Arc<Gateways>>,
     exit: Exit,
     wish: Passages,
-    _catalog: Catalog,
+    catalog: Catalog,
 }
 
 fn service(name: &str, change: impl FnOnce(&mut Value)) -> Value {
@@ -65,7 +67,8 @@ fn service(name: &str, change: impl FnOnce(&mut Value)) -> Value {
 fn gateway(doors: impl IntoIterator<Item = u16>) -> Arc<Gateways> {
     let ip = "10.1.0.5".parse().expect("an address");
     let doors = doors.into_iter().collect();
-    Arc::new(Gateways(vec![GatewayAt { ip, doors }]))
+    let node = Some("node-1".into());
+    Arc::new(Gateways(vec![GatewayAt { ip, node, doors }]))
 }
 
 impl Scene {
@@ -113,7 +116,7 @@ impl Scene {
             gateways,
             exit,
             wish: Passages::default(),
-            _catalog: catalog,
+            catalog,
         }
     }
 

@@ -187,3 +187,82 @@ async fn where_all_numbers_are_given_away_that_is_told_and_the_last_pod_stays() 
     scene.keeper.lead(scene.wish.clone());
     scene.until(|_| late.is_led()).await;
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_number_at_which_callers_of_a_headless_service_come_in_is_nobody_elses() {
+    let mut scene = Scene::numbered(20007..=20007).await;
+    let headless = service("roses", |service| {
+        service["spec"]["clusterIP"] = "None".into();
+        service["spec"]["ports"][0]["targetPort"] = 20007.into();
+    });
+    let roses = Passage {
+        services: BTreeSet::from(["roses".into()]),
+        server: Server {
+            port: 20007,
+            names: BTreeMap::new(),
+        },
+        exit: scene.keeper.exit(),
+        ..scene.passage(CallerPath::Takeover)
+    };
+    scene
+        .api
+        .put("/api/v1/namespaces/models/services/roses", headless);
+    sleep(SECOND).await;
+    scene
+        .wish
+        .wished
+        .insert(RevisionId::new("roses.models"), roses.clone());
+    scene.keeper.lead(scene.wish.clone());
+    sleep(3 * SECOND).await;
+    let at = SLICE.replace("flowers", "roses");
+    assert!(scene.api.get(&at).is_some());
+    scene.says(false, false);
+    let flowers = scene.passage(CallerPath::Takeover);
+    scene
+        .wish
+        .wished
+        .insert(RevisionId::new("flowers.models"), flowers);
+    scene.keeper.lead(scene.wish.clone());
+    sleep(3 * SECOND).await;
+    assert_eq!(scene.slice(), None, "its callers would come to roses");
+    let said = scene.said();
+    assert!(said.len() == 1 && said[0].contains("flowers"), "{said:?}");
+    // The other way round.
+    scene.wish.wished.remove(&RevisionId::new("roses.models"));
+    scene.keeper.lead(scene.wish.clone());
+    scene.until(|scene| scene.slice().is_some()).await;
+    scene
+        .wish
+        .wished
+        .insert(RevisionId::new("roses.models"), roses);
+    scene.keeper.lead(scene.wish.clone());
+    sleep(3 * SECOND).await;
+    assert!(scene.api.get(&at).is_none(), "and theirs to flowers");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_number_that_was_given_to_a_service_that_is_gone_is_free_again() {
+    let mut scene = Scene::numbered(20007..=20007).await;
+    scene.says(false, false);
+    scene.api.fail(Fault::Refuse(403, "the namespace goes"));
+    scene.wishes(CallerPath::Takeover);
+    sleep(SECOND / 10).await;
+    scene.api.delete(SERVICE);
+    scene.api.put(
+        "/api/v1/namespaces/models/services/roses",
+        service("roses", |_| {}),
+    );
+    scene.wish.wished.clear();
+    let roses = Passage {
+        services: BTreeSet::from(["roses".into()]),
+        ..scene.passage(CallerPath::Takeover)
+    };
+    scene
+        .wish
+        .wished
+        .insert(RevisionId::new("roses.models"), roses);
+    scene.keeper.lead(scene.wish.clone());
+    sleep(5 * SECOND).await;
+    let at = SLICE.replace("flowers", "roses");
+    assert!(scene.api.get(&at).is_some(), "{:?}", scene.said());
+}

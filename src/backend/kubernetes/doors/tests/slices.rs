@@ -70,7 +70,14 @@ async fn an_address_where_nobody_listens_any_more_leads_nobody() {
     scene.until(|scene| scene.exit.is_led()).await;
     // Another gateway in its place, which does not listen yet.
     let ip = "10.1.0.6".parse().expect("an address");
-    let other = |doors: BTreeSet<u16>| Arc::new(Gateways(vec![GatewayAt { ip, doors }]));
+    let node = None;
+    let other = |doors| {
+        Arc::new(Gateways(vec![GatewayAt {
+            ip,
+            node: node.clone(),
+            doors,
+        }]))
+    };
     scene.gateways.send_replace(other(BTreeSet::new()));
     scene.until(|scene| !scene.exit.is_led()).await;
     scene.gateways.send_replace(other(NUMBERS.collect()));
@@ -113,6 +120,7 @@ async fn a_slice_is_ours_goes_with_its_service_and_names_its_ports() {
     let endpoint = json!([{
         "addresses": ["10.1.0.5"],
         "conditions": { "ready": true, "serving": true, "terminating": false },
+        "nodeName": "node-1",
     }]);
     assert_eq!(slice["endpoints"], endpoint);
 }
@@ -130,10 +138,56 @@ async fn a_slice_has_addresses_of_a_kind_that_its_service_and_a_gateway_have() {
     let doors: BTreeSet<u16> = NUMBERS.collect();
     scene
         .gateways
-        .send_replace(Arc::new(Gateways(vec![GatewayAt { ip, doors }])));
+        .send_replace(Arc::new(Gateways(vec![GatewayAt {
+            ip,
+            node: None,
+            doors,
+        }])));
     scene.until(|scene| !scene.exit.is_led()).await;
     scene.until(|scene| scene.exit.is_led()).await;
     let slice = scene.api.get(SLICE).expect("it is there");
     assert_eq!(slice["addressType"], "IPv6");
     assert_eq!(scene.slice().expect("it is there").0, ["fd00::5"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_service_whose_callers_stay_on_their_own_node_is_named_and_not_led() {
+    let local = service("flowers", |service| {
+        service["spec"]["internalTrafficPolicy"] = "Local".into();
+    });
+    let mut scene = Scene::with(local).await;
+    scene.says(true, false);
+    scene.wishes(CallerPath::Always);
+    sleep(10 * SECOND).await;
+    assert_eq!(
+        (scene.slice(), scene.selector()),
+        (None, json!({ "app": "flowers" }))
+    );
+    let said = scene.said();
+    assert!(
+        said.len() == 1 && said[0].contains("internalTrafficPolicy: Local"),
+        "{said:?}"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_slice_of_before_nodes_were_said_is_told_them_and_keeps_those_it_has() {
+    let mut scene = Scene::new().await;
+    scene.says(false, false);
+    scene.wishes(CallerPath::Takeover);
+    scene.until(Scene::is_inside).await;
+    let node = |scene: &Scene| {
+        scene.api.get(SLICE).expect("it is there")["endpoints"][0]["nodeName"].clone()
+    };
+    let mut slice = scene.api.get(SLICE).expect("it is there");
+    slice["endpoints"][0]
+        .as_object_mut()
+        .expect("one")
+        .remove("nodeName");
+    scene.api.put(SLICE, slice);
+    scene.until(|scene| node(scene) == "node-1").await;
+    // Nobody is known: who was there stays as it was.
+    scene.gateways.send_replace(Arc::default());
+    sleep(5 * SECOND).await;
+    assert_eq!(node(&scene), "node-1");
 }

@@ -114,3 +114,40 @@ async fn callers_who_are_led_where_nobody_listens_any_more_are_told_of() {
     sleep(5 * SECOND).await;
     assert_eq!(scene.told(), ["PathNotTaken"]);
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_is_out_of_sight_in_one_namespace_keeps_nobody_in_another() {
+    let scene = Scene::new().await;
+    let mut sight = (**scene.catalog.doors().borrow()).clone();
+    sight.deaf.insert(Some("gone".into()));
+    let sight = watch::Sender::new(Arc::new(sight));
+    let told = Told::default();
+    let inputs = Inputs {
+        sight: sight.subscribe(),
+        gateways: scene.gateways.subscribe(),
+        tenure: scene.tenure.subscribe(),
+    };
+    let keeper = Doorkeeper::start(scene.api.client(), told.clone(), inputs, NUMBERS);
+    let mut there = scene.passage(CallerPath::Takeover);
+    there.owner.namespace = "gone".into();
+    there.exit = keeper.exit();
+    there.exit.lead(true);
+    let here = scene.passage(CallerPath::Takeover);
+    scene.says(false, false);
+    let wished = [("here", here), ("there", there.clone())];
+    keeper.lead(Passages {
+        wished: wished.map(|(name, it)| (RevisionId::new(name), it)).into(),
+        ..Passages::default()
+    });
+    scene.until(Scene::is_inside).await;
+    assert!(!there.exit.is_led(), "the last pod stays");
+    sleep(40 * SECOND).await;
+    // It never sees its own slice in what it is shown here, and tells of that too.
+    let told = told.0.lock();
+    let there = told.iter().filter(|it| &*it.about.namespace == "gone");
+    let there: Vec<_> = there.map(|it| &it.message).collect();
+    assert!(
+        there.len() == 1 && there[0].contains("out of sight"),
+        "{there:?}"
+    );
+}

@@ -1,14 +1,15 @@
 //! Services whose callers pass the gate: whose they are while their selector is taken away, and where the
 //! gateways listen for them.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::support::*;
 use crate::backend::kubernetes::claim::ServiceDoor;
 use crate::backend::kubernetes::doors::facts::{Family, ServiceView, SlicePort, SliceView};
 use crate::backend::kubernetes::inventory::facts::{Fact, Service};
-use crate::backend::kubernetes::inventory::{Inventory, Named};
+use crate::backend::kubernetes::inventory::{Change, Inventory, Named, Source, SourceId, Tells};
+use crate::backend::kubernetes::objects::Workload;
 
 /// A Service for the pods of `app`, taken away or not.
 fn service_of(name: &str, app: &str, taken: bool, headless: bool) -> Named {
@@ -20,6 +21,7 @@ fn service_of(name: &str, app: &str, taken: bool, headless: bool) -> Named {
         selector: if taken { nothing } else { own.clone() },
         kept: taken.then_some(own),
         headless,
+        local: false,
         families: vec![Family::V4],
         ports: Vec::new(),
         made: false,
@@ -27,7 +29,7 @@ fn service_of(name: &str, app: &str, taken: bool, headless: bool) -> Named {
     named(
         name,
         Fact::Service(Service {
-            selector: view.effective().clone(),
+            selector: view.effective(),
             ports: Vec::new(),
             owner: None,
             component: None,
@@ -51,6 +53,7 @@ fn slice(service: &str, made: u64, number: u16) -> Named {
             app_protocol: None,
         }],
         addresses: BTreeSet::new(),
+        nodes: BTreeMap::new(),
     };
     named(&name, Fact::Slice(slice))
 }
@@ -70,6 +73,48 @@ fn a_service_whose_selector_was_taken_away_still_leads_to_its_workload() {
     let claim = inventory.claim("flowers.default");
     assert_eq!(claim.services.keys().collect::<Vec<_>>(), ["garden"]);
     assert!(claim.doors.is_empty());
+}
+
+#[test]
+fn a_service_that_is_applied_again_while_it_is_taken_still_leads_to_its_workload() {
+    let mut inventory = inventory();
+    inventory.put_workload(enabled("Deployment", "flowers"));
+    let mut applied = service_of("garden", "flowers", true, false);
+    let Fact::Service(service) = &mut applied.fact else {
+        unreachable!("it is one");
+    };
+    let mut view = (*service.view).clone();
+    view.selector.insert("app".to_owned(), "flowers".to_owned());
+    (service.selector, service.view) = (view.effective(), Arc::new(view));
+    inventory.put(OTHERS, applied);
+    let claim = inventory.claim("flowers.default");
+    assert_eq!(claim.services.keys().collect::<Vec<_>>(), ["garden"]);
+}
+
+#[test]
+fn a_service_that_leads_to_a_workload_that_is_not_ours_as_well_is_shared() {
+    let mut inventory = inventory();
+    inventory.put_workload(enabled("Deployment", "flowers"));
+    inventory.put(OTHERS, service_of("garden", "flowers", false, false));
+    let shared = |inventory: &mut Inventory| inventory.claim("flowers.default").shared.len();
+    assert_eq!(shared(&mut inventory), 0);
+    let canary = || Workload {
+        template: workload("Deployment", "flowers").template,
+        ..workload("Deployment", "canary")
+    };
+    inventory.put_workload(canary());
+    assert_eq!(shared(&mut inventory), 1);
+    let made = at("apps/v1", "Deployment", "flowers", "Deployment-flowers");
+    inventory.put_workload(Workload {
+        owner: Some(made),
+        ..canary()
+    });
+    assert_eq!(shared(&mut inventory), 0, "its own");
+    inventory.put_workload(Workload {
+        terminating: true,
+        ..canary()
+    });
+    assert_eq!(shared(&mut inventory), 0, "it goes");
 }
 
 #[test]
@@ -100,4 +145,21 @@ fn a_number_that_two_slices_have_is_the_olders() {
     assert_eq!(doors(&mut inventory, "roses.default").len(), 1);
     inventory.lose(OTHERS, "roses-holdgate");
     assert_eq!(doors(&mut inventory, "flowers.default").len(), 1);
+}
+
+#[test]
+fn where_nobody_tells_of_services_is_known_by_namespace() {
+    let source = |namespace: &str| Source {
+        tells: Tells::Doors,
+        namespace: Some(namespace.into()),
+    };
+    let mut inventory = Inventory::new(vec![source("a"), source("b")], None);
+    let hears = |inventory: &Inventory| {
+        let sight = inventory.door_sight();
+        ["a", "b"].map(|namespace| sight.hears(&namespace.into()))
+    };
+    inventory.take(SourceId(0), Change::Heard(true));
+    assert_eq!(hears(&inventory), [true, false]);
+    inventory.take(SourceId(1), Change::Heard(true));
+    assert_eq!(hears(&inventory), [true, true]);
 }

@@ -201,6 +201,7 @@ fn service_view(name: &str, selector: &[(&str, &str)]) -> ServiceView {
         selector: labels(selector),
         kept: None,
         headless: false,
+        local: false,
         families: Vec::new(),
         ports: Vec::new(),
         made: false,

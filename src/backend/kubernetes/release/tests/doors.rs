@@ -92,6 +92,19 @@ async fn selectors_are_given_back_and_our_slices_removed() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_selector_that_was_applied_again_meanwhile_is_given_back_without_what_matches_nothing() {
+    let cluster = Cluster::new();
+    taken(&cluster, "flowers");
+    let at = format!("{SERVICES}/flowers");
+    let mut applied = cluster.0.get(&at).expect("it is there");
+    applied["spec"]["selector"]["app"] = "flowers".into();
+    cluster.0.put(&at, applied);
+    let (_, failed) = cluster.release(What::All).await;
+    assert_eq!(failed, Vec::<String>::new());
+    assert_eq!(selector(&cluster, "flowers"), json!({ "app": "flowers" }));
+}
+
+#[tokio::test(start_paused = true)]
 async fn with_a_running_gateway_only_those_of_the_workload_are() {
     let cluster = Cluster::new();
     for name in ["flowers", "roses"] {

@@ -8,6 +8,7 @@ const AT: &str = "10.0.0.7";
 fn container(state: &Value, restarts: u32) -> Value {
     let mut pod = pod("b", false, None);
     pod["status"]["podIP"] = AT.into();
+    pod["spec"]["nodeName"] = "node-2".into();
     pod["status"]["containerStatuses"][0]["state"] = state.clone();
     pod["status"]["containerStatuses"][0]["restartCount"] = restarts.into();
     pod
@@ -57,6 +58,7 @@ async fn a_gateway_holds_nothing_before_it_runs_and_lives_until_it_is_known_to_h
         .await
         .expect("it is there");
     assert_eq!((unready.state, unready.restarted), (PodState::Living, None));
+    assert_eq!(unready.node.as_deref(), Some("node-2"));
     assert_eq!(
         (unready.since, unready.ip),
         (Some(at(100)), AT.parse().ok())
