@@ -17,6 +17,8 @@
 //!   connection, and becomes one of its own only when its client has left.
 
 // Floor 0: deciding. The standard library only.
+pub mod counting;
+
 pub mod revision;
 
 pub mod admission;

@@ -10,6 +10,7 @@ use thiserror::Error;
 use tokio::sync::watch;
 
 use crate::autoscale::{Shortage, StartPhase, TypicalPhases};
+use crate::counting::count;
 use crate::revision::{Endpoint, ReplicaId, ScaleMetric};
 
 /// The present replicas of one revision, as its backend sees them.
@@ -214,8 +215,7 @@ impl World {
     /// How many replicas are in a state.
     #[must_use]
     pub fn count(&self, state: ReplicaState) -> u32 {
-        let n = self.replicas.iter().filter(|r| r.state == state).count();
-        u32::try_from(n).unwrap_or(u32::MAX)
+        count(self.replicas.iter().filter(|r| r.state == state).count())
     }
 }
 

@@ -5,7 +5,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Every module of the crate in reading order, with its floor.
-const ORDER: [(&str, u8); 28] = [
+const ORDER: [(&str, u8); 29] = [
+    ("counting", 0),
     ("revision", 0),
     ("admission", 0),
     ("autoscale", 0),

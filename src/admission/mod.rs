@@ -16,6 +16,7 @@ mod verdict;
 
 use std::time::{Duration, Instant};
 
+use crate::counting::count;
 use crate::revision::{ContainerConcurrency, QueueLimits, ReplicaId};
 pub use patience::{deadline, warm_since};
 pub use shares::Holding;
@@ -227,8 +228,7 @@ impl<R: Clone> Admission<R> {
     /// Replicas that take requests, full ones included.
     #[must_use]
     pub fn serving(&self) -> u32 {
-        let n = self.replicas.iter().filter(|s| s.serves()).count();
-        u32::try_from(n).unwrap_or(u32::MAX)
+        count(self.replicas.iter().filter(|s| s.serves()).count())
     }
 
     /// Requests waiting in line.

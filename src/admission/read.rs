@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use super::slots::Slots;
 use super::{Admission, Reading};
+use crate::counting::count;
 use crate::revision::ReplicaId;
 
 impl<R: Clone> Admission<R> {
@@ -17,8 +18,7 @@ impl<R: Clone> Admission<R> {
     #[must_use]
     pub fn busy(&self) -> u32 {
         let busy = |slots: &&Slots<R>| slots.serves() && slots.in_flight > 0;
-        let busy = self.replicas.iter().filter(busy).count();
-        u32::try_from(busy).unwrap_or(u32::MAX)
+        count(self.replicas.iter().filter(busy).count())
     }
 
     /// Replicas that hold something, and how much.
@@ -35,10 +35,9 @@ impl<R: Clone> Admission<R> {
         let serving = self.replicas.iter().filter(|s| s.serves());
         let slots = serving.map(ours).fold(0, u64::saturating_add);
         let rounds = (self.line.len() as u64 + 1).div_ceil(slots.max(1));
-        let rounds = u32::try_from(rounds).unwrap_or(u32::MAX);
         (self.serving() > 0).then_some(())?;
         self.typical_service
-            .map(|service| service.saturating_mul(rounds))
+            .map(|service| service.saturating_mul(count(rounds)))
     }
 
     /// The present numbers.

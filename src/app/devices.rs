@@ -4,6 +4,7 @@
 use crate::backend::gpus;
 use crate::backend::places::Places;
 use crate::config::{Complaint, Complaints, Config, Origin};
+use crate::counting::size;
 
 /// The places of this machine and what is known of its devices.
 #[derive(Debug)]
@@ -16,7 +17,7 @@ pub(super) struct Devices {
 impl Devices {
     /// Those that the revisions need, if they need any.
     pub(super) async fn find(config: &Config) -> Result<Self, Complaints> {
-        let most = usize::try_from(config.max_processes).unwrap_or(usize::MAX);
+        let most = size(config.max_processes);
         let mut devices = Self {
             places: Places::new(most),
             known: None,
@@ -36,7 +37,7 @@ impl Devices {
     /// Whether no replica wants more devices than there are, which is looked up if it has to be.
     pub(super) async fn suffice(&mut self, config: &Config) -> Result<(), Complaints> {
         let wishes = config.revisions.iter().filter_map(|revision| {
-            let wanted = usize::try_from(revision.process.as_ref()?.gpus).unwrap_or(usize::MAX);
+            let wanted = size(revision.process.as_ref()?.gpus);
             Some((&revision.spec.id, wanted))
         });
         let wishes: Vec<_> = wishes.filter(|(_, wanted)| *wanted > 0).collect();

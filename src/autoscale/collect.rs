@@ -4,6 +4,7 @@
 use std::time::{Duration, Instant};
 
 use super::{MetricWindow, Past, SAMPLE_EVERY, Spec};
+use crate::counting::count;
 use crate::revision::Aggregation;
 
 /// The stable and the panic window of one metric.
@@ -70,7 +71,7 @@ impl Collector {
     #[must_use]
     pub fn recall(spec: &Spec, past: &Past, away: Duration, now: Instant) -> Self {
         let missing = whole_seconds(away).saturating_add(past.idle);
-        let known = u32::try_from(past.seconds.len()).unwrap_or(u32::MAX);
+        let known = count(past.seconds.len());
         let epoch = now.checked_sub(SAMPLE_EVERY.saturating_mul(known.saturating_add(missing)));
         let lost = SAMPLE_EVERY.saturating_mul(missing) >= spec.scaling.stable_window;
         let Some(epoch) = epoch.filter(|_| !lost && known > 0) else {
@@ -151,7 +152,7 @@ impl Collector {
     #[must_use]
     pub fn remember(&self, now: Instant) -> Option<Past> {
         let (seconds, idle) = self.stable.written(now)?;
-        let idle = u32::try_from(idle).unwrap_or(u32::MAX);
+        let idle = count(idle);
         Some(Past { seconds, idle })
     }
 
@@ -167,7 +168,7 @@ impl Collector {
 /// Seconds begun count: a second too many is filled in, none is missing.
 fn whole_seconds(duration: Duration) -> u32 {
     let up = u64::from(duration.subsec_nanos() > 0);
-    u32::try_from(duration.as_secs().saturating_add(up)).unwrap_or(u32::MAX)
+    count(duration.as_secs().saturating_add(up))
 }
 
 #[cfg(test)]

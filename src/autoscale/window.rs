@@ -4,6 +4,7 @@
 
 use std::time::{Duration, Instant};
 
+use crate::counting::count;
 use crate::revision::Aggregation;
 
 /// A ring of sums over time and its average.
@@ -103,8 +104,7 @@ impl MetricWindow {
         let Some(idle) = self.idle(now) else {
             return true;
         };
-        let idle = u32::try_from(idle).unwrap_or(u32::MAX);
-        self.granularity.saturating_mul(idle) > self.length
+        self.granularity.saturating_mul(count(idle)) > self.length
     }
 
     /// The sums inside the window at `now`, newest first, from the last one written.
@@ -173,7 +173,7 @@ impl MetricWindow {
         let total = (last + 1..=last + idle)
             .fold(self.total, |total, gone| total - self.buckets[gone % size]);
         let seen = (last - first + 1).min(size - idle);
-        round_to(DIGITS, total / count(seen))
+        round_to(DIGITS, total / number(seen))
     }
 
     fn weighted(&self, now: Instant) -> f64 {
@@ -193,7 +193,7 @@ impl MetricWindow {
     /// less than a fifth.
     fn smoothing(&self) -> f64 {
         let rest: f64 = 1.0 - 0.9999;
-        (1.0 - rest.powf(1.0 / count(self.buckets.len()))).max(0.2)
+        (1.0 - rest.powf(1.0 / number(self.buckets.len()))).max(0.2)
     }
 
     fn clear(&mut self) {
@@ -230,8 +230,8 @@ pub(super) fn step(granularity: Duration) -> u128 {
     granularity.as_nanos().max(1)
 }
 
-fn count(buckets: usize) -> f64 {
-    f64::from(u32::try_from(buckets).unwrap_or(u32::MAX))
+fn number(buckets: usize) -> f64 {
+    f64::from(count(buckets))
 }
 
 #[cfg(test)]

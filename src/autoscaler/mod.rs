@@ -123,12 +123,7 @@ impl<D: Demand, S: Scaler> PodAutoscaler<D, S> {
             let now = if poked { now() } else { on_time(epoch) }.max(latest);
             latest = now;
             if poked {
-                self.adopt(now);
-                let sample = self.demand.peek();
-                self.note_turn(now, false, &[]);
-                if self.decisions.steer(|s| s.poke(sample.in_flight, now)) {
-                    self.decide(&sample, now).await;
-                }
+                self.answer_poke(now).await;
                 continue;
             }
             decide_next = !decide_next;
@@ -140,6 +135,16 @@ impl<D: Demand, S: Scaler> PodAutoscaler<D, S> {
             if decide_next {
                 self.decide(&sample, now).await;
             }
+        }
+    }
+
+    /// Somebody begins to wait beside no replica: that may not last until the next tick.
+    async fn answer_poke(&mut self, now: Instant) {
+        self.adopt(now);
+        let sample = self.demand.peek();
+        self.note_turn(now, false, &[]);
+        if self.decisions.steer(|s| s.poke(sample.in_flight, now)) {
+            self.decide(&sample, now).await;
         }
     }
 

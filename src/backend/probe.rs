@@ -49,7 +49,7 @@ impl Probe for NetProbe {
 }
 
 /// Connects, and not to itself.
-pub(super) async fn connect(address: SocketAddr) -> io::Result<TcpStream> {
+pub(crate) async fn connect(address: SocketAddr) -> io::Result<TcpStream> {
     let stream = TcpStream::connect(address).await?;
     // A port nobody listens on may be picked as our own end of the connection, which then
     // connects to itself (TCP simultaneous open).

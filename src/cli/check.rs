@@ -134,8 +134,12 @@ fn gateway_meaning(gateway: &GatewayConfig, workload: &ReadClaim) -> String {
     if let Some(record) = &gateway.record {
         say("records", &format!("to {}", record.display()));
     }
+    told + "\n" + &workload_meaning(workload)
+}
+
+fn workload_meaning(workload: &ReadClaim) -> String {
     let spec = &workload.spec;
-    told.push_str("\na workload that says nothing of its own\n");
+    let mut told = "a workload that says nothing of its own\n".to_owned();
     let mut say = |word: &str, text: &str| {
         let _ = writeln!(told, "  {word:<8}{text}");
     };

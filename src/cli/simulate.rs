@@ -9,13 +9,13 @@ use clap::Args;
 use jiff::{Timestamp, Zoned};
 
 use super::{FileArgs, complain, warn};
-use crate::config::{Complaint, Complaints, Config, Origin, Overrides};
+use crate::config::{Complaint, Complaints, Config, Origin, Overrides, RevisionConfig};
 use crate::schedule::system_zone;
 use crate::sync::wall;
 use crate::whatif::agreement::Agreement;
 use crate::whatif::load::{Source, grammar};
 use crate::whatif::run::{How, Run, run_all};
-use crate::whatif::trial::trials;
+use crate::whatif::trial::{Trial, trials};
 use crate::whatif::{chart, json, plot, series, table};
 
 /// Shown behind the flags.
@@ -154,6 +154,28 @@ fn live_through(
     how: How,
     err: &mut dyn Write,
 ) -> io::Result<Result<Vec<Run>, Complaints>> {
+    let (trials, source) = match read(args, files, overrides) {
+        Ok(read) => read,
+        Err(complaints) => return Ok(Err(complaints)),
+    };
+    note(&trials, &source, err)?;
+    let as_written = args.set.is_empty();
+    let record = source.mere_record().filter(|_| as_written);
+    let decisions = how.decisions || record.is_some();
+    let runs = run_all(trials, &source, How { decisions, ..how });
+    if let (Some(record), [run]) = (record, runs.as_slice()) {
+        let agreement = Agreement::of(record, &run.outcome, how.epoch);
+        writeln!(err, "note: {agreement}")?;
+    }
+    Ok(Ok(runs))
+}
+
+/// What is to be lived through, and with which settings; else everything that is wrong with that.
+fn read(
+    args: &SimulateArgs,
+    files: &[PathBuf],
+    overrides: &Overrides,
+) -> Result<(Vec<Trial>, Source), Complaints> {
     let read = trials(files, overrides, &args.set);
     let begins = args.begin.unwrap_or_else(last_midnight);
     let source = Source::read(&args.load).map(|source| source.beginning(begins.into()));
@@ -176,13 +198,20 @@ fn live_through(
         });
     }
     let (Ok(trials), Ok(source), true) = (read, source, complaints.is_empty()) else {
-        return Ok(Err(complaints));
+        return Err(complaints);
     };
-    let revisions = trials.first();
-    let revisions = revisions.map_or(&[][..], |one| &one.config.revisions);
-    if let Err(told) = source.check(revisions) {
-        return Ok(Err(told));
-    }
+    source.check(revisions(&trials))?;
+    Ok((trials, source))
+}
+
+/// The revisions that all settings are of.
+fn revisions(trials: &[Trial]) -> &[RevisionConfig] {
+    let one = trials.first();
+    one.map_or(&[][..], |one| &one.config.revisions)
+}
+
+/// What a person should know of it before.
+fn note(trials: &[Trial], source: &Source, err: &mut dyn Write) -> io::Result<()> {
     let warnings = trials.first().map_or(&[][..], |one| &one.config.warnings);
     warn(warnings, err)?;
     if trials.iter().any(|one| assumes_devices(&one.config)) {
@@ -191,18 +220,10 @@ fn live_through(
             "note: gpus is not written: there are as many as could be wanted"
         )?;
     }
-    for note in source.notes(revisions) {
+    for note in source.notes(revisions(trials)) {
         writeln!(err, "note: {note}")?;
     }
-    let as_written = args.set.is_empty();
-    let record = source.mere_record().filter(|_| as_written);
-    let decisions = how.decisions || record.is_some();
-    let runs = run_all(trials, &source, How { decisions, ..how });
-    if let (Some(record), [run]) = (record, runs.as_slice()) {
-        let agreement = Agreement::of(record, &run.outcome, how.epoch);
-        writeln!(err, "note: {agreement}")?;
-    }
-    Ok(Ok(runs))
+    Ok(())
 }
 
 /// Replicas want devices, and nobody has written how many there are.

@@ -96,22 +96,23 @@ fn settle(
         check_devices(&drafts, pool.len(), &mut complaints);
     }
     let warnings = complaints.warnings();
-    let config = revisions
-        .into_iter()
-        .collect::<Option<_>>()
-        .map(|revisions| Config {
-            listen: top.value(&k::LISTEN),
-            admin: top.value(&k::ADMIN),
-            max_connections: top.value(&k::MAX_CONNECTIONS),
-            max_processes: top.value(&k::MAX_PROCESSES),
-            state: top.written(&k::STATE).unwrap_or_default(),
-            gpus: top.written(&k::GPUS),
-            record: top.written(&k::RECORD),
-            record_size: top.value(&k::RECORD_SIZE),
-            revisions,
-            warnings,
-        });
-    complaints.unless_any(config)
+    let revisions: Option<Vec<_>> = revisions.into_iter().collect();
+    complaints.unless_any(revisions.map(|revisions| whole(&top, revisions, warnings)))
+}
+
+fn whole(top: &Layers, revisions: Vec<RevisionConfig>, warnings: Vec<Complaint>) -> Config {
+    Config {
+        listen: top.value(&k::LISTEN),
+        admin: top.value(&k::ADMIN),
+        max_connections: top.value(&k::MAX_CONNECTIONS),
+        max_processes: top.value(&k::MAX_PROCESSES),
+        state: top.written(&k::STATE).unwrap_or_default(),
+        gpus: top.written(&k::GPUS),
+        record: top.written(&k::RECORD),
+        record_size: top.value(&k::RECORD_SIZE),
+        revisions,
+        warnings,
+    }
 }
 
 fn draft<'a>(

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use super::complaint::{Complaint, Complaints, Origin};
+use super::file::Section;
 use super::gateway::GatewayConfig;
 use super::json;
 use super::layers::{Layer, Layers};
@@ -84,20 +85,7 @@ fn read(
     let domain = domain.map_or(DOMAIN, String::as_str);
     let site = Site::Cluster { facts, domain };
     let cluster = &gateway.defaults.cluster;
-    let section = match *settings {
-        ClaimSettings::InferenceService(object, role) => {
-            let service = tree(object);
-            let read = manifest::component(&service, role, cluster, site, complaints);
-            if read.is_none() && complaints.is_empty() {
-                let message = format!("has no {}", role.as_str());
-                complaints.push(service.complaint(message));
-            }
-            read
-        }
-        ClaimSettings::Workload(object) => {
-            manifest::workload(&tree(object), cluster, site, complaints)
-        }
-    }?;
+    let section = section(settings, cluster, site, complaints)?;
     let subject = section.subject.as_ref()?;
     let below = [cluster, &subject.defaults, &gateway.defaults.files];
     let layers: Vec<&Layer> = below.into_iter().chain(&section.layers).collect();
@@ -118,6 +106,28 @@ fn read(
         pod,
         warnings: complaints.warnings(),
     })
+}
+
+fn section(
+    settings: &ClaimSettings<'_>,
+    cluster: &Layer,
+    site: Site<'_>,
+    complaints: &mut Complaints,
+) -> Option<Section> {
+    match *settings {
+        ClaimSettings::InferenceService(object, role) => {
+            let service = tree(object);
+            let read = manifest::component(&service, role, cluster, site, complaints);
+            if read.is_none() && complaints.is_empty() {
+                let message = format!("has no {}", role.as_str());
+                complaints.push(service.complaint(message));
+            }
+            read
+        }
+        ClaimSettings::Workload(object) => {
+            manifest::workload(&tree(object), cluster, site, complaints)
+        }
+    }
 }
 
 /// An object as a tree that says which it is: `InferenceService default/flowers-sample`.

@@ -14,6 +14,7 @@ use std::time::Instant;
 use serde::Serialize;
 
 use crate::autoscale::{Ahead, Around, Bound, Clamp, Spec, TypicalPhases};
+use crate::counting::count;
 use crate::decisions::Entry;
 use crate::guests::Visit;
 use crate::ports::{ReplicaState, ReplicaView, Unmade};
@@ -102,7 +103,7 @@ impl Situation {
     /// Replicas that have no machine yet.
     fn pending(&self) -> u32 {
         let pending = |view: &&ReplicaView| view.state == ReplicaState::Pending;
-        u32::try_from(self.on_their_way.iter().filter(pending).count()).unwrap_or(u32::MAX)
+        count(self.on_their_way.iter().filter(pending).count())
     }
 
     /// Until when something holds, if nothing else happens.

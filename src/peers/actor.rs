@@ -10,10 +10,11 @@ use tokio_util::task::AbortOnDropHandle;
 
 use super::dial::{Dialer, Heard};
 use super::door;
-use super::leading::{Dialing, Leading, Telling};
+use super::leading::Leading;
 use super::link::Outbox;
 use super::net::{Credential, Net};
 use super::news::{Ask, Holds, News, Told};
+use super::peer::{Dialing, Telling};
 use super::roll::{GatewayPod, Roll};
 use crate::revision::RevisionId;
 use crate::shares::{MemberId, Order, Word};

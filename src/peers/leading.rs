@@ -3,20 +3,16 @@
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime};
-
-use tokio_util::task::AbortOnDropHandle;
+use std::time::Instant;
 
 use super::link::Outbox;
 use super::news::News;
+use super::peer::{Dialing, Life, Peer, State, Telling};
 use super::roll::{GatewayPod, PodState, Roll};
 use super::wire::{self, FromLeader, FromMember, Welcome};
 use crate::revision::RevisionId;
 use crate::shares::{MemberId, Order};
 use crate::sync::now;
-
-/// The start of a process may be so much later than that of its container.
-const STARTING: Duration = Duration::from_secs(5);
 
 /// One reign of this gateway.
 pub(super) struct Leading {
@@ -34,38 +30,6 @@ pub(super) struct Leading {
     /// When the last of those had ended that never joined.
     ended: Option<Instant>,
 }
-
-/// Another gateway.
-struct Peer {
-    pod: GatewayPod,
-    dialer: Option<Dialing>,
-    life: Option<Life>,
-}
-
-/// Who tries to reach it.
-pub(super) struct Dialing {
-    pub(super) task: u64,
-    pub(super) to: IpAddr,
-    pub(super) _handle: AbortOnDropHandle<()>,
-}
-
-/// The life of it that joined last.
-struct Life {
-    member: MemberId,
-    started: SystemTime,
-    session: u64,
-    state: State,
-}
-
-enum State {
-    Connected(Outbox),
-    Silent(Instant),
-    /// It has said that it goes, or its end has been told.
-    Over,
-}
-
-/// What is to be told, and as the beginning of which session.
-pub(super) type Telling = Vec<(News, Option<u64>)>;
 
 impl Leading {
     pub(super) fn new(reign: u64) -> Self {
@@ -144,32 +108,12 @@ impl Leading {
         tell: &mut Telling,
     ) {
         let session = self.session();
-        let Some(peer) = self.of(task) else {
-            return outbox.cut();
-        };
-        if welcome.member.pod != peer.pod.uid {
+        let same = |peer: &&mut Peer| peer.pod.uid == welcome.member.pod;
+        let Some(peer) = self.of(task).filter(same) else {
             // Its address is somebody else's by now.
             return outbox.cut();
-        }
-        let again = |life: &Life| life.member == welcome.member;
-        let before = peer.life.take_if(|life| !again(life));
-        let known = peer.life.is_some();
-        let started = SystemTime::UNIX_EPOCH + welcome.started;
-        let unseen = peer.succeeded(before, started, welcome.age, tell);
-        let state = if welcome.leaves {
-            State::Over
-        } else {
-            State::Connected(outbox)
         };
-        if welcome.leaves && known {
-            peer.over(tell);
-        }
-        peer.life = Some(Life {
-            member: welcome.member.clone(),
-            started,
-            session,
-            state,
-        });
+        let unseen = peer.answers(&welcome, session, outbox, tell);
         if !welcome.leaves {
             tracing::info!(gateway = %peer.pod.name, "another gateway has joined");
             let joined = News::Joined {
@@ -264,80 +208,5 @@ impl Leading {
         }
         self.accounted = true;
         tell.push((News::AllAccounted { at, before }, None));
-    }
-}
-
-impl Peer {
-    fn is_connected(&self) -> bool {
-        let life = self.life.as_ref();
-        life.is_some_and(|life| matches!(life.state, State::Connected(_)))
-    }
-
-    fn wants_dialing(&self) -> Option<IpAddr> {
-        self.pod.ip.filter(|_| self.pod.state == PodState::Living)
-    }
-
-    /// It is not connected any more.
-    fn lose(&mut self, tell: &mut Telling) {
-        if !self.is_connected() {
-            return;
-        }
-        if let Some(life) = &mut self.life {
-            life.state = State::Silent(now());
-            tell.push((News::Silent(life.member.clone()), None));
-        }
-    }
-
-    /// It has nothing any more.
-    fn over(&mut self, tell: &mut Telling) {
-        if let Some(life) = &mut self.life
-            && !matches!(life.state, State::Over)
-        {
-            life.state = State::Over;
-            tell.push((News::Left(life.member.clone()), None));
-        }
-    }
-
-    /// Tells when the pods say that a silent life has ended.
-    fn settle(&mut self, tell: &mut Telling) {
-        let Some(life) = &mut self.life else {
-            return;
-        };
-        let State::Silent(since) = life.state else {
-            return;
-        };
-        if let Some(at) = self.pod.ended(life.started) {
-            life.state = State::Over;
-            let (member, at) = (life.member.clone(), at.max(since));
-            tell.push((News::Ended { member, at }, None));
-        }
-    }
-
-    /// Another life of it has answered: the one before has ended. When that was, as far as it concerns
-    /// one that never joined.
-    fn succeeded(
-        &self,
-        before: Option<Life>,
-        started: SystemTime,
-        age: Duration,
-        tell: &mut Telling,
-    ) -> Option<Instant> {
-        if let Some(before) = before {
-            let since = match before.state {
-                State::Connected(_) => now(),
-                State::Silent(since) => since,
-                State::Over => return None,
-            };
-            let at = self.pod.ended(before.started).unwrap_or_else(now);
-            let (member, at) = (before.member, at.max(since));
-            tell.push((News::Ended { member, at }, None));
-            return None;
-        }
-        // Its container is younger than the pods tell: there was another one, which we do not know of.
-        let unseen = self
-            .pod
-            .since
-            .is_some_and(|since| started > since + STARTING);
-        (self.life.is_none() && unseen).then(|| now().checked_sub(age).unwrap_or_else(now))
     }
 }

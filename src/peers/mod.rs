@@ -16,6 +16,7 @@ mod link;
 mod net;
 mod news;
 mod obeying;
+mod peer;
 mod roll;
 mod wire;
 

@@ -22,6 +22,7 @@ use tokio::time::Sleep;
 
 use super::upload::Upload;
 use super::{Replica, Throttler};
+use crate::backend::probe;
 use crate::revision::Endpoint;
 use crate::throttler::Kept;
 
@@ -55,12 +56,8 @@ impl Dial for TcpDial {
     type Io = TcpStream;
 
     async fn dial(&self, endpoint: Endpoint) -> io::Result<TcpStream> {
-        let stream = TcpStream::connect(endpoint.0).await?;
+        let stream = probe::connect(endpoint.0).await?;
         stream.set_nodelay(true)?;
-        // On loopback a connection to a port that nobody listens on may meet itself.
-        if stream.local_addr()? == stream.peer_addr()? {
-            return Err(io::ErrorKind::ConnectionRefused.into());
-        }
         Ok(stream)
     }
 }

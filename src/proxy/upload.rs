@@ -15,6 +15,7 @@ use hyper::body::Incoming;
 use super::body::Cut;
 use super::detach::detached;
 use super::now;
+use crate::counting::millis;
 
 /// A request body on its way up: what was read ahead while the request waited, then the rest.
 #[derive(Debug)]
@@ -147,10 +148,8 @@ impl Upload {
         self.passed += bytes;
         if let Some(progress) = &self.progress {
             let now = now();
-            let after = now.saturating_duration_since(progress.began).as_millis();
-            progress
-                .last
-                .store(u64::try_from(after).unwrap_or(u64::MAX), Relaxed);
+            let after = now.saturating_duration_since(progress.began);
+            progress.last.store(millis(after), Relaxed);
         }
         self.check_limit(self.passed)?;
         if http_body::Body::is_end_stream(self) {

@@ -24,7 +24,7 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio::net::{TcpListener, TcpStream};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
@@ -40,8 +40,7 @@ use predictor::Predictor;
 use service_time::ServiceTime;
 use stats::Stats;
 
-/// Clients that may wait for `accept`: a gate releases thousands of requests at once.
-const BACKLOG: u32 = 4096;
+use crate::server;
 
 /// Loads, listens and answers until SIGTERM or SIGINT, then finishes what it has begun. A crash
 /// that was ordered ends it with an error.
@@ -65,7 +64,9 @@ async fn load_and_serve(
         () = sleep(args.load_time) => {}
         () = &mut stopped => return Ok(()),
     }
-    let listener = listen(SocketAddr::new(args.host, args.wanted_port()))?;
+    let address = SocketAddr::new(args.host, args.wanted_port());
+    let listener =
+        server::listen(address).with_context(|| format!("could not listen on {address}"))?;
     info!(model = args.model, address = %listener.local_addr()?, "loaded, listening");
     model.serve(listener, stopped).await
 }
@@ -187,18 +188,6 @@ impl SampleModel {
             debug!(%error, "connection broke off");
         }
     }
-}
-
-fn listen(address: SocketAddr) -> anyhow::Result<TcpListener> {
-    let socket = match address {
-        SocketAddr::V4(_) => TcpSocket::new_v4()?,
-        SocketAddr::V6(_) => TcpSocket::new_v6()?,
-    };
-    socket.set_reuseaddr(true)?;
-    socket
-        .bind(address)
-        .and_then(|()| socket.listen(BACKLOG))
-        .with_context(|| format!("could not listen on {address}"))
 }
 
 /// SIGINT, or SIGTERM unless it is to be ignored. Handlers are in place when this returns.

@@ -8,6 +8,7 @@ use parking_lot::Mutex;
 use serde::Serialize;
 use tokio::time::Instant;
 
+use crate::counting::millis;
 use crate::sync::wall;
 
 /// Most sequence numbers remembered.
@@ -108,7 +109,7 @@ impl Stats {
     }
 
     fn since_ready_ms(&self) -> u64 {
-        u64::try_from(self.ready.lock().elapsed().as_millis()).unwrap_or(u64::MAX)
+        millis(self.ready.lock().elapsed())
     }
 }
 

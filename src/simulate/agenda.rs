@@ -6,6 +6,7 @@ use std::collections::BinaryHeap;
 use std::time::{Duration, Instant};
 
 use super::requests::Key;
+use crate::counting::nanos;
 use crate::revision::ReplicaId;
 
 /// One thing that happens to a revision.
@@ -177,8 +178,4 @@ impl Agenda {
             self.now = self.epoch + Duration::from_nanos(at);
         }
     }
-}
-
-fn nanos(duration: Duration) -> u64 {
-    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }

@@ -3,6 +3,8 @@
 //! started on; every decision is made by the code that makes it in a running gate. Where a load
 //! comes from and how the outcome is shown is left to others.
 
+use crate::counting::count;
+
 mod agenda;
 mod beats;
 mod door;
@@ -44,10 +46,9 @@ impl Machine {
     /// The one that settings speak of.
     #[must_use]
     pub fn of(config: &Config) -> Self {
-        let count = |names: &Vec<String>| u32::try_from(names.len()).unwrap_or(u32::MAX);
         Self {
             max_processes: config.max_processes,
-            gpus: config.gpus.as_ref().map(count),
+            gpus: config.gpus.as_ref().map(|names| count(names.len())),
         }
     }
 }

@@ -7,6 +7,7 @@ use hdrhistogram::Histogram;
 use super::{Keep, Point, Refusals, RevisionOutcome};
 use crate::admission::meter::Report;
 use crate::autoscale::{Decision, Mode};
+use crate::counting::count;
 use crate::revision::RevisionId;
 
 /// In microseconds, a week: longer waits count as this long.
@@ -97,8 +98,7 @@ impl Tally {
 
     /// So many replicas are there.
     pub(super) fn there(&mut self, replicas: usize) {
-        let replicas = u32::try_from(replicas).unwrap_or(u32::MAX);
-        self.peak_replicas = self.peak_replicas.max(replicas);
+        self.peak_replicas = self.peak_replicas.max(count(replicas));
     }
 
     pub(super) fn measured(&mut self, report: Report) {

@@ -244,6 +244,13 @@ fn forget_strangers(pages: &mut Pages) {
     pages.retain(|_, page| page.age(now) < STRANGERS);
 }
 
+/// What is to be written now.
+fn present(notebook: &Notebook) -> Book {
+    let mut book = notebook.0.book.lock();
+    forget_strangers(&mut book.pages);
+    book.clone()
+}
+
 async fn write_on<S: Shelf>(notebook: Notebook, mut shelf: S, end: CancellationToken) {
     let mut failing = false;
     let mut next = Instant::now() + S::RARELY;
@@ -267,12 +274,7 @@ async fn write_on<S: Shelf>(notebook: Notebook, mut shelf: S, end: CancellationT
                 continue;
             }
         };
-        let book = {
-            let mut book = notebook.0.book.lock();
-            forget_strangers(&mut book.pages);
-            book.clone()
-        };
-        let written = shelf.write(book).await;
+        let written = shelf.write(present(&notebook)).await;
         if let Err(error) = &written
             && !failing
         {

@@ -5,6 +5,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use serde::{Deserialize, Serialize};
 
 use crate::autoscale::{Memory, Past, TypicalPhases};
+use crate::counting::millis;
 use crate::revision::{ScaleMetric, Scrape};
 
 /// Nobody has a window longer than an hour, in seconds.
@@ -244,10 +245,6 @@ impl From<&Metric> for ScaleMetric {
             }
         }
     }
-}
-
-fn millis(duration: Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
 #[cfg(feature = "kubernetes")]

@@ -6,6 +6,8 @@
 //! Two moments may fall on the same instant, so each also has its turn in the order of its
 //! revision: who replays in that order finds the same numbers, bit for bit.
 
+use crate::counting::nanos;
+
 mod code;
 mod event;
 mod file;
@@ -119,7 +121,7 @@ impl Moment {
     /// So long after the record began.
     #[must_use]
     pub fn new(at: Duration, turn: NonZeroU32) -> Self {
-        let nanos = u64::try_from(at.as_nanos()).unwrap_or(u64::MAX);
+        let nanos = nanos(at);
         Self { turn, nanos }
     }
 

@@ -14,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 use super::Event;
 use super::file::{CannotRecord, Writer};
 use super::tape::{Reel, Tape};
+use crate::counting::millis;
 use crate::revision::RevisionId;
 use crate::sync::now;
 
@@ -149,5 +150,5 @@ fn take_down(writer: &mut Writer, reels: &[Arc<Reel>]) -> std::io::Result<()> {
 )]
 fn unix_ms() -> u64 {
     let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
-    u64::try_from(since.unwrap_or_default().as_millis()).unwrap_or(u64::MAX)
+    millis(since.unwrap_or_default())
 }

@@ -9,6 +9,7 @@ use parking_lot::Mutex;
 use tokio::sync::Notify;
 
 use super::Event;
+use crate::counting::nanos;
 use crate::revision::RevisionId;
 
 /// Most events that wait to be written: three megabytes of them.
@@ -113,7 +114,6 @@ impl Reel {
     }
 
     fn nanos(&self, at: Instant) -> u64 {
-        let since = at.saturating_duration_since(self.epoch).as_nanos();
-        u64::try_from(since).unwrap_or(u64::MAX)
+        nanos(at.saturating_duration_since(self.epoch))
     }
 }

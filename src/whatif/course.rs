@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::run::Run;
 use super::series::thinned;
 use super::summary::Summary;
+use crate::counting::count;
 use crate::simulate::Point;
 
 /// The course of one revision in one run.
@@ -106,10 +107,10 @@ impl Quantity {
     /// Its number at a point of a course.
     pub(super) fn of(self, point: &Point, course: &Course) -> f64 {
         match self {
-            Self::Load => count(point.arrivals) / course.each,
+            Self::Load => f64::from(count(point.arrivals)) / course.each,
             Self::Ready => point.ready.into(),
             Self::Desired => point.desired.unwrap_or(0).into(),
-            Self::Waiting => count(point.waiting),
+            Self::Waiting => f64::from(count(point.waiting)),
         }
     }
 
@@ -125,8 +126,4 @@ impl Quantity {
         let line = points.map(|point| (point.at.as_secs_f64(), self.of(point, course)));
         line.collect()
     }
-}
-
-fn count<N: TryInto<u32>>(n: N) -> f64 {
-    n.try_into().map_or(f64::from(u32::MAX), f64::from)
 }

@@ -37,7 +37,7 @@ pub fn trials(
     for text in set {
         match Setting::read(text, &names) {
             Ok(values) => axes.push(values),
-            Err(told) => join(&mut complaints, &told),
+            Err(told) => complaints.add(&told),
         }
     }
     if let Some(complaint) = twice(&axes).or_else(|| too_many(&axes)) {
@@ -50,7 +50,7 @@ pub fn trials(
     for settings in combinations(&axes) {
         match load(files, &overrides.with(&settings)) {
             Ok(config) => trials.push(Trial { settings, config }),
-            Err(told) => join(&mut complaints, &told),
+            Err(told) => complaints.add(&told),
         }
     }
     if complaints.is_empty() {
@@ -58,10 +58,6 @@ pub fn trials(
     } else {
         Err(complaints)
     }
-}
-
-fn join(complaints: &mut Complaints, told: &Complaints) {
-    told.iter().cloned().for_each(|one| complaints.push(one));
 }
 
 fn complaint(path: String, message: String) -> Complaint {

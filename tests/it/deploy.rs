@@ -122,6 +122,28 @@ fn the_image_that_is_installed_is_the_one_of_this_version() {
     }
 }
 
+#[test]
+fn with_helm_the_same_services_lead_every_caller_as_with_kustomize() {
+    let policy = |path: &str| {
+        let text = text(path);
+        let (_, rest) = text.split_once("\nspec:\n").expect("a policy");
+        let (policy, _) = rest.split_once("\n---\n").expect("a binding behind it");
+        let lines = policy.lines();
+        let said = lines.filter(|line| !line.trim_start().starts_with('#'));
+        said.map(str::to_owned).collect::<Vec<_>>()
+    };
+    let kustomize = policy("kustomize/components/kserve-every-caller/policy.yaml");
+    assert_eq!(
+        policy("helm/holdgate/templates/every-caller.yaml"),
+        kustomize
+    );
+    let condition = kustomize.join(" ");
+    // What the gateway never leads must keep its selector.
+    for word in ["kubernetes.io/h2c", "h2c", "http2", "grpc"] {
+        assert!(condition.contains(&format!("'{word}'")), "{word}");
+    }
+}
+
 #[cfg(feature = "kubernetes")]
 #[test]
 fn every_reason_of_an_event_is_told_with_what_it_is() {

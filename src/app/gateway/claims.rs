@@ -15,11 +15,10 @@ use super::parting::Parting;
 use super::passages::passages;
 use super::seams::{Around, Cluster};
 use super::sharing::Sharing;
-use super::telling::{self, Telling};
-use super::words::named;
-use crate::admin::{Board, LeftAlone};
+use super::telling::{Telling, Truths};
+use crate::admin::Board;
 use crate::autoscaler::Beat;
-use crate::backend::kubernetes::{Claim, Claims, Entrance, Notice, Tenure};
+use crate::backend::kubernetes::{Claim, Claims, Entrance, Tenure};
 use crate::config::{Complaints, ReadClaim};
 use crate::proxy::Registry;
 use crate::revision::RevisionId;
@@ -28,6 +27,9 @@ use crate::trace::Recorder;
 
 /// What settings mean, by what else is known of a claim.
 pub(super) type Read<'a> = &'a dyn Fn(&Claim) -> Result<ReadClaim, Complaints>;
+
+/// Claims of whose settings none are known that could be understood.
+pub(super) type Unread = BTreeMap<RevisionId, (Arc<Claim>, Complaints)>;
 
 /// The revisions of a gateway.
 pub(super) struct Gateway<C: Cluster> {
@@ -43,8 +45,7 @@ pub(super) struct Gateway<C: Cluster> {
     /// It steers nothing ever again.
     ends: bool,
     claimed: BTreeMap<RevisionId, Claimed<C>>,
-    /// Those of whose settings none are known that could be understood.
-    unread: BTreeMap<RevisionId, (Arc<Claim>, Complaints)>,
+    unread: Unread,
     parting: Parting<C>,
     /// The routes that lead to this gateway.
     entrances: Arc<Vec<Entrance>>,
@@ -266,39 +267,11 @@ impl<C: Cluster> Gateway<C> {
     }
 
     fn tell(&mut self) {
-        let (mut left_alone, mut told) = (Vec::new(), Vec::new());
-        for (id, claimed) in &self.claimed {
-            let notices = telling::notices(claimed, &self.entrances);
-            match claimed.left_alone() {
-                Some(why) => left_alone.push(leave(claimed.claim(), why)),
-                None => claimed.remark(words(&notices)),
-            }
-            told.push((id, notices));
-        }
-        for (id, (claim, complaints)) in &self.unread {
-            let notices = telling::of_unread(claim, complaints);
-            left_alone.push(leave(claim, words(&notices).join("; ")));
-            told.push((id, notices));
-        }
-        self.board.set_left_alone(left_alone);
+        let truths = Truths::of(&self.claimed, &self.unread, &self.entrances);
+        self.board.set_left_alone(truths.left_alone);
         // The next one tells what is new from now on.
-        for (id, notices) in told.into_iter().filter(|_| !self.ends) {
+        for (id, notices) in truths.notices.into_iter().filter(|_| !self.ends) {
             self.telling.tell(id, notices, &*self.cluster);
         }
-    }
-}
-
-fn words(notices: &[Notice]) -> Vec<String> {
-    notices
-        .iter()
-        .map(|notice| notice.message.clone())
-        .collect()
-}
-
-fn leave(claim: &Claim, why: String) -> LeftAlone {
-    LeftAlone {
-        name: claim.revision.clone(),
-        owner: named(&claim.owner),
-        why,
     }
 }

@@ -7,6 +7,7 @@ use tokio::sync::watch;
 
 use super::seams::{Cluster, Replicas};
 use super::sharing::Commons;
+use crate::backend::kubernetes::own::GATEWAY;
 use crate::backend::kubernetes::{
     Announcer, Catalog, Doorkeeper, Events, Exit, Kind, KubeApi, NetLook, Notice, ObjectRef,
     Passages, PodGauges, PodIdentity, PodSettings, Pods, Present, Scope, Tenure,
@@ -14,9 +15,6 @@ use crate::backend::kubernetes::{
 use crate::config::GatewayConfig;
 use crate::ports::World;
 use crate::revision::RevisionId;
-
-/// What the shipped manifests call the Service of a gateway.
-const SERVICE: &str = "holdgate-gateway";
 
 /// The cluster behind the API server.
 pub(super) struct Real {
@@ -38,7 +36,7 @@ pub(super) fn scope(config: &GatewayConfig, identity: Option<&PodIdentity>) -> S
     Scope {
         namespaces: config.namespaces.clone(),
         kinds: kinds.collect(),
-        own: identity.map(|identity| (identity.namespace.clone(), SERVICE.to_owned())),
+        own: identity.map(|identity| (identity.namespace.clone(), GATEWAY.to_owned())),
     }
 }
 

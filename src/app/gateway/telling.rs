@@ -4,8 +4,10 @@
 use std::collections::BTreeMap;
 
 use super::claimed::Claimed;
+use super::claims::Unread;
 use super::seams::Cluster;
 use super::words;
+use crate::admin::LeftAlone;
 use crate::backend::kubernetes::{Announcer, Claim, Entrance, Notice, Reason};
 use crate::config::{Complaint, Complaints};
 use crate::revision::RevisionId;
@@ -32,8 +34,58 @@ impl Telling {
     }
 }
 
+/// What is true of every revision now.
+pub(super) struct Truths<'a> {
+    pub(super) notices: Vec<(&'a RevisionId, Vec<Notice>)>,
+    /// What is not scaled here, and why.
+    pub(super) left_alone: Vec<LeftAlone>,
+}
+
+impl<'a> Truths<'a> {
+    /// Gathers it. What does not keep a revision from being scaled becomes a remark about it.
+    pub(super) fn of<C: Cluster>(
+        claimed: &'a BTreeMap<RevisionId, Claimed<C>>,
+        unread: &'a Unread,
+        entrances: &[Entrance],
+    ) -> Self {
+        let (mut all, mut left_alone) = (Vec::new(), Vec::new());
+        for (id, claimed) in claimed {
+            let notices = notices(claimed, entrances);
+            match claimed.left_alone() {
+                Some(why) => left_alone.push(leave(claimed.claim(), why)),
+                None => claimed.remark(messages(&notices)),
+            }
+            all.push((id, notices));
+        }
+        for (id, (claim, complaints)) in unread {
+            let notices = of_unread(claim, complaints);
+            left_alone.push(leave(claim, messages(&notices).join("; ")));
+            all.push((id, notices));
+        }
+        Self {
+            notices: all,
+            left_alone,
+        }
+    }
+}
+
+fn messages(notices: &[Notice]) -> Vec<String> {
+    notices
+        .iter()
+        .map(|notice| notice.message.clone())
+        .collect()
+}
+
+fn leave(claim: &Claim, why: String) -> LeftAlone {
+    LeftAlone {
+        name: claim.revision.clone(),
+        owner: words::named(&claim.owner),
+        why,
+    }
+}
+
 /// Everything that is true of a revision and worth telling, the gravest first.
-pub(super) fn notices<C: Cluster>(claimed: &Claimed<C>, entrances: &[Entrance]) -> Vec<Notice> {
+fn notices<C: Cluster>(claimed: &Claimed<C>, entrances: &[Entrance]) -> Vec<Notice> {
     let claim = claimed.claim();
     let mut all = Vec::new();
     if let Some(complaints) = claimed.complaints() {
@@ -71,7 +123,7 @@ pub(super) fn notices<C: Cluster>(claimed: &Claimed<C>, entrances: &[Entrance]) 
 }
 
 /// What is true of a claim whose settings were never understood.
-pub(super) fn of_unread(claim: &Claim, complaints: &Complaints) -> Vec<Notice> {
+fn of_unread(claim: &Claim, complaints: &Complaints) -> Vec<Notice> {
     // What nobody asked us to scale may be written as its owner likes.
     match obstacle(claim) {
         Some(obstacle) if !words::is_ours(claim) => vec![obstacle],

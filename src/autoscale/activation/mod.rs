@@ -193,18 +193,12 @@ impl Activation {
         if calm.is_some_and(|calm| now < calm) {
             return (AtZero::Keep(Bound::StableWindow, 1), calm);
         }
-        match self.condition {
-            Condition::Activating if !no_place => return (AtZero::Go, None),
-            Condition::Activating | Condition::Active => {
-                return (AtZero::Grace(by), Some(now + grace));
-            }
-            Condition::Inactive => {}
-        }
         let gone = self.since + grace;
-        if now >= gone {
-            (AtZero::Go, None)
-        } else {
-            (AtZero::Grace(by), Some(gone))
+        match self.condition {
+            Condition::Activating if !no_place => (AtZero::Go, None),
+            Condition::Activating | Condition::Active => (AtZero::Grace(by), Some(now + grace)),
+            Condition::Inactive if now >= gone => (AtZero::Go, None),
+            Condition::Inactive => (AtZero::Grace(by), Some(gone)),
         }
     }
 

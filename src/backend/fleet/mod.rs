@@ -22,6 +22,7 @@ use crate::backend::recovery::{Recovery, Supply};
 use crate::backend::seams::{Launcher, Probe};
 use crate::backend::spec::ProcessSpec;
 use crate::backend::supervisor::{Command, Settings};
+use crate::counting::millis;
 use crate::ports::Occupancy;
 use crate::revision::ReplicaId;
 use crate::trace::{Event, Phases, Step};
@@ -272,5 +273,5 @@ impl Supply {
 }
 
 fn to_millis(duration: Duration) -> Duration {
-    Duration::from_millis(u64::try_from(duration.as_millis()).unwrap_or(u64::MAX))
+    Duration::from_millis(millis(duration))
 }

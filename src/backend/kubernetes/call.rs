@@ -4,7 +4,7 @@ use std::error::Error;
 use std::time::{Duration, SystemTime};
 
 use k8s_openapi::jiff::Timestamp;
-use kube::api::{PatchParams, PostParams};
+use kube::api::{ApiResource, GroupVersionKind, PatchParams, PostParams};
 
 use super::seams::ApiError;
 
@@ -37,6 +37,13 @@ pub(super) async fn in_time<T>(
             status: None,
         }),
     }
+}
+
+/// A kind of objects by its API version, `apps/v1`, and by what one and several of them are called.
+pub(super) fn kind_of(api_version: &str, kind: &str, plural: &str) -> ApiResource {
+    let (group, version) = api_version.split_once('/').unwrap_or(("", api_version));
+    let kind = GroupVersionKind::gvk(group, version, kind);
+    ApiResource::from_gvk_with_plural(&kind, plural)
 }
 
 /// How things are patched.

@@ -7,6 +7,7 @@ use tokio::sync::Notify;
 use super::arbiter::{Party, Standing};
 use super::{Counter, Hall, Place, Places, Taken};
 use crate::autoscale::Shortage;
+use crate::counting::size;
 use crate::ports::Occupancy;
 use crate::revision::{ReplicaId, RevisionId};
 
@@ -150,8 +151,4 @@ impl Drop for Desk {
         hall.arbiter.quit(self.party);
         hall.settle();
     }
-}
-
-fn size(count: u32) -> usize {
-    usize::try_from(count).unwrap_or(usize::MAX)
 }

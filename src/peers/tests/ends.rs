@@ -2,7 +2,8 @@
 
 use std::time::{Duration, Instant, SystemTime};
 
-use super::support::{Gateway, Network, Way, grant, pass, pod, seconds};
+use super::network::{Network, Way};
+use super::support::{Gateway, grant, pass, pod, seconds};
 use super::{NOTHING, two};
 use crate::peers::{PodState, Restart, Roll};
 use crate::sync::{now, wall};

@@ -1,6 +1,7 @@
 //! Gateways and what they say to each other, in virtual time.
 
 mod ends;
+mod network;
 mod sessions;
 mod strangers;
 mod support;
@@ -10,7 +11,8 @@ use std::time::Duration;
 
 use tokio::net::TcpListener;
 
-use self::support::{Gateway, Network, Way, grant, holds, of, pass, returned, seconds, some};
+use self::network::{Network, Way};
+use self::support::{Gateway, grant, holds, of, pass, returned, seconds, some};
 use super::{Net, News, TcpNet};
 use crate::revision::RevisionId;
 use crate::shares::{Order, Word};

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use super::support::{Gateway, Network, Way, grant, holds, pass, returned, seconds};
+use super::network::{Network, Way};
+use super::support::{Gateway, grant, holds, pass, returned, seconds};
 use super::{NOTHING, meet, two};
 use crate::peers::News;
 

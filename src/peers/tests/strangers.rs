@@ -6,7 +6,8 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
 use tokio::time::timeout;
 
-use super::support::{Gateway, Network, grant, ip, pass, returned, seconds};
+use super::network::{Network, ip};
+use super::support::{Gateway, grant, pass, returned, seconds};
 use super::{NOTHING, two};
 
 /// What a member answers to these bytes, until it closes.

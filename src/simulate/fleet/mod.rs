@@ -11,6 +11,7 @@ use super::site::{Scene, Site};
 use crate::autoscale::typical_start;
 use crate::backend::places::arbiter::{PlaceId, Standing};
 use crate::backend::recovery::{Crash, Recovery, Supply};
+use crate::counting::count;
 use crate::ports::ReplicaState;
 use crate::revision::ReplicaId;
 
@@ -63,8 +64,7 @@ impl Fleet {
     }
 
     pub(super) fn count(&self, state: ReplicaState) -> u32 {
-        let n = self.members.iter().filter(|m| m.state == state).count();
-        u32::try_from(n).unwrap_or(u32::MAX)
+        count(self.members.iter().filter(|m| m.state == state).count())
     }
 
     fn supply(&self) -> Supply {

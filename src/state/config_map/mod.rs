@@ -14,12 +14,11 @@ use super::last_good;
 use super::shelf::{Book, Shelf};
 use super::written::{self, Pages, understood};
 use crate::backend::kubernetes::config_map::Document;
+use crate::backend::kubernetes::own::STATE;
 use crate::backend::kubernetes::{ApiError, Tenure};
 
 pub(in crate::state) use hold::hold_back;
 
-/// What it is called, and the keys in it. A gateway that knows of pages alone still finds those.
-const NAME: &str = "holdgate-state";
 const KEY: &str = "pages.json";
 const LAST_GOOD: &str = "last-good-settings.json";
 
@@ -51,7 +50,7 @@ impl Map {
         caught_up: watch::Sender<bool>,
     ) -> Self {
         Self {
-            document: Document::new(client, namespace, NAME),
+            document: Document::new(client, namespace, STATE),
             tenure,
             stale: true,
             known: None,
@@ -101,7 +100,7 @@ impl Shelf for Map {
     const RARELY: Duration = Duration::from_secs(30);
 
     fn name(&self) -> String {
-        format!("ConfigMap {NAME}")
+        format!("ConfigMap {STATE}")
     }
 
     async fn found(&mut self) -> Option<Book> {
@@ -186,7 +185,7 @@ fn pages(text: &str) -> Pages {
     }
     understood(text.as_bytes()).unwrap_or_else(|why| {
         tracing::warn!(
-            config_map = NAME,
+            config_map = STATE,
             why,
             "what was remembered cannot be understood, it is begun anew"
         );
@@ -235,5 +234,3 @@ fn fitting(mut pages: Pages, most: usize) -> serde_json::Result<String> {
 
 #[cfg(test)]
 mod tests;
-#[cfg(test)]
-mod tests_last_good;

@@ -57,22 +57,9 @@ pub(super) fn read(file: &Arc<Path>, text: &str) -> Result<Table, Vec<Complaint>
     let mut complaints = Vec::new();
     let mut rows: Vec<Read> = Vec::new();
     for line in lines.records() {
-        match line {
-            Ok(line) => match reader.row(&line) {
-                Ok(row) if rows.first().is_some_and(|first| !first.0.is_like(row.0)) => {
-                    let what =
-                        "wanted a time of one kind with the first: seconds, or the calendar's";
-                    let place = reader.columns[0].unwrap_or(0);
-                    complaints.push(reader.wrong(&line, place, what));
-                }
-                Ok(row) => rows.push(row),
-                Err(complaint) => complaints.push(complaint),
-            },
-            Err(error) => {
-                let line = error.position().map_or(1, ::csv::Position::line);
-                let message = "wanted as many fields as the first line has";
-                complaints.push(at(file, line, 1, "", message));
-            }
+        match reader.next(line, rows.first()) {
+            Ok(row) => rows.push(row),
+            Err(complaint) => complaints.push(complaint),
         }
         if complaints.len() >= MOST_COMPLAINTS {
             break;
@@ -145,6 +132,25 @@ struct Reader<'a> {
 }
 
 impl Reader<'_> {
+    /// The arrival in a line; its time is of one kind with the first one's.
+    fn next(
+        &self,
+        line: Result<StringRecord, ::csv::Error>,
+        first: Option<&Read>,
+    ) -> Result<Read, Complaint> {
+        let line = line.map_err(|error| {
+            let line = error.position().map_or(1, ::csv::Position::line);
+            let message = "wanted as many fields as the first line has";
+            at(self.file, line, 1, "", message)
+        })?;
+        let row = self.row(&line)?;
+        if first.is_some_and(|first| !first.0.is_like(row.0)) {
+            let what = "wanted a time of one kind with the first: seconds, or the calendar's";
+            return Err(self.wrong(&line, self.columns[0].unwrap_or(0), what));
+        }
+        Ok(row)
+    }
+
     fn row(&self, line: &StringRecord) -> Result<Read, Complaint> {
         let [arrival, service, bytes, revision] = self.columns;
         let arrival = self.field(

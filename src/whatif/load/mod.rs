@@ -5,6 +5,7 @@ mod arrivals;
 mod csv;
 mod description;
 mod draw;
+mod enough;
 pub mod grammar;
 mod plan;
 
@@ -152,7 +153,7 @@ impl Source {
     /// # Errors
     /// Everything that is missing or of no use.
     pub fn check(&self, revisions: &[RevisionConfig]) -> Result<(), Complaints> {
-        plan::check(self, revisions)
+        enough::check(self, revisions)
     }
 
     /// What comes to these revisions. The same seed brings the same.

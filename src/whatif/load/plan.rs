@@ -1,5 +1,4 @@
-//! What is known of a load, revision by revision: whether it is enough to live through, and the
-//! requests that come of it.
+//! What is known of a load, revision by revision, and the requests that come of it.
 
 use std::iter::Peekable;
 use std::sync::Arc;
@@ -10,7 +9,7 @@ use super::csv::Row;
 use super::description::{Description, Part, Phase};
 use super::draw::Dice;
 use super::{File, Source};
-use crate::config::{Complaint, Complaints, Origin, RevisionConfig};
+use crate::config::RevisionConfig;
 use crate::schedule::Schedule;
 use crate::simulate::{Arrival, Floor, Load, RevisionLoad, Start, Turns};
 
@@ -27,65 +26,6 @@ enum Drawn {
     Patience,
     /// The moments of its phases, from the first phase on.
     Phases,
-}
-
-/// Says what is missing, and what is of no use.
-pub(super) fn check(source: &Source, revisions: &[RevisionConfig]) -> Result<(), Complaints> {
-    let mut complaints = Complaints::default();
-    let names: Vec<&str> = revisions.iter().map(|r| r.spec.id.as_str()).collect();
-    let told = source.described.named.iter();
-    let told = told.map(|(name, _)| (flag(), name.as_str()));
-    for (origin, name) in told.chain(source.named_in_file()) {
-        if !names.contains(&name) {
-            let known = names.join(", ");
-            let message = format!("wanted the name of a revision ({known}), not {name}");
-            complaints.push(complaint(origin, message));
-        }
-    }
-    if let Some(File::Table(table)) = &source.file
-        && names.len() > 1
-        && table.revisions.iter().any(|(name, _)| name.is_none())
-    {
-        let message = "wanted a column revision, as there are several";
-        complaints.push(complaint(
-            Origin::WholeFile(Arc::clone(&table.file)),
-            message,
-        ));
-    }
-    let plans: Vec<Plan> = names.iter().map(|name| Plan::new(source, name)).collect();
-    for (name, plan) in names.iter().zip(&plans) {
-        plan.check(name, &mut complaints);
-    }
-    let ends = plans.iter().filter_map(Plan::end).max();
-    if complaints.is_empty() && ends.or(source.described.until).is_none() {
-        let others = source.names_in_record().join(", ");
-        let message = if !plans.iter().all(Plan::is_nobody) {
-            "wanted an end of the bursts, such as until 10m".to_owned()
-        } else if others.is_empty() {
-            "wanted somebody to come, such as step 0..60s 5rps".to_owned()
-        } else {
-            let known = names.join(", ");
-            format!("wanted a record of revision {known}, this one is of {others}")
-        };
-        complaints.push(complaint(flag(), message));
-    }
-    if complaints.is_empty() {
-        Ok(())
-    } else {
-        Err(complaints)
-    }
-}
-
-fn flag() -> Origin {
-    Origin::Flag(super::FLAG.to_owned())
-}
-
-fn complaint(origin: Origin, message: impl Into<String>) -> Complaint {
-    Complaint {
-        origin,
-        path: String::new(),
-        message: message.into(),
-    }
 }
 
 /// What comes to these revisions.
@@ -139,15 +79,15 @@ fn hours(schedule: &Schedule, began: SystemTime, length: Duration) -> Vec<Floor>
 }
 
 /// What is known about one revision besides a record.
-struct Plan {
-    part: Part,
-    rows: Option<Arc<[Row]>>,
+pub(super) struct Plan {
+    pub(super) part: Part,
+    pub(super) rows: Option<Arc<[Row]>>,
     /// When its record ends.
-    recorded: Option<Duration>,
+    pub(super) recorded: Option<Duration>,
 }
 
 impl Plan {
-    fn new(source: &Source, name: &str) -> Self {
+    pub(super) fn new(source: &Source, name: &str) -> Self {
         let (mut rows, mut recorded) = (None, None);
         match &source.file {
             Some(File::Table(table)) => {
@@ -168,34 +108,16 @@ impl Plan {
         }
     }
 
-    fn is_nobody(&self) -> bool {
+    pub(super) fn is_nobody(&self) -> bool {
         self.part.phases.is_empty() && self.rows.is_none() && self.recorded.is_none()
     }
 
     /// When the last request comes, as far as anything says so.
-    fn end(&self) -> Option<Duration> {
+    pub(super) fn end(&self) -> Option<Duration> {
         let last_row = self.rows.as_ref().and_then(|rows| rows.last());
         let phases = self.part.phases.iter().filter_map(Phase::end);
         let rows = last_row.map(|row| row.at);
         phases.chain(rows).chain(self.recorded).max()
-    }
-
-    fn check(&self, name: &str, complaints: &mut Complaints) {
-        if self.is_nobody() {
-            return;
-        }
-        let mut rows = self.rows.iter().flat_map(|rows| rows.iter());
-        let untold = !self.part.phases.is_empty() || rows.any(|row| row.service.is_none());
-        let mut missing = |what: &str, such_as: &str| {
-            let message = format!("wanted {what} in revision {name}, such as {such_as}");
-            complaints.push(complaint(flag(), message));
-        };
-        if untold && self.part.service.is_none() {
-            missing("how long an answer takes", "service 200ms");
-        }
-        if self.recorded.is_none() && self.part.start.is_none() {
-            missing("how long a start takes", "start 45s");
-        }
     }
 
     /// Adds what is described to what was recorded, and lets it win.

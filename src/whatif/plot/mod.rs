@@ -17,6 +17,7 @@ use super::course::{Course, Quantity, courses, shared};
 use super::run::Run;
 use super::summary::{Summary, short_number, short_time};
 use crate::config::{Complaint, Origin};
+use crate::counting::count;
 
 type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
 type Drawn = Result<(), DrawingAreaErrorKind<io::Error>>;
@@ -106,7 +107,7 @@ fn draw_rows(
     time: Scale,
     [title, about]: [&str; 2],
 ) -> Drawn {
-    let rows = u32::try_from(courses.len()).unwrap_or(u32::MAX);
+    let rows = count(courses.len());
     let height = HEAD + TITLE + rows * ROW + FOOT;
     let root = SVGBackend::with_string(svg, (WIDTH, height)).into_drawing_area();
     root.fill(&WHITE)?;

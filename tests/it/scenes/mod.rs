@@ -1,6 +1,7 @@
 //! The whole gate over in-memory pipes under a clock that jumps: a cold start of minutes takes
 //! milliseconds.
 
+mod broken;
 mod cold;
 mod connections;
 mod devices;

@@ -1,6 +1,8 @@
 //! `holdgate simulate` as a person types it: what it prints, what it writes, how it ends.
 
+mod printed;
 mod written;
+mod wrong;
 
 use std::path::{Path, PathBuf};
 
@@ -84,46 +86,6 @@ fn rows(table: &str) -> Vec<Vec<&str>> {
 }
 
 #[test]
-fn a_sweep_prints_a_row_for_every_combination() {
-    let told = sample(&SWEEP);
-    assert_eq!((told.code, told.err.as_str()), (0, ""));
-    let head = told.out.lines().next().expect("a head");
-    let head: Vec<&str> = head.split("  ").map(str::trim).collect();
-    let head: Vec<&str> = head.into_iter().filter(|word| !word.is_empty()).collect();
-    let columns = [
-        "scaleTarget",
-        "stableWindow",
-        "requests",
-        "wait p50",
-        "p99",
-        "max",
-        "cold starts",
-        "rejected",
-        "left",
-        "unfinished",
-        "replica-hours",
-        "peak replicas",
-        "peak queue",
-    ];
-    assert_eq!(head, columns);
-    // Sixty requests; those of the first ten seconds wait for the start of 10 s, one cold start
-    // for all of them. Then three replicas, or two, have room enough.
-    let rest = ["60", "0", "10s", "10s", "1", "0", "0", "0"];
-    let hours = ["0.056", "0.081", "0.051", "0.075", "0.050", "0.059"];
-    let peaks = ["3", "3", "3", "3", "3", "2"];
-    let settings = ["1", "2", "4"].map(|target| ["30s", "60s"].map(|window| [target, window]));
-    let want: Vec<Vec<&str>> = settings
-        .into_iter()
-        .flatten()
-        .zip(hours.into_iter().zip(peaks))
-        .map(|(setting, (hours, peak))| {
-            [&setting[..], &rest[..], &[hours, peak, "10"][..]].concat()
-        })
-        .collect();
-    assert_eq!(rows(&told.out), want);
-}
-
-#[test]
 fn one_seed_prints_and_writes_the_same_again() {
     let place = Place::new();
     let lived = |seed: &str| {
@@ -138,134 +100,6 @@ fn one_seed_prints_and_writes_the_same_again() {
     let (first, second) = (lived("7"), lived("7"));
     assert!(first == second, "another outcome of the same seed");
     assert!(first.0 != lived("8").0, "the same outcome of another seed");
-}
-
-#[test]
-fn settings_and_loads_that_are_wrong_are_told_all_at_once() {
-    let load = "step 0..60s 5rps; sevice 1s";
-    let words = ["-f", SAMPLE, "--load", load, "--set", "scaleTarget=1,x"];
-    let further = ["--set", "hosts=a", "--plot", "picture.png"];
-    let told = told(&[&words[..], &further[..]].concat(), FILE);
-    assert_eq!((told.code, told.out.as_str()), (2, ""));
-    let wanted = [
-        "--set: scaleTarget: wanted a number, 0.01 or more, not x",
-        "--set: hosts: cannot be tried: it is not one value",
-        "--load: column 19: wanted step, ramp, every, at, service, start, patience, size, \
-         arrivals, until or revision NAME:, not \"sevice\"",
-        "--plot: wanted a file that ends in .svg, not picture.png",
-    ];
-    assert_eq!(told.err.lines().collect::<Vec<_>>(), wanted);
-}
-
-#[test]
-fn combinations_that_cannot_be_are_wrong_usage() {
-    let check = |set: &[&str], want: &str| {
-        let told = sample(set);
-        assert_eq!((told.code, told.err.trim_end()), (2, want));
-    };
-    check(
-        &["--set", "scaleTarget=1", "--set", "scaleTarget=2"],
-        "--set: scaleTarget: set twice, wanted all values at once, with commas between",
-    );
-    let many = (1..=257).map(|n| n.to_string()).collect::<Vec<_>>();
-    check(
-        &["--set", &format!("scaleTarget={}", many.join(","))],
-        "--set: wanted at most 256 combinations, not 257",
-    );
-    check(
-        &["--set", "minReplicas=2,4"],
-        "--set: minReplicas: wanted at most maxReplicas (3), not 4",
-    );
-}
-
-#[test]
-fn what_cannot_be_written_is_a_failure() {
-    let told = sample(&["--csv", "/nowhere/at/all.csv"]);
-    assert_eq!(told.code, 1);
-    assert_eq!(rows(&told.out).len(), 1, "the table is told all the same");
-    let want = "could not write /nowhere/at/all.csv: ";
-    assert!(told.err.starts_with(want), "{}", told.err);
-}
-
-#[test]
-fn a_chart_is_drawn_for_a_terminal_or_on_demand() {
-    let wide = |width, colours| Screen {
-        width: Some(width),
-        colours,
-    };
-    let words = ["-f", SAMPLE, "--load", EVEN];
-    let none = told(&words, FILE).out;
-    assert!(!none.contains("requests waiting"), "{none}");
-    let on_demand = sample(&["--chart"]).out;
-    let titles = ["load, requests/s", "replicas: ", "requests waiting"];
-    for title in titles {
-        assert!(
-            on_demand.contains(title),
-            "{title} is missing:\n{on_demand}"
-        );
-    }
-    let narrow = told(&words, wide(72, false)).out;
-    let longest = narrow.lines().map(|line| line.chars().count()).max();
-    assert!(longest <= Some(72), "{longest:?}:\n{narrow}");
-    assert!(!narrow.contains('\x1b'), "colours where none are welcome");
-    let coloured = told(&words, wide(72, true)).out;
-    assert!(coloured.contains("\x1b[38;5;32m"), "no colours");
-}
-
-#[test]
-fn the_chart_of_a_sweep_has_a_line_for_every_run() {
-    let told = sample(&[&SWEEP[..], &["--chart"]].concat()).out;
-    let lines = |start: &str| told.lines().filter(|line| line.starts_with(start)).count();
-    assert_eq!(lines("scaleTarget=1 stableWindow=30s "), 1, "{told}");
-    assert_eq!(lines("scaleTarget="), 6);
-    // Load and queue are the same for all of them here.
-    assert_eq!(lines("all "), 2);
-}
-
-#[test]
-fn in_eighty_columns_no_word_of_the_table_is_broken() {
-    let narrow = Screen {
-        width: Some(80),
-        colours: false,
-    };
-    let words = [&["-f", SAMPLE, "--load", EVEN], &SWEEP[..]].concat();
-    let told = told(&words, narrow).out;
-    let (table, _) = told.split_once("\nload, ").expect("a chart below");
-    for word in [
-        "scale ",
-        "Target ",
-        "Window ",
-        "requests ",
-        "starts ",
-        "replicas ",
-    ] {
-        assert!(table.contains(word), "{word}is missing:\n{table}");
-    }
-    assert!(
-        table.ends_with("\nnone rejected, none left, none unfinished\n"),
-        "{table}"
-    );
-    let longest = table.lines().map(|line| line.chars().count()).max();
-    assert!(longest <= Some(80), "{longest:?}:\n{table}");
-}
-
-#[test]
-fn a_setting_of_nobody_names_those_there_are() {
-    let told = sample(&["--set", "nobody.minReplicas=1"]);
-    assert_eq!(
-        (told.code, told.err.trim_end()),
-        (
-            2,
-            "--set: nobody.minReplicas: no revision is called nobody, wanted one of flowers-sample"
-        )
-    );
-}
-
-#[test]
-fn where_nobody_got_a_slot_no_wait_is_told() {
-    let told = sample(&["--load", "start 10m; until 1m"]);
-    let row = rows(&told.out)[0].clone();
-    assert_eq!(row[1..4], ["–", "–", "–"], "{}", told.out);
 }
 
 #[test]
@@ -299,26 +133,6 @@ fn a_schedule_raises_the_floor_at_its_hours() {
     assert!((3_610.0..3_620.0).contains(&first), "{first}");
     assert!((10_790.0..10_900.0).contains(&last), "{last}");
     assert_eq!(lived("2026-11-22T07:00:00+01:00"), None, "a Sunday");
-}
-
-#[test]
-fn a_table_with_a_calendar_says_itself_when_it_begins() {
-    let place = Place::new();
-    let (table, path) = place.file("arrivals.csv");
-    std::fs::write(table, "arrival_s\n2026-01-31T08:00:00Z\n").expect("written");
-    let load = ["--load", &path, "--load", "service 1s; start 1s"];
-    let words = [
-        &["-f", SAMPLE],
-        &load[..],
-        &["--begin", "2026-01-31T07:00:00Z"],
-    ]
-    .concat();
-    let told = told(&words, FILE);
-    assert_eq!(told.code, 2);
-    assert_eq!(
-        told.err,
-        "--begin: the file of --load says itself when it begins\n"
-    );
 }
 
 #[test]

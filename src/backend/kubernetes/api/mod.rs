@@ -3,15 +3,12 @@
 
 use k8s_openapi::api::core::v1::Pod;
 use kube::Client;
-use kube::api::{ApiResource, DynamicObject, GroupVersionKind, Patch};
+use kube::api::{ApiResource, DynamicObject, Patch};
 use serde_json::{Value, json};
 
-use super::call::{Failure, in_time, patching};
-use super::objects::{PodView, Workload};
+use super::call::{Failure, in_time, kind_of, patching};
+use super::objects::{DELETION_COST, PodView, Workload};
 use super::seams::{Api, ApiError};
-
-/// By this a `ReplicaSet` chooses which of its pods go first.
-pub const DELETION_COST: &str = "controller.kubernetes.io/pod-deletion-cost";
 
 /// The API server.
 #[derive(Clone)]
@@ -117,12 +114,8 @@ fn is_failed_test(error: &ApiError, status: Option<u16>) -> bool {
 }
 
 fn resource(workload: &Workload) -> ApiResource {
-    let (group, version) = match workload.at.api_version.split_once('/') {
-        Some(both) => both,
-        None => ("", &*workload.at.api_version),
-    };
-    let kind = GroupVersionKind::gvk(group, version, &workload.at.kind);
-    ApiResource::from_gvk_with_plural(&kind, &workload.plural)
+    let at = &workload.at;
+    kind_of(&at.api_version, &at.kind, &workload.plural)
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use kube::api::{ApiResource, DeleteParams, DynamicObject, GroupVersionKind, Patch, Preconditions};
+use kube::api::{ApiResource, DeleteParams, DynamicObject, Patch, Preconditions};
 use kube::{Api, Client};
 use serde_json::{Map, Value, json};
 
@@ -12,7 +12,7 @@ use super::facts::{
     Family, MANAGED_BY, NOTHING, OURS, PATH, SELECTOR, SERVICE_NAME, ServiceView, SlicePort,
     SliceView, slice_name, write_selector,
 };
-use crate::backend::kubernetes::call::{in_time, patching, writing};
+use crate::backend::kubernetes::call::{in_time, kind_of, patching, writing};
 use crate::backend::kubernetes::objects::ObjectRef;
 use crate::backend::kubernetes::seams::ApiError;
 
@@ -83,14 +83,12 @@ fn of(client: Client, at: &ObjectRef) -> Api<DynamicObject> {
 
 /// The kind of our slices.
 pub(in super::super) fn slices() -> ApiResource {
-    let kind = GroupVersionKind::gvk("discovery.k8s.io", "v1", "EndpointSlice");
-    ApiResource::from_gvk_with_plural(&kind, "endpointslices")
+    kind_of("discovery.k8s.io/v1", "EndpointSlice", "endpointslices")
 }
 
 /// Services.
 pub(in super::super) fn services() -> ApiResource {
-    let kind = GroupVersionKind::gvk("", "v1", "Service");
-    ApiResource::from_gvk_with_plural(&kind, "services")
+    kind_of("v1", "Service", "services")
 }
 
 /// What one slice of ours says.

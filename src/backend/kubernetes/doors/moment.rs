@@ -8,15 +8,11 @@ use tokio::time::Instant;
 use super::SETTLED;
 use super::deeds::Slice;
 use crate::backend::kubernetes::dispute::Dispute;
+use crate::backend::kubernetes::retry::Retry;
 use crate::backend::kubernetes::seams::ApiError;
 
 /// So long what was written is believed before it is seen.
 const ECHO: Duration = Duration::from_secs(2);
-/// The pauses after a failure.
-const FIRST_PAUSE: Duration = Duration::from_millis(250);
-const LONGEST_PAUSE: Duration = Duration::from_secs(30);
-/// The longest while the API server is away.
-const LONGEST_ABSENCE: Duration = Duration::from_secs(1);
 
 /// What is remembered of one Service.
 #[derive(Debug, Default)]
@@ -46,8 +42,7 @@ pub(super) struct Moment {
     call: Call,
     /// As it was when something was written.
     written: Option<(Versions, Instant)>,
-    failures: u32,
-    retry_at: Option<Instant>,
+    retry: Retry,
 }
 
 /// What became of the last call.
@@ -75,7 +70,7 @@ pub(super) fn since(mark: &mut Option<Instant>, is_so: bool, now: Instant) -> Op
 impl Moment {
     /// Whether something may be written now, as it is seen.
     pub(super) fn may_write(&self, seen: &Versions, now: Instant) -> bool {
-        self.is_calm(seen, now) && self.retry_at.is_none_or(|at| at <= now)
+        self.is_calm(seen, now) && self.retry.may(now)
     }
 
     /// Nothing of ours is on its way that is not seen.
@@ -107,7 +102,7 @@ impl Moment {
     ) -> Option<String> {
         self.call = result.as_ref().map_or(Call::None, |()| Call::Done);
         let Err(error) = result else {
-            (self.failures, self.retry_at) = (0, None);
+            self.retry.forget();
             if let Some((_, at)) = &mut self.written {
                 *at = now;
             }
@@ -119,19 +114,13 @@ impl Moment {
             written => *written = None,
         }
         self.wrote = None;
-        let pause = FIRST_PAUSE * 2_u32.pow(self.failures.min(10));
-        let longest = match error {
-            ApiError::Unreachable(_) => LONGEST_ABSENCE,
-            _ => LONGEST_PAUSE,
-        };
-        self.retry_at = Some(now + pause.min(longest));
-        self.failures += 1;
+        self.retry.failed(error, now);
         // What somebody else has changed is looked at again; only what stays so is worth a word.
         let passes = matches!(
             error,
             ApiError::Conflict | ApiError::Gone | ApiError::Unreachable(_)
         );
-        (!passes || self.failures > 3).then(|| error.to_string())
+        (!passes || self.retry.failures() > 3).then(|| error.to_string())
     }
 
     /// When to look again though nothing was heard.
@@ -140,7 +129,7 @@ impl Moment {
         let settled = settled.map(|at| at + SETTLED);
         let echo = self.written.as_ref().map(|(_, at)| *at + ECHO);
         let disputes = [&self.dispute, &self.rewritten].map(|it| it.yields_until(now));
-        let rest = [echo, self.retry_at].into_iter().chain(disputes);
+        let rest = [echo, self.retry.at()].into_iter().chain(disputes);
         settled.chain(rest.flatten()).filter(|&at| at > now).min()
     }
 }

@@ -49,6 +49,17 @@ pub(super) fn leading<'a>(
             "no port of Service {name} leads to port {at}, where the model server takes requests"
         ));
     }
+    let (led, strange): (Vec<_>, Vec<_>) = led.into_iter().partition(|port| http2(port).is_none());
+    if let Some(port) = strange.first()
+        && (led.is_empty() || path == CallerPath::Always)
+    {
+        return Err(format!(
+            "port {} of Service {name} is for HTTP/2 ({}), and the gate speaks HTTP/1.1 alone: the Service \
+             stays as it is",
+            port.number,
+            http2(port).unwrap_or_default(),
+        ));
+    }
     match others.first() {
         Some(other) if path == CallerPath::Always => Err(format!(
             "port {} of Service {name} leads to {}, and not to port {at}, where the model server takes \
@@ -58,6 +69,19 @@ pub(super) fn leading<'a>(
         )),
         _ => Ok(led),
     }
+}
+
+/// By which word a port is one of HTTP/2, which the gate could neither read nor send on. What is written
+/// as `appProtocol` counts, else the port's name.
+fn http2(port: &ServicePort) -> Option<&str> {
+    let is_http2 = |word: &str| matches!(word, "kubernetes.io/h2c" | "h2c" | "http2" | "grpc");
+    if let Some(protocol) = &port.app_protocol {
+        return Some(protocol.as_str()).filter(|word| is_http2(word));
+    }
+    let name = port.name.as_deref()?;
+    let (first, rest) = name.split_once('-').unwrap_or((name, ""));
+    // gRPC-Web is made for HTTP/1.1.
+    Some(name).filter(|_| is_http2(first) && rest != "web")
 }
 
 fn target(port: &ServicePort) -> String {

@@ -13,7 +13,8 @@ use super::routes::Routes;
 use super::slices::Slices;
 use super::space::{Entry, Owned, Space};
 use crate::backend::kubernetes::claim::{Claim, Obstacle, Settings};
-use crate::backend::kubernetes::read::{ENABLED, is_inference_service};
+use crate::backend::kubernetes::objects::{ObjectRef, Workload};
+use crate::backend::kubernetes::read::{ENABLED, EXTERNAL, is_inference_service};
 use crate::revision::RevisionId;
 
 /// A claim, and the workload that its revision has.
@@ -91,36 +92,19 @@ impl Look<'_> {
             return Some(Obstacle::DeploymentMode(mode.to_owned()));
         }
         let class = part.class.as_deref().unwrap_or("hpa");
-        (class != "external").then(|| Obstacle::AutoscalerClass(class.to_owned()))
+        (class != EXTERNAL).then(|| Obstacle::AutoscalerClass(class.to_owned()))
     }
 
-    /// A workload that opts in itself. One that was made for an `InferenceService` is that one's
-    /// affair, also where it has not been heard of yet.
+    /// A workload that opts in itself, and is nobody else's affair.
     fn workload(&self, key: &Key, entry: &Entry) -> Option<Draft> {
         let workload = &entry.workload;
         if workload.annotations.get(ENABLED).map(String::as_str) != Some("true") {
             return None;
         }
-        if let Some(owner) = workload
-            .owner
-            .as_ref()
-            .filter(|owner| is_inference_service(owner))
-        {
-            let owned = self.owned.get(&*owner.uid)?;
-            if owned
-                .fact
-                .parts
-                .iter()
-                .any(|part| self.component(owned, part).is_some())
-            {
-                return None;
-            }
-        }
-        // A controller hands its annotations down: a Deployment to its ReplicaSets.
         if workload
             .owner
             .as_ref()
-            .is_some_and(|owner| self.workloads.contains(&*owner.uid))
+            .is_some_and(|it| self.answers_for(it))
         {
             return None;
         }
@@ -133,15 +117,7 @@ impl Look<'_> {
                 revision: RevisionId::new(""),
                 owner: workload.at.clone(),
                 created: workload.created,
-                settings: Settings::Workload(Arc::new(json!({
-                    "apiVersion": &*workload.at.api_version,
-                    "kind": &*workload.at.kind,
-                    "metadata": {
-                        "name": &*workload.at.name,
-                        "namespace": &*workload.at.namespace,
-                        "annotations": workload.annotations,
-                    },
-                }))),
+                settings: settings(workload),
                 template: Some(entry.template.clone()),
                 obstacle: self.steered(workload),
                 remarks: self.remarks(None, &services),
@@ -151,4 +127,30 @@ impl Look<'_> {
             },
         })
     }
+
+    /// What it made is its own affair, annotations and all. What an `InferenceService` made is, also where
+    /// that has not been heard of yet; a controller hands its annotations down, a Deployment to its
+    /// `ReplicaSets`.
+    fn answers_for(&self, owner: &ObjectRef) -> bool {
+        if is_inference_service(owner) {
+            return self.owned.get(&*owner.uid).is_none_or(|owned| {
+                let mut parts = owned.fact.parts.iter();
+                parts.any(|part| self.component(owned, part).is_some())
+            });
+        }
+        self.workloads.contains(&*owner.uid)
+    }
+}
+
+/// Its annotations are its settings.
+fn settings(workload: &Workload) -> Settings {
+    Settings::Workload(Arc::new(json!({
+        "apiVersion": &*workload.at.api_version,
+        "kind": &*workload.at.kind,
+        "metadata": {
+            "name": &*workload.at.name,
+            "namespace": &*workload.at.namespace,
+            "annotations": workload.annotations,
+        },
+    })))
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::facts::{Fact, Platform, Pod, Route};
 use super::slices::Difference;
+use super::space::Space;
 use super::{Inventory, Key, Named, SourceId, Tells};
 use crate::backend::kubernetes::doors::facts::SliceView;
 
@@ -46,36 +47,28 @@ impl Inventory {
             Fact::Route(route) => self.put_route(namespace, key, route),
             Fact::Platform(platform) => self.set_platform(platform),
             Fact::Said(said) => self.put_said(&namespace, said),
+            Fact::Slice(it) => self.put_slice(namespace, key, it),
             Fact::Pod(pod) => {
                 let mut pod = self.interned(pod);
                 pod.view = self.words.join(pod.view);
-                let space = self.spaces.entry(namespace).or_default();
-                let left = space.put_pod(key, pod);
+                let left = self.space(namespace).put_pod(key, pod);
                 left.inspect(|left| self.words.forget(left));
             }
             Fact::Workload(it) => {
                 self.words.meet(&it.at.uid);
-                let space = self.spaces.entry(namespace).or_default();
-                let left = space.put_workload(key, *it);
+                let left = self.space(namespace).put_workload(key, *it);
                 left.inspect(|left| self.words.forget(left));
             }
             Fact::Service(it) => {
-                let space = self.spaces.entry(namespace).or_default();
-                self.changed.doors |= space.put_service(key, it);
+                self.changed.doors |= self.space(namespace).put_service(key, it);
             }
-            Fact::Slice(it) => self.put_slice(namespace, key, it),
-            Fact::Steerer(it) => self
-                .spaces
-                .entry(namespace)
-                .or_default()
-                .put_steerer(key, it),
-            Fact::InferenceService(it) => {
-                self.spaces
-                    .entry(namespace)
-                    .or_default()
-                    .put_inference_service(key, it);
-            }
+            Fact::Steerer(it) => self.space(namespace).put_steerer(key, it),
+            Fact::InferenceService(it) => self.space(namespace).put_inference_service(key, it),
         }
+    }
+
+    fn space(&mut self, namespace: Arc<str>) -> &mut Space {
+        self.spaces.entry(namespace).or_default()
     }
 
     pub(super) fn gone(&mut self, namespace: &Arc<str>, key: &Key) {

@@ -46,18 +46,8 @@ pub(super) fn name(namespace: &str, mut drafts: Vec<Draft>) -> BTreeMap<Revision
     // After everybody else, as none of them must lose a name to a substitute.
     for (mut draft, holder) in losers {
         draft.claim.obstacle = Some(Obstacle::NameTaken(holder));
-        let kind = draft.kind.to_ascii_lowercase();
-        let uid: String = draft.claim.owner.uid.chars().take(8).collect();
-        let middle = [
-            kind.clone(),
-            format!("{kind}-{uid}"),
-            format!("{kind}-{}", draft.claim.owner.uid),
-        ];
-        let free = middle.iter().find_map(|middle| {
-            let name = RevisionId::new(format!("{}.{middle}.{namespace}", draft.name));
-            (!named.contains_key(&name)).then_some(name)
-        });
-        if let Some(revision) = free {
+        let mut substitutes = draft.substitutes(namespace).into_iter();
+        if let Some(revision) = substitutes.find(|name| !named.contains_key(name)) {
             named.insert(revision.clone(), draft.named(revision));
         }
     }
@@ -65,6 +55,18 @@ pub(super) fn name(namespace: &str, mut drafts: Vec<Draft>) -> BTreeMap<Revision
 }
 
 impl Draft {
+    /// Names for it where its own is taken, the nicest first.
+    fn substitutes(&self, namespace: &str) -> [RevisionId; 3] {
+        let (kind, uid) = (self.kind.to_ascii_lowercase(), &self.claim.owner.uid);
+        let short: String = uid.chars().take(8).collect();
+        let middle = [
+            kind.clone(),
+            format!("{kind}-{short}"),
+            format!("{kind}-{uid}"),
+        ];
+        middle.map(|middle| RevisionId::new(format!("{}.{middle}.{namespace}", self.name)))
+    }
+
     fn named(self, revision: RevisionId) -> Stand {
         let claim = Claim {
             revision,

@@ -10,6 +10,7 @@ use super::index::Index;
 use super::words::Words;
 use super::{Key, SourceId};
 use crate::backend::kubernetes::objects::{PodView, Template, Workload};
+use crate::backend::kubernetes::read::EXTERNAL;
 use crate::revision::RevisionId;
 
 /// What one namespace holds.
@@ -214,7 +215,7 @@ impl Space {
         }
         let was_ours = old.is_some_and(|old| old.was_ours);
         let may_be = fact.mode.as_deref() == Some("Standard");
-        let external = |part: &Part| part.class.as_deref() == Some("external");
+        let external = |part: &Part| part.class.as_deref() == Some(EXTERNAL);
         let is_ours = may_be && fact.parts.iter().any(external);
         let was_ours = fact.word != Word::Refused && (was_ours || is_ours);
         self.inference_services

@@ -8,17 +8,13 @@ use tokio::time::Instant;
 
 use crate::backend::kubernetes::dispute::{Answer, Dispute};
 use crate::backend::kubernetes::objects::Workload;
+use crate::backend::kubernetes::retry::Retry;
 use crate::backend::kubernetes::seams::ApiError;
 
 /// So long what was written is believed before it is seen.
 pub(super) const ECHO: Duration = Duration::from_secs(2);
 /// After a conflict whoever does not hear of the change tries again.
 const DEAF: Duration = Duration::from_secs(1);
-/// The pauses after other errors.
-const FIRST_PAUSE: Duration = Duration::from_millis(250);
-const LONGEST_PAUSE: Duration = Duration::from_secs(30);
-/// The longest pause while the API server is away: once it is back, nobody waits long for us.
-const LONGEST_ABSENCE: Duration = Duration::from_secs(1);
 /// What it means that something cannot be scaled that is there.
 const NO_SCALE: &str = "the API server knows no scale subresource of it";
 
@@ -34,10 +30,7 @@ pub(super) struct Number {
     /// When it was last changed by anybody.
     changed_at: Option<Instant>,
     conflict: Option<(Arc<str>, Instant)>,
-    /// In a row, all of them because nobody answers (`away`), or none.
-    failures: u32,
-    away: bool,
-    retry_at: Option<Instant>,
+    retry: Retry,
     trouble: Option<String>,
     dispute: Dispute,
 }
@@ -93,7 +86,7 @@ impl Number {
 
     /// The API server answers again: what it did not take while it was away is not held against it.
     pub(super) fn try_at_once(&mut self) {
-        (self.failures, self.retry_at) = (0, None);
+        self.retry.forget();
     }
 
     /// Whether it may be written now.
@@ -101,12 +94,11 @@ impl Number {
         let deaf = |(version, at): &(Arc<str>, Instant)| {
             *version == workload.resource_version && now < *at + DEAF
         };
-        let later = |at: Option<Instant>| at.is_some_and(|at| now < at);
         let echoing = self.put.is_some_and(|put| now < put.until);
         self.asking.is_none()
             && !echoing
             && !self.conflict.as_ref().is_some_and(deaf)
-            && !later(self.retry_at)
+            && self.retry.may(now)
             && self.dispute.yields_until(now).is_none()
     }
 
@@ -133,8 +125,8 @@ impl Number {
                     self.known = Some(to);
                 }
                 self.changed_at = Some(now);
-                (self.failures, self.retry_at, self.conflict) = (0, None, None);
-                (self.unanswered, self.trouble) = (None, None);
+                self.retry.forget();
+                (self.conflict, self.unanswered, self.trouble) = (None, None, None);
                 Some((from, to))
             }
             Err(error) if self.is_changed(workload, error) => {
@@ -142,21 +134,11 @@ impl Number {
                 None
             }
             Err(error) => {
-                let away = matches!(error, ApiError::Unreachable(_));
-                if away {
+                if matches!(error, ApiError::Unreachable(_)) {
                     // It may have been heard.
                     (self.unanswered, self.changed_at) = (Some(to), Some(now));
                 }
-                // That it was away says nothing of how often it will refuse.
-                if std::mem::replace(&mut self.away, away) != away {
-                    self.failures = 0;
-                }
-                let hopeless = matches!(error, ApiError::Forbidden(_));
-                let pause = FIRST_PAUSE * 2_u32.pow(self.failures.min(10));
-                let pause = if hopeless { pause * 8 } else { pause };
-                let longest = if away { LONGEST_ABSENCE } else { LONGEST_PAUSE };
-                self.retry_at = Some(now + pause.min(longest));
-                self.failures += 1;
+                self.retry.failed(error, now);
                 self.trouble = Some(match error {
                     ApiError::Gone => NO_SCALE.to_owned(),
                     error => error.to_string(),
@@ -203,7 +185,7 @@ impl Number {
         let deaf = self.conflict.as_ref().map(|(_, at)| *at + DEAF);
         let settled = self.changed_at.map(|at| at + ECHO);
         let yields = self.dispute.yields_until(now);
-        let all = [echo, deaf, settled, self.retry_at, yields];
+        let all = [echo, deaf, settled, self.retry.at(), yields];
         all.into_iter().flatten().filter(|&at| at > now).min()
     }
 }

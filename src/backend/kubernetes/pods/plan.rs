@@ -3,6 +3,7 @@
 //! are alike.
 
 use crate::backend::kubernetes::objects::{LeavingOrder, PodView, Stage};
+pub(super) use crate::counting::count;
 
 /// One pod as its controller sees it when it is asked for fewer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,11 +67,6 @@ pub(super) fn lowest(pods: &[Candidate], order: LeavingOrder, rolling: bool) -> 
 /// The number at the end of a pod's name.
 pub(super) fn ordinal(name: &str) -> Option<u32> {
     name.rsplit_once('-')?.1.parse().ok()
-}
-
-/// As many as there are.
-pub(super) fn count(n: usize) -> u32 {
-    u32::try_from(n).unwrap_or(u32::MAX)
 }
 
 #[cfg(test)]

@@ -8,11 +8,10 @@ use serde_json::{Map, Value};
 
 use super::super::claim::Component;
 use super::super::inventory::facts::{Fact, InferenceService, Part, Word};
-use super::parts::{ENABLED, LAST_APPLIED};
+use super::parts::{CLASS, ENABLED, LAST_APPLIED};
 use super::{Head, KindOf};
 
 const MODE: &str = "serving.kserve.io/deploymentMode";
-const CLASS: &str = "serving.kserve.io/autoscalerClass";
 const STOP: &str = "serving.kserve.io/stop";
 const OURS: &str = "holdgate.dev/";
 

@@ -22,7 +22,7 @@ use super::inventory::facts::Fact;
 use super::objects::ObjectRef;
 
 pub(super) use inference_service::inference_service;
-pub(super) use parts::{ENABLED, Head, head};
+pub(super) use parts::{CLASS, ENABLED, EXTERNAL, Head, head};
 pub(super) use platform::platform;
 pub(super) use pod::pod;
 pub(super) use route::route;

@@ -107,3 +107,7 @@ pub(super) const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-config
 
 /// What opts a workload in, or an `InferenceService` out.
 pub(in super::super) const ENABLED: &str = "holdgate.dev/enabled";
+/// Who scales what an `InferenceService` consists of.
+pub(in super::super) const CLASS: &str = "serving.kserve.io/autoscalerClass";
+/// The class under which it leaves that to us.
+pub(in super::super) const EXTERNAL: &str = "external";

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde::Deserialize;
 
 use super::super::inventory::facts::{Fact, Pod};
-use super::super::objects::PodView;
+use super::super::objects::{DELETION_COST, PodView};
 use super::stage::{Status, down, is_initializing, is_ready, restarts, stage, unready};
 use super::{Head, KindOf};
 
@@ -41,9 +41,6 @@ impl Spec {
         named.any(|it| it.name == container && it.restart_policy.as_deref() == Some("Always"))
     }
 }
-
-/// What says which pods go first.
-const DELETION_COST: &str = "controller.kubernetes.io/pod-deletion-cost";
 
 /// A pod; nothing once it has ended.
 pub(in super::super) fn pod(_: &KindOf, text: &str) -> Result<Option<Fact>, serde_json::Error> {

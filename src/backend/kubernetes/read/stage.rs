@@ -7,6 +7,7 @@ use serde::Deserialize;
 
 use super::super::objects::{Obstruction, Stage};
 use super::pod::Spec;
+use crate::counting::count;
 
 /// What kubelet says of a container that it will start again after a pause.
 const CRASHES: &str = "CrashLoopBackOff";
@@ -71,7 +72,7 @@ pub(super) fn is_ready(status: &Status) -> bool {
 /// How many of the containers that stay kubelet calls not ready.
 pub(super) fn unready(status: &Status) -> u32 {
     let unready = status.containers().filter(|container| !container.ready);
-    u32::try_from(unready.count()).unwrap_or(u32::MAX)
+    count(unready.count())
 }
 
 /// How often the containers that stay have been started again.
@@ -87,7 +88,7 @@ fn again(container: &ContainerStatus) -> u32 {
 pub(super) fn down(spec: &Spec, status: &Status) -> u32 {
     let all = status.all();
     let down = all.filter(|&(container, first)| has_crashed(spec, container, first));
-    u32::try_from(down.count()).unwrap_or(u32::MAX)
+    count(down.count())
 }
 
 /// `first`: it goes before the others, unless it stays beside them.

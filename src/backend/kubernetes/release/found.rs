@@ -6,19 +6,13 @@ use std::fmt;
 
 use kube::Client;
 use kube::api::{ApiResource, DynamicObject, GroupVersionKind, ListParams, ObjectMeta};
-use kube::core::PartialObjectMeta;
-use serde_json::Value;
 
-use super::super::api::DELETION_COST;
-use super::super::call::{MANAGER, in_time};
+use super::super::call::{in_time, kind_of};
+use super::super::read::{CLASS, ENABLED, EXTERNAL};
 use super::super::scope::Kind;
 use super::super::seams::ApiError;
-use super::{PAGE, deployments, resource};
+use super::{PAGE, deployments};
 
-const ENABLED: &str = "holdgate.dev/enabled";
-const CLASS: &str = "serving.kserve.io/autoscalerClass";
-/// The class under which an `InferenceService` leaves scaling to us.
-const EXTERNAL: &str = "external";
 /// What says in an annotation how many replicas there are at least; the first one counts.
 const FLOORS: [&str; 3] = [
     "holdgate.dev/min-replicas",
@@ -26,22 +20,20 @@ const FLOORS: [&str; 3] = [
     "autoscaling.knative.dev/minScale",
 ];
 /// Kinds that scale workloads, all with a `scaleTargetRef`.
-const SCALERS: [(&str, &str, &str, &str); 3] = [
+const SCALERS: [(&str, &str, &str); 3] = [
     (
-        "autoscaling",
-        "v2",
+        "autoscaling/v2",
         "HorizontalPodAutoscaler",
         "horizontalpodautoscalers",
     ),
-    ("keda.sh", "v1alpha1", "ScaledObject", "scaledobjects"),
+    ("keda.sh/v1alpha1", "ScaledObject", "scaledobjects"),
     (
-        "autoscaling.internal.knative.dev",
-        "v1alpha1",
+        "autoscaling.internal.knative.dev/v1alpha1",
         "PodAutoscaler",
         "podautoscalers",
     ),
 ];
-const INFERENCE_SERVICE_GROUPS: [&str; 2] = ["serving.kserve.io", "serving.kubeflow.org"];
+const INFERENCE_SERVICES: [&str; 2] = ["serving.kserve.io/v1beta1", "serving.kubeflow.org/v1beta1"];
 
 /// Something with a scale subresource.
 pub(super) struct Workload {
@@ -78,15 +70,15 @@ impl Found {
             let workloads = listed.into_iter().map(|it| Workload::new(kind.clone(), it));
             found.workloads.extend(workloads);
         }
-        for group in INFERENCE_SERVICE_GROUPS {
-            let kind = kind(group, "v1beta1", "InferenceService", "inferenceservices");
+        for version in INFERENCE_SERVICES {
+            let kind = kind_of(version, "InferenceService", "inferenceservices");
             for service in list(client, namespace, &kind, None).await? {
                 let uid = service.metadata.uid.clone().unwrap_or_default();
                 found.services.insert(uid, service);
             }
         }
-        for (group, version, name, plural) in SCALERS {
-            let kind = kind(group, version, name, plural);
+        for (version, name, plural) in SCALERS {
+            let kind = kind_of(version, name, plural);
             for scaler in list(client, namespace, &kind, None).await? {
                 found.note_scaler(name, &scaler);
             }
@@ -229,37 +221,15 @@ impl fmt::Display for Workload {
     }
 }
 
-/// Whether the deletion cost of a pod was written by a gateway: the API server keeps who wrote what.
-pub(super) fn is_marked_by_us(pod: &PartialObjectMeta<DynamicObject>) -> bool {
-    if annotation(&pod.metadata, DELETION_COST).is_none() {
-        return false;
-    }
-    let field = format!("f:{DELETION_COST}");
-    let entries = pod.metadata.managed_fields.iter().flatten();
-    let mut ours = entries.filter(|entry| entry.manager.as_deref() == Some(MANAGER));
-    ours.any(|entry| {
-        let fields = entry
-            .fields_v1
-            .as_ref()
-            .map_or(&Value::Null, |fields| &fields.0);
-        !fields["f:metadata"]["f:annotations"][&field].is_null()
-    })
-}
-
-fn annotation<'a>(of: &'a ObjectMeta, key: &str) -> Option<&'a str> {
+pub(super) fn annotation<'a>(of: &'a ObjectMeta, key: &str) -> Option<&'a str> {
     of.annotations.as_ref()?.get(key).map(String::as_str)
-}
-
-fn kind(group: &str, version: &str, kind: &str, plural: &str) -> ApiResource {
-    let kind = GroupVersionKind::gvk(group, version, kind);
-    ApiResource::from_gvk_with_plural(&kind, plural)
 }
 
 /// Which kinds of workloads there may be, those that a person has named as the cluster calls them.
 async fn workload_kinds(client: &Client, named: &[Kind]) -> Result<Vec<ApiResource>, ApiError> {
     let mut all = vec![
         deployments(),
-        resource("apps", "StatefulSet", "statefulsets"),
+        kind_of("apps/v1", "StatefulSet", "statefulsets"),
     ];
     for kind in named {
         let kind = GroupVersionKind::gvk(&kind.group, &kind.version, &kind.kind);

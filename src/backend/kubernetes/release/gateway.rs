@@ -3,24 +3,17 @@
 
 use std::time::Duration;
 
-use kube::api::{DeleteParams, ListParams, Patch};
+use kube::api::{ApiResource, DeleteParams, ListParams, Patch};
 use kube::core::PartialObjectMeta;
 use serde_json::json;
 use tokio::time::{Instant, sleep};
 
-use super::super::call::{in_time, patching};
+use super::super::call::{in_time, kind_of, patching};
+use super::super::own::{GATEWAY, PEERS, PODS, STATE};
 use super::super::seams::ApiError;
-use super::{Release, deployments, named, pods, resource};
+use super::super::watch::NOT_ENDED;
+use super::{Release, deployments, named, pods};
 
-/// What a gateway is called, as Deployment and as lease.
-const GATEWAY: &str = "holdgate-gateway";
-/// By what its pods know each other.
-const PEERS: &str = "holdgate-peers";
-/// Where it keeps what it has learned.
-const STATE: &str = "holdgate-state";
-const PODS: &str = "app.kubernetes.io/name=holdgate,app.kubernetes.io/component=gateway";
-/// One that was evicted, or has failed otherwise, stays to be read and does nothing.
-const RUNNING: &str = "status.phase!=Succeeded,status.phase!=Failed";
 /// Beyond its own grace period, a pod of the gateway is gone after this, or something is wrong.
 const SPARE: Duration = Duration::from_secs(30);
 const A_WHILE: Duration = Duration::from_millis(500);
@@ -74,7 +67,7 @@ impl Release<'_> {
     async fn pods_gone(&self) -> Result<bool, ApiError> {
         let pods = named(&self.client, &self.order.home, &pods());
         let (begun, only) = (Instant::now(), ListParams::default().labels(PODS));
-        let only = only.fields(RUNNING);
+        let only = only.fields(NOT_ENDED);
         loop {
             let left = in_time(pods.list_metadata(&only)).await;
             let left = left.map_err(|failure| failure.error)?.items;
@@ -92,19 +85,18 @@ impl Release<'_> {
 
     /// Its memory, its lease and its token.
     pub(super) async fn remove_what_it_kept(&mut self) {
-        self.remove(STATE, "", "ConfigMap", "configmaps").await;
-        let leases = "coordination.k8s.io";
-        self.remove(GATEWAY, leases, "Lease", "leases").await;
-        self.remove(PEERS, "", "Secret", "secrets").await;
+        self.remove(STATE, &kind_of("v1", "ConfigMap", "configmaps"))
+            .await;
+        let leases = kind_of("coordination.k8s.io/v1", "Lease", "leases");
+        self.remove(GATEWAY, &leases).await;
+        self.remove(PEERS, &kind_of("v1", "Secret", "secrets"))
+            .await;
     }
 
-    async fn remove(&mut self, name: &str, group: &str, kind: &str, plural: &str) {
-        let api = named(
-            &self.client,
-            &self.order.home,
-            &resource(group, kind, plural),
-        );
-        let told = format!("{}/{name} in {}", kind.to_lowercase(), self.order.home);
+    async fn remove(&mut self, name: &str, kind: &ApiResource) {
+        let api = named(&self.client, &self.order.home, kind);
+        let kind = kind.kind.to_lowercase();
+        let told = format!("{kind}/{name} in {}", self.order.home);
         match in_time(api.delete(name, &DeleteParams::default())).await {
             Ok(_) => self.done(format!("{told}: removed")),
             Err(failure) if failure.error == ApiError::Gone => {}

@@ -3,6 +3,7 @@
 //! Doing it again changes nothing.
 //! What is ours to hand back is found in `found`.
 
+mod costs;
 mod doors;
 mod found;
 mod gateway;
@@ -10,14 +11,12 @@ mod gateway;
 use std::fmt::Display;
 
 use kube::Client;
-use kube::api::{ApiResource, DynamicObject, GroupVersionKind, ListParams, Patch};
-use kube::core::PartialObjectMeta;
-use serde_json::{Value, json};
+use kube::api::{ApiResource, DynamicObject, ListParams};
 
-use self::found::{Found, is_marked_by_us};
+use self::found::Found;
 use self::gateway::gateway_in;
-use super::api::{DELETION_COST, Seen, raise};
-use super::call::{in_time, patching};
+use super::api::{Seen, raise};
+use super::call::kind_of;
 use super::scope::Kind;
 use super::seams::ApiError;
 
@@ -166,47 +165,6 @@ impl Release<'_> {
             Err(error) => self.failed(workload, error),
         }
     }
-
-    /// Takes our deletion costs off these pods. What somebody else wrote stays.
-    async fn unmark(&mut self, namespace: Option<&str>, which: &ListParams) {
-        let resource = pods();
-        let api = match namespace {
-            Some(namespace) => named(&self.client, namespace, &resource),
-            None => kube::Api::all_with(self.client.clone(), &resource),
-        };
-        let mut page = which.clone().limit(PAGE);
-        loop {
-            let listed = match in_time(api.list_metadata(&page)).await {
-                Ok(listed) => listed,
-                Err(failure) => return self.failed("pods", failure.error),
-            };
-            let ours = listed.items.iter().filter(|pod| is_marked_by_us(pod));
-            for pod in ours {
-                self.unmark_one(pod).await;
-            }
-            match listed.metadata.continue_.filter(|token| !token.is_empty()) {
-                Some(token) => page.continue_token = Some(token),
-                None => return,
-            }
-        }
-    }
-
-    async fn unmark_one(&mut self, pod: &PartialObjectMeta<DynamicObject>) {
-        let meta = &pod.metadata;
-        let name = meta.name.as_deref().unwrap_or_default();
-        let namespace = meta.namespace.as_deref().unwrap_or_default();
-        let told = format!("pod/{name} in {namespace}");
-        let patch = Patch::Merge(json!({
-            "metadata": { "uid": meta.uid, "annotations": { DELETION_COST: Value::Null } },
-        }));
-        let api = named(&self.client, namespace, &pods());
-        match in_time(api.patch_metadata(name, &patching(), &patch)).await {
-            Ok(_) => self.done(format!("{told}: deletion cost removed")),
-            // Another by that name is one that nobody marked.
-            Err(failure) if matches!(failure.error, ApiError::Gone | ApiError::Conflict) => {}
-            Err(failure) => self.failed(told, failure.error),
-        }
-    }
 }
 
 fn place(namespace: Option<&str>) -> String {
@@ -220,18 +178,12 @@ fn named(client: &Client, namespace: &str, resource: &ApiResource) -> kube::Api<
     kube::Api::namespaced_with(client.clone(), namespace, resource)
 }
 
-/// A kind at version `v1`.
-fn resource(group: &str, kind: &str, plural: &str) -> ApiResource {
-    let kind = GroupVersionKind::gvk(group, "v1", kind);
-    ApiResource::from_gvk_with_plural(&kind, plural)
-}
-
 fn deployments() -> ApiResource {
-    resource("apps", "Deployment", "deployments")
+    kind_of("apps/v1", "Deployment", "deployments")
 }
 
 fn pods() -> ApiResource {
-    resource("", "Pod", "pods")
+    kind_of("v1", "Pod", "pods")
 }
 
 #[cfg(test)]

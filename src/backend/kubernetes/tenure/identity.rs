@@ -1,10 +1,9 @@
 //! Which pod this program runs in.
 
+use crate::backend::kubernetes::own::PODS;
+
 /// Where the service account's namespace stands.
 const NAMESPACE_FILE: &str = "/var/run/secrets/kubernetes.io/serviceaccount/namespace";
-
-/// The labels by which the shipped manifests select the gateway's pods.
-const USUAL_SELECTOR: &str = "app.kubernetes.io/name=holdgate,app.kubernetes.io/component=gateway";
 
 /// The pod of this gateway, and which others are of the same installation.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -43,7 +42,7 @@ impl PodIdentity {
             name: said("POD_NAME")?,
             uid: said("POD_UID")?,
             namespace: said("POD_NAMESPACE").or_else(account)?.trim().to_owned(),
-            selector: said("POD_SELECTOR").unwrap_or_else(|| USUAL_SELECTOR.to_owned()),
+            selector: said("POD_SELECTOR").unwrap_or_else(|| PODS.to_owned()),
         })
     }
 }
@@ -75,10 +74,7 @@ mod tests {
         ]
         .concat();
         assert_eq!(of(&all, Some("b")), Some(identity("a", "app=g")));
-        assert_eq!(
-            of(&name_and_uid, Some("b\n")),
-            Some(identity("b", USUAL_SELECTOR))
-        );
+        assert_eq!(of(&name_and_uid, Some("b\n")), Some(identity("b", PODS)));
         assert_eq!(of(&name_and_uid, None), None);
         assert_eq!(
             of(&[("POD_NAME", "gateway-1"), ("POD_UID", "")], Some("b")),

@@ -62,25 +62,10 @@ impl Reign {
     /// called inside a tokio runtime.
     #[must_use]
     pub fn start(client: &Client, identity: Option<PodIdentity>) -> Self {
-        let end = CancellationToken::new();
         let Some(identity) = identity else {
-            tracing::info!("not in a pod: steers without a lease, and looks for no other gateway");
-            let all = Tenure {
-                steers: true,
-                heard: true,
-            };
-            return Self {
-                tenure: watch::Sender::new(all).subscribe(),
-                number: watch::Sender::new(None).subscribe(),
-                inherits: watch::Sender::new(false).subscribe(),
-                roll: watch::Sender::new(Roll::default()).subscribe(),
-                outdone: watch::Sender::new(0),
-                credential: None,
-                end,
-                released: watch::Sender::new(true).subscribe(),
-                _tasks: Vec::new(),
-            };
+            return Self::outside_a_pod();
         };
+        let end = CancellationToken::new();
         let until = watch::Sender::new(None);
         let (tell, tenure) = watch::channel(Tenure::default());
         let (release, released) = watch::channel(false);
@@ -111,6 +96,25 @@ impl Reign {
             end,
             released,
             _tasks: tasks.into(),
+        }
+    }
+
+    fn outside_a_pod() -> Self {
+        tracing::info!("not in a pod: steers without a lease, and looks for no other gateway");
+        let all = Tenure {
+            steers: true,
+            heard: true,
+        };
+        Self {
+            tenure: watch::Sender::new(all).subscribe(),
+            number: watch::Sender::new(None).subscribe(),
+            inherits: watch::Sender::new(false).subscribe(),
+            roll: watch::Sender::new(Roll::default()).subscribe(),
+            outdone: watch::Sender::new(0),
+            credential: None,
+            end: CancellationToken::new(),
+            released: watch::Sender::new(true).subscribe(),
+            _tasks: Vec::new(),
         }
     }
 

@@ -16,11 +16,9 @@ use tokio::time::{sleep, timeout};
 use tokio_util::task::AbortOnDropHandle;
 
 use crate::backend::kubernetes::call::{Failure, in_time, writing};
+use crate::backend::kubernetes::own::PEERS;
 use crate::backend::kubernetes::seams::ApiError;
 use crate::peers::Credential;
-
-/// What the Secret is called.
-const NAME: &str = "holdgate-peers";
 
 /// Where in it the token stands.
 const KEY: &str = "token";
@@ -84,7 +82,7 @@ impl Keeper {
 
     async fn look(&self) -> Result<Option<String>, String> {
         for _ in 0..2 {
-            let found = in_time(self.secrets.get_opt(NAME)).await;
+            let found = in_time(self.secrets.get_opt(PEERS)).await;
             if let Some(secret) = found.map_err(|failure| words(&failure))? {
                 return read(&secret).map(Some);
             }
@@ -108,7 +106,7 @@ impl Keeper {
     fn tell(&mut self, why: String) {
         if self.told.as_ref() != Some(&why) {
             tracing::warn!(
-                secret = NAME,
+                secret = PEERS,
                 "gateways cannot know each other, so that none shares with another: {why}"
             );
             self.told = Some(why);
@@ -144,7 +142,7 @@ fn secret(token: &str) -> Secret {
     let label = |name: &str| (name.to_owned(), "holdgate".to_owned());
     Secret {
         metadata: ObjectMeta {
-            name: Some(NAME.to_owned()),
+            name: Some(PEERS.to_owned()),
             labels: Some(BTreeMap::from([
                 label("app.kubernetes.io/name"),
                 label("app.kubernetes.io/managed-by"),

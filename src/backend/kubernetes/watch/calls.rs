@@ -15,6 +15,7 @@ use tokio::time::timeout;
 use super::Watched;
 use crate::backend::kubernetes::inventory::Named;
 use crate::backend::kubernetes::read::{KindOf, head};
+use crate::counting::count;
 
 /// Objects asked for at once: with a hundred pods about a megabyte of text is in memory.
 const PAGE: u32 = 100;
@@ -139,8 +140,7 @@ pub(super) async fn follow(
     lasting: Duration,
 ) -> Result<impl Stream<Item = kube::Result<WatchEvent<Box<RawValue>>>> + use<>, Trouble> {
     let request = Request::new(path(&watched.kind, watched.namespace.as_deref()));
-    let seconds = u32::try_from(lasting.as_secs()).unwrap_or(u32::MAX);
-    let mut params = WatchParams::default().timeout(seconds);
+    let mut params = WatchParams::default().timeout(count(lasting.as_secs()));
     params.field_selector.clone_from(&watched.fields);
     params.label_selector = watched.labels.map(str::to_owned);
     let asked = request

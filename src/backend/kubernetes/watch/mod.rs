@@ -21,7 +21,7 @@ use self::teller::{Deaf, LONGEST_PAUSE, Teller};
 use super::inventory::{Change, Named, SourceId, Tells};
 use super::read::{KindOf, Reader};
 
-pub(super) use sources::sources;
+pub(super) use sources::{NOT_ENDED, sources};
 pub(super) use teller::News;
 
 /// What is watched.

@@ -105,8 +105,8 @@ const KINDS: [Row; 11] = [
     ),
 ];
 
-/// Pods that have ended are not even sent.
-const NOT_ENDED: &str = "status.phase!=Succeeded,status.phase!=Failed";
+/// Pods that have ended, or were evicted, stay to be read and do nothing: they are not even sent.
+pub(in super::super) const NOT_ENDED: &str = "status.phase!=Succeeded,status.phase!=Failed";
 /// A cluster has many times as many of the others.
 const OUR_SLICES: &str = "endpointslice.kubernetes.io/managed-by=holdgate.dev";
 /// Where `KServe` is installed.
@@ -116,40 +116,13 @@ const ITS_SETTINGS: &str = "metadata.name=inferenceservice-config";
 /// Every watch. With a list of namespaces nothing is asked of the cluster as a whole, and nothing of
 /// a namespace that is not in it.
 pub(in super::super) fn sources(scope: &Scope) -> Vec<Watched> {
-    let kinds = KINDS
-        .iter()
-        .map(|(api_version, kind, plural, read, tells, need)| Watched {
-            kind: KindOf {
-                api_version: (*api_version).into(),
-                kind: (*kind).into(),
-                plural: (*plural).into(),
-            },
-            namespace: None,
-            fields: (*tells == Tells::Pods).then(|| NOT_ENDED.to_owned()),
-            labels: (*kind == "EndpointSlice").then_some(OUR_SLICES),
-            read: *read,
-            tells: *tells,
-            need: *need,
-        });
     let known = |kind: &Kind| {
         let is_it = |row: &Row| row.0 == kind.api_version() && row.1 == kind.kind;
         KINDS.iter().any(is_it)
     };
     let others: BTreeSet<&Kind> = scope.kinds.iter().filter(|kind| !known(kind)).collect();
-    let named = others.into_iter().map(|kind| Watched {
-        kind: KindOf {
-            api_version: kind.api_version().into(),
-            kind: kind.kind.as_str().into(),
-            plural: format!("{}s", kind.kind.to_lowercase()).into(),
-        },
-        namespace: None,
-        fields: None,
-        labels: None,
-        read: workload,
-        tells: Tells::Workloads,
-        need: Need::Named,
-    });
-    let everywhere: Vec<Watched> = kinds.chain(named).chain(words()).collect();
+    let kinds = KINDS.iter().map(usual).chain(others.into_iter().map(named));
+    let everywhere: Vec<Watched> = kinds.chain(words()).collect();
     let mut sources = if scope.namespaces.is_empty() {
         everywhere
     } else {
@@ -167,6 +140,39 @@ pub(in super::super) fn sources(scope: &Scope) -> Vec<Watched> {
         scope.namespaces.is_empty() || scope.namespaces.iter().any(|it| it == PLATFORM);
     sources.extend(sees_platform.then(settings));
     sources
+}
+
+fn usual((api_version, kind, plural, read, tells, need): &Row) -> Watched {
+    Watched {
+        kind: KindOf {
+            api_version: (*api_version).into(),
+            kind: (*kind).into(),
+            plural: (*plural).into(),
+        },
+        namespace: None,
+        fields: (*tells == Tells::Pods).then(|| NOT_ENDED.to_owned()),
+        labels: (*kind == "EndpointSlice").then_some(OUR_SLICES),
+        read: *read,
+        tells: *tells,
+        need: *need,
+    }
+}
+
+/// A kind of workload that a person has named.
+fn named(kind: &Kind) -> Watched {
+    Watched {
+        kind: KindOf {
+            api_version: kind.api_version().into(),
+            kind: kind.kind.as_str().into(),
+            plural: format!("{}s", kind.kind.to_lowercase()).into(),
+        },
+        namespace: None,
+        fields: None,
+        labels: None,
+        read: workload,
+        tells: Tells::Workloads,
+        need: Need::Named,
+    }
 }
 
 /// What is said of pods and of what makes them: Events by their reason, and by who says it where others

@@ -1,6 +1,7 @@
 //! What is claimed.
 
 use super::super::facts::{InferenceService, Word};
+use super::samples::*;
 use super::support::*;
 use crate::backend::kubernetes::claim::{Component, Settings};
 use crate::backend::kubernetes::objects::{Requirement, Selector, Workload};

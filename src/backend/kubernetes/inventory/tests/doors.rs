@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use super::samples::*;
 use super::support::*;
 use crate::backend::kubernetes::claim::ServiceDoor;
 use crate::backend::kubernetes::doors::facts::{Family, ServiceView, SlicePort, SliceView};

@@ -4,6 +4,7 @@ use proptest::prelude::*;
 
 use super::super::facts::{Fact, Matter, Word};
 use super::super::{Change, Inventory, Named, SourceId};
+use super::samples::*;
 use super::support::*;
 use crate::backend::kubernetes::claim::{Claims, Component};
 use crate::backend::kubernetes::objects::{Present, Workload};

@@ -7,6 +7,7 @@ mod names;
 mod obstacles;
 mod presents;
 mod refusals;
+mod samples;
 mod support;
 mod ways;
 mod words;

@@ -1,5 +1,6 @@
 //! Two that would be called the same.
 
+use super::samples::*;
 use super::support::*;
 use crate::backend::kubernetes::claim::Obstacle;
 use crate::backend::kubernetes::objects::Workload;

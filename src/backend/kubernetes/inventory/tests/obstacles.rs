@@ -1,6 +1,7 @@
 //! What stands in the way of a claim, and who hears of it.
 
 use super::super::facts::{InferenceService, Part, Word};
+use super::samples::*;
 use super::support::*;
 use crate::backend::kubernetes::claim::{Component, Obstacle};
 

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::super::{Change, Changed, Inventory, Source, SourceId, Stale, Tells};
+use super::samples::*;
 use super::support::*;
 use crate::backend::kubernetes::claim::Component;
 use crate::backend::kubernetes::objects::Present;

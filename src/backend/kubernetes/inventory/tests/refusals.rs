@@ -2,6 +2,7 @@
 
 use super::super::facts::Matter;
 use super::super::{Changed, Inventory};
+use super::samples::*;
 use super::support::*;
 use crate::backend::kubernetes::objects::{Obstruction, Workload};
 

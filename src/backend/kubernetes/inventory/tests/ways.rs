@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::samples::*;
 use super::support::*;
 
 #[test]

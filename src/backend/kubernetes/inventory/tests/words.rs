@@ -2,6 +2,7 @@
 
 use super::super::facts::{Fact, Matter};
 use super::super::{Change, Changed, Inventory, Named};
+use super::samples::*;
 use super::support::*;
 use crate::backend::kubernetes::objects::{NodeWord, PodView, Stage};
 

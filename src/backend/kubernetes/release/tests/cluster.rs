@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use super::super::super::objects::DELETION_COST;
 use super::super::super::tests_server::Server;
 use super::super::*;
 

@@ -7,6 +7,7 @@ use serde_json::json;
 use tokio::time::{Instant, sleep};
 
 use self::cluster::{Cluster, enabled, none, pod_at, these};
+use super::super::objects::DELETION_COST;
 use super::super::tests_server::{Asked, Fault};
 use super::*;
 

@@ -3,6 +3,7 @@
 //! number of the reign. Every clock is one's own: the times written in it are for people, and for
 //! telling the lives of one pod from each other.
 
+mod known;
 mod written;
 
 use std::pin::pin;
@@ -16,15 +17,14 @@ use tokio::sync::watch;
 use tokio::time::sleep_until;
 use tokio_util::sync::CancellationToken;
 
-use self::written::{duration, free, held, holder, taken, transitions, version};
+use self::known::{Known, Me, Standing};
+use self::written::{free, held, holder, transitions, version};
 use super::{PodIdentity, Soon};
 use crate::backend::kubernetes::call::{self, Failure, in_time, writing};
+use crate::backend::kubernetes::own::GATEWAY;
 use crate::backend::kubernetes::seams::{ApiError, Tenure};
-use crate::peers::{GatewayPod, Roll, life};
+use crate::peers::Roll;
 use crate::sync::now;
-
-/// What it is called.
-const NAME: &str = "holdgate-gateway";
 
 /// Nobody else takes it before it has stood unchanged for so long.
 const DURATION: Duration = Duration::from_secs(6);
@@ -45,9 +45,7 @@ const ATTEMPTS: u32 = 3;
 /// One who seeks the lease.
 pub(super) struct Candidate {
     leases: Api<Lease>,
-    /// This life, and what those of this pod begin with.
-    me: String,
-    pod: String,
+    me: Me,
     /// The other gateways.
     roll: watch::Receiver<Roll>,
     /// The highest number of a reign that was seen, and the highest that others tell of.
@@ -68,28 +66,6 @@ pub(super) struct Candidate {
     inherits: watch::Sender<bool>,
 }
 
-/// What is known of the lease.
-#[derive(Clone, Debug)]
-enum Known {
-    Nothing,
-    /// It is not there, and may be made from then on: whoever held it when somebody took it away may
-    /// not have seen that.
-    Absent(Instant),
-    /// As it was first seen then.
-    There(Box<Lease>, Instant),
-}
-
-/// What the lease is for us.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Standing {
-    Unknown,
-    /// Nobody holds it from then on.
-    Free(Instant),
-    Ours,
-    /// Somebody else does, or did until then.
-    Theirs(Instant),
-}
-
 impl Candidate {
     pub(super) fn new(
         client: Client,
@@ -98,12 +74,9 @@ impl Candidate {
         until: watch::Sender<Option<Instant>>,
         (reign, inherits): (watch::Sender<Option<u64>>, watch::Sender<bool>),
     ) -> Self {
-        // With the UID: a pod that is made again may have the name of the one before.
-        let pod = format!("{}_{}_", own.name, own.uid);
         Self {
             leases: Api::namespaced(client, &own.namespace),
-            me: format!("{pod}{:016x}", life()),
-            pod,
+            me: Me::new(own),
             roll,
             highest: 0,
             outdone,
@@ -135,7 +108,7 @@ impl Candidate {
     }
 
     async fn seek(&mut self) {
-        let watched = watcher::watch_object(self.leases.clone(), NAME).backoff(Soon);
+        let watched = watcher::watch_object(self.leases.clone(), GATEWAY).backoff(Soon);
         let mut watched = pin!(watched);
         loop {
             let due = self.due();
@@ -156,32 +129,12 @@ impl Candidate {
     }
 
     fn standing(&self) -> Standing {
-        match &self.known {
-            Known::Nothing => Standing::Unknown,
-            Known::Absent(from) => Standing::Free(*from),
-            Known::There(lease, since) => match holder(lease) {
-                None => Standing::Free(*since),
-                Some(holder) if holder == self.me => Standing::Ours,
-                Some(holder) if self.has_ended(holder, lease) => Standing::Free(*since),
-                Some(_) => Standing::Theirs(*since + duration(lease)),
-            },
-        }
-    }
-
-    /// It is one before us in our own pod, or the other pods tell that its container has ended.
-    fn has_ended(&self, holder: &str, lease: &Lease) -> bool {
-        if holder.starts_with(&self.pod) {
-            return true;
-        }
-        let roll = self.roll.borrow();
-        let held_by = |pod: &&GatewayPod| holder.starts_with(&format!("{}_{}_", pod.name, pod.uid));
-        let pod = roll.others.iter().find(held_by);
-        let ended = pod.zip(taken(lease)).and_then(|(pod, at)| pod.ended(at));
-        ended.is_some()
+        self.known.standing(&self.me, &self.roll.borrow())
     }
 
     fn is_outdone(&self) -> bool {
-        matches!(&self.known, Known::There(lease, _) if transitions(lease) < self.highest)
+        let known = self.known.lease();
+        known.is_some_and(|lease| transitions(lease) < self.highest)
     }
 
     /// When the next call is to be made.
@@ -202,12 +155,12 @@ impl Candidate {
         let done = match (self.standing(), self.known.clone()) {
             (Standing::Unknown, _) => self.look().await,
             (_, Known::There(lease, _)) => {
-                let lease = held(&lease, &self.me, self.highest);
-                let put = in_time(self.leases.replace(NAME, &writing(), &lease)).await;
+                let lease = held(&lease, &self.me.life, self.highest);
+                let put = in_time(self.leases.replace(GATEWAY, &writing(), &lease)).await;
                 put.map(|lease| self.hold(lease, begun))
             }
             (_, Known::Nothing | Known::Absent(_)) => {
-                let lease = held(&Lease::default(), &self.me, self.highest);
+                let lease = held(&Lease::default(), &self.me.life, self.highest);
                 let made = in_time(self.leases.create(&writing(), &lease)).await;
                 made.map(|lease| self.hold(lease, begun))
             }
@@ -243,9 +196,9 @@ impl Candidate {
     /// Takes what is there now, even where its version is older: so it is when the cluster was set back
     /// to what it had saved.
     async fn look(&mut self) -> Result<(), Failure> {
-        let lease = in_time(self.leases.get_opt(NAME)).await?;
+        let lease = in_time(self.leases.get_opt(GATEWAY)).await?;
         let seen = lease.as_ref().and_then(version);
-        if seen.is_none() || seen != self.known_version() {
+        if seen.is_none() || seen != self.known.version() {
             self.take(lease);
         }
         Ok(())
@@ -263,17 +216,10 @@ impl Candidate {
     /// Takes what is told. What is older than what is known came late.
     fn note(&mut self, told: Option<Lease>) {
         let version = told.as_ref().and_then(version);
-        if version.is_some() && version <= self.known_version() {
+        if version.is_some() && version <= self.known.version() {
             return;
         }
         self.take(told);
-    }
-
-    fn known_version(&self) -> Option<u64> {
-        match &self.known {
-            Known::There(lease, _) => version(lease),
-            Known::Nothing | Known::Absent(_) => None,
-        }
     }
 
     fn take(&mut self, lease: Option<Lease>) {
@@ -323,7 +269,7 @@ impl Candidate {
                 return;
             }
             let free = free(&lease);
-            match in_time(self.leases.replace(NAME, &writing(), &free)).await {
+            match in_time(self.leases.replace(GATEWAY, &writing(), &free)).await {
                 Ok(_) => return,
                 Err(Failure {
                     error: ApiError::Conflict,

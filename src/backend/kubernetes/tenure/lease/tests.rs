@@ -39,7 +39,7 @@ async fn news_that_come_late_take_nothing_from_its_holder() {
     let until = watch::Sender::new(None);
     let mut candidate = candidate(&Server::default(), until.clone());
     candidate.note(Some(of("b", 9)));
-    candidate.hold(of(&candidate.me.clone(), 10), now());
+    candidate.hold(of(&candidate.me.life.clone(), 10), now());
     candidate.note(Some(of("b", 9)));
     assert_eq!(candidate.standing(), Standing::Ours);
     assert!(until.borrow().is_some());
@@ -53,7 +53,7 @@ async fn what_is_looked_up_counts_though_versions_have_begun_anew() {
     server.put(PATH, serde_json::to_value(of("b", 0)).expect("it is JSON"));
     let until = watch::Sender::new(None);
     let mut candidate = candidate(&server, until.clone());
-    candidate.hold(of(&candidate.me.clone(), 1000), now());
+    candidate.hold(of(&candidate.me.life.clone(), 1000), now());
     candidate.act().await;
     assert_eq!(candidate.standing(), Standing::Theirs(now() + DURATION));
     assert_eq!(*until.borrow(), None);
@@ -90,7 +90,7 @@ async fn it_is_not_given_back_while_somebody_here_still_steers() {
     });
     let (end, released) = (CancellationToken::new(), watch::Sender::new(false));
     let candidate = candidate(&server, watch::Sender::new(None));
-    let me = candidate.me.clone();
+    let me = candidate.me.life.clone();
     let mut done = released.subscribe();
     tokio::spawn(candidate.run(end.clone(), tenure.subscribe(), released));
     let holder = || server.get(PATH).expect("it is there")["spec"]["holderIdentity"].clone();

@@ -5,8 +5,9 @@ use std::time::{Duration, SystemTime};
 use k8s_openapi::api::coordination::v1::{Lease, LeaseSpec};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::MicroTime;
 
-use super::{DURATION, NAME};
+use super::DURATION;
 use crate::backend::kubernetes::call::timestamp;
+use crate::backend::kubernetes::own::GATEWAY;
 use crate::sync::wall;
 
 /// The lease with this holder. It counts its holders, on from `after` where it has forgotten some.
@@ -18,7 +19,7 @@ pub(super) fn held(lease: &Lease, me: &str, after: u64) -> Lease {
     let transitions = before.lease_transitions.unwrap_or(0);
     let counts = is_new || transitions < after;
     let mut lease = lease.clone();
-    lease.metadata.name = Some(NAME.to_owned());
+    lease.metadata.name = Some(GATEWAY.to_owned());
     lease.spec = Some(LeaseSpec {
         holder_identity: Some(me.to_owned()),
         lease_duration_seconds: i32::try_from(DURATION.as_secs()).ok(),

@@ -1,5 +1,8 @@
 //! What is read, word for word.
 
+mod unknown;
+mod zero;
+
 use std::time::Duration;
 
 use holdgate::autoscale::{Shortage, TypicalPhases};
@@ -23,35 +26,6 @@ fn check(scene: &Scene, load: u32, want: &str) {
 }
 
 fn defaults(_: &mut Scaling) {}
-
-#[test]
-fn at_zero_and_why() {
-    check(
-        &Scene::new(defaults),
-        0,
-        "
-        none
-        at zero: no request since 12:00:00",
-    );
-    check(
-        &Scene::new(defaults).load(1, 10).load(0, 200),
-        0,
-        "
-        none
-        at zero since 12:01:40: no request since 12:00:10
-        0 asked for by concurrency over 60 s",
-    );
-    let mut scene = Scene::new(defaults).load(1, 10).load(0, 200);
-    scene.outage = Some("exit status: 1".to_owned());
-    check(
-        &scene,
-        0,
-        "
-        none
-        at zero since 12:01:40: no request since 12:00:10; no replica can come: exit status: 1
-        0 asked for by concurrency over 60 s",
-    );
-}
 
 #[test]
 fn held_by_a_bound() {
@@ -193,144 +167,6 @@ fn held_by_what_the_machine_has() {
         2 of 3 replicas: 3 requests in flight on average over 60 s at target 1; waiting: as many processes run as may (--max-processes)
         3 asked for by concurrency over 60 s
         2 of 3 for now: --max-processes");
-}
-
-#[test]
-fn held_on_the_way_to_zero() {
-    check(&Scene::new(defaults).load(1, 10).load(0, 80), 0, "
-        scale_to_zero_grace
-        1 replica: 0 requests in flight on average over 60 s at target 1; held by scaleToZeroGracePeriod until 12:01:40; goes to zero at 12:01:40 if no request comes
-        0 asked for by concurrency over 60 s
-        0 → no change: the last replica stays a while longer (scaleToZeroGracePeriod) until 12:01:40");
-    let retention = |scaling: &mut Scaling| {
-        scaling.scale_to_zero_pod_retention_period = secs(300).into();
-    };
-    check(&Scene::new(retention).load(1, 10).load(0, 80), 0, "
-        scale_to_zero_pod_retention
-        1 replica: 0 requests in flight on average over 60 s at target 1; held by scaleToZeroPodRetentionPeriod until 12:06:10; goes to zero at 12:06:10 if no request comes
-        0 asked for by concurrency over 60 s
-        0 → no change: the last replica stays a while longer (scaleToZeroPodRetentionPeriod) until 12:06:10");
-    let stop = |scaling: &mut Scaling| scaling.stop_after_idle = Some(secs(100));
-    check(&Scene::new(stop).load(1, 10).load(0, 80), 0, "
-        stop_after_idle
-        1 replica: 0 requests in flight on average over 60 s at target 1; held by stopAfterIdle until 12:01:50; goes to zero at 12:01:50 if no request comes
-        0 asked for by concurrency over 60 s
-        0 → 1: not idle for long enough yet (stopAfterIdle) until 12:01:50");
-    check(&Scene::new(defaults).load(0, 2).load(1, 3).load(0, 64), 0, "
-        stable_window
-        1 replica: 0 requests in flight on average over 60 s at target 1; held by stableWindow until 12:01:06; goes to zero at 12:01:36 if no request comes
-        0 asked for by concurrency over 60 s
-        0 → 1: kept at 1 for a whole window without load (stableWindow) until 12:01:06");
-}
-
-#[test]
-fn kept_from_zero_by_a_request() {
-    let scene = Scene::new(defaults).load(1, 34);
-    check(&scene.visit("POST /v1/completions", 0, 2), 1, "
-        none
-        1 replica: 1 request in flight on average over 60 s at target 1; kept from zero by POST /v1/completions, answering for 34 s on replica 2
-        1 asked for by concurrency over 60 s");
-    let mut scene = Scene::new(|scaling| scaling.metric = ScaleMetric::Rps);
-    scene.arrivals = 1;
-    scene = scene.load(1, 10);
-    scene.arrivals = 0;
-    let scene = scene.load(1, 200).visit("POST /v1/chat/completions", 9, 1);
-    check(&scene.visit("GET /v1/models", 30, 1), 1, "
-        busy
-        1 replica: 0 requests per second on average over 60 s at target 1; kept from zero by POST /v1/chat/completions, answering for 3 min 11 s on replica 1 (and 1 more)
-        0 asked for by rps over 60 s
-        0 → 1: kept at 1, so many are busy");
-    let mut scene = Scene::new(defaults).load(1, 10);
-    scene.busy = Some(1);
-    let scene = scene.load(0, 100).visit("POST /v1/completions", 4, 2);
-    let scene = scene.left(88);
-    let told = scene.told(0);
-    let ahead = told.details.last().expect("there is something ahead");
-    let want = "goes to zero at 12:02:12 if no request comes and none is worked on any more";
-    assert_eq!(ahead.text, want);
-    check(&scene, 0, "
-        busy
-        1 replica: 0 requests in flight on average over 60 s at target 1; kept from zero: replica 2 still works for a client that left 12 s ago (POST /v1/completions)
-        0 asked for by concurrency over 60 s
-        0 → 1: kept at 1, so many are busy");
-}
-
-#[test]
-fn held_for_missing_data() {
-    let mut scene = Scene::new(|scaling| {
-        let metric = ScaleMetric::Memory;
-        let target = Some(1_073_741_824.0);
-        scaling.further_metrics = vec![MetricTarget { metric, target }];
-    });
-    scene.gauged = vec![Some(3.5e9)];
-    scene = scene.load(1, 60);
-    check(
-        &scene,
-        1,
-        "
-        none
-        4 replicas: 3.26GiB of memory on average over 60 s at target 1GiB
-        4 asked for by memory over 60 s",
-    );
-    scene.gauged = vec![None];
-    check(&scene.load(1, 180), 1, "
-        no_data
-        4 replicas: 1 request in flight on average over 60 s at target 1; held by missing data: nothing of memory in the last 60 s
-        1 asked for by concurrency over 60 s
-        1 → 2: only down to 2 at once (maxScaleDownRate)
-        2 → 4: kept at 4 while a metric is missing");
-}
-
-#[test]
-fn held_for_a_metric_that_cannot_be_read_at_the_moment() {
-    let mut scene = Scene::new(|scaling| {
-        scaling.metric = ScaleMetric::Memory;
-        scaling.target = Some(1_073_741_824.0);
-    });
-    scene.gauged = vec![Some(4e9)];
-    scene = scene.load(1, 100);
-    scene.gauged = vec![Some(1e9)];
-    scene = scene.load(1, 120);
-    scene.gauged = vec![None];
-    let why = "the page of metrics took too long".to_owned();
-    scene.unread = vec![("memory".to_owned(), why)];
-    check(&scene.load(1, 150), 1, "
-        no_data
-        3 replicas: 1.86GiB of memory on average over 60 s at target 1GiB; held by missing data: memory cannot be read (the page of metrics took too long)
-        2 asked for by memory over 60 s
-        2 → 3: kept at 3 while a metric is missing");
-}
-
-#[test]
-fn held_for_a_gateway_that_is_not_heard() {
-    let mut scene = Scene::new(defaults).load(4, 100);
-    scene.unheard = true;
-    check(&scene.load(1, 200), 1, "
-        unheard_gateway
-        4 replicas: 1 request in flight on average over 60 s at target 1; held by a gateway that is not heard
-        1 asked for by concurrency over 60 s
-        1 → 2: only down to 2 at once (maxScaleDownRate)
-        2 → 4: kept at 4 while another gateway is not heard");
-}
-
-#[test]
-fn held_after_a_restart() {
-    check(&Scene::new(defaults).load(3, 100).load(0, 120).restart().load(0, 150), 0, "
-        restart
-        2 replicas: 0.48 requests in flight on average over 60 s at target 1; held by the first window until 12:03:00; next: 1 at 12:03:02
-        1 asked for by concurrency over 60 s
-        1 → 2: kept at 2, nothing shrinks in the first window until 12:03:00");
-}
-
-#[test]
-fn held_for_new_metrics() {
-    let scene = Scene::new(defaults).load(3, 100);
-    check(&scene.adopt(|s| s.metric = ScaleMetric::Rps).load(3, 120), 3, "
-        new_metrics
-        3 replicas: 0 requests per second on average over 60 s at target 1; held by a recent change of metrics until 12:02:40
-        0 asked for by rps over 60 s
-        0 → 1: only down to 1 at once (maxScaleDownRate)
-        1 → 3: kept at 3, nothing shrinks with new metrics until 12:02:40");
 }
 
 #[test]

@@ -1,27 +1,26 @@
 //! A gate as the program builds it, with the machine in memory in place of the real one.
 
+mod running;
+
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use holdgate::admin::{Board, Watched, router};
+use holdgate::admin::{Board, router};
 use holdgate::admission::Reading;
-use holdgate::autoscale::{Decision, Memory, Spec};
-use holdgate::autoscaler::{Beat, Gauged, Lasting, PodAutoscaler};
+use holdgate::autoscale::{Decision, Memory};
+use holdgate::autoscaler::Gauged;
 use holdgate::backend::places::Places;
-use holdgate::backend::{ProcessSpec, Settings, Supervisor};
-use holdgate::decisions::Decisions;
+use holdgate::backend::{ProcessSpec, Supervisor};
 use holdgate::gauging::Gauging;
 use holdgate::ports::{ReplicaState, World};
-use holdgate::proxy::{Proxy, Registry, Revision, Throttler};
+use holdgate::proxy::{Proxy, Registry};
 use holdgate::revision::RevisionSpec;
-use holdgate::schedule::Schedule;
 use holdgate::server::Server;
 use holdgate::stats::Stats;
 use holdgate::trace::{Recorder, Recording};
 use http_body_util::BodyExt as _;
-use parking_lot::Mutex;
 use serde_json::Value;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -29,6 +28,7 @@ use tokio::time::sleep;
 use tokio_util::task::AbortOnDropHandle;
 use tower::ServiceExt as _;
 
+use self::running::{Running, follow, scaling};
 use super::{Answer, Ask, Client, Dials, Machine, ms, process};
 
 /// A running gate over one machine.
@@ -45,16 +45,6 @@ pub(crate) struct Gate {
     recorder: Recorder,
     /// What the next revision remembers of an earlier life.
     recalled: Option<(Memory, Duration)>,
-}
-
-struct Running {
-    spec: RevisionSpec,
-    throttler: Arc<Throttler>,
-    stats: Arc<Stats>,
-    supervisor: Supervisor,
-    /// Every decision, one by one.
-    decided: Arc<Mutex<Vec<Decision>>>,
-    scaling: watch::Sender<Spec>,
 }
 
 impl Gate {
@@ -127,78 +117,27 @@ impl Gate {
 
     /// Another revision.
     pub(crate) fn add(&mut self, spec: RevisionSpec, process: ProcessSpec) {
-        let (limit, queue) = (spec.container_concurrency, spec.queue);
-        let throttler = Throttler::recorded(limit, queue, self.recorder.tape(&spec.id));
-        let stats = Arc::new(Stats::new());
-        let decided = Arc::new(Mutex::new(Vec::new()));
-        let tap = Arc::clone(&decided);
-        let decisions = Arc::new(Decisions::tapped(move |decision: &Decision| {
-            tap.lock().push(decision.clone());
-        }));
-        let settings = Settings {
-            typical_start: self.recalled.as_ref().map(|_| ms(2_500)),
-            revision: spec.id.clone(),
-            failed_starts: spec.scaling.failed_starts,
-            min_replicas: spec.scaling.min_replicas,
-            max_starting: spec.scaling.max_starting,
-            stats: Arc::clone(&stats),
-            tape: throttler.tape().clone(),
-        };
-        let machine = (self.machine.clone(), self.machine.clone());
-        let occupancy = Arc::clone(&throttler);
-        let places = self.places.clone();
-        let supervisor = Supervisor::start(settings, process, machine, places, occupancy);
-        let scaling = Spec::new(spec.scaling.clone(), spec.container_concurrency);
-        let (sender, scaling) = watch::channel(scaling);
+        let tape = self.recorder.tape(&spec.id);
+        let machine = (self.machine.clone(), self.places.clone());
+        let recalled = self.recalled.take();
+        let running = Running::start(spec, process, tape, machine, recalled.is_some());
+        let world = running.supervisor.world();
         let gauged = watch::Sender::new(Gauged::default());
-        self.loops
-            .spawn(follow(supervisor.world(), Arc::clone(&throttler)));
-        let autoscaler = PodAutoscaler {
-            beat: Beat::begin(),
-            lasting: Lasting {
-                recalled: self.recalled.take(),
-                ..Lasting::nothing()
-            },
-            id: spec.id.clone(),
-            demand: Arc::clone(&throttler),
-            scaler: supervisor.clone(),
-            world: supervisor.world(),
-            gauged: gauged.subscribe(),
-            scheduled: watch::channel(None).1,
-            spec: scaling.clone(),
-            decisions: Arc::clone(&decisions),
-            stats: Arc::clone(&stats),
-        };
+        let follows = follow(world.clone(), Arc::clone(&running.throttler));
+        self.loops.spawn(follows);
+        let autoscaler = running.autoscaler(recalled, gauged.subscribe());
         self.loops.spawn(autoscaler.run());
-        let watched = Watched {
-            world: supervisor.world(),
-            gauged: gauged.subscribe(),
-            schedule: watch::channel(Schedule::default()).1,
-            remarks: watch::channel(Vec::new()).1,
-            decisions,
-            spec: scaling.clone(),
-        };
-        self.board.insert(spec.id.clone(), watched);
+        let watched = running.watched(gauged.subscribe());
+        self.board.insert(running.spec.id.clone(), watched);
         let gauging = Gauging {
-            id: spec.id.clone(),
-            gauges: self.dials.of(supervisor.world()),
-            spec: scaling,
+            id: running.spec.id.clone(),
+            gauges: self.dials.of(world),
+            spec: running.scaling.subscribe(),
             tell: gauged,
         };
         self.loops.spawn(gauging.run());
-        self.registry.insert(Revision {
-            spec: spec.clone(),
-            throttler: Arc::clone(&throttler),
-            stats: Arc::clone(&stats),
-        });
-        self.revisions.push(Running {
-            spec,
-            throttler,
-            stats,
-            supervisor,
-            decided,
-            scaling: sender,
-        });
+        self.registry.insert(running.listed());
+        self.revisions.push(running);
     }
 
     /// A new client.
@@ -230,18 +169,13 @@ impl Gate {
     /// Changes the settings of the first revision, as a reload does.
     pub(crate) fn rewrite(&mut self, change: impl FnOnce(&mut RevisionSpec)) {
         let running = self.revisions.first_mut().expect("there is a revision");
-        let spec = &mut running.spec;
-        change(spec);
+        change(&mut running.spec);
+        let spec = &running.spec;
         running
             .throttler
             .set_limits(spec.container_concurrency, spec.queue);
-        let scaling = Spec::new(spec.scaling.clone(), spec.container_concurrency);
-        running.scaling.send_replace(scaling);
-        self.registry.insert(Revision {
-            spec: spec.clone(),
-            throttler: Arc::clone(&running.throttler),
-            stats: Arc::clone(&running.stats),
-        });
+        running.scaling.send_replace(scaling(spec));
+        self.registry.insert(running.listed());
     }
 
     pub(crate) fn world(&self) -> watch::Receiver<World> {
@@ -317,16 +251,5 @@ impl Gate {
             sleep(ms(10)).await;
         }
         panic!("it never came to it");
-    }
-}
-
-/// Tells the throttler what the world looks like, now and whenever it changes.
-async fn follow(mut world: watch::Receiver<World>, throttler: Arc<Throttler>) {
-    loop {
-        let present = World::clone(&world.borrow_and_update());
-        throttler.follow(&present);
-        if world.changed().await.is_err() {
-            return;
-        }
     }
 }

@@ -1,23 +1,17 @@
 //! Looks at a pod: whether anybody listens at its door, and what it says of its model. How often is
 //! decided by who waits for it.
 
+mod turnstile;
+
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use parking_lot::Mutex;
-use tokio::sync::Semaphore;
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::time::timeout;
 
+use self::turnstile::Turnstile;
 use super::door::{Ask, Door, Meaning};
 use crate::backend::probe::{connect, get};
-
-/// Looks of this process under way at once; each is a socket.
-const MOST_AT_ONCE: usize = 512;
-/// Between two looks of this process at pods for which somebody waits: an eighth of a core at most.
-const HURRIED: Duration = Duration::from_micros(500);
-/// The same where nobody waits.
-const UNHURRIED: Duration = Duration::from_millis(10);
 
 /// What looks at pods need of the network. A seam: tests simulate it.
 pub trait Look: Send + Sync + 'static {
@@ -91,53 +85,49 @@ pub async fn look<L: Look>(
             };
         }
         let address = SocketAddr::new(ip, ask.port().unwrap_or(door.port));
-        match eyes.ask(address, ask.path(), patience).await {
-            Echo::Nobody => return Seen::Nobody,
-            Echo::Odd(what) => return Seen::NotYet(what),
+        match understand(ask, eyes.ask(address, ask.path(), patience).await) {
             // Somebody listens, that much was known.
-            Echo::Open if unknown.is_some() => return Seen::Guess,
-            Echo::Open => return Seen::Ready,
-            Echo::Answer {
-                status,
-                called,
-                body,
-            } => {
-                let path = ask.path().unwrap_or_default();
-                let said = format!("answers GET {path} with {called}");
-                match ask.meaning(status, &body) {
-                    Meaning::Ready => return Seen::Ready,
-                    Meaning::NotYet if status == 200 => {
-                        return Seen::NotYet(format!("has no version of {path} loaded yet"));
-                    }
-                    Meaning::NotYet => return Seen::NotYet(said),
-                    Meaning::Unknown => unknown = Some(said),
-                }
-            }
+            Ok(Seen::Guess) if unknown.is_none() => return Seen::Ready,
+            Ok(seen) => return seen,
+            Err(said) => unknown = Some(said),
         }
     }
     Seen::NotYet(unknown.unwrap_or_else(|| "nothing can be asked of it".into()))
+}
+
+/// What is seen by an answer, a guess where somebody merely listens; what was said where it means nothing.
+fn understand(ask: &Ask, echo: Echo) -> Result<Seen, String> {
+    let (status, called, body) = match echo {
+        Echo::Nobody => return Ok(Seen::Nobody),
+        Echo::Odd(what) => return Ok(Seen::NotYet(what)),
+        Echo::Open => return Ok(Seen::Guess),
+        Echo::Answer {
+            status,
+            called,
+            body,
+        } => (status, called, body),
+    };
+    let path = ask.path().unwrap_or_default();
+    let said = format!("answers GET {path} with {called}");
+    Ok(match ask.meaning(status, &body) {
+        Meaning::Ready => Seen::Ready,
+        Meaning::NotYet if status == 200 => {
+            Seen::NotYet(format!("has no version of {path} loaded yet"))
+        }
+        Meaning::NotYet => Seen::NotYet(said),
+        Meaning::Unknown => return Err(said),
+    })
 }
 
 /// Looks over the network. Clones are one: together they never eat the processor.
 #[derive(Clone, Debug)]
 pub struct NetLook(Arc<Turnstile>);
 
-#[derive(Debug)]
-struct Turnstile {
-    sockets: Semaphore,
-    hurried: Mutex<Option<Instant>>,
-    unhurried: Mutex<Option<Instant>>,
-}
-
 impl NetLook {
     /// One for the whole process.
     #[must_use]
     pub fn new() -> Self {
-        Self(Arc::new(Turnstile {
-            sockets: Semaphore::new(MOST_AT_ONCE),
-            hurried: Mutex::default(),
-            unhurried: Mutex::default(),
-        }))
+        Self(Arc::new(Turnstile::new()))
     }
 }
 
@@ -147,32 +137,9 @@ impl Default for NetLook {
     }
 }
 
-impl Turnstile {
-    /// Waits until it is this look's turn: one after another, those for whom nobody waits in a line of
-    /// their own.
-    async fn pass(&self, hurried: bool) {
-        let (line, each) = if hurried {
-            (&self.hurried, HURRIED)
-        } else {
-            (&self.unhurried, UNHURRIED)
-        };
-        let now = Instant::now();
-        let turn = {
-            let mut next = line.lock();
-            let turn = next.map_or(now, |next| next.max(now));
-            *next = Some(turn + each);
-            turn
-        };
-        if turn > now {
-            sleep_until(turn).await;
-        }
-    }
-}
-
 impl Look for NetLook {
     async fn ask(&self, address: SocketAddr, path: Option<&str>, patience: Patience) -> Echo {
-        self.0.pass(patience.hurried).await;
-        let _socket = self.0.sockets.acquire().await;
+        let _socket = self.0.pass(patience.hurried).await;
         let Ok(Ok(stream)) = timeout(patience.connect, connect(address)).await else {
             return Echo::Nobody;
         };
@@ -281,18 +248,5 @@ mod tests {
         assert_eq!(seen(at, connection.clone()).await, Seen::Ready);
         drop(listener);
         assert_eq!(seen(at, connection).await, Seen::Nobody);
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn many_looks_take_turns() {
-        let turnstile = NetLook::new().0;
-        let began = Instant::now();
-        for _ in 0..=100 {
-            turnstile.pass(true).await;
-        }
-        let took = began.elapsed();
-        assert!(took >= 100 * HURRIED && took < 210 * HURRIED, "{took:?}");
-        turnstile.pass(false).await;
-        assert_eq!(began.elapsed(), took);
     }
 }

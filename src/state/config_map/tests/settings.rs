@@ -2,7 +2,6 @@
 
 use serde_json::{Value, json};
 
-use super::tests::{Gateway, MAP, pass};
 use super::*;
 use crate::backend::Component;
 use crate::backend::kubernetes::Settings;
