@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use super::slots::Slots;
 use super::{Admission, Reading};
 use crate::counting::count;
+use crate::revision::ReplicaId;
 
 impl<R: Clone> Admission<R> {
     /// Requests here, waiting or running for a client, and since when there is none.
@@ -18,6 +19,12 @@ impl<R: Clone> Admission<R> {
     pub fn busy(&self) -> u32 {
         let busy = |slots: &&Slots<R>| slots.serves() && slots.in_flight > 0;
         count(self.replicas.iter().filter(busy).count())
+    }
+
+    /// Replicas that hold something, and how much.
+    pub fn loads(&self) -> impl Iterator<Item = (ReplicaId, u32)> {
+        let busy = self.replicas.iter().filter(|s| s.in_flight > 0);
+        busy.map(|slots| (slots.id, slots.in_flight))
     }
 
     /// How long a request that arrives now may have to wait for a slot, from measured service

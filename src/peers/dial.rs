@@ -14,8 +14,12 @@ use super::wire::{FromLeader, FromMember, Hello, Refusal, VERSION, Welcome};
 /// How long an attempt to reach somebody may take.
 const DIALED: Duration = Duration::from_secs(1);
 
-/// How soon the first attempt after a failure is, and how late the last.
-const AGAIN: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(1));
+/// How soon the first attempt after a failure is, and how late the last. A new leader gives out nothing of
+/// one that has died before it has reached everybody who lives, and who was killed lives again at once.
+const AGAIN: (Duration, Duration) = (Duration::from_millis(100), Duration::from_millis(400));
+
+/// How soon the next is where somebody does not obey.
+const REFUSED: Duration = Duration::from_secs(1);
 
 /// What happens in it, in order.
 #[derive(Debug)]
@@ -56,7 +60,9 @@ impl<N: Net> Dialer<N> {
                     if !std::mem::replace(&mut refused, true) {
                         tracing::warn!(gateway = %self.name, ?why, "another gateway does not obey");
                     }
-                    pause = AGAIN.1;
+                    // Who lives since a moment ago may not know the token yet.
+                    let soon = matches!(why, Refusal::Token);
+                    pause = if soon { AGAIN.1 } else { REFUSED };
                 }
             }
             sleep(pause).await;

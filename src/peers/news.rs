@@ -8,11 +8,11 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
 
 use super::actor::Command;
 use crate::revision::RevisionId;
-use crate::shares::{MemberId, Order, Slots, Word};
+use crate::shares::{Holdings, MemberId, Order, Word};
 use crate::sync::Mutex;
 
 /// What a member holds, by revision.
-pub type Holds = Vec<(RevisionId, Vec<Slots>)>;
+pub type Holds = Vec<(RevisionId, Holdings)>;
 
 /// What happens among peers. A gateway that leads is its own member: it hears both halves.
 #[derive(Debug)]

@@ -64,6 +64,14 @@ impl Roll {
         self.seen.is_some() && self.others.iter().all(ended)
     }
 
+    /// Another gateway has crashed and does not run again yet: what it had sent may run on.
+    #[must_use]
+    pub fn has_crashed(&self) -> bool {
+        let crashed =
+            |pod: &GatewayPod| matches!(pod.state, PodState::Ended(_)) && pod.restarted.is_some();
+        self.others.iter().any(crashed)
+    }
+
     /// Those that may answer requests.
     pub fn living(&self) -> impl Iterator<Item = &GatewayPod> {
         let others = self.others.iter();

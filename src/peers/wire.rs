@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::news::Holds;
 use crate::revision::RevisionId;
-use crate::shares::{MemberId, Order, Slots, Word};
+use crate::shares::{Holdings, MemberId, Order, Word};
 
 /// Which language this is. Who speaks another one is refused.
 pub(super) const VERSION: u32 = 1;
@@ -67,7 +67,7 @@ pub(super) struct Welcome {
     pub(super) age: Duration,
     /// It has nothing any more, and goes.
     pub(super) leaves: bool,
-    pub(super) holds: Vec<(Arc<str>, Vec<Slots>)>,
+    pub(super) holds: Vec<(Arc<str>, Holdings)>,
     pub(super) doors: BTreeSet<u16>,
 }
 
@@ -102,6 +102,6 @@ pub(super) fn read<T>(all: Vec<(Arc<str>, T)>) -> Vec<(RevisionId, T)> {
 }
 
 /// What is held, as it is written.
-pub(super) fn holds(holds: &Holds) -> Vec<(Arc<str>, Vec<Slots>)> {
+pub(super) fn holds(holds: &Holds) -> Vec<(Arc<str>, Holdings)> {
     written(holds)
 }

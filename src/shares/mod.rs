@@ -47,6 +47,17 @@ pub struct Slots {
     pub slots: u32,
 }
 
+/// What a member says when it is reached, of one revision.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Holdings {
+    /// What it holds.
+    pub slots: Vec<Slots>,
+    /// The longest that an answer took there, as far as it is remembered: who leads since a moment ago
+    /// knows then how long what somebody sent may run on.
+    pub longest_service: Option<Duration>,
+}
+
 /// What the leader says to a member, of one revision.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]

@@ -112,14 +112,16 @@ impl Keeper {
     /// Reads what the gateway before this one left in the `ConfigMap` `holdgate-state` of a namespace, and
     /// writes down from now on while this one steers; a gateway that comes to steer reads again. Waits
     /// for the API server no longer than one call may take: where it is away, there is nothing to read
-    /// yet. Returns besides what the gateway may do: to steer only once it has read.
+    /// yet. Returns besides what the gateway may do: to steer only once it has read, as it tells
+    /// (`caught_up`).
     #[cfg(feature = "kubernetes")]
     pub async fn in_cluster(
         client: kube::Client,
         namespace: &str,
         tenure: watch::Receiver<Tenure>,
+        caught_up: watch::Sender<bool>,
     ) -> (Self, watch::Receiver<Tenure>) {
-        let mut map = config_map::Map::new(client, namespace, tenure.clone());
+        let mut map = config_map::Map::new(client, namespace, tenure.clone(), caught_up);
         let book = map.open().await.unwrap_or_else(|error| {
             tracing::warn!(%error, "what was remembered cannot be read");
             Book::default()

@@ -7,14 +7,16 @@ const SPAN: Duration = Duration::from_secs(600);
 
 /// The longest over the last one to two spans.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Longest {
+pub struct Longest {
     began: Instant,
     now: Option<Duration>,
     before: Option<Duration>,
 }
 
 impl Longest {
-    pub(super) const fn new(now: Instant) -> Self {
+    /// Nothing was seen.
+    #[must_use]
+    pub const fn new(now: Instant) -> Self {
         Self {
             began: now,
             now: None,
@@ -22,22 +24,25 @@ impl Longest {
         }
     }
 
-    pub(super) fn saw(&mut self, took: Duration, now: Instant) {
-        self.turn(now);
-        self.now = self.now.max(Some(took));
-    }
-
-    pub(super) fn over(&mut self, now: Instant) -> Option<Duration> {
-        self.turn(now);
-        self.now.max(self.before)
-    }
-
-    fn turn(&mut self, now: Instant) {
+    /// One took so long.
+    pub fn saw(&mut self, took: Duration, now: Instant) {
         let passed = now.saturating_duration_since(self.began);
         if passed >= SPAN {
             let just = passed < SPAN * 2;
             self.before = self.now.take().filter(|_| just);
             self.began = now;
+        }
+        self.now = self.now.max(Some(took));
+    }
+
+    /// The longest of late; `None` where nothing was seen.
+    #[must_use]
+    pub fn over(&self, now: Instant) -> Option<Duration> {
+        let passed = now.saturating_duration_since(self.began);
+        match passed {
+            _ if passed < SPAN => self.now.max(self.before),
+            _ if passed < SPAN * 2 => self.now,
+            _ => None,
         }
     }
 }

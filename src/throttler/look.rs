@@ -58,11 +58,6 @@ impl<C: Kept> Throttler<C> {
         sample
     }
 
-    /// What was measured since the last sample, for who decides elsewhere: no record tells of it.
-    pub fn measure(&self) -> Report {
-        self.state.lock().admission.report(now())
-    }
-
     /// The present demand, for a decision, without ending the sample that is being measured.
     pub fn peek(&self) -> Sample {
         self.peek_with(|own| own)

@@ -44,14 +44,15 @@ use crate::revision::{ContainerConcurrency, QueueLimits, ReplicaId};
 use crate::sync::{Mutex, now};
 use crate::trace::{Event, Fate, Tape};
 
-use longest::Longest;
 use notes::refused;
 use state::{State, Turn};
 
+pub use longest::Longest;
 pub use look::{Outlook, Sample};
 pub use permit::Permit;
 pub use place::Place;
 pub use replica::{Kept, Replica};
+pub use sharing::Asked;
 
 /// What becomes of an arriving request.
 #[derive(Debug)]

@@ -6,9 +6,25 @@ use std::time::Duration;
 use tokio::sync::watch;
 
 use super::{Guard, Kept, Throttler, now, wake};
+use crate::admission::meter::Report;
 use crate::admission::{Grant, Holding};
 use crate::ports::World;
 use crate::revision::ReplicaId;
+
+/// What is asked here, for who decides elsewhere.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Asked {
+    /// What was measured since the last sample, where that was wanted.
+    pub measured: Option<Report>,
+    /// Requests here now, waiting or running for a client.
+    pub in_flight: u32,
+    /// Those of them that wait.
+    pub waiting: usize,
+    /// Replicas that hold something, and how much.
+    pub busy: Vec<(ReplicaId, u32)>,
+    /// The longest that an answer took of late.
+    pub longest_service: Option<Duration>,
+}
 
 impl<C: Kept> Throttler<C> {
     /// From now on replicas are shared: with `keep` the whole of those that are there is ours (we
@@ -76,6 +92,21 @@ impl<C: Kept> Throttler<C> {
     /// Changes when something falls due, and when somebody waits beside replicas that serve.
     pub fn share_news(&self) -> watch::Receiver<u64> {
         self.news.subscribe()
+    }
+
+    /// What is asked here, all of one moment. With `ends_sample` a sample ends, of which no record tells.
+    pub fn asked(&self, ends_sample: bool) -> Asked {
+        let now = now();
+        let mut state = self.state.lock();
+        let measured = ends_sample.then(|| state.admission.report(now));
+        let (in_flight, _) = state.admission.demand();
+        Asked {
+            measured,
+            in_flight,
+            waiting: state.admission.waiting(),
+            busy: state.admission.loads().collect(),
+            longest_service: state.longest.over(now),
+        }
     }
 
     /// The longest that an answer took, over the last 10 to 20 minutes, those included whose client

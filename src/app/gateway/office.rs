@@ -57,7 +57,9 @@ impl Office {
     ) -> anyhow::Result<Self> {
         let ip = listening::own_ip();
         let reign = Reign::start(&client, identity.clone());
-        let sharing = share(&reign, config, identity.as_ref(), open.clone())?;
+        let learned = watch::Sender::new(false);
+        let around = (open.clone(), learned.subscribe());
+        let sharing = share(&reign, config, identity.as_ref(), around)?;
         let allowed = sharing.tenure().unwrap_or_else(|| reign.tenure());
         let catalog = Catalog::start(client.clone(), real::scope(config, identity.as_ref()));
         let events = Arc::new(Events::start(client.clone(), &instance(identity.as_ref())));
@@ -77,7 +79,7 @@ impl Office {
         });
         let (keeper, tenure) = match &identity {
             Some(pod) => {
-                let kept = Keeper::in_cluster(client, &pod.namespace, allowed).await;
+                let kept = Keeper::in_cluster(client, &pod.namespace, allowed, learned).await;
                 (Some(kept.0), kept.1)
             }
             None => (None, allowed),
@@ -125,7 +127,7 @@ fn share(
     reign: &Reign,
     config: &GatewayConfig,
     identity: Option<&PodIdentity>,
-    open: watch::Receiver<BTreeSet<u16>>,
+    (open, learned): (watch::Receiver<BTreeSet<u16>>, watch::Receiver<bool>),
 ) -> anyhow::Result<Sharing> {
     let (Some(credential), Some(identity)) = (reign.credential(), identity) else {
         return Ok(Sharing::never());
@@ -147,6 +149,7 @@ fn share(
         tenure: reign.tenure(),
         number: reign.number(),
         inherits: reign.inherits(),
+        learned,
         outdone: reign.outdone(),
     };
     Ok(Sharing::start(peers, reign.roll(), lease))

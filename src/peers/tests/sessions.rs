@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::network::{Network, Way};
-use super::support::{Gateway, grant, pass, returned, seconds};
+use super::support::{Gateway, grant, holds, pass, returned, seconds};
 use super::{NOTHING, meet, two};
 use crate::peers::News;
 
@@ -93,7 +93,7 @@ async fn a_question_that_nobody_answers_is_asked_again() {
         panic!("it is asked");
     };
     assert_eq!(member.hears().await, "led by uid-1 in 1");
-    late.answer(vec![(crate::revision::RevisionId::new("late"), Vec::new())]);
+    late.answer(holds(1));
     assert_eq!(member.within(seconds(10)).await, [""; 0]);
 }
 

@@ -53,7 +53,13 @@ async fn a_wrong_token_is_refused_and_a_right_one_is_looked_up_again() {
         assert_eq!(member.within(seconds(5)).await, [""; 0]);
     }
     leader.token.send_replace(Some(Arc::from("secret")));
+    let begun = tokio::time::Instant::now();
     assert_eq!(member.hears().await, "led by uid-1 in 1");
+    assert!(
+        begun.elapsed() <= Duration::from_millis(400),
+        "{:?}",
+        begun.elapsed()
+    );
     assert_eq!(leader.hears().await, NOTHING);
 }
 

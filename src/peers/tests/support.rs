@@ -11,7 +11,7 @@ use tokio::time::timeout;
 use super::network::{Network, ip};
 use crate::peers::{Credential, GatewayPod, Holds, Inbox, News, Peers, PodState, Roll};
 use crate::revision::RevisionId;
-use crate::shares::{MemberId, Order, Slots, Word};
+use crate::shares::{Holdings, MemberId, Order, Slots, Word};
 use crate::sync::now;
 
 /// A gateway, and what it hears.
@@ -124,7 +124,7 @@ fn words(news: News, held: &Mutex<Holds>) -> String {
             holds,
             doors,
         } => {
-            let held = holds.iter().flat_map(|(_, slots)| slots);
+            let held = holds.iter().flat_map(|(_, held)| &held.slots);
             let held: u32 = held.map(|slots| slots.slots).sum();
             format!("{} joined with {held} {doors:?}", member.pod)
         }
@@ -205,6 +205,16 @@ pub(super) fn grant(slots: u32) -> Vec<(RevisionId, Order)> {
 
 pub(super) fn returned(slots: u32) -> Vec<(RevisionId, Word)> {
     vec![(RevisionId::new("a"), Word::Returned(some(slots)))]
+}
+
+/// What is held of one revision.
+pub(super) fn holds(slots: u32) -> Holds {
+    let slots = vec![some(slots)];
+    let held = Holdings {
+        slots,
+        ..Holdings::default()
+    };
+    vec![(RevisionId::new("a"), held)]
 }
 
 pub(super) fn some(slots: u32) -> Slots {

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use super::super::{MemberId, Order, Pod, Slots, UNLIMITED};
 use super::ledger::Ledger;
 use super::member::Member;
+use super::settle::Unheard;
 use super::{Book, FLAPS_FOR, Orders};
 
 /// What was granted to who waits is not taken back for another before that, or it might wander
@@ -37,20 +38,23 @@ impl Book {
         }
     }
 
-    /// Nobody else holds anything, nor may.
+    /// Nobody else holds anything, nor may: not of replicas either that were not seen yet.
     #[must_use]
     pub fn is_all_of(&self, member: &MemberId) -> bool {
-        self.pods.values().all(|ledger| {
+        let mut pods = self.pods.values();
+        let all = pods.all(|ledger| {
             let others = ledger.held.keys().any(|holder| holder != member);
             !others && ledger.withheld.is_empty() && ledger.unclaimed == 0
-        })
+        });
+        all && matches!(self.unheard, Unheard::Nobody)
     }
 
     /// No replica is ready, nobody holds anything, nor may.
     #[must_use]
     pub fn is_blank(&self) -> bool {
         let mut pods = self.pods.values();
-        pods.all(|ledger| ledger.slots.is_none() && ledger.is_vacant())
+        let blank = pods.all(|ledger| ledger.slots.is_none() && ledger.is_vacant());
+        blank && matches!(self.unheard, Unheard::Nobody)
     }
 
     pub(super) fn give(&mut self, orders: &mut Orders, now: Instant) {

@@ -98,6 +98,19 @@ fn a_replica_that_was_not_seen_ready_may_be_held_by_somebody_unheard() {
 }
 
 #[test]
+fn nothing_is_all_ones_own_while_somebody_unheard_may_hold_what_was_not_seen_yet() {
+    let (mut book, t) = (Book::new(), now());
+    let a = member("a");
+    book.withhold_unclaimed();
+    book.join(&a, &[], t);
+    assert!(!book.is_all_of(&a) && !book.is_blank());
+    book.release_unclaimed(t, ms(300), t);
+    assert!(!book.is_all_of(&a) && !book.is_blank());
+    assert_eq!(said(&book.tick(t + ms(300))), [""; 0]);
+    assert!(book.is_all_of(&a) && book.is_blank());
+}
+
+#[test]
 fn a_replica_that_does_not_come_back_is_called_in() {
     let (mut book, t) = (book(&[("a", 2), ("b", 2)]), now());
     assert_eq!(said(&book.set(&[], &[], t)), [""; 0]);

@@ -43,13 +43,18 @@ pub(super) struct Map {
 }
 
 impl Map {
-    pub(super) fn new(client: Client, namespace: &str, tenure: watch::Receiver<Tenure>) -> Self {
+    pub(super) fn new(
+        client: Client,
+        namespace: &str,
+        tenure: watch::Receiver<Tenure>,
+        caught_up: watch::Sender<bool>,
+    ) -> Self {
         Self {
             document: Document::new(client, namespace, STATE),
             tenure,
             stale: true,
             known: None,
-            caught_up: watch::Sender::new(false),
+            caught_up,
         }
     }
 

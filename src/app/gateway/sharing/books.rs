@@ -126,7 +126,7 @@ impl Actor {
             commons.stir();
         }
         for (id, ledger) in self.reign.iter_mut().flat_map(|reign| &mut reign.closed) {
-            let known = ledger.longest();
+            let known = ledger.longest(now());
             let wait = Wait { known, ..UNKNOWN };
             said.push((id.clone(), change(id, ledger, wait), ledger.wake()));
         }

@@ -19,7 +19,7 @@ use crate::proxy::Throttler;
 use crate::revision::{ReplicaId, RevisionId, RevisionSpec};
 use crate::shares::{Pod, UNLIMITED};
 use crate::state::Notebook;
-use crate::sync::wall;
+use crate::sync::{now, wall};
 use crate::throttler::Sample;
 use crate::trace::Tape;
 
@@ -136,7 +136,10 @@ impl Commons {
 
     /// The longest that an answer took, here or at a member.
     fn longest(&self, known: &Known) -> Option<Duration> {
-        let told = known.ledger.as_ref().and_then(Ledger::longest);
+        let told = known
+            .ledger
+            .as_ref()
+            .and_then(|ledger| ledger.longest(now()));
         self.throttler.longest_service().max(told)
     }
 
@@ -185,9 +188,9 @@ impl Commons {
         let mut known = self.known.lock();
         let Known { names, ledger, .. } = &mut *known;
         let others = ledger.as_mut().map(|ledger| {
-            let busy = self.throttler.read().replicas;
-            let busy = busy.iter().filter(|slots| slots.in_flight > 0);
-            let busy: HashSet<Pod> = busy.filter_map(|s| names.pod(s.id).cloned()).collect();
+            let busy = self.throttler.asked(false).busy;
+            let busy = busy.iter().filter_map(|(id, _)| names.pod(*id).cloned());
+            let busy: HashSet<Pod> = busy.collect();
             ledger.others(busy, measured)
         });
         if measured {

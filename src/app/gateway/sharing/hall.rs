@@ -16,7 +16,7 @@ use super::{Command, Lease, Standing};
 use crate::backend::kubernetes::Tenure;
 use crate::peers::{Holds, Inbox, News, Peers, Roll};
 use crate::revision::RevisionId;
-use crate::shares::{Order, Word};
+use crate::shares::{Holdings, Order, Word};
 use crate::sync::until;
 
 /// How often a member tells what was measured.
@@ -30,6 +30,8 @@ pub(super) struct Actor {
     /// The number of our reign, if it is ours.
     number: watch::Receiver<Option<u64>>,
     pub(super) inherits: watch::Receiver<bool>,
+    /// What the leader before has left behind is in the notebook.
+    pub(super) learned: watch::Receiver<bool>,
     /// The highest reign that somebody obeys who does not obey ours.
     pub(super) outdone: watch::Sender<u64>,
     pub(super) tell: watch::Sender<Standing>,
@@ -78,6 +80,7 @@ impl Actor {
             tenure,
             number,
             inherits,
+            learned,
             outdone,
         }: Lease,
         Told {
@@ -93,6 +96,7 @@ impl Actor {
             tenure,
             number,
             inherits,
+            learned,
             outdone,
             tell,
             allow,
@@ -128,6 +132,7 @@ impl Actor {
                 Some(news) = inbox.recv() => self.hear(news),
                 Ok(()) = self.tenure.changed() => {}
                 Ok(()) = self.number.changed() => {}
+                Ok(()) = self.learned.changed() => {}
                 Ok(()) = self.roll.changed() => {}
                 command = commands.recv() => match command {
                     Some(command) => self.obey(command).await,
@@ -145,7 +150,7 @@ impl Actor {
         let alone = self.roll.borrow_and_update().is_alone();
         let tenure = *self.tenure.borrow_and_update();
         self.mode = match self.mode {
-            Mode::Unknown if alone => self.unite(),
+            Mode::Unknown if alone && !self.roll.borrow().has_crashed() => self.unite(),
             Mode::Unknown if self.roll.borrow().seen.is_some() => Mode::Beside,
             Mode::Alone if !alone => self.divide(),
             mode => mode,
@@ -156,6 +161,7 @@ impl Actor {
         if self.reign.as_ref().map(|reign| reign.number) != reign {
             self.lead(reign);
         }
+        self.close_accounts();
         if self.mode == Mode::Beside && alone && self.is_all_ours() {
             self.lead(None);
             self.mode = self.unite();
@@ -180,8 +186,10 @@ impl Actor {
         Mode::Beside
     }
 
-    fn hear(&mut self, news: News) {
+    pub(super) fn hear(&mut self, news: News) {
         match news {
+            // What was on its way to who has left is another's by now.
+            News::Led { .. } | News::Ordered(_) if self.leaves => {}
             News::Led { leader, ask, .. } => {
                 tracing::info!(%leader, "a gateway leads");
                 if self.mode != Mode::Beside {
@@ -212,7 +220,7 @@ impl Actor {
         let members = self.members.iter_mut();
         members
             .map(|(id, member)| (id.clone(), member.holds()))
-            .filter(|(_, held)| !held.is_empty())
+            .filter(|(_, held)| *held != Holdings::default())
             .collect()
     }
 
@@ -231,7 +239,7 @@ impl Actor {
         }
     }
 
-    async fn obey(&mut self, command: Command) {
+    pub(super) async fn obey(&mut self, command: Command) {
         match command {
             Command::Open(commons, world) => self.open(commons, world),
             Command::Close(commons) => self.close(&commons),

@@ -8,7 +8,7 @@ use super::hall::Actor;
 use super::reign::{Accounts, Past, Reign, Wait};
 use crate::peers::{Holds, News};
 use crate::revision::RevisionId;
-use crate::shares::{MemberId, Slots, Word};
+use crate::shares::{Holdings, MemberId, Word};
 use crate::sync::now;
 
 /// How long what a gateway sent may run where nobody knows the revision.
@@ -17,8 +17,8 @@ pub(super) const UNKNOWN: Wait = Wait {
     most: Duration::from_secs(300),
 };
 
-/// Who has joined has told within so long how long an answer may take.
-const TELLING: Duration = Duration::from_millis(1500);
+/// What the leader before has left behind is known within so long, or is not waited for.
+const LEARNED: Duration = Duration::from_millis(1500);
 
 impl Actor {
     /// Leads from now on in this reign, or leads no more.
@@ -75,11 +75,9 @@ impl Actor {
                 self.each(|ledger, _| ledger.left(&member, now));
             }
             News::AllAccounted { at, before } => {
-                let (past, due) = (Past { ended: at, before }, now + TELLING);
-                match &mut self.reign {
-                    Some(reign) if !past.is_empty() => reign.accounts = Accounts::Due { past, due },
-                    // Where nobody has ended, nobody's requests are waited for.
-                    _ => self.account(past, now),
+                let (past, due) = (Past { ended: at, before }, now + LEARNED);
+                if let Some(reign) = &mut self.reign {
+                    reign.accounts = Accounts::Due { past, due };
                 }
             }
             // Heard only where the lease is ours: its number goes beyond that.
@@ -92,20 +90,20 @@ impl Actor {
         }
     }
 
-    /// Those who have joined have told what they know.
+    /// Those who have joined have told how long an answer took there. What it took at whoever led before
+    /// is in the notebook.
     pub(super) fn close_accounts(&mut self) {
-        let now = now();
-        if let Some(Accounts::Due { past, due }) = self.reign.as_ref().map(|reign| reign.accounts)
-            && due <= now
-        {
-            self.account(past, now);
-        }
-    }
-
-    fn account(&mut self, past: Past, now: Instant) {
+        let (now, learned) = (now(), *self.learned.borrow_and_update());
         let Some(reign) = &mut self.reign else {
             return;
         };
+        let Accounts::Due { past, due } = reign.accounts else {
+            return;
+        };
+        // Where nobody has ended, nobody's requests are waited for.
+        if !learned && !past.is_empty() && now < due {
+            return;
+        }
         reign.accounts = Accounts::Closed(past);
         let inherits = reign.inherits;
         self.each(|ledger, wait| {
@@ -136,7 +134,7 @@ impl Actor {
 
     fn join(&mut self, member: &MemberId, holds: Holds, now: Instant) {
         tracing::info!(%member, revisions = holds.len(), "a gateway has joined");
-        let holds: BTreeMap<RevisionId, Vec<Slots>> = holds.into_iter().collect();
+        let holds: BTreeMap<RevisionId, Holdings> = holds.into_iter().collect();
         let own = member == self.peers.me();
         if let Some(reign) = &mut self.reign {
             for id in holds.keys().filter(|id| !self.members.contains_key(*id)) {
@@ -145,9 +143,9 @@ impl Actor {
             }
         }
         self.note(member, Some(true));
+        let nothing = Holdings::default();
         self.each_by_name(|id, ledger, _| {
-            let held = holds.get(id).map_or(&[][..], Vec::as_slice);
-            ledger.join(member, own, held, now)
+            ledger.join(member, own, holds.get(id).unwrap_or(&nothing), now)
         });
     }
 

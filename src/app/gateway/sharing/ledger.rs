@@ -6,7 +6,8 @@ use std::time::{Duration, Instant};
 
 use super::others::{Idle, Others};
 use super::tally::Tally;
-use crate::shares::{Book, MemberId, Order, Orders, Pod, Report, Slots};
+use crate::shares::{Book, Holdings, MemberId, Order, Orders, Pod, Report, Slots};
+use crate::throttler::Longest;
 
 /// What a leader knows of one revision.
 #[derive(Debug)]
@@ -20,8 +21,8 @@ pub(super) struct Ledger {
     resting: Vec<Pod>,
     /// Replicas that were said to be stuck, until somebody asks.
     stuck: Vec<Pod>,
-    /// The longest that an answer took anywhere, in this reign.
-    longest: Option<Duration>,
+    /// The longest that an answer took anywhere, of late.
+    longest: Longest,
 }
 
 /// What a member has said last.
@@ -47,7 +48,7 @@ pub(super) struct Stirs {
 impl Ledger {
     /// A reign begins. Of a replica with a hard limit, what no member claims may be held by somebody
     /// unheard.
-    pub(super) fn open() -> Self {
+    pub(super) fn open(now: Instant) -> Self {
         let mut book = Book::new();
         book.withhold_unclaimed();
         Self {
@@ -56,7 +57,7 @@ impl Ledger {
             retired: BTreeSet::new(),
             resting: Vec::new(),
             stuck: Vec::new(),
-            longest: None,
+            longest: Longest::new(now),
         }
     }
 
@@ -121,19 +122,24 @@ impl Ledger {
         &mut self,
         member: &MemberId,
         own: bool,
-        holds: &[Slots],
+        holds: &Holdings,
         now: Instant,
     ) -> Orders {
+        self.saw(holds.longest_service, now);
         if !own {
+            let report = Report {
+                longest_service: holds.longest_service,
+                ..Report::default()
+            };
             let told = Told {
-                report: Report::default(),
+                report,
                 tally: Tally::default(),
                 rests: Vec::new(),
                 idle_since: Some(now),
             };
             self.members.insert(member.clone(), told);
         }
-        let mut orders = self.book.join(member, holds, now);
+        let mut orders = self.book.join(member, &holds.slots, now);
         orders.extend(self.tell_resting());
         orders
     }
@@ -148,7 +154,7 @@ impl Ledger {
         report: Report,
         now: Instant,
     ) -> (Orders, Stirs) {
-        self.longest = self.longest.max(report.longest_service);
+        self.saw(report.longest_service, now);
         let orders = self.book.report(member, &report, now);
         let Some(told) = self.members.get_mut(member) else {
             return (orders, Stirs::default());
@@ -212,8 +218,17 @@ impl Ledger {
     }
 
     /// How long what somebody sent may run after its connection is closed, as far as that was measured.
-    pub(super) const fn longest(&self) -> Option<Duration> {
-        self.longest
+    pub(super) fn longest(&self, now: Instant) -> Option<Duration> {
+        let told = self.members.values();
+        let told = told.filter_map(|told| told.report.longest_service).max();
+        // Who is silent may go on as it was.
+        self.longest.over(now).max(told)
+    }
+
+    fn saw(&mut self, longest: Option<Duration>, now: Instant) {
+        if let Some(longest) = longest {
+            self.longest.saw(longest, now);
+        }
     }
 
     /// Nobody holds anything of it; of one that is to be retired, nobody is given anything either.

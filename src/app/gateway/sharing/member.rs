@@ -11,7 +11,7 @@ use super::names::Early;
 use crate::ports::World;
 use crate::proxy::Throttler;
 use crate::revision::ReplicaId;
-use crate::shares::{Measured, Order, Pod, Report, Slots, UNLIMITED, Word};
+use crate::shares::{Holdings, Measured, Order, Pod, Report, Slots, UNLIMITED, Word};
 use crate::sync::now;
 
 /// Who waits in vain says so at once, but not more often than that.
@@ -84,13 +84,8 @@ impl Member {
             Order::Spare(count) => self.give_back(count, Throttler::spare),
             Order::Keep(most) => match self.id(&most.pod) {
                 Some(id) => {
-                    let slots = self.commons.throttler.keep(id, most.slots);
-                    self.returned(
-                        Some((id, slots))
-                            .filter(|_| slots > 0)
-                            .into_iter()
-                            .collect(),
-                    )
+                    let back = self.commons.throttler.keep(id, most.slots);
+                    self.returned(Vec::from_iter((back > 0).then_some((id, back))))
                 }
                 None => words(self.early.keep(&most)),
             },
@@ -147,7 +142,7 @@ impl Member {
     }
 
     /// Everything that is ours, for a new leader: what the one before wanted retired is not for long.
-    pub(super) fn holds(&mut self) -> Vec<Slots> {
+    pub(super) fn holds(&mut self) -> Holdings {
         let mut known = self.commons.known.lock();
         known.names.see(&self.world.borrow(), now());
         self.retired.clear();
@@ -156,11 +151,19 @@ impl Member {
         self.commons.throttler.rest_these(&[]);
         let held = self.commons.throttler.holdings();
         let held = held.iter().map(|holding| (holding.replica, holding.slots));
-        let mut held = known.names.slots(held);
-        held.extend(self.early.held());
+        let mut slots = known.names.slots(held);
+        slots.extend(self.early.held());
+        let longest_service = self.commons.throttler.longest_service();
         // It does not know what was said before.
-        (self.said, self.said_at) = (Report::default(), None);
-        held
+        self.said_at = None;
+        self.said = Report {
+            longest_service,
+            ..Report::default()
+        };
+        Holdings {
+            slots,
+            longest_service,
+        }
     }
 
     /// Gives back whatever is idle.
@@ -191,9 +194,10 @@ impl Member {
         self.commons.known.lock().names.id(pod)
     }
 
-    /// What is asked of this gateway, where that is news: `measured` over the second that is over.
-    pub(super) fn second(&mut self, measured: Option<Measured>, now: Instant) -> Option<Word> {
-        let mut report = self.report();
+    /// What is asked of this gateway, where that is news: with `ends_sample` over the second that is over.
+    pub(super) fn second(&mut self, ends_sample: bool, now: Instant) -> Option<Word> {
+        let mut report = self.report(ends_sample);
+        let measured = report.measured;
         report.measured = measured.filter(|measured| *measured != Measured::default());
         let before = Report {
             measured: None,
@@ -210,7 +214,7 @@ impl Member {
 
     /// What is asked, at once where somebody waits in vain; `Err` is when to ask again.
     pub(super) fn hunger(&mut self, now: Instant) -> Result<Option<Word>, Instant> {
-        let report = self.report();
+        let report = self.report(false);
         if report.waiting == 0 || report == self.said {
             return Ok(None);
         }
@@ -230,23 +234,24 @@ impl Member {
         Word::Report(report)
     }
 
-    fn report(&self) -> Report {
-        let throttler = &self.commons.throttler;
-        let (reading, demand) = (throttler.read(), throttler.glance());
-        let busy = reading.replicas.iter().filter(|s| s.in_flight > 0);
-        let busy = busy.map(|slots| (slots.id, slots.in_flight));
-        let Known { names, stuck, .. } = &mut *self.commons.known.lock();
+    fn report(&self, ends_sample: bool) -> Report {
+        let asked = self.commons.throttler.asked(ends_sample);
+        let measured = asked.measured.map(|report| Measured {
+            average_concurrency: report.average_concurrency,
+            requests: report.requests,
+        });
+        let Known { names, stuck, .. } = &*self.commons.known.lock();
         Report {
-            measured: None,
+            measured,
             drains: self.drains,
-            in_flight: demand.in_flight,
-            waiting: u32::try_from(reading.waiting).unwrap_or(u32::MAX),
-            busy: names.slots(busy),
+            in_flight: asked.in_flight,
+            waiting: u32::try_from(asked.waiting).unwrap_or(u32::MAX),
+            busy: names.slots(asked.busy),
             stuck: stuck
                 .iter()
                 .filter_map(|id| names.pod(*id).cloned())
                 .collect(),
-            longest_service: throttler.longest_service(),
+            longest_service: asked.longest_service,
         }
     }
 }

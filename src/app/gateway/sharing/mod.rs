@@ -2,9 +2,9 @@
 //! that leads keeps the books of who has what, its members tell it what is asked of them, and do as
 //! they are told. Who leads, and how they reach each other, is decided elsewhere.
 //!
-//! A gateway that knows that no other runs uses whole replicas, and there is no book. It begins to
-//! share when another appears, with everything it has; one that starts beside others begins with
-//! nothing.
+//! A gateway that knows that no other runs, nor has just crashed, uses whole replicas, and there is no
+//! book. It begins to share when another appears, with everything it has; one that starts beside others
+//! begins with nothing.
 
 mod books;
 mod commons;
@@ -21,6 +21,10 @@ mod standing;
 mod tally;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod tests_hall;
+#[cfg(test)]
+mod tests_member;
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -63,6 +67,8 @@ pub(super) struct Lease {
     pub(super) number: watch::Receiver<Option<u64>>,
     /// Somebody steered before who did not resign.
     pub(super) inherits: watch::Receiver<bool>,
+    /// What whoever steered before has left behind is in the notebook.
+    pub(super) learned: watch::Receiver<bool>,
     /// Which reign others obey that is no earlier.
     pub(super) outdone: watch::Sender<u64>,
 }

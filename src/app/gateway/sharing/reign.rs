@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::ledger::Ledger;
 use crate::revision::RevisionId;
-use crate::shares::MemberId;
+use crate::shares::{Holdings, MemberId};
 use crate::sync::now;
 
 /// Who has not said by then at which doors it listens is not going to.
@@ -36,8 +36,8 @@ pub(super) struct Reign {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Accounts {
     Open,
-    /// They have, or had ended by `at`. What that means is reckoned at `due`: by then those who have
-    /// joined have told how long an answer may take.
+    /// They have, or had ended by then. What that means is reckoned once it is known what the leader
+    /// before has left behind, at `due` at the latest.
     Due {
         past: Past,
         due: Instant,
@@ -140,7 +140,7 @@ impl Reign {
         }
     }
 
-    /// When the accounts are to be closed.
+    /// When the accounts are to be closed at the latest.
     pub(super) const fn due(&self) -> Option<Instant> {
         match self.accounts {
             Accounts::Due { due, .. } => Some(due),
@@ -150,20 +150,17 @@ impl Reign {
 
     /// The book of a revision of which nobody said anything.
     pub(super) fn begun(&self, wait: Wait) -> Ledger {
-        let mut ledger = Ledger::open();
         let now = now();
+        let mut ledger = Ledger::open(now);
         for (member, heard) in &self.joined {
-            ledger.join(member, *member == self.me, &[], now);
+            ledger.join(member, *member == self.me, &Holdings::default(), now);
             if !heard {
                 ledger.silent(member, now);
             }
         }
-        match self.accounts {
-            Accounts::Open | Accounts::Due { .. } => {}
-            Accounts::Closed(past) => {
-                let free = past.free_at(self.inherits, wait).unwrap_or(now);
-                drop(ledger.account(free, Duration::ZERO, now));
-            }
+        if let Accounts::Closed(past) = self.accounts {
+            let free = past.free_at(self.inherits, wait).unwrap_or(now);
+            drop(ledger.account(free, Duration::ZERO, now));
         }
         ledger
     }

@@ -12,7 +12,6 @@ use super::member::Member;
 use super::reign::{Accounts, Reign};
 use crate::ports::World;
 use crate::revision::RevisionId;
-use crate::shares::Measured;
 use crate::sync::now;
 
 impl Actor {
@@ -92,16 +91,10 @@ impl Actor {
         let drains = self.drains && !own;
         let mut said = Vec::new();
         for (id, member) in &mut self.members {
-            // The leader's own is measured by whoever decides.
-            let measured = (!own).then(|| {
-                let report = member.commons.throttler.measure();
-                Measured {
-                    average_concurrency: report.average_concurrency,
-                    requests: report.requests,
-                }
-            });
             member.drains = drains;
-            said.extend(member.second(measured, now).map(|word| (id.clone(), word)));
+            // The leader's own is measured by whoever decides.
+            let word = member.second(!own, now);
+            said.extend(word.map(|word| (id.clone(), word)));
             if drains {
                 let spared = member.drain().into_iter();
                 said.extend(spared.map(|word| (id.clone(), word)));
@@ -113,7 +106,6 @@ impl Actor {
     }
 
     pub(super) fn wake(&mut self) {
-        self.close_accounts();
         let now = now();
         let due = self.wakes.iter().filter(|(_, at)| **at <= now);
         let due: Vec<RevisionId> = due.map(|(id, _)| id.clone()).collect();

@@ -31,7 +31,13 @@ impl House {
     async fn next(&self, steers: bool) -> Life {
         let tenure = if steers { HOLDS } else { WAITS };
         let told = watch::Sender::new(tenure).subscribe();
-        let (keeper, _) = Keeper::in_cluster(self.server.client(), "holdgate-system", told).await;
+        let (keeper, _) = Keeper::in_cluster(
+            self.server.client(),
+            "holdgate-system",
+            told,
+            watch::Sender::new(false),
+        )
+        .await;
         let scene = Scene::knowing(tenure, Some(keeper.notebook().clone()));
         scene.cluster.deploy("m.ns", 1);
         Life { scene, keeper }
@@ -197,7 +203,13 @@ async fn who_comes_to_steer_serves_with_what_was_kept_since_it_started() {
     let server = Server::default();
     let mut tellers = tellers();
     let told = tellers.tenure.subscribe();
-    let (keeper, held) = Keeper::in_cluster(server.client(), "holdgate-system", told).await;
+    let (keeper, held) = Keeper::in_cluster(
+        server.client(),
+        "holdgate-system",
+        told,
+        watch::Sender::new(false),
+    )
+    .await;
     tellers.sources.tenure = held;
     let mut scene = Scene::knowing(WAITS, Some(keeper.notebook().clone()));
     let (cluster, registry) = (Arc::clone(&scene.cluster), Arc::clone(&scene.registry));
@@ -219,7 +231,13 @@ async fn who_comes_to_steer_serves_with_what_was_kept_since_it_started() {
         settle().await;
         assert_eq!(limit(), None);
         let (_steers, told) = watch::channel(HOLDS);
-        let (old, _) = Keeper::in_cluster(server.client(), "holdgate-system", told).await;
+        let (old, _) = Keeper::in_cluster(
+            server.client(),
+            "holdgate-system",
+            told,
+            watch::Sender::new(false),
+        )
+        .await;
         let mut before = Scene::knowing(HOLDS, Some(old.notebook().clone()));
         let real = nothing_written();
         for limit in ["5", "four"] {

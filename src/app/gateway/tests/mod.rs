@@ -196,6 +196,13 @@ fn said(outage: &Outage) -> String {
 
 /// Reads settings as the claims of these tests have them: `limit`, `min`, `hosts`, `models` and `cold`; `bad` is
 /// what nobody understands.
+/// A revision whose replicas have a hard limit.
+pub(super) fn spec(limit: u32) -> RevisionSpec {
+    let settings = serde_json::json!({ "limit": limit });
+    let read = read(&claim("flowers.ns", 0, settings));
+    read.expect("it can be read").spec
+}
+
 fn read(claim: &Claim) -> Result<ReadClaim, Complaints> {
     let Settings::Workload(settings) = &claim.settings else {
         panic!("a workload's settings");

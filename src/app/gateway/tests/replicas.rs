@@ -97,7 +97,13 @@ async fn pods_are_left_as_they_are_when_a_gateway_ends() {
 #[tokio::test(start_paused = true)]
 async fn what_was_learned_of_starts_is_known_to_who_looks_after_the_pods() {
     let told = watch::Sender::new(HOLDS).subscribe();
-    let (keeper, _) = Keeper::in_cluster(Server::default().client(), "holdgate-system", told).await;
+    let (keeper, _) = Keeper::in_cluster(
+        Server::default().client(),
+        "holdgate-system",
+        told,
+        watch::Sender::new(false),
+    )
+    .await;
     let (id, start) = (RevisionId::new("m.ns"), Some(secs(70)));
     let phases = TypicalPhases {
         pull: Some(secs(40)),

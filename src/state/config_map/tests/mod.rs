@@ -45,7 +45,13 @@ impl Gateway {
             heard: true,
         });
         let told = tenure.subscribe();
-        let (keeper, held) = Keeper::in_cluster(server.client(), "holdgate-system", told).await;
+        let (keeper, held) = Keeper::in_cluster(
+            server.client(),
+            "holdgate-system",
+            told,
+            watch::Sender::new(false),
+        )
+        .await;
         Self {
             keeper,
             tenure,

@@ -2,9 +2,6 @@
 
 use super::super::super::sharing::Standing;
 use super::*;
-use crate::ports::{ReplicaState, ReplicaView, World};
-use crate::proxy::Throttler;
-use crate::revision::ReplicaId;
 
 #[tokio::test(start_paused = true)]
 async fn the_share_of_a_member_that_dies_is_had_again_once_its_requests_have_ended() {
@@ -138,40 +135,25 @@ async fn who_ends_gives_back_what_idles_and_still_serves_whom_it_is_sent() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn who_is_alone_again_is_so_though_somebody_held_a_revision_that_is_gone() {
-    let mut installation = Installation::new(2, 1, 2).await;
-    let replica = ReplicaView {
-        id: ReplicaId(7),
-        name: None,
-        uid: Some("another".into()),
-        endpoint: None,
-        state: ReplicaState::Ready,
-        since: crate::sync::now(),
-        phase: None,
-        detail: None,
-        kept_by: None,
-    };
-    let replicas = vec![replica];
-    let world = World {
-        replicas,
-        ..World::default()
-    };
-    let world = watch::Sender::new(world).subscribe();
-    let stakes = [0, 1].map(|number| {
-        let post = installation.post(number);
-        let known = post.registry.by_host(HOST).expect("it is claimed");
-        let mut spec = RevisionSpec::clone(&known.spec);
-        spec.id = RevisionId::new("another.ns");
-        let throttler = Throttler::new(spec.container_concurrency, spec.queue);
-        let commons = post.sharing.commons(&spec, throttler, None);
-        post.sharing.share(&commons, world.clone())
-    });
-    sleep(secs(5)).await;
-    let [here, there] = stakes;
-    drop(here);
-    sleep(secs(1)).await;
-    installation.kill(1).await;
-    drop(there);
-    sleep(secs(400)).await;
-    assert_eq!(installation.standing(0), Standing::Alone);
+async fn who_was_alone_under_load_keeps_what_it_has_when_another_appears() {
+    for leads in [true, false] {
+        let mut installation = Installation::new(4, 1, 1).await;
+        let load = installation.load(&[0], 3, ms(200), secs(10));
+        sleep(secs(3)).await;
+        if !leads {
+            installation.post(0).number.send_replace(None);
+        }
+        // It lives, and nobody reaches it.
+        let unheard = GatewayPod {
+            uid: "gateway-1".into(),
+            ip: Some(wires::ip(1)),
+            ..installation.pods[0].clone()
+        };
+        installation.pods.push(unheard);
+        installation.call();
+        let (served, longest) = load.over().await;
+        assert_eq!((installation.slots(0), installation.city.fullest()), (4, 1));
+        assert!(served > 140, "{served} were served");
+        assert!(longest < ms(50), "{longest:?}");
+    }
 }

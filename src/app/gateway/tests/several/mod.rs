@@ -2,8 +2,10 @@
 //! autoscaler, over one simulated cluster, in which a model server counts its own requests.
 
 mod ends;
+mod kills;
 mod limit;
 mod scaling;
+mod second;
 mod town;
 mod wires;
 
@@ -17,7 +19,7 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep};
 use tokio_util::task::AbortOnDropHandle;
 
-use self::town::Town;
+use self::town::{Inside, Town};
 use self::wires::Wires;
 use super::super::sharing::Lease;
 use super::*;
@@ -47,6 +49,8 @@ struct Post {
     sharing: Sharing,
     tenure: watch::Sender<Tenure>,
     number: watch::Sender<Option<u64>>,
+    /// What the leader before has left behind is known.
+    learned: watch::Sender<bool>,
     roll: watch::Sender<Roll>,
     _gateway: AbortOnDropHandle<()>,
     /// What runs at it; ends with it.
@@ -101,10 +105,12 @@ impl Installation {
         let tenure = watch::Sender::new(Tenure::default());
         let reigns = watch::Sender::new(None);
         let peers = self.wires.join(&uid, ip, roll.subscribe());
+        let learned = watch::Sender::new(true);
         let lease = Lease {
             tenure: tenure.subscribe(),
             number: reigns.subscribe(),
             inherits: watch::Sender::new(true).subscribe(),
+            learned: learned.subscribe(),
             outdone: watch::Sender::new(0),
         };
         let sharing = Sharing::start(peers, roll.subscribe(), lease);
@@ -116,6 +122,7 @@ impl Installation {
             sharing,
             tenure,
             number: reigns,
+            learned,
             roll,
             _gateway: AbortOnDropHandle::new(tokio::spawn(gateway)),
             inside: Arc::default(),
@@ -277,18 +284,7 @@ async fn ask(revision: &Revision, city: &City, service: Duration) -> Served {
     };
     let waited = begun.elapsed();
     permit.used(crate::sync::now());
-    let at = permit.replica().endpoint.0;
-    let life = city.enter(at).expect("somebody listens there");
-    let _inside = Inside(city.clone(), at, life);
+    let _inside = Inside::enter(city, permit.replica().endpoint.0);
     sleep(service).await;
     Served { waited }
-}
-
-/// What is in a pod.
-struct Inside(City, std::net::SocketAddr, u32);
-
-impl Drop for Inside {
-    fn drop(&mut self) {
-        self.0.leave(self.1, self.2);
-    }
 }

@@ -1,5 +1,6 @@
 //! The simulated cluster as one gateway meets it.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use tokio::sync::watch;
@@ -46,5 +47,26 @@ impl seams::Cluster for Town {
 
     fn gauges(&self, _id: &RevisionId, _owner: &ObjectRef, _pods: &Pods) -> Nothing {
         Nothing
+    }
+}
+
+/// A request in a pod, until it is dropped.
+pub(super) struct Inside {
+    city: City,
+    at: SocketAddr,
+    life: u32,
+}
+
+impl Inside {
+    pub(super) fn enter(city: &City, at: SocketAddr) -> Self {
+        let life = city.enter(at).expect("somebody listens there");
+        let city = city.clone();
+        Self { city, at, life }
+    }
+}
+
+impl Drop for Inside {
+    fn drop(&mut self) {
+        self.city.leave(self.at, self.life);
     }
 }
