@@ -16,7 +16,7 @@ use super::{Command, Standing};
 use crate::autoscaler::Demand;
 use crate::ports::World;
 use crate::proxy::Throttler;
-use crate::revision::{ReplicaId, RevisionId, RevisionSpec};
+use crate::revision::{OnDisconnect, ReplicaId, RevisionId, RevisionSpec};
 use crate::shares::{Pod, UNLIMITED};
 use crate::state::Notebook;
 use crate::sync::{now, wall};
@@ -53,7 +53,7 @@ pub(super) struct Known {
     pub(super) names: Names,
     /// The slots of each replica.
     pub(super) slots: u32,
-    /// How long an answer may take.
+    /// How long what was sent may run on where nothing was measured; nothing: not at all.
     pub(super) longest: Duration,
     /// Taken out of service by our own backend.
     pub(super) retired: BTreeSet<Pod>,
@@ -128,8 +128,9 @@ impl Commons {
             let recalled = notebook.recall(&self.id, wall());
             recalled?.longest_service
         });
+        let ends = known.longest.is_zero().then_some(Duration::ZERO);
         Wait {
-            known: self.longest(known).max(remembered),
+            known: ends.or_else(|| self.longest(known).max(remembered)),
             most: known.longest,
         }
     }
@@ -252,8 +253,12 @@ fn slots(spec: &RevisionSpec) -> u32 {
     }
 }
 
-/// How long an answer may take where none was measured.
+/// How long what was sent may run on where nothing was measured: not at all where its slot is free as
+/// soon as its connection is closed.
 fn longest(spec: &RevisionSpec) -> Duration {
     const USUAL: Duration = Duration::from_secs(300);
-    spec.timeouts.total.unwrap_or(USUAL)
+    match spec.on_disconnect {
+        OnDisconnect::Release => Duration::ZERO,
+        OnDisconnect::Auto | OnDisconnect::Finish => spec.timeouts.total.unwrap_or(USUAL),
+    }
 }

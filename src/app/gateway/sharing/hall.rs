@@ -17,13 +17,14 @@ use crate::backend::kubernetes::Tenure;
 use crate::peers::{Holds, Inbox, News, Peers, Roll};
 use crate::revision::RevisionId;
 use crate::shares::{Holdings, Order, Word};
-use crate::sync::until;
+use crate::sync::{now, until};
 
 /// How often a member tells what was measured.
 const SECOND: Duration = Duration::from_secs(1);
 
 /// Speaks with the other gateways.
 pub(super) struct Actor {
+    pub(super) began: Instant,
     pub(super) peers: Peers,
     pub(super) roll: watch::Receiver<Roll>,
     tenure: watch::Receiver<Tenure>,
@@ -91,6 +92,7 @@ impl Actor {
         }: Told,
     ) -> Self {
         Self {
+            began: now(),
             peers,
             roll,
             tenure,
@@ -149,14 +151,18 @@ impl Actor {
     fn stand(&mut self) {
         let alone = self.roll.borrow_and_update().is_alone();
         let tenure = *self.tenure.borrow_and_update();
+        // Leading outlasts steering: without an API server nobody else begins.
+        let number = *self.number.borrow_and_update();
         self.mode = match self.mode {
-            Mode::Unknown if alone && !self.roll.borrow().has_crashed() => self.unite(),
+            Mode::Unknown if alone => match self.follows_a_crash(number) {
+                Some(false) => self.unite(),
+                Some(true) => Mode::Beside,
+                None => Mode::Unknown,
+            },
             Mode::Unknown if self.roll.borrow().seen.is_some() => Mode::Beside,
             Mode::Alone if !alone => self.divide(),
             mode => mode,
         };
-        // Leading outlasts steering: without an API server nobody else begins.
-        let number = *self.number.borrow_and_update();
         let reign = number.filter(|_| self.mode == Mode::Beside && !self.leaves);
         if self.reign.as_ref().map(|reign| reign.number) != reign {
             self.lead(reign);

@@ -2,21 +2,45 @@
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use super::Standing;
 use super::hall::{Actor, Mode};
 use super::reign::{Listening, Reign};
 use crate::backend::kubernetes::Tenure;
+use crate::counting::count;
 use crate::sync::now;
 
+/// Who does not have the lease for so long, and is alone, does without: a lease that was left lying is
+/// had before.
+const LEASED: Duration = Duration::from_secs(10);
+
 impl Actor {
+    /// Whether somebody ended without a word, and what it had sent may run on; `None` while that is not
+    /// known. Who cannot have the lease does not hear of it, and does not wait for ever.
+    pub(super) fn follows_a_crash(&self, number: Option<u64>) -> Option<bool> {
+        let follows = match number {
+            _ if self.roll.borrow().has_crashed() => Some(true),
+            // Nobody led before.
+            Some(1) => Some(false),
+            Some(_) => Some(*self.inherits.borrow()),
+            None => (now() >= self.began + LEASED).then_some(false),
+        };
+        if follows == Some(true) {
+            tracing::info!(
+                "whoever led before ended without a word: what it sent may run on, and replicas with a \
+                 hard limit wait for the longest that an answer takes"
+            );
+        }
+        follows
+    }
+
     /// Tells of it, where it has changed.
     pub(super) fn publish(&self, tenure: Tenure) {
         let roll = self.roll.borrow();
         let joined = |uid: &Arc<str>| self.reign.as_ref().is_some_and(|reign| reign.hears(uid));
-        let living = u32::try_from(roll.living().count()).unwrap_or(u32::MAX);
-        let heard = roll.living().filter(|pod| joined(&pod.uid)).count();
-        let heard = u32::try_from(heard).unwrap_or(u32::MAX);
+        let living = count(roll.living().count());
+        let heard = count(roll.living().filter(|pod| joined(&pod.uid)).count());
         let is_own = self.reign.as_ref().is_some_and(Reign::is_own_known);
         let all = match self.mode {
             Mode::Unknown => false,

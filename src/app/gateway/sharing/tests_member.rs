@@ -16,7 +16,7 @@ use super::{Command, Standing};
 use crate::app::gateway::tests::spec;
 use crate::ports::{Occupancy, ReplicaState, ReplicaView, World};
 use crate::proxy::Throttler;
-use crate::revision::{Endpoint, ReplicaId};
+use crate::revision::{Endpoint, OnDisconnect, ReplicaId, RevisionSpec};
 use crate::shares::{Measured, Order, Pod, Report, Slots, Word};
 use crate::sync::now;
 use crate::throttler::Arrival;
@@ -162,4 +162,16 @@ async fn a_member_of_which_nothing_is_asked_says_nothing_and_tells_a_new_leader_
         None,
         "it was told with the rest"
     );
+}
+
+#[tokio::test]
+async fn where_closing_a_connection_frees_the_slot_nobody_waits_for_who_has_ended() {
+    let (commons, _told) = commons();
+    let long = || commons.wait(&commons.known.lock()).long();
+    assert_eq!(long(), Duration::from_secs(300), "nothing was measured");
+    commons.change(&RevisionSpec {
+        on_disconnect: OnDisconnect::Release,
+        ..spec(2)
+    });
+    assert_eq!(long(), Duration::ZERO);
 }

@@ -124,3 +124,53 @@ async fn where_all_crashed_the_first_that_runs_again_waits_for_what_they_sent() 
     sleep(secs(20)).await;
     assert_eq!(installation.standing(next), Standing::Alone);
 }
+
+#[tokio::test(start_paused = true)]
+async fn an_only_gateway_that_begins_after_a_crash_waits_for_what_was_sent_before() {
+    let mut installation = Installation::new(2, 1, 1).await;
+    installation.send(0, secs(200));
+    installation.kill(0).await;
+    let next = installation.start();
+    installation.leads(next);
+    let begun = Instant::now();
+    let load = installation.load(&[next], 2, ms(200), secs(310));
+    while installation.standing(next) != Standing::Alone {
+        sleep(ms(10)).await;
+        assert!(begun.elapsed() < secs(310), "it waits for ever");
+    }
+    assert!(
+        begun.elapsed() > secs(299),
+        "nobody knows how long it takes"
+    );
+    load.over().await;
+    assert_eq!(installation.city.fullest(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_only_gateway_after_one_that_ended_in_order_has_all_slots_as_soon_as_it_has_the_lease() {
+    let mut installation = Installation::new(2, 1, 1).await;
+    installation.end(0).await;
+    installation.crashes = false;
+    let next = installation.start();
+    sleep(secs(2)).await;
+    assert_eq!(
+        (installation.standing(next), installation.slots(next)),
+        (Standing::Unknown, 0),
+        "the lease may have been left lying"
+    );
+    installation.leads(next);
+    sleep(secs(1)).await;
+    assert_eq!(installation.standing(next), Standing::Alone);
+    assert_eq!(installation.slots(next), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_only_gateway_that_cannot_have_the_lease_does_without_in_the_end() {
+    let mut installation = Installation::new(2, 1, 1).await;
+    installation.end(0).await;
+    let next = installation.start();
+    sleep(secs(8)).await;
+    assert_eq!(installation.standing(next), Standing::Unknown);
+    sleep(secs(4)).await;
+    assert_eq!(installation.standing(next), Standing::Alone);
+}

@@ -40,6 +40,8 @@ struct Installation {
     posts: Vec<Option<Post>>,
     pods: Vec<GatewayPod>,
     reign: u64,
+    /// Whoever leads ends without giving its lease back.
+    crashes: bool,
 }
 
 /// One gateway.
@@ -77,6 +79,7 @@ impl Installation {
             posts: Vec::new(),
             pods: Vec::new(),
             reign: 0,
+            crashes: true,
         };
         for _ in 0..gateways {
             installation.start();
@@ -109,7 +112,7 @@ impl Installation {
         let lease = Lease {
             tenure: tenure.subscribe(),
             number: reigns.subscribe(),
-            inherits: watch::Sender::new(true).subscribe(),
+            inherits: watch::Sender::new(self.crashes).subscribe(),
             learned: learned.subscribe(),
             outdone: watch::Sender::new(0),
         };
