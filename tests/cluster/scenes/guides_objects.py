@@ -55,7 +55,8 @@ def metrics(stage):
     answers = stage.at_rate(rps.host, 18, 14, path=rps.path)
     stage.all_fine(answers)
     stage.shown(stage.pods.count(rps.workload) == 4, f"18/s at 5 each are {stage.pods.count(rps.workload)} pods, not 4")
-    # 130 millicores, and a few that servers use which have nothing to do, are three times 50 % of 100; more than 100 MiB are twice 64 MiB.
+    # 130 millicores, and a few of servers that have nothing to do, are three times 50 % of 100; more than 100 MiB
+    # are twice 64 MiB.
     stage.until(90, lambda: asked_for(stage, cpu) == 3, "3 pods by cpu")
     stage.until(90, lambda: asked_for(stage, memory) == 2, "2 pods by memory")
     stage.figure("18/s at 5: 4; 130m at 50 % of 100m: 3; 100Mi at 100 % of 64Mi: 2")

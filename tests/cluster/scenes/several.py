@@ -130,6 +130,29 @@ def three(stage):
         stage.shown(slow < 8, f"one in a hundred took {slow:.1f} s")
 
 
+@scene("h3", "the only gateway is killed under load: the limit holds over what it had sent, then all goes on",
+       alone=True, machine=True)
+def only(stage):
+    """The model servers do not notice that their client has gone."""
+    fixed = {"autoscaling.knative.dev/min-scale": "4", "autoscaling.knative.dev/max-scale": "4"}
+    model = deployment(stage, "only", env={"service_time": "3s", "load_time": "0s"}, replicas=4,
+                       annotations={"holdgate.dev/container-concurrency": "1"} | fixed)
+    stage.until(60, lambda: stage.pods.ready() == 4, "4 ready pods")
+    stage.until(20, lambda: stage.ask(model.host).fine, "an answer")
+    with stage.load(model.host, 8) as load:
+        time.sleep(8)
+        killed = time.time()
+        kill(stage, stage.gateway.pods()[0])
+        time.sleep(15)
+    ends = sorted(one.began + one.seconds for one in load.answers if one.fine)
+    back = next((end - killed for end in ends if end > killed + 0.5), float("inf"))
+    stage.figure(f"{load.answers.summary()}; answers again after {back:.1f} s")
+    stage.shown(stage.pods.busiest() == 1, f"a model server had {stage.pods.busiest()} requests at once")
+    lost = [str(one) for one in load.answers.lost if one.status or one.began + one.seconds > killed + SPREAD]
+    stage.shown(not lost, f"lost otherwise than in the killed gateway, or while there was none: {lost[:5]}")
+    stage.shown(back < 12, f"no answer for {back:.1f} s")
+
+
 @scene("h2", "three gateways: from zero by any of them, up under load, and down to zero", alone=True, machine=True)
 def to_zero(stage):
     """The one that is asked need not be the one that steers."""
