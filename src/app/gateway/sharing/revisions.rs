@@ -8,8 +8,9 @@ use tokio::sync::watch;
 
 use super::commons::Commons;
 use super::hall::{Actor, Mode};
+use super::leading::UNKNOWN;
 use super::member::Member;
-use super::reign::{Accounts, Reign};
+use super::reign::Accounts;
 use crate::ports::World;
 use crate::revision::RevisionId;
 use crate::sync::now;
@@ -123,12 +124,18 @@ impl Actor {
         }
     }
 
-    /// Nobody else holds anything, and nothing is withheld.
+    /// Nobody else holds anything, and nothing is withheld, nor will be of a revision that is yet to come.
     pub(super) fn is_all_ours(&self) -> bool {
-        let closed = |reign: &&Reign| matches!(reign.accounts, Accounts::Closed(_));
-        let Some(reign) = self.reign.as_ref().filter(closed) else {
+        let Some(reign) = &self.reign else {
             return false;
         };
+        let Accounts::Closed(past) = reign.accounts else {
+            return false;
+        };
+        let free = past.free_at(reign.inherits, UNKNOWN);
+        if free.is_some_and(|at| now() < at) {
+            return false;
+        }
         let me = self.peers.me();
         let here = self.members.values().all(|member| {
             let known = member.commons.known.lock();

@@ -66,6 +66,7 @@ async fn while_one_gateway_is_replaced_by_the_next_both_serve_and_nobody_waits()
     assert_eq!(installation.standing(0), Standing::Alone);
     let before = installation.load(&[0], 3, ms(200), secs(10));
     sleep(secs(3)).await;
+    installation.crashes = false;
     let new = installation.start();
     sleep(secs(1)).await;
     let after = installation.load(&[new], 3, ms(200), secs(15));

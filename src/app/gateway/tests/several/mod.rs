@@ -42,6 +42,8 @@ struct Installation {
     reign: u64,
     /// Whoever leads ends without giving its lease back.
     crashes: bool,
+    /// A gateway hears of the revision so long after everything else.
+    late: Duration,
 }
 
 /// One gateway.
@@ -80,6 +82,7 @@ impl Installation {
             pods: Vec::new(),
             reign: 0,
             crashes: true,
+            late: Duration::ZERO,
         };
         for _ in 0..gateways {
             installation.start();
@@ -151,8 +154,15 @@ impl Installation {
         claim.owner = City::deployment();
         let claims = Claims::from([(claim.revision.clone(), Arc::new(claim))]);
         let mut tenure = sharing.tenure().expect("it has others");
-        gateway.apply(&claims, &read, false);
+        let late = self.late;
+        if late.is_zero() {
+            gateway.apply(&claims, &read, false);
+        }
         async move {
+            if !late.is_zero() {
+                sleep(late).await;
+                gateway.apply(&claims, &read, false);
+            }
             loop {
                 gateway.reign(*tenure.borrow_and_update());
                 if tenure.changed().await.is_err() {
