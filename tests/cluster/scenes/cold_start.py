@@ -10,7 +10,7 @@ from bed.scene import LONG, scene
 
 from .guides_load import at_zero
 
-COLD_STARTS = 50 if LONG else 20
+COLD_STARTS = 50 if LONG else 10
 DEFAULT_PROBE = 10
 
 

@@ -13,7 +13,7 @@ from bed.scene import LONG, scene
 from .guides_load import at_zero
 
 ONE_TARGET = {"holdgate.dev/scale-target": "1"}
-LIMIT, KILL_EVERY, LASTS = 10, 5, 30
+LIMIT, KILL_EVERY, LASTS = 10, 5, 30 if LONG else 15
 GONE = 120 if LONG else 20
 
 
@@ -127,7 +127,7 @@ def three_pods(stage):
 @scene("5b", "model servers killed under load: only what was inside them fails; pods deleted: nothing does",
        alone=True, machine=True)
 def killed(stage):
-    """Every 5 s one of three, for 30 s, 20 clients. Knative answered 1,241 to 1,643 of 6,700 with 502."""
+    """Every 5 s one of three, 20 clients. Knative answered 1,241 to 1,643 of 6,700 with 502."""
     model = three_pods(stage)
     kills = []
     with stage.load(model.host, 20) as load:
