@@ -140,6 +140,7 @@ impl<C: Cluster> Gateway<C> {
             ..tenure
         };
         self.stand();
+        self.tell();
     }
 
     /// Steers nothing any longer, whatever it may: requests are served on.
@@ -269,8 +270,9 @@ impl<C: Cluster> Gateway<C> {
     fn tell(&mut self) {
         let truths = Truths::of(&self.claimed, &self.unread, &self.entrances);
         self.board.set_left_alone(truths.left_alone);
-        // The next one tells what is new from now on.
-        for (id, notices) in truths.notices.into_iter().filter(|_| !self.ends) {
+        // Of several gateways one tells; the next one what stands, and what is new from then on.
+        let notices = truths.notices.into_iter();
+        for (id, notices) in notices.filter(|_| self.tenure.steers) {
             self.telling.tell(id, notices, &*self.cluster);
         }
     }

@@ -12,7 +12,7 @@ use tokio::sync::watch;
 use super::following::Sources;
 use super::leaving::left;
 use super::listening;
-use super::real::{self, Real};
+use super::real::{self, Herald, Real};
 use super::sharing::{Lease, Sharing};
 use crate::backend::kubernetes::doors::Inputs;
 use crate::backend::kubernetes::doors::facts::DoorSight;
@@ -69,11 +69,16 @@ impl Office {
             tenure: allowed.clone(),
         };
         let numbers = config.takeover_ports.clone();
+        let herald = Herald {
+            to: Arc::clone(&events),
+            tenure: reign.tenure(),
+        };
         let cluster = Arc::new(Real {
             doors: Doorkeeper::start(client.clone(), Arc::clone(&events), inputs, numbers),
             catalog,
             api: KubeApi::new(client.clone()),
             events,
+            herald,
             look: NetLook::new(),
             client: client.clone(),
         });

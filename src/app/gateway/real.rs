@@ -22,8 +22,24 @@ pub(super) struct Real {
     pub(super) catalog: Catalog,
     pub(super) api: KubeApi,
     pub(super) events: Arc<Events>,
+    pub(super) herald: Herald<Arc<Events>>,
     pub(super) look: NetLook,
     pub(super) doors: Doorkeeper,
+}
+
+/// Tells what every gateway sees, where this one steers: each thing is told once.
+#[derive(Clone, Debug)]
+pub(super) struct Herald<N> {
+    pub(super) to: N,
+    pub(super) tenure: watch::Receiver<Tenure>,
+}
+
+impl<N: Announcer> Announcer for Herald<N> {
+    fn announce(&self, notice: Notice) {
+        if self.tenure.borrow().steers {
+            self.to.announce(notice);
+        }
+    }
 }
 
 /// How much of a cluster a gateway looks at.
@@ -48,7 +64,7 @@ impl Announcer for Real {
 
 impl Cluster for Real {
     type Pods = Pods;
-    type Gauges = PodGauges<Arc<Events>>;
+    type Gauges = PodGauges<Herald<Arc<Events>>>;
 
     fn present(&self, id: &RevisionId) -> watch::Receiver<Present> {
         self.catalog.present(id)
@@ -62,11 +78,7 @@ impl Cluster for Real {
         occupancy: Arc<Commons>,
     ) -> Pods {
         let present = self.catalog.present(&settings.revision);
-        let seams = (
-            self.api.clone(),
-            Arc::clone(&self.events),
-            self.look.clone(),
-        );
+        let seams = (self.api.clone(), self.herald.clone(), self.look.clone());
         Pods::start(settings, owner, present, tenure, seams, occupancy)
     }
 
@@ -84,7 +96,7 @@ impl Cluster for Real {
             owner.clone(),
             self.catalog.present(id),
             pods.world(),
-            Arc::clone(&self.events),
+            self.herald.clone(),
         )
     }
 }

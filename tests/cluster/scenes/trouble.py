@@ -68,7 +68,8 @@ def settle(stage):
 def moved(stage):
     """There is no second GPU for a rollout: the old pod goes before the new one comes."""
     own = {pod["spec"]["nodeName"] for pod in stage.gateway.pods()}
-    nodes = [n["metadata"]["name"] for n in stage.api.get("Node") if n["metadata"]["name"] not in own]
+    able = [n for n in stage.api.get("Node") if is_ready(n) and not n["spec"].get("unschedulable")]
+    nodes = [n["metadata"]["name"] for n in able if n["metadata"]["name"] not in own]
     for name in nodes[:2]:
         node.set_gpus(stage.cluster, name, 1)
     gpu = {"limits": {"nvidia.com/gpu": "1"}, "requests": {"cpu": "10m", "memory": "16Mi"}}

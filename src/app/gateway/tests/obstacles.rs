@@ -1,8 +1,10 @@
 use serde_json::json;
+use tokio::sync::watch;
 
 use super::cluster::object;
 use super::*;
-use crate::backend::kubernetes::Obstacle;
+use crate::app::gateway::real::Herald;
+use crate::backend::kubernetes::{Announcer, Notice, Obstacle, Reason};
 
 fn with(obstacle: Obstacle) -> Claim {
     Claim {
@@ -171,4 +173,35 @@ async fn who_waits_for_what_is_deleted_is_sent_away_and_what_is_inside_stays() {
     drop(inside);
     waits.await.expect("a slot");
     assert_eq!(scene.report("m.ns").await["inFlight"], 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn of_several_gateways_the_one_that_steers_tells() {
+    let mut scene = Scene::new();
+    let tenure = |steers| Tenure {
+        steers,
+        heard: true,
+    };
+    scene.gateway.reign(tenure(false));
+    scene.cluster.deploy("m.ns", 1);
+    scene.claim(with(hpa())).await;
+    assert_eq!(scene.cluster.told(), [""; 0]);
+    scene.gateway.reign(tenure(true));
+    assert_eq!(scene.cluster.told(), ["m SteeredByHorizontalPodAutoscaler"]);
+
+    let steers = watch::Sender::new(tenure(false));
+    let herald = Herald {
+        to: Arc::clone(&scene.cluster),
+        tenure: steers.subscribe(),
+    };
+    let ready = Notice {
+        about: object("Deployment", "m.ns"),
+        reason: Reason::ReplicaReady,
+        message: "m-1 is ready".to_owned(),
+    };
+    herald.announce(ready.clone());
+    assert_eq!(scene.cluster.told(), [""; 0]);
+    steers.send_replace(tenure(true));
+    herald.announce(ready);
+    assert_eq!(scene.cluster.told(), ["m ReplicaReady"]);
 }
