@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use super::super::{MemberId, Order};
 use super::member::Member;
 use super::{Book, FLAPS_FOR, Orders};
+use crate::counting::count;
 
 /// Who may have something idle that is not known of is asked so often while somebody waits.
 const ASK_AGAIN: Duration = Duration::from_millis(50);
@@ -125,11 +126,6 @@ impl Book {
         }
         next.into_iter().filter(|at| *at > now).min()
     }
-}
-
-/// As many as can be said.
-pub(super) fn count(slots: u64) -> u32 {
-    u32::try_from(slots).unwrap_or(u32::MAX)
 }
 
 /// Whether what goes on has gone on for long enough to be acted on, which begins anew then.

@@ -1,8 +1,8 @@
 //! Where nothing idles, shares follow the demand.
 
 use super::super::{MemberId, Order};
-use super::ask::count;
 use super::{Book, Orders};
+use crate::counting::count;
 
 /// What is asked of a member, and how many slots it has for that.
 struct Share {

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::others::{Idle, Others};
 use super::tally::Tally;
+use crate::counting::count;
 use crate::shares::{Book, Holdings, MemberId, Order, Orders, Pod, Report, Slots};
 use crate::throttler::Longest;
 
@@ -276,7 +277,7 @@ impl Ledger {
         }
         let mut busy = own;
         busy.extend(self.busy().into_keys().cloned());
-        others.busy = u32::try_from(busy.len()).unwrap_or(u32::MAX);
+        others.busy = count(busy.len());
         others
     }
 }

@@ -8,6 +8,7 @@ use tokio::sync::watch;
 
 use super::commons::{Commons, Known};
 use super::names::Early;
+use crate::counting::count;
 use crate::ports::World;
 use crate::proxy::Throttler;
 use crate::revision::ReplicaId;
@@ -245,7 +246,7 @@ impl Member {
             measured,
             drains: self.drains,
             in_flight: asked.in_flight,
-            waiting: u32::try_from(asked.waiting).unwrap_or(u32::MAX),
+            waiting: count(asked.waiting),
             busy: names.slots(asked.busy),
             stuck: stuck
                 .iter()

@@ -16,13 +16,7 @@ async fn a_selector_that_does_not_stay_given_back_is_left_for_a_while_with_takeo
     scene.wishes(CallerPath::Always);
     scene.until(|scene| scene.selector() == taken()).await;
     sleep(3 * SECOND).await;
-    let kept = json!({ facts::SELECTOR: "app=flowers" });
-    scene
-        .api
-        .admit("/services/flowers", "/spec/selector", taken());
-    scene
-        .api
-        .admit("/services/flowers", "/metadata/annotations", kept);
+    scene.admits_without_selector();
     scene.told();
     writes(&scene);
     scene.wishes(CallerPath::Takeover);

@@ -205,6 +205,16 @@ impl Scene {
         timeout(600 * SECOND, so).await.expect("it comes to be so");
         began.elapsed()
     }
+
+    /// From now on a policy takes the selector with every write, and keeps what it was.
+    fn admits_without_selector(&self) {
+        let (at, kept) = (
+            "/services/flowers",
+            json!({ facts::SELECTOR: "app=flowers" }),
+        );
+        self.api.admit(at, "/spec/selector", taken());
+        self.api.admit(at, "/metadata/annotations", kept);
+    }
 }
 
 fn taken() -> Value {

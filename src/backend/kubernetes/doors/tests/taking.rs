@@ -162,14 +162,7 @@ async fn what_a_policy_takes_away_again_is_told_and_left_for_a_while() {
     scene.wishes(CallerPath::Always);
     scene.until(|scene| scene.selector() == taken()).await;
     sleep(3 * SECOND).await;
-    // The policy takes it with every write, and keeps what it was.
-    let kept = json!({ facts::SELECTOR: "app=flowers" });
-    scene
-        .api
-        .admit("/services/flowers", "/spec/selector", taken());
-    scene
-        .api
-        .admit("/services/flowers", "/metadata/annotations", kept);
+    scene.admits_without_selector();
     scene.told();
     scene.wishes(CallerPath::Host);
     sleep(30 * SECOND).await;
