@@ -4,6 +4,7 @@
 //! together, so that a freed slot goes to the head of the line in the same step. It decides and
 //! counts; it neither waits nor wakes anybody (the throttler does) and has no clock of its own.
 
+mod fair;
 pub mod line;
 pub mod meter;
 mod patience;
@@ -12,15 +13,18 @@ mod read;
 mod service;
 mod shares;
 pub mod slots;
+mod terms;
 mod verdict;
 
 use std::time::{Duration, Instant};
 
 use crate::counting::count;
 use crate::revision::{ContainerConcurrency, QueueLimits, ReplicaId};
-pub use patience::{deadline, warm_since};
+pub use line::Parts;
+pub use patience::{Starts, deadline, warm_since};
 pub use shares::Holding;
-pub use verdict::{Grant, Left, Reading, Seat, Ticket, Verdict};
+pub use terms::{Class, Deadline, Tenant, Terms};
+pub use verdict::{Back, Full, Grant, Left, Reading, Seat, Ticket, Verdict};
 
 use line::Line;
 use meter::Meter;
@@ -41,6 +45,7 @@ pub struct Admission<R> {
     /// Where the scan begins, so that equally loaded replicas take turns.
     turn: usize,
     typical_service: Option<Duration>,
+    starts: Starts,
     /// Retired before they were listed.
     retired_early: Vec<ReplicaId>,
     shares: Shares,
@@ -54,11 +59,12 @@ impl<R: Clone> Admission<R> {
             limit,
             bounds,
             replicas: Vec::new(),
-            line: Line::default(),
+            line: Line::new(bounds.order, now),
             meter: Meter::new(now),
             arrivals: 0,
             turn: 0,
             typical_service: None,
+            starts: Starts::default(),
             retired_early: Vec::new(),
             shares: Shares::default(),
         }
@@ -66,6 +72,17 @@ impl<R: Clone> Admission<R> {
 
     /// A request arrives, with `bytes` of body to be held should it have to wait.
     pub fn arrive(&mut self, bytes: u64, now: Instant) -> Verdict {
+        self.arrive_on(bytes, now, || Ok(Terms::default()))
+    }
+
+    /// The same on terms of its own, which are asked for only where it does not get a slot at once;
+    /// then it may turn out that it cannot wait.
+    pub fn arrive_on(
+        &mut self,
+        bytes: u64,
+        now: Instant,
+        terms: impl FnOnce() -> Result<Terms, Full>,
+    ) -> Verdict {
         let ticket = Ticket(self.arrivals);
         if self.line.is_empty()
             && let Some(seat) = self.take_slot()
@@ -74,15 +91,54 @@ impl<R: Clone> Admission<R> {
             self.meter.arrive(now);
             return Verdict::Admitted(ticket, seat);
         }
-        let full = self.line.len() >= self.bounds.max_requests
-            || self.line.bytes().saturating_add(bytes) > self.bounds.max_bytes;
-        if full {
-            return Verdict::Refused;
+        let terms = match terms() {
+            Ok(terms) => terms,
+            Err(full) => return Verdict::Refused(full),
+        };
+        if let Some(wait) = self.is_too_late(terms, now) {
+            // It is as good a sign as any that somebody wants what is on its way.
+            self.meter.turn_away(now);
+            return Verdict::Late(wait);
+        }
+        let mut instead = None;
+        if let Some(full) = self.is_full(bytes) {
+            let bound = (bytes, self.bounds.max_bytes);
+            instead = self.line.gives_way(bound, terms, now);
+            if instead.is_none_or(|ticket| !self.cancel(ticket, now)) {
+                return Verdict::Refused(full);
+            }
         }
         self.arrivals += 1;
         self.meter.arrive(now);
-        self.line.join(ticket, bytes, now);
-        Verdict::Queued(ticket)
+        self.line.join(ticket, bytes, terms, now);
+        match instead {
+            None => Verdict::Queued(ticket),
+            Some(other) => Verdict::QueuedInstead(ticket, other),
+        }
+    }
+
+    fn is_full(&self, bytes: u64) -> Option<Full> {
+        if self.line.len() >= self.bounds.max_requests {
+            return Some(Full::Requests);
+        }
+        let over = self.line.bytes().saturating_add(bytes) > self.bounds.max_bytes;
+        over.then_some(Full::Bytes)
+    }
+
+    /// What is known of replicas on their way, for those who have no time to wait for one.
+    pub fn expect(&mut self, starts: Starts) {
+        self.starts = starts;
+    }
+
+    /// Who would be served before a ticket if nobody else came; `None` if it does not wait.
+    pub fn position(&mut self, ticket: Ticket, now: Instant) -> Option<usize> {
+        self.line.position(ticket, now)
+    }
+
+    /// Of whom a fair line is made.
+    #[must_use]
+    pub fn parts(&self) -> Option<Parts> {
+        self.line.parts()
     }
 
     /// A request arrives while no replica can come, and is not let in.
@@ -135,7 +191,11 @@ impl<R: Clone> Admission<R> {
         }
         let serves = slots.serves();
         let free = slots.is_free(self.limit);
-        let grant = if free { self.seat_next(index) } else { None };
+        let grant = if free {
+            self.seat_next(index, now)
+        } else {
+            None
+        };
         Left {
             idled: vacant && serves && grant.is_none(),
             grant,
@@ -145,7 +205,7 @@ impl<R: Clone> Admission<R> {
 
     /// A replica could not be reached: it gets nothing more until it is restored, and the request
     /// goes elsewhere or back to its own place in line. Bounds do not apply: it was accepted.
-    pub fn rebuff(&mut self, ticket: Ticket, seat: Seat, bytes: u64, now: Instant) -> Verdict {
+    pub fn rebuff(&mut self, ticket: Ticket, seat: Seat, back: Back, now: Instant) -> Verdict {
         if let Some(index) = self.find(seat) {
             self.replicas[index].suspect = true;
         }
@@ -154,16 +214,16 @@ impl<R: Clone> Admission<R> {
         if let Some(seat) = self.take_slot() {
             return Verdict::Admitted(ticket, seat);
         }
-        self.line.join(ticket, bytes, now);
+        self.line.rejoin(ticket, back, now);
         Verdict::Queued(ticket)
     }
 
     /// A replica that could not be reached can be again.
-    pub fn restore(&mut self, replica: ReplicaId) -> Vec<Grant> {
+    pub fn restore(&mut self, replica: ReplicaId, now: Instant) -> Vec<Grant> {
         if let Some(slots) = self.replicas.iter_mut().find(|s| s.id == replica) {
             slots.suspect = false;
         }
-        self.seat_waiting()
+        self.seat_waiting(now)
     }
 
     /// A waiting request leaves the line. False: it was not in it.
@@ -185,10 +245,16 @@ impl<R: Clone> Admission<R> {
     }
 
     /// Changes the bounds in place. A lower limit interrupts nobody.
-    pub fn set_limits(&mut self, limit: ContainerConcurrency, bounds: QueueLimits) -> Vec<Grant> {
+    pub fn set_limits(
+        &mut self,
+        limit: ContainerConcurrency,
+        bounds: QueueLimits,
+        now: Instant,
+    ) -> Vec<Grant> {
         self.limit = limit;
         self.bounds = bounds;
-        self.seat_waiting()
+        self.line.set_order(bounds.order, now);
+        self.seat_waiting(now)
     }
 
     /// So many replicas are enough: the most loaded of them work on, the others rest, so that they
@@ -237,6 +303,12 @@ impl<R: Clone> Admission<R> {
         self.line.len()
     }
 
+    /// Bytes that they hold or have announced.
+    #[must_use]
+    pub fn waiting_bytes(&self) -> u64 {
+        self.line.bytes()
+    }
+
     /// The average since the last report, and how many arrived.
     pub fn report(&mut self, now: Instant) -> meter::Report {
         self.meter.report(now)
@@ -257,19 +329,19 @@ impl<R: Clone> Admission<R> {
         }
     }
 
-    fn seat_next(&mut self, index: usize) -> Option<Grant> {
-        let ticket = self.line.pop()?;
+    fn seat_next(&mut self, index: usize, now: Instant) -> Option<Grant> {
+        let ticket = self.line.pop(now)?;
         Some(Grant {
             ticket,
             seat: self.sit(index),
         })
     }
 
-    fn seat_waiting(&mut self) -> Vec<Grant> {
+    fn seat_waiting(&mut self, now: Instant) -> Vec<Grant> {
         let mut grants = Vec::new();
         while !self.line.is_empty()
             && let Some(seat) = self.take_slot()
-            && let Some(ticket) = self.line.pop()
+            && let Some(ticket) = self.line.pop(now)
         {
             grants.push(Grant { ticket, seat });
         }

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::slots::Slots;
-use super::{Admission, Reading};
+use super::{Admission, Reading, Terms};
 use crate::counting::count;
 use crate::revision::ReplicaId;
 
@@ -40,12 +40,38 @@ impl<R: Clone> Admission<R> {
             .map(|service| service.saturating_mul(count(rounds)))
     }
 
+    /// How long one that comes now waits at least, where that is too long for it. What is not known
+    /// is no reason to turn anybody away, and whoever comes first to a revision that has nothing
+    /// wakes it by waiting.
+    pub(super) fn is_too_late(&mut self, terms: Terms, now: Instant) -> Option<Duration> {
+        let deadline = terms.deadline?;
+        let start = self.starts.left(now);
+        let wait = if self.serving() > 0 {
+            let wait = self.least_wait(terms, now)?;
+            start.map_or(wait, |start| wait.min(start))
+        } else {
+            start?
+        };
+        let missed = deadline.is_missed(wait, self.typical_service, now);
+        missed.then_some(wait)
+    }
+
+    /// How long one that comes now waits if a slot falls free at once and then one after the other,
+    /// as long as an answer usually takes.
+    fn least_wait(&mut self, terms: Terms, now: Instant) -> Option<Duration> {
+        let service = self.typical_service?;
+        let slots = u64::from(self.serving()) * u64::from(self.limit.slots());
+        let rounds = self.line.ahead_of(terms, now) as u64 / slots.max(1);
+        Some(service.saturating_mul(count(rounds)))
+    }
+
     /// The present numbers.
     #[must_use]
     pub fn read(&self) -> Reading {
         Reading {
             waiting: self.line.len(),
             waiting_bytes: self.line.bytes(),
+            parts: self.line.parts(),
             oldest: self.line.oldest(),
             running: self.replicas.iter().map(|s| s.in_flight).sum(),
             serving: self.serving(),

@@ -15,7 +15,7 @@ const MOST_RETIRED_EARLY: usize = 64;
 impl<R: Clone> Admission<R> {
     /// The replicas that exist and are ready. One that is missing takes nothing more, but keeps
     /// its count until what it holds has ended, and finds it again when it comes back.
-    pub fn set_replicas(&mut self, ready: &[(ReplicaId, R)]) -> Vec<Grant> {
+    pub fn set_replicas(&mut self, ready: &[(ReplicaId, R)], now: Instant) -> Vec<Grant> {
         // Thousands of them change one by one, so a change is not to look at each for each.
         let mut places = HashMap::with_capacity(self.replicas.len());
         for (place, slots) in self.replicas.iter_mut().enumerate() {
@@ -42,7 +42,7 @@ impl<R: Clone> Admission<R> {
             }
             stays
         });
-        self.seat_waiting()
+        self.seat_waiting(now)
     }
 
     /// Takes up to `count` replicas out of service: idle ones first, then the least busy, the
@@ -85,7 +85,7 @@ impl<R: Clone> Admission<R> {
     }
 
     /// Puts these replicas back into service; returns those of them that were retired.
-    pub fn revive(&mut self, replicas: &[ReplicaId]) -> (Vec<ReplicaId>, Vec<Grant>) {
+    pub fn revive(&mut self, replicas: &[ReplicaId], now: Instant) -> (Vec<ReplicaId>, Vec<Grant>) {
         let retired = self.indices(|s| s.present && s.retired && replicas.contains(&s.id));
         let mut revived = self.mark_retired(&retired, false);
         self.retired_early.retain(|early| {
@@ -95,7 +95,7 @@ impl<R: Clone> Admission<R> {
             }
             !back
         });
-        (revived, self.seat_waiting())
+        (revived, self.seat_waiting(now))
     }
 
     /// Which of the replicas are going away: they take nothing more. Returns those that it made a

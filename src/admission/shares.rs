@@ -3,6 +3,7 @@
 //! requests end. Whoever is alone has the whole of every replica, and none of this costs anything.
 
 use std::collections::BTreeMap;
+use std::time::Instant;
 
 use super::slots::{Slots, WHOLE};
 use super::{Admission, Grant};
@@ -101,18 +102,18 @@ impl<R: Clone> Admission<R> {
     }
 
     /// Nobody else uses these replicas any more: each is ours as a whole, and nothing is owed.
-    pub fn unite(&mut self) -> Vec<Grant> {
+    pub fn unite(&mut self, now: Instant) -> Vec<Grant> {
         self.shares = Shares::default();
         for slots in &mut self.replicas {
             slots.share = WHOLE;
             slots.owed = 0;
         }
-        self.seat_waiting()
+        self.seat_waiting(now)
     }
 
     /// So many slots of a replica more are ours, whether or not it is in the list yet. What is owed
     /// is paid of them first.
-    pub fn grant(&mut self, replica: ReplicaId, slots: u32) -> Vec<Grant> {
+    pub fn grant(&mut self, replica: ReplicaId, slots: u32, now: Instant) -> Vec<Grant> {
         if !self.shares.divided {
             return Vec::new();
         }
@@ -123,7 +124,7 @@ impl<R: Clone> Admission<R> {
         if let Some(listed) = self.replicas.iter_mut().find(|s| s.id == replica) {
             listed.share = listed.share.saturating_add(slots);
             self.shares.pay(listed);
-            return self.seat_waiting();
+            return self.seat_waiting(now);
         }
         let paid = slots.min(self.shares.debt);
         self.shares.fall_due(replica, paid);

@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::slots::Slots;
+use super::{Parts, Terms};
 use crate::revision::ReplicaId;
 
 /// A request's place in the order of arrival. Lower came first.
@@ -33,8 +34,36 @@ pub enum Verdict {
     Admitted(Ticket, Seat),
     /// It waits in line.
     Queued(Ticket),
-    /// The line is full, by count or by bytes.
-    Refused,
+    /// It waits in the line, which was full, and another, the second, does so no longer.
+    QueuedInstead(Ticket, Ticket),
+    /// The line is full.
+    Refused(Full),
+    /// Its deadline would pass before its answer could be there: it would wait at least so long.
+    Late(Duration),
+}
+
+/// What a line is full by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Full {
+    /// As many requests wait as may.
+    Requests,
+    /// They hold as many bytes as they may.
+    Bytes,
+    /// As many requests wait as may wait for all revisions together.
+    AllRequests,
+    /// Those hold as many bytes as they may.
+    AllBytes,
+}
+
+/// A request that goes back to its place in line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Back {
+    /// What it holds.
+    pub bytes: u64,
+    /// On what terms it waits.
+    pub terms: Terms,
+    /// When it arrived.
+    pub since: Instant,
 }
 
 /// A ticket that got a slot.
@@ -64,7 +93,9 @@ pub struct Reading {
     pub waiting: usize,
     /// Bytes of request bodies that waiting requests hold or have announced.
     pub waiting_bytes: u64,
-    /// When the one at the head of the line arrived.
+    /// Of whom the line is made, where it is a fair one.
+    pub parts: Option<Parts>,
+    /// When the one that has waited longest arrived.
     pub oldest: Option<Instant>,
     /// Slots occupied, over all replicas.
     pub running: u32,

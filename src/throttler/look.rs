@@ -5,8 +5,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::{Kept, Replica, Throttler, now};
-use crate::admission::Reading;
 use crate::admission::meter::Report;
+use crate::admission::{Reading, Ticket};
+use crate::autoscale::StartPhase;
 
 /// How the replicas of a revision look to a waiting request.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -19,6 +20,8 @@ pub struct Outlook {
     pub expected: Option<Duration>,
     /// What seems to be wrong with a start that takes long.
     pub diagnosis: Option<String>,
+    /// How far the replica has come that has come furthest of those on their way, where that is known.
+    pub phase: Option<StartPhase>,
 }
 
 /// The demand on one revision.
@@ -85,23 +88,39 @@ impl<C: Kept> Throttler<C> {
     pub fn outlook(&self) -> Outlook {
         let state = self.state.lock();
         let now = now();
+        let starts = &state.starts;
         let remaining = |typical: Duration| {
-            let spent = state
-                .starting_since
+            let spent = starts
+                .since
                 .map(|since| now.saturating_duration_since(since));
             typical.saturating_sub(spent.unwrap_or_default())
         };
-        let expected = state.expected.map(|at| at.saturating_duration_since(now));
+        let expected = starts.expected.map(|at| at.saturating_duration_since(now));
         let estimate = match state.warm_since {
             Some(_) => state.admission.estimated_wait(),
-            None => expected.or_else(|| state.typical_start.map(remaining)),
+            None => expected.or_else(|| starts.typical.map(remaining)),
         };
         Outlook {
             warm_since: state.warm_since,
             estimate,
             expected,
             diagnosis: state.diagnosis.clone(),
+            phase: state.phase,
         }
+    }
+
+    /// How many are served before a ticket if nobody else comes, and it itself; `None` once it stands in
+    /// line no longer.
+    pub fn position(&self, ticket: Ticket) -> Option<usize> {
+        let before = self.state.lock().admission.position(ticket, now())?;
+        Some(before + 1)
+    }
+
+    /// No replica is in service, and it is not its owner who wants that.
+    pub fn is_at_zero(&self) -> bool {
+        let state = self.state.lock();
+        let shut = state.outage.as_ref().is_some_and(|o| o.reason.shuts_out());
+        state.warm_since.is_none() && !shut
     }
 
     /// Every replica that is ready, with what the data path keeps for it.

@@ -4,6 +4,7 @@
 //! Handle / shared / state are three types, so that the scope of the one lock is visible. Wakers
 //! are collected under the lock and woken after it. How long a request may wait is its own affair.
 
+mod crowd;
 mod longest;
 mod look;
 #[cfg(all(test, model_check))]
@@ -24,6 +25,8 @@ mod tests_idle;
 #[cfg(all(test, not(model_check)))]
 mod tests_leaving;
 #[cfg(all(test, not(model_check)))]
+mod tests_order;
+#[cfg(all(test, not(model_check)))]
 mod tests_outage;
 #[cfg(all(test, not(model_check)))]
 mod tests_sharing;
@@ -37,7 +40,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::{Notify, watch};
 
-use crate::admission::{Admission, Left, Seat, Ticket, Verdict};
+use crate::admission::{Admission, Full, Left, Seat, Starts, Terms, Ticket, Verdict};
 use crate::guests::Guests;
 use crate::ports::{Outage, World};
 use crate::revision::{ContainerConcurrency, QueueLimits, ReplicaId};
@@ -47,10 +50,11 @@ use crate::trace::{Event, Fate, Tape};
 use notes::refused;
 use state::{State, Turn};
 
+pub use crowd::Crowd;
 pub use longest::Longest;
 pub use look::{Outlook, Sample};
 pub use permit::Permit;
-pub use place::Place;
+pub use place::{Denied, Place};
 pub use replica::{Kept, Replica};
 pub use sharing::Asked;
 
@@ -62,7 +66,9 @@ pub enum Arrival<C: Kept> {
     /// It has a place in line.
     Waiting(Place<C>),
     /// The line is full.
-    QueueFull,
+    QueueFull(Full),
+    /// Its deadline would pass before its answer could be there: it would wait at least so long.
+    Late(Duration),
     /// No replica can come.
     Outage(Arc<Outage>),
 }
@@ -73,7 +79,7 @@ impl<C: Kept> Arrival<C> {
         match self {
             Self::Admitted(permit) => permit.ends(fate),
             Self::Waiting(place) => place.ends(fate),
-            Self::QueueFull | Self::Outage(_) => {}
+            Self::QueueFull(_) | Self::Late(_) | Self::Outage(_) => {}
         }
     }
 }
@@ -101,6 +107,17 @@ impl<C: Kept> Throttler<C> {
     /// The same, and what happens is noted.
     #[must_use]
     pub fn recorded(limit: ContainerConcurrency, bounds: QueueLimits, tape: Tape) -> Arc<Self> {
+        Self::among(Arc::default(), limit, bounds, tape)
+    }
+
+    /// The same for one of several that may not let more wait than all of them together may.
+    #[must_use]
+    pub fn among(
+        crowd: Arc<Crowd>,
+        limit: ContainerConcurrency,
+        bounds: QueueLimits,
+        tape: Tape,
+    ) -> Arc<Self> {
         let now = now();
         tape.note(now, || Event::Opened);
         let state = State {
@@ -108,10 +125,11 @@ impl<C: Kept> Throttler<C> {
             places: HashMap::new(),
             outage: None,
             warm_since: None,
-            typical_start: None,
-            starting_since: None,
-            expected: None,
+            starts: Starts::default(),
+            crowd,
+            told: (0, 0),
             diagnosis: None,
+            phase: None,
             stuck: Vec::new(),
             tells_idle: false,
             closed: None,
@@ -130,14 +148,19 @@ impl<C: Kept> Throttler<C> {
 
     /// A request arrives, announcing `bytes` of body to be held should it have to wait.
     pub fn arrive(self: &Arc<Self>, bytes: u64) -> Arrival<C> {
+        self.arrive_on(bytes, Terms::default)
+    }
+
+    /// The same on terms of its own. They are asked for, under the lock, where it does not get a slot at
+    /// once or what happens is recorded.
+    pub fn arrive_on(self: &Arc<Self>, bytes: u64, terms: impl FnOnce() -> Terms) -> Arrival<C> {
         let now = now();
         let mut state = self.state.lock();
         if let Some(outage) = state.outage.clone() {
             state.turn_away(&outage, bytes, now);
             return Arrival::Outage(outage);
         }
-        let verdict = state.admission.arrive(bytes, now);
-        state.note_arrival(verdict, bytes, now);
+        let verdict = state.arrive(bytes, terms, now);
         match verdict {
             Verdict::Admitted(ticket, seat) => {
                 let replica = state.replica(seat);
@@ -145,7 +168,15 @@ impl<C: Kept> Throttler<C> {
                 Arrival::Admitted(Permit::new(Arc::clone(self), replica, ticket, seat, now))
             }
             Verdict::Queued(ticket) => self.queue(&mut state, ticket, now),
-            Verdict::Refused => Arrival::QueueFull,
+            Verdict::QueuedInstead(ticket, other) => {
+                let waker = state.send_away(other);
+                let arrival = self.queue(&mut state, ticket, now);
+                drop(state);
+                wake(waker.into_iter().collect());
+                arrival
+            }
+            Verdict::Refused(full) => Arrival::QueueFull(full),
+            Verdict::Late(wait) => Arrival::Late(wait),
         }
     }
 
@@ -154,8 +185,9 @@ impl<C: Kept> Throttler<C> {
     fn queue(self: &Arc<Self>, state: &mut State<C>, ticket: Ticket, now: Instant) -> Arrival<C> {
         if let Some(outage) = &state.outage {
             state.note_over(ticket, refused(outage), now);
-            state.admission.cancel(ticket, now);
-            return Arrival::Outage(Arc::clone(outage));
+            let outage = Arc::clone(outage);
+            state.cancel(ticket, now);
+            return Arrival::Outage(outage);
         }
         state.places.insert(ticket, Turn::Waiting(None));
         if state.admission.serving() == 0 {
@@ -173,17 +205,22 @@ impl<C: Kept> Throttler<C> {
     pub fn follow(&self, world: &World) {
         let now = now();
         let mut state = self.state.lock();
-        state.starting_since = world.starting_since();
-        state.typical_start = world.typical_start;
-        state.expected = world.expected;
+        state.starts = Starts {
+            since: world.starting_since(),
+            typical: world.typical_start,
+            expected: world.expected,
+        };
+        let starts = state.starts;
+        state.admission.expect(starts);
         state.diagnosis.clone_from(&world.diagnosis);
+        state.phase = world.phase();
         let replicas = match state.closed {
             Some(_) => Vec::new(),
             None => state.replicas_of(world),
         };
         state.note_leaving(world, now);
         state.note_replicas(&replicas, now);
-        let grants = state.admission.set_replicas(&replicas);
+        let grants = state.admission.set_replicas(&replicas, now);
         state.note_warmth(now);
         let mut wakers = state.grant(grants, now);
         let outage = state.closed.clone().or_else(|| world.outage.clone());
@@ -207,7 +244,7 @@ impl<C: Kept> Throttler<C> {
     pub fn set_limits(&self, limit: ContainerConcurrency, bounds: QueueLimits) {
         let now = now();
         let mut state = self.state.lock();
-        let grants = state.admission.set_limits(limit, bounds);
+        let grants = state.admission.set_limits(limit, bounds, now);
         state.tape.note(now, || Event::Changed);
         let wakers = state.grant(grants, now);
         drop(state);
@@ -224,7 +261,7 @@ impl<C: Kept> Throttler<C> {
     pub fn restore(&self, replica: ReplicaId) {
         let now = now();
         let mut state = self.state.lock();
-        let grants = state.admission.restore(replica);
+        let grants = state.admission.restore(replica, now);
         state.note_warmth(now);
         let wakers = state.grant(grants, now);
         self.wake(state, wakers);

@@ -8,7 +8,7 @@ use std::time::Instant;
 use super::state::State;
 use super::{Kept, Replica, Sample, Throttler};
 use crate::admission::meter::Report;
-use crate::admission::{Seat, Ticket, Verdict};
+use crate::admission::{Deadline, Seat, Terms, Ticket, Verdict};
 use crate::ports::{Outage, ReplicaState, World};
 use crate::revision::ReplicaId;
 use crate::trace::{Event, Fate, Reason, Step, Tape};
@@ -22,6 +22,20 @@ impl<C> Throttler<C> {
 }
 
 impl<C: Kept> State<C> {
+    /// On what terms the next one arrives, where they are not those of everybody.
+    pub(super) fn note_terms(&self, terms: Terms, now: Instant) {
+        if terms != Terms::default() {
+            self.tape.note_with(now, |nanos| Event::Terms {
+                class: terms.class.number(),
+                tenant: terms.tenant.0,
+                deadline: terms.deadline.map(|deadline| match deadline {
+                    Deadline::Whole(at) => (nanos(at), true),
+                    Deadline::Begun(at) => (nanos(at), false),
+                }),
+            });
+        }
+    }
+
     pub(super) fn note_arrival(&self, verdict: Verdict, announced: u64, now: Instant) {
         self.tape.note(now, || match verdict {
             Verdict::Admitted(ticket, seat) => Event::Admitted {
@@ -29,15 +43,22 @@ impl<C: Kept> State<C> {
                 announced,
                 replica: seat.replica.0,
             },
-            Verdict::Queued(ticket) => Event::Queued {
+            Verdict::Queued(ticket) | Verdict::QueuedInstead(ticket, _) => Event::Queued {
                 ticket: ticket.number(),
                 announced,
             },
-            Verdict::Refused => Event::TurnedAway {
+            Verdict::Refused(_) => Event::TurnedAway {
                 announced,
                 reason: Reason::QueueFull,
             },
+            Verdict::Late(_) => Event::TurnedAway {
+                announced,
+                reason: Reason::DeadlineUnmeetable,
+            },
         });
+        if let Verdict::QueuedInstead(_, other) = verdict {
+            self.note_over(other, Fate::Refused(Reason::QueueFull), now);
+        }
     }
 
     pub(super) fn note_turned_away(&self, announced: u64, reason: &str, now: Instant) {

@@ -79,7 +79,7 @@ impl<C: Kept + Send + Sync + 'static> Occupancy for Throttler<C> {
     fn revive(&self, replicas: &[ReplicaId]) -> Vec<ReplicaId> {
         let now = now();
         let mut state = self.state.lock();
-        let (revived, grants) = state.admission.revive(replicas);
+        let (revived, grants) = state.admission.revive(replicas, now);
         for &replica in &revived {
             state.note_step(replica, Step::Listed, now);
         }

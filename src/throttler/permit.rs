@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use super::notes::over;
 use super::{Arrival, Kept, Replica, Throttler, now};
-use crate::admission::{Seat, Ticket, Verdict};
+use crate::admission::{Back, Seat, Ticket, Verdict};
 use crate::trace::{Event, Fate};
 
 /// The right to occupy one slot at one replica. Dropping it gives the slot to whoever is next.
@@ -90,11 +90,11 @@ impl<C: Kept> Permit<C> {
     /// The replica could not be reached, so nothing of the request can have arrived there. It
     /// gets no further request until it is restored; this one keeps its place in the order.
     #[must_use]
-    pub fn rebuffed(mut self, bytes: u64) -> Arrival<C> {
+    pub fn rebuffed(mut self, back: Back) -> Arrival<C> {
         let now = now();
         self.held = Held::Returned;
         let mut state = self.throttler.state.lock();
-        let verdict = state.admission.rebuff(self.ticket, self.seat, bytes, now);
+        let verdict = state.rebuff(self.ticket, self.seat, back, now);
         let ticket = self.ticket.number();
         state.tape.note(now, || Event::Rebuffed { ticket });
         state.note_warmth(now);
@@ -106,7 +106,9 @@ impl<C: Kept> Permit<C> {
                 Arrival::Admitted(Self::new(throttler, replica, ticket, seat, now))
             }
             Verdict::Queued(ticket) => throttler.queue(&mut state, ticket, now),
-            Verdict::Refused => unreachable!("a request that was accepted is not refused"),
+            Verdict::QueuedInstead(..) | Verdict::Refused(_) | Verdict::Late(_) => {
+                unreachable!("a request that was accepted goes back to its place")
+            }
         };
         let due = state.admission.is_due();
         drop(state);

@@ -6,9 +6,18 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use super::{Kept, Permit, Throttler, Turn, now};
-use crate::admission::Ticket;
+use crate::admission::{Full, Ticket};
 use crate::ports::Outage;
 use crate::trace::{Event, Fate};
+
+/// Why a place in line came to nothing.
+#[derive(Clone, Debug)]
+pub enum Denied {
+    /// No replica can come.
+    Outage(Arc<Outage>),
+    /// The line was full, and another has the place.
+    GaveWay,
+}
 
 /// A place in line. Resolves when it is this request's turn, or when no replica can come. Dropping
 /// it leaves the line at once; a slot granted but not picked up goes to the next.
@@ -35,16 +44,24 @@ impl<C: Kept> Place<C> {
         self.fate = fate;
     }
 
-    /// More of the body has to be held than was announced. False: over the byte bound.
-    #[must_use]
-    pub fn hold_more(&self, bytes: u64) -> bool {
+    /// More of the body has to be held than was announced.
+    ///
+    /// # Errors
+    /// When that is over a bound.
+    pub fn hold_more(&self, bytes: u64) -> Result<(), Full> {
         let mut state = self.throttler.state.lock();
-        let fits = state.admission.hold_more(self.ticket, bytes);
-        if fits {
+        let fits = state.hold_more(self.ticket, bytes);
+        if fits.is_ok() {
             let ticket = self.ticket.number();
             state.tape.note(now(), || Event::HeldMore { ticket, bytes });
         }
         fits
+    }
+
+    /// Its place in the order of arrival.
+    #[must_use]
+    pub const fn ticket(&self) -> Ticket {
+        self.ticket
     }
 
     /// The throttler of this line.
@@ -55,7 +72,7 @@ impl<C: Kept> Place<C> {
 }
 
 impl<C: Kept> Future for Place<C> {
-    type Output = Result<Permit<C>, Arc<Outage>>;
+    type Output = Result<Permit<C>, Denied>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = &mut *self;
@@ -85,7 +102,8 @@ impl<C: Kept> Future for Place<C> {
                     now(),
                 )))
             }
-            Some(Turn::Dismissed(outage)) => Poll::Ready(Err(outage)),
+            Some(Turn::Dismissed(outage)) => Poll::Ready(Err(Denied::Outage(outage))),
+            Some(Turn::GaveWay) => Poll::Ready(Err(Denied::GaveWay)),
             Some(Turn::Waiting(_)) | None => unreachable!("looked at under the same lock"),
         }
     }
@@ -107,9 +125,9 @@ impl<C: Kept> Drop for Place<C> {
             }
             Some(Turn::Waiting(_)) => {
                 state.note_over(self.ticket, self.fate, now);
-                state.admission.cancel(self.ticket, now);
+                state.cancel(self.ticket, now);
             }
-            Some(Turn::Dismissed(_)) | None => {}
+            Some(Turn::Dismissed(_) | Turn::GaveWay) | None => {}
         }
     }
 }

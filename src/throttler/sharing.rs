@@ -36,7 +36,7 @@ impl<C: Kept> Throttler<C> {
     /// Alone again: every replica is ours as a whole, and nothing is owed to anybody.
     pub fn unite(&self) {
         let mut state = self.state.lock();
-        let grants = state.admission.unite();
+        let grants = state.admission.unite(now());
         self.seat_all(state, grants);
     }
 
@@ -44,7 +44,7 @@ impl<C: Kept> Throttler<C> {
     /// given up falls due again at once.
     pub fn grant(&self, replica: ReplicaId, slots: u32) {
         let mut state = self.state.lock();
-        let grants = state.admission.grant(replica, slots);
+        let grants = state.admission.grant(replica, slots, now());
         self.seat_all(state, grants);
     }
 

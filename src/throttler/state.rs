@@ -4,13 +4,15 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::task::Waker;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use super::longest::Longest;
 use super::notes::refused;
-use super::{Kept, Replica, Sample};
+use super::{Crowd, Kept, Replica, Sample};
 use crate::admission::meter::Report;
-use crate::admission::{Admission, Grant, Seat, Ticket, warm_since};
+use crate::admission::{
+    Admission, Back, Full, Grant, Seat, Starts, Terms, Ticket, Verdict, warm_since,
+};
 use crate::autoscale::StartPhase;
 use crate::ports::{Outage, ReplicaState, ReplicaView, World};
 use crate::revision::ReplicaId;
@@ -25,12 +27,14 @@ pub(super) struct State<C> {
     pub(super) outage: Option<Arc<Outage>>,
     /// When the number of serving replicas last left zero.
     pub(super) warm_since: Option<Instant>,
-    pub(super) typical_start: Option<Duration>,
-    /// When the oldest replica on its way was started.
-    pub(super) starting_since: Option<Instant>,
-    /// When the next replica is likely to take requests.
-    pub(super) expected: Option<Instant>,
+    /// What is known of replicas on their way.
+    pub(super) starts: Starts,
+    /// Everybody who waits, here and elsewhere, and which part of it is counted as waiting here.
+    pub(super) crowd: Arc<Crowd>,
+    pub(super) told: (usize, u64),
     pub(super) diagnosis: Option<String>,
+    /// The furthest phase of a replica on its way.
+    pub(super) phase: Option<StartPhase>,
     /// The longest that a slot stayed in use.
     pub(super) longest: Longest,
     /// Set once no replica will ever come again.
@@ -48,6 +52,8 @@ pub(super) enum Turn {
     Waiting(Option<Waker>),
     Granted(Seat),
     Dismissed(Arc<Outage>),
+    /// Another has its place.
+    GaveWay,
 }
 
 impl<C: Kept> State<C> {
@@ -100,6 +106,81 @@ impl<C: Kept> State<C> {
         }
     }
 
+    /// A request arrives, and what becomes of it is noted. Before it may wait there must be room for it
+    /// among all who do.
+    pub(super) fn arrive(
+        &mut self,
+        bytes: u64,
+        terms: impl FnOnce() -> Terms,
+        now: Instant,
+    ) -> Verdict {
+        let (crowd, told) = (&self.crowd, &mut self.told);
+        let mut known = None;
+        let mut terms = Some(terms);
+        if self.tape.is_on() {
+            known = terms.take().map(|terms| terms());
+        }
+        let verdict = self.admission.arrive_on(bytes, now, || {
+            crowd.enter(1, bytes)?;
+            *told = (told.0 + 1, told.1 + bytes);
+            let terms = known.or_else(|| terms.take().map(|terms| terms()));
+            Ok(terms.unwrap_or_default())
+        });
+        self.tell_crowd();
+        self.note_terms(known.unwrap_or_default(), now);
+        self.note_arrival(verdict, bytes, now);
+        verdict
+    }
+
+    /// It goes back to its place.
+    pub(super) fn rebuff(
+        &mut self,
+        ticket: Ticket,
+        seat: Seat,
+        back: Back,
+        now: Instant,
+    ) -> Verdict {
+        let verdict = self.admission.rebuff(ticket, seat, back, now);
+        self.tell_crowd();
+        verdict
+    }
+
+    /// It leaves the line.
+    pub(super) fn cancel(&mut self, ticket: Ticket, now: Instant) {
+        self.admission.cancel(ticket, now);
+        self.tell_crowd();
+    }
+
+    /// More of a waiting request's body has to be held.
+    pub(super) fn hold_more(&mut self, ticket: Ticket, bytes: u64) -> Result<(), Full> {
+        self.crowd.enter(0, bytes)?;
+        self.told.1 += bytes;
+        let fits = self.admission.hold_more(ticket, bytes);
+        self.tell_crowd();
+        if fits { Ok(()) } else { Err(Full::Bytes) }
+    }
+
+    /// Everybody's count follows what waits here.
+    fn tell_crowd(&mut self) {
+        let here = (self.admission.waiting(), self.admission.waiting_bytes());
+        if here != self.told {
+            self.crowd.change(self.told, here);
+            self.told = here;
+        }
+    }
+
+    /// It has left the line for another.
+    pub(super) fn send_away(&mut self, ticket: Ticket) -> Option<Waker> {
+        let turn = self
+            .places
+            .get_mut(&ticket)
+            .expect("a waiting ticket is in the map");
+        match std::mem::replace(turn, Turn::GaveWay) {
+            Turn::Waiting(waker) => waker,
+            Turn::Granted(_) | Turn::Dismissed(_) | Turn::GaveWay => None,
+        }
+    }
+
     /// Somebody comes whom nobody can serve. Whose owner wants nothing is not wanted by asking for it.
     pub(super) fn turn_away(&mut self, outage: &Outage, bytes: u64, now: Instant) {
         self.note_turned_away(bytes, outage.reason.as_str(), now);
@@ -114,13 +195,14 @@ impl<C: Kept> State<C> {
 
     pub(super) fn seat(&mut self, Grant { ticket, seat }: Grant, now: Instant) -> Option<Waker> {
         self.note_seated(ticket, seat, now);
+        self.tell_crowd();
         let turn = self
             .places
             .get_mut(&ticket)
             .expect("a granted ticket is in the map");
         match std::mem::replace(turn, Turn::Granted(seat)) {
             Turn::Waiting(waker) => waker,
-            Turn::Granted(_) | Turn::Dismissed(_) => None,
+            Turn::Granted(_) | Turn::Dismissed(_) | Turn::GaveWay => None,
         }
     }
 
@@ -133,6 +215,7 @@ impl<C: Kept> State<C> {
 
     pub(super) fn dismiss(&mut self, outage: &Arc<Outage>, now: Instant) -> Vec<Waker> {
         let tickets = self.admission.dismiss(now);
+        self.tell_crowd();
         for &ticket in &tickets {
             self.note_over(ticket, refused(outage), now);
         }
@@ -143,7 +226,7 @@ impl<C: Kept> State<C> {
                 .expect("a waiting ticket is in the map");
             match std::mem::replace(turn, Turn::Dismissed(Arc::clone(outage))) {
                 Turn::Waiting(waker) => waker,
-                Turn::Granted(_) | Turn::Dismissed(_) => None,
+                Turn::Granted(_) | Turn::Dismissed(_) | Turn::GaveWay => None,
             }
         };
         tickets.into_iter().filter_map(dismiss).collect()

@@ -3,8 +3,9 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
-use super::tests_support::{ready, throttler};
-use super::{Arrival, Permit, Place, Throttler};
+use super::tests_support::{back, ready, throttler};
+use super::{Arrival, Denied, Permit, Place, Throttler};
+use crate::admission::Full;
 use crate::ports::{Occupancy, Outage, ReplicaState};
 use crate::revision::{Endpoint, ReplicaId};
 
@@ -24,7 +25,11 @@ pub(super) fn waiting(throttler: &Arc<Throttler<()>>) -> Place<()> {
 
 /// Whether it is its turn, without waiting for it.
 pub(super) fn turn(place: &mut Place<()>) -> Poll<Result<Permit<()>, Arc<Outage>>> {
-    pin!(place).poll(&mut Context::from_waker(Waker::noop()))
+    let turn = pin!(place).poll(&mut Context::from_waker(Waker::noop()));
+    turn.map_err(|denied| match denied {
+        Denied::Outage(outage) => outage,
+        Denied::GaveWay => panic!("nobody gives way where who came first is served first"),
+    })
 }
 
 #[tokio::test]
@@ -98,7 +103,7 @@ async fn a_request_that_could_not_be_delivered_keeps_its_place() {
     throttler.follow(&ready(&[1]));
     let permit = admitted(&throttler);
     let mut later = waiting(&throttler);
-    let Arrival::Waiting(mut again) = permit.rebuffed(0) else {
+    let Arrival::Waiting(mut again) = permit.rebuffed(back()) else {
         panic!("nowhere else to go")
     };
     assert_eq!(
@@ -139,9 +144,12 @@ async fn the_line_is_bounded_by_bytes() {
     let Arrival::Waiting(place) = throttler.arrive(900) else {
         panic!("there is room")
     };
-    assert!(matches!(throttler.arrive(200), Arrival::QueueFull));
-    assert!(place.hold_more(100));
-    assert!(!place.hold_more(1));
+    assert!(matches!(
+        throttler.arrive(200),
+        Arrival::QueueFull(Full::Bytes)
+    ));
+    assert_eq!(place.hold_more(100), Ok(()));
+    assert_eq!(place.hold_more(1), Err(Full::Bytes));
     drop(place);
     assert!(matches!(throttler.arrive(1000), Arrival::Waiting(_)));
 }
@@ -192,7 +200,7 @@ async fn a_replica_that_cannot_be_reached_for_a_moment_gives_nobody_more_time() 
     let throttler = throttler(1);
     throttler.follow(&ready(&[1]));
     let since = throttler.outlook().warm_since;
-    let Arrival::Waiting(_place) = admitted(&throttler).rebuffed(0) else {
+    let Arrival::Waiting(_place) = admitted(&throttler).rebuffed(back()) else {
         panic!("alone")
     };
     assert_eq!(throttler.outlook().warm_since, since);

@@ -3,7 +3,7 @@
 use std::task::Poll;
 
 use super::tests::{admitted, turn, waiting};
-use super::tests_support::{ready, throttler};
+use super::tests_support::{back, ready, throttler};
 use super::{Arrival, Kept, Throttler};
 use crate::ports::{Occupancy, Outage, OutageReason, ReplicaState, World};
 use crate::revision::ReplicaId;
@@ -74,7 +74,7 @@ async fn a_backend_hears_of_a_replica_that_could_not_be_reached() {
     throttler.follow(&ready(&[1, 2]));
     let mut vacancies = throttler.vacancies();
     vacancies.mark_unchanged();
-    let Arrival::Admitted(elsewhere) = admitted(&throttler).rebuffed(0) else {
+    let Arrival::Admitted(elsewhere) = admitted(&throttler).rebuffed(back()) else {
         panic!("the other one is free")
     };
     assert_eq!(elsewhere.replica().id, ReplicaId(2));
@@ -90,7 +90,7 @@ async fn a_replica_that_was_looked_at_anew_is_suspected_no_longer() {
         let throttler = throttler(2);
         throttler.follow(&ready(&[1]));
         let _inside = admitted(&throttler);
-        let Arrival::Waiting(mut place) = admitted(&throttler).rebuffed(0) else {
+        let Arrival::Waiting(mut place) = admitted(&throttler).rebuffed(back()) else {
             panic!("it is alone")
         };
         throttler.follow(&ready(&[1]));
@@ -144,10 +144,10 @@ async fn an_undelivered_request_of_a_stopped_revision_goes_where_it_can_or_is_to
     throttler.follow(&ready(&[1, 2]));
     let permit = admitted(&throttler);
     throttler.follow(&out(ready(&[1, 2]), OutageReason::Stopped));
-    let Arrival::Admitted(permit) = permit.rebuffed(0) else {
+    let Arrival::Admitted(permit) = permit.rebuffed(back()) else {
         panic!("it was let in, and a replica is free")
     };
-    assert!(matches!(permit.rebuffed(0), Arrival::Outage(_)));
+    assert!(matches!(permit.rebuffed(back()), Arrival::Outage(_)));
     assert_eq!(throttler.peek().in_flight, 0);
 }
 

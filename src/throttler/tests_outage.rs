@@ -5,7 +5,7 @@ use std::task::Poll;
 
 use super::Arrival;
 use super::tests::{admitted, turn, waiting};
-use super::tests_support::{ready, throttler};
+use super::tests_support::{back, ready, throttler};
 use crate::ports::{Outage, OutageReason, World};
 
 #[tokio::test]
@@ -85,6 +85,6 @@ async fn what_is_closed_stays_closed() {
     assert!(matches!(turn(&mut place), Poll::Ready(Err(_))));
     throttler.follow(&ready(&[1, 2]));
     assert!(matches!(throttler.arrive(0), Arrival::Outage(_)));
-    assert!(matches!(permit.rebuffed(0), Arrival::Outage(_)));
+    assert!(matches!(permit.rebuffed(back()), Arrival::Outage(_)));
     assert_eq!(throttler.peek().in_flight, 0);
 }

@@ -4,6 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::Throttler;
+#[cfg(not(model_check))]
+use crate::admission::{Back, Terms};
 use crate::ports::{ReplicaState, ReplicaView, World};
 use crate::revision::{ContainerConcurrency, Endpoint, QueueLimits, ReplicaId};
 
@@ -14,6 +16,7 @@ pub(super) const fn bounds() -> QueueLimits {
         timeout: Duration::from_secs(60),
         cold_timeout: Duration::from_secs(600),
         read_ahead: 1000,
+        order: crate::revision::QueueOrder::Fifo,
     }
 }
 
@@ -37,5 +40,16 @@ pub(super) fn ready(ids: &[u64]) -> World {
     World {
         replicas: ids.iter().map(replica).collect(),
         ..World::default()
+    }
+}
+
+/// What goes back to its place in line and holds nothing.
+#[cfg(not(model_check))]
+pub(super) fn back() -> Back {
+    let (bytes, terms, since) = (0, Terms::default(), super::now());
+    Back {
+        bytes,
+        terms,
+        since,
     }
 }

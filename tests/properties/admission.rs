@@ -7,7 +7,10 @@ use crate::ledger::{Event, live_through};
 
 fn event() -> impl Strategy<Value = Event> {
     prop_oneof![
-        8 => (0..40u64).prop_map(Event::Arrive),
+        4 => (0..40u64).prop_map(Event::Arrive),
+        6 => (0..40u64, any::<u8>(), any::<u8>())
+            .prop_map(|(bytes, class, tenant)| Event::ArriveAs(bytes, class, tenant)),
+        1 => (0..16u8).prop_map(Event::Pass),
         1 => (any::<usize>(), 0..40u64).prop_map(|(i, bytes)| Event::HoldMore(i, bytes)),
         7 => any::<usize>().prop_map(Event::Leave),
         2 => any::<usize>().prop_map(Event::Cancel),
@@ -22,6 +25,7 @@ fn event() -> impl Strategy<Value = Event> {
         1 => (0..5u64).prop_map(Event::Revive),
         2 => (0..7u32).prop_map(Event::Rest),
         1 => (0..6u32).prop_map(Event::Limit),
+        1 => any::<bool>().prop_map(Event::Order),
         1 => Just(Event::Dismiss),
         1 => any::<bool>().prop_map(Event::Divide),
         1 => Just(Event::Unite),
@@ -40,8 +44,9 @@ proptest! {
     #[test]
     fn admission_keeps_its_laws(
         limit in 0..6u32,
+        fair: bool,
         events in prop::collection::vec(event(), 1..120),
     ) {
-        live_through(limit, events);
+        live_through(limit, fair, events);
     }
 }

@@ -14,13 +14,13 @@ fuzz_target!(|bytes: &[u8]| {
         return;
     };
     let events = history.chunks_exact(2).map(|pair| event(pair[0], pair[1]));
-    live_through(u32::from(limit % 6), events);
+    live_through(u32::from(limit % 6), *limit >= 128, events);
 });
 
 /// One byte says what happens, the other to whom or how much.
 fn event(what: u8, which: u8) -> Event {
     let (id, index) = (u64::from(which % 5), usize::from(which));
-    match what % 24 {
+    match what % 28 {
         0 => Event::Arrive(u64::from(which % 40)),
         1 => Event::HoldMore(index % 12, u64::from(which / 12)),
         2 => Event::Leave(index),
@@ -44,6 +44,9 @@ fn event(what: u8, which: u8) -> Event {
         20 => Event::Spare(u32::from(which % 5)),
         21 => Event::Keep(id, u32::from(which / 5 % 4)),
         22 => Event::GiveUp(which),
-        _ => Event::Void(which),
+        23 => Event::Void(which),
+        24 => Event::Pass(which % 16),
+        25 => Event::Order(which % 2 == 0),
+        _ => Event::ArriveAs(u64::from(which % 40), which / 4, which),
     }
 }

@@ -14,6 +14,7 @@ const BOUNDS: QueueLimits = QueueLimits {
     timeout: Duration::ZERO,
     cold_timeout: Duration::ZERO,
     read_ahead: 0,
+    order: holdgate::revision::QueueOrder::Fifo,
 };
 
 /// How the replicas are, as everybody sees it sooner or later.
@@ -80,10 +81,10 @@ impl Gate {
 
     pub(super) fn see(&mut self, view: View, now: Instant, until: Instant) {
         let limit = ContainerConcurrency::new(view.limit);
-        let grants = self.admission.set_limits(limit, BOUNDS);
+        let grants = self.admission.set_limits(limit, BOUNDS, now);
         self.granted(grants, now, until);
         let ready: Vec<_> = view.ready.iter().map(|&id| (ReplicaId(id), ())).collect();
-        let grants = self.admission.set_replicas(&ready);
+        let grants = self.admission.set_replicas(&ready, now);
         self.granted(grants, now, until);
         self.admission.void_shares(|id| view.exist.contains(&id.0));
         self.hungry |= self.admission.is_hungry();
@@ -103,7 +104,8 @@ impl Gate {
                 self.waiting.insert(ticket);
                 self.hungry |= self.admission.is_hungry();
             }
-            Verdict::Refused => {}
+            Verdict::Refused(_) => {}
+            Verdict::QueuedInstead(..) | Verdict::Late(_) => panic!("nobody has terms of his own"),
         }
         self.check(now);
     }
@@ -167,7 +169,7 @@ impl Gate {
     pub(super) fn obey(&mut self, order: Order, now: Instant, until: Instant) -> Vec<Word> {
         let returned = match order {
             Order::Grant(slots) => {
-                let grants = self.admission.grant(id(&slots.pod), slots.slots);
+                let grants = self.admission.grant(id(&slots.pod), slots.slots, now);
                 self.granted(grants, now, until);
                 Vec::new()
             }

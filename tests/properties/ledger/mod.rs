@@ -1,21 +1,30 @@
 //! What must be true of an admission, kept beside what it believes, whatever happens to it. Random
 //! histories and fuzzing share it.
 
+mod order;
 mod replicas;
 mod requests;
 mod shares;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use holdgate::admission::slots::Slots;
-use holdgate::admission::{Admission, Grant, Left, Seat, Ticket};
-use holdgate::revision::{ContainerConcurrency, QueueLimits, ReplicaId};
+use holdgate::admission::{Admission, Grant, Left, Seat, Terms, Ticket};
+use holdgate::revision::{ContainerConcurrency, QueueLimits, QueueOrder, ReplicaId};
+
+use order::{FAIR, Waiting};
 
 /// One thing that happens. Numbers pick among whoever is there.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Event {
     Arrive(u64),
+    /// The same of some class and tenant.
+    ArriveAs(u64, u8, u8),
+    /// So many milliseconds pass.
+    Pass(u8),
+    /// The order is another from now on.
+    Order(bool),
     HoldMore(usize, u64),
     Leave(usize),
     Cancel(usize),
@@ -53,11 +62,12 @@ const BOUNDS: QueueLimits = QueueLimits {
     timeout: Duration::ZERO,
     cold_timeout: Duration::ZERO,
     read_ahead: 0,
+    order: holdgate::revision::QueueOrder::Fifo,
 };
 
 /// Lives through a history from nothing until nobody is left, holding the laws after every event.
-pub(crate) fn live_through(limit: u32, events: impl IntoIterator<Item = Event>) {
-    let mut ledger = Ledger::new(limit);
+pub(crate) fn live_through(limit: u32, fair: bool, events: impl IntoIterator<Item = Event>) {
+    let mut ledger = Ledger::new(limit, fair);
     for event in events {
         ledger.happen(event);
         ledger.check();
@@ -75,25 +85,36 @@ struct Ledger {
     now: Instant,
     limit: ContainerConcurrency,
     running: Vec<(Ticket, Seat, bool)>,
-    waiting: BTreeSet<Ticket>,
-    bytes: BTreeMap<Ticket, u64>,
+    order: QueueOrder,
+    waiting: BTreeMap<Ticket, Waiting>,
+    /// On what terms everybody came who was let in.
+    came: BTreeMap<Ticket, (Terms, Instant)>,
+    /// Who had a slot and could not be served.
+    returned: Vec<Ticket>,
+    /// Who is served before whom, as it was said before what happens now.
+    expected: Vec<Ticket>,
     /// What is ours where others use the same replicas.
     ours: Option<BTreeMap<ReplicaId, u32>>,
 }
 
 impl Ledger {
-    fn new(limit: u32) -> Self {
+    fn new(limit: u32, fair: bool) -> Self {
         let now = tokio::time::Instant::now().into_std();
         let limit = ContainerConcurrency::new(limit);
-        let admission = Admission::new(limit, BOUNDS, now);
-        let (running, waiting, bytes, ours) = Default::default();
+        let order = if fair { FAIR } else { QueueOrder::Fifo };
+        let admission = Admission::new(limit, QueueLimits { order, ..BOUNDS }, now);
+        let (running, waiting, came, ours) = Default::default();
+        let (returned, expected) = Default::default();
         Self {
             admission,
             now,
             limit,
             running,
+            order,
             waiting,
-            bytes,
+            came,
+            returned,
+            expected,
             ours,
         }
     }
@@ -127,9 +148,9 @@ impl Ledger {
 
     fn granted(&mut self, grants: impl IntoIterator<Item = Grant>) {
         for Grant { ticket, seat } in grants {
-            assert_eq!(self.waiting.first(), Some(&ticket), "overtaken");
+            self.is_next(ticket);
+            assert_eq!(self.expected.remove(0), ticket, "it was not its place");
             self.waiting.remove(&ticket);
-            self.bytes.remove(&ticket);
             self.seated(ticket, seat);
         }
     }
@@ -167,8 +188,11 @@ impl Ledger {
 
     fn happen(&mut self, event: Event) {
         self.now += Duration::from_millis(1);
+        self.expected = self.expected();
         match event {
+            Event::Pass(ms) => self.now += Duration::from_millis(ms.into()),
             Event::Arrive(_)
+            | Event::ArriveAs(..)
             | Event::HoldMore(..)
             | Event::Leave(_)
             | Event::Cancel(_)
@@ -191,7 +215,11 @@ impl Ledger {
         self.check_shares();
         let reading = self.admission.read();
         assert_eq!(reading.waiting, self.waiting.len());
-        assert_eq!(reading.waiting_bytes, self.bytes.values().sum::<u64>());
+        let held = self.waiting.values().map(|waits| waits.bytes);
+        assert_eq!(reading.waiting_bytes, held.sum::<u64>());
+        let parts = reading.parts.map(|parts| parts.classes.iter().sum());
+        let fair = self.order != QueueOrder::Fifo;
+        assert_eq!(parts, fair.then_some(self.waiting.len()));
         assert_eq!(
             reading.running as usize,
             self.running.len(),

@@ -1,21 +1,22 @@
 //! Replicas come, are taken out of service, and go.
 
 use holdgate::admission::slots::Slots;
-use holdgate::revision::{ContainerConcurrency, ReplicaId};
+use holdgate::revision::{ContainerConcurrency, QueueLimits, QueueOrder, ReplicaId};
 
+use super::order::FAIR;
 use super::{BOUNDS, Event, Ledger};
 
 impl Ledger {
     pub(super) fn replica(&mut self, event: Event) {
         match event {
             Event::Restore(id) => {
-                let grants = self.admission.restore(ReplicaId(id));
+                let grants = self.admission.restore(ReplicaId(id), self.now);
                 self.granted(grants);
             }
             Event::Present(mask) => {
                 let present = (0..5u64).filter(|id| mask & (1 << id) != 0);
                 let present: Vec<_> = present.map(|id| (ReplicaId(id), ())).collect();
-                let grants = self.admission.set_replicas(&present);
+                let grants = self.admission.set_replicas(&present, self.now);
                 self.granted(grants);
             }
             Event::Drain(mask) => {
@@ -23,7 +24,7 @@ impl Ledger {
                 self.admission.set_draining(drains);
                 let there = self.admission.read().replicas.into_iter();
                 let there: Vec<_> = there.filter(|s| s.present).map(|s| (s.id, ())).collect();
-                let grants = self.admission.set_replicas(&there);
+                let grants = self.admission.set_replicas(&there, self.now);
                 self.granted(grants);
             }
             Event::Retire(count) => self.retire(count),
@@ -31,16 +32,26 @@ impl Ledger {
             Event::RetireIdle(id) => self.retire_idle(ReplicaId(id)),
             Event::Rest(enough) => self.rest((enough < 6).then_some(enough)),
             Event::Revive(id) => {
-                let (_, grants) = self.admission.revive(&[ReplicaId(id)]);
+                let (_, grants) = self.admission.revive(&[ReplicaId(id)], self.now);
                 self.granted(grants);
             }
             Event::Limit(limit) => {
                 self.limit = ContainerConcurrency::new(limit);
-                let grants = self.admission.set_limits(self.limit, BOUNDS);
-                self.granted(grants);
+                self.rebound(self.order);
             }
+            Event::Order(fair) => self.rebound(if fair { FAIR } else { QueueOrder::Fifo }),
             _ => unreachable!("it is none of replicas"),
         }
+    }
+
+    fn rebound(&mut self, order: QueueOrder) {
+        let bounds = QueueLimits { order, ..BOUNDS };
+        let same = std::mem::replace(&mut self.order, order) == order;
+        let grants = self.admission.set_limits(self.limit, bounds, self.now);
+        if !same {
+            self.expected = grants.iter().map(|grant| grant.ticket).collect();
+        }
+        self.granted(grants);
     }
 
     fn retire(&mut self, count: usize) {

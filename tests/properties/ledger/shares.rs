@@ -19,7 +19,7 @@ impl Ledger {
             }
             Event::Unite => {
                 self.ours = None;
-                let grants = self.admission.unite();
+                let grants = self.admission.unite(self.now);
                 self.granted(grants);
             }
             Event::Lend(id, slots) => self.lend(ReplicaId(id), slots),
@@ -55,7 +55,7 @@ impl Ledger {
             && slots > 0
         {
             *ours.entry(id).or_default() += slots;
-            let grants = self.admission.grant(id, slots);
+            let grants = self.admission.grant(id, slots, self.now);
             self.granted(grants);
         }
     }
