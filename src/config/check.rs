@@ -1,9 +1,11 @@
 //! Everything that was written, as the settings of a gate, or everything that is wrong with it.
 //! Puts the layers on top of each other and holds the rules between revisions.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
+use super::api_keys::check_revisions;
 use super::complaint::{Complaint, Complaints, Origin};
 use super::file::{self, Files, Section};
 use super::key::Key;
@@ -12,9 +14,13 @@ use super::layers::{Layer, Layers};
 use super::manifest::Subject;
 use super::overrides::Overrides;
 use super::revision::{Commands, Draft};
+use super::tls;
 use super::tree::{Node, Value};
+use super::upstream;
 use super::words;
 use super::{Config, RevisionConfig};
+use crate::callers::Keyring;
+use crate::server::{Bounds, Patience};
 
 /// Reads files and what flags and environment say on top of them.
 ///
@@ -37,11 +43,19 @@ fn read(
             path: String::new(),
             message: match commands {
                 Commands::Needed => "wanted a file (-f FILE) or a command (-- COMMAND)".to_owned(),
-                Commands::MayCome => "wanted a file (-f FILE)".to_owned(),
+                Commands::MayCome | Commands::MayComeLooked => "wanted a file (-f FILE)".to_owned(),
             },
         });
     }
     settle(written, overrides, commands, complaints)
+}
+
+/// The same, and looks at the files that it names for TLS with replicas.
+///
+/// # Errors
+/// Everything that is wrong, all at once.
+pub fn load_to_look(files: &[PathBuf], overrides: &Overrides) -> Result<Config, Complaints> {
+    read(files, overrides, Commands::MayComeLooked)
 }
 
 /// The same for a gate that starts what it reads: there, a component of a manifest needs a command
@@ -95,23 +109,58 @@ fn settle(
     if let Some(pool) = top.written(&k::GPUS) {
         check_devices(&drafts, pool.len(), &mut complaints);
     }
+    let tls = tls::settle(&top, &k::TLS_LISTEN, &mut complaints);
+    let names = drafts
+        .iter()
+        .filter_map(|draft| draft.layers.written(&k::NAME));
+    let names: Vec<String> = names.collect();
+    check_revisions(top.node(&k::API_KEYS), &names, &mut complaints);
+    let files = drafts
+        .iter()
+        .flat_map(|draft| upstream::files(&draft.layers));
+    let replica_files: BTreeSet<PathBuf> = files.collect();
     let warnings = complaints.warnings();
     let revisions: Option<Vec<_>> = revisions.into_iter().collect();
-    complaints.unless_any(revisions.map(|revisions| whole(&top, revisions, warnings)))
+    complaints.unless_any(revisions.map(|revisions| Config {
+        tls,
+        replica_files: replica_files.into_iter().collect(),
+        ..whole(&top, revisions, warnings)
+    }))
 }
 
 fn whole(top: &Layers, revisions: Vec<RevisionConfig>, warnings: Vec<Complaint>) -> Config {
     Config {
         listen: top.value(&k::LISTEN),
         admin: top.value(&k::ADMIN),
+        tls: None,
+        replica_files: Vec::new(),
         max_connections: top.value(&k::MAX_CONNECTIONS),
+        max_streams: top.value(&k::MAX_STREAMS),
+        max_queued_requests: top.value(&k::MAX_QUEUED_REQUESTS),
+        max_queued_bytes: top.value(&k::MAX_QUEUED_BYTES),
+        admin_token_file: top.written(&k::ADMIN_TOKEN_FILE),
+        bounds: bounds(top),
         max_processes: top.value(&k::MAX_PROCESSES),
         state: top.written(&k::STATE).unwrap_or_default(),
         gpus: top.written(&k::GPUS),
         record: top.written(&k::RECORD),
         record_size: top.value(&k::RECORD_SIZE),
+        api_keys: Arc::new(Keyring::new(top.written(&k::API_KEYS).unwrap_or_default())),
+        model_scan: top.value(&k::MODEL_SCAN),
         revisions,
         warnings,
+    }
+}
+
+/// What one client may send and how long it may take, for a gate and for a gateway.
+pub(super) fn bounds(top: &Layers<'_>) -> Bounds {
+    Bounds {
+        head_bytes: top.value(&k::MAX_HEADER_BYTES),
+        headers: top.value(&k::MAX_HEADERS),
+        patience: Patience {
+            head: top.value(&k::HEADER_TIMEOUT),
+            idle: top.value(&k::IDLE_CONNECTION_TIMEOUT),
+        },
     }
 }
 

@@ -93,6 +93,7 @@ fn read(
         &Layers::new(layers.clone()),
         subject.model.clone(),
         subject.port,
+        complaints,
     );
     let draft = Draft {
         at: &section.at,

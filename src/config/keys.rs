@@ -6,27 +6,36 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::api_keys::api_keys;
+use super::canned::probe_responses;
 use super::complaint::Complaints;
 use super::key::{About, Key, Shape, Table, keys};
 use super::metrics;
 use super::schedule::schedule;
+use super::tls::{self, CertificateFiles, ClientsNeed};
 use super::tree::Node;
 use super::value::{
     LONGEST, MOST, bytes, bytes_from, choice, duration, duration_or_off, number, number_from,
-    number_over, truth, whole, whole_seconds,
+    number_over, text, truth, whole, whole_seconds,
 };
 use super::words::{
-    address, address_or_off, command, devices, directory, environment, hosts, http_path, models,
-    name, place,
+    address, address_or_off, command, devices, directory, environment, header_name, hosts,
+    http_path, models, name, place,
 };
+use crate::callers::ApiKey;
 use crate::revision::{
-    Aggregation, CallerPath, Hold, MetricTarget, OnDisconnect, OverloadStatus, ScaleMetric,
+    Aggregation, CallerPath, Canned, Hold, MetricTarget, OnDisconnect, OverloadStatus, Protocol,
+    ScaleMetric,
 };
 use crate::schedule::Schedule;
 use crate::state::Place;
 
 const SOME: u64 = 1;
+const MOST_STREAMS: u64 = 8000;
 const MEBIBYTE: u64 = 1 << 20;
+/// hyper wants room for this much.
+const LEAST_HEAD: u64 = 8 * 1024;
+const MOST_HEADERS: u64 = 10_000;
 const NO_TIME: Duration = Duration::ZERO;
 const A_MOMENT: Duration = Duration::from_millis(1);
 const SECOND: Duration = Duration::from_secs(1);
@@ -39,9 +48,45 @@ keys! {
         "Address for requests";
     ADMIN: Option<SocketAddr> = "admin", --"admin" "ADDRESS" One, "127.0.0.1:9090", address_or_off,
         "Address for health, metrics and reports, or off";
+    TLS_LISTEN: SocketAddr = "tls.listen", --"tls-listen" "ADDRESS" One, "127.0.0.1:8443", address,
+        "Address for requests by TLS, once there is a certificate";
+    TLS_CERT_FILE: PathBuf = "tls.certFile", --"tls-cert-file" "FILE" One, "", directory,
+        "Certificate of the gate and those that lead to its authority (PEM)";
+    TLS_KEY_FILE: PathBuf = "tls.keyFile", --"tls-key-file" "FILE" One, "", directory,
+        "Key of that certificate (PEM)";
+    TLS_CERTIFICATES: Vec<CertificateFiles> = "tls.certificates", --"" "" NoFlag, "", tls::pairs,
+        "Further certificates, each for clients that ask for one of its names";
+    TLS_CLIENT_CA: PathBuf = "tls.clientCaFile", --"tls-client-ca-file" "FILE" One, "", directory,
+        "Authorities that sign the certificates of clients (PEM); when not written, clients are asked \
+         for none";
+    TLS_CLIENT_CERTIFICATES: ClientsNeed = "tls.clientCertificates",
+        --"tls-client-certificates" "NEED" One, "", tls::need,
+        "Whether clients need one: optional or required; when not written, required";
+    ADMIN_TOKEN_FILE: PathBuf = "adminTokenFile", --"admin-token-file" "FILE" One, "", directory,
+        "File with the token that opens the admin port to who does not come over loopback";
     MAX_CONNECTIONS: usize = "maxConnections", --"max-connections" "N" One, "16384",
         |n, c| whole(n, c, SOME..=MOST),
         "Most client connections at once";
+    MAX_STREAMS: u32 = "maxStreams", --"max-streams" "N" One, "128",
+        |n, c| whole(n, c, SOME..=MOST_STREAMS),
+        "Most requests at once on one HTTP/2 connection of a client";
+    MAX_QUEUED_REQUESTS: usize = "maxQueuedRequests", --"max-queued-requests" "N" One, "10000",
+        |n, c| whole(n, c, SOME..=MOST),
+        "Most requests waiting at once, all revisions together";
+    MAX_QUEUED_BYTES: u64 = "maxQueuedBytes", --"max-queued-bytes" "SIZE" One, "1GiB", bytes,
+        "Most bytes of bodies held for waiting requests, all revisions together";
+    MAX_HEADER_BYTES: usize = "maxHeaderBytes", --"max-header-bytes" "SIZE" One, "64KiB",
+        |n, c| bytes_from(n, c, LEAST_HEAD).and_then(|bytes| usize::try_from(bytes).ok()),
+        "Most bytes of the head of one request";
+    MAX_HEADERS: usize = "maxHeaders", --"max-headers" "N" One, "100",
+        |n, c| whole(n, c, SOME..=MOST_HEADERS),
+        "Most headers of one request";
+    HEADER_TIMEOUT: Duration = "headerTimeout", --"header-timeout" "DURATION" One, "30s",
+        |n, c| duration(n, c, SECOND..=LONGEST),
+        "Longest time from connecting, or from the first byte of a request, to the end of its head";
+    IDLE_CONNECTION_TIMEOUT: Option<Duration> = "idleConnectionTimeout",
+        --"idle-connection-timeout" "DURATION" One, "300s", duration_or_off,
+        "Longest time between two requests on a connection, 0 for no bound";
     MAX_PROCESSES: u32 = "maxProcesses", --"max-processes" "N" One, "16",
         |n, c| whole(n, c, SOME..=MOST),
         "Most model servers at once, all revisions together";
@@ -56,6 +101,11 @@ keys! {
     RECORD_SIZE: u64 = "recordSize", --"record-size" "SIZE" One, "256MiB",
         |n, c| bytes_from(n, c, MEBIBYTE),
         "Largest record; then it is renamed to FILE.1 and a new one begun";
+    API_KEYS: Vec<ApiKey> = "apiKeys", --"" "" NoFlag, "", api_keys,
+        "Keys of which every request needs one: entries of name, sha256, tenant, class, revisions and \
+         forward; when not written, nobody needs one";
+    MODEL_SCAN: u64 = "modelScan", --"model-scan" "SIZE" One, "1MiB", bytes,
+        "Bytes of a body that are read to find its model where nothing else decides, 0 for never";
     DEFAULTS: () = "defaults", --"" "" NoFlag, "", |_, _| Some(()),
         "Keys of a revision, set here for every revision";
     REVISIONS: () = "revisions", --"" "" NoFlag, "", |_, _| Some(()),
@@ -71,7 +121,7 @@ keys! {
     HOSTS: Vec<String> = "hosts", --"host" "HOST" List, "", hosts,
         "Exact host name that leads here; a lone revision also takes every other host";
     MODELS: Vec<String> = "models", --"model" "MODEL" List, "", models,
-        "Model name that leads here from /v1/models/MODEL and /v2/models/MODEL";
+        "Model name that leads here, from /v1/models/MODEL, /v2/models/MODEL and the model in a body";
     MIN_REPLICAS: u32 = "minReplicas", --"min-replicas" "N" One, "0",
         |n, c| whole(n, c, 0..=MOST),
         "Never fewer replicas";
@@ -117,6 +167,25 @@ keys! {
         "Longest wait while no replica is ready";
     QUEUE_READ_AHEAD: u64 = "queue.readAhead", --"queue-read-ahead" "SIZE" One, "1MiB", bytes,
         "Bytes of one body read ahead while it waits, so that a hang-up is seen";
+    QUEUE_ORDER: Order = "queue.order", --"queue-order" "ORDER" One, "fifo", order,
+        "Who is served first: fifo (who came first) or fair (by class, and every tenant in turn)";
+    QUEUE_AGEING: Duration = "queue.ageing", --"queue-ageing" "DURATION" One, "30s",
+        |n, c| duration(n, c, A_MOMENT..=LONGEST),
+        "In a fair queue, what a tenant has waited for so long, served nothing of its class, rises one \
+         class";
+    QUEUE_MAX_TENANTS: usize = "queue.maxTenants", --"queue-max-tenants" "N" One, "1000",
+        |n, c| whole(n, c, SOME..=MOST),
+        "In a fair queue, so many waiting tenants have a share each, the rest one together";
+    QUEUE_TENANT_HEADER: String = "queue.tenantHeader", --"queue-tenant-header" "HEADER" One, "",
+        header_name,
+        "In a fair queue, header that names the tenant; when not written, none does";
+    QUEUE_CLASS_HEADER: String = "queue.classHeader", --"queue-class-header" "HEADER" One, "",
+        header_name,
+        "In a fair queue, header whose word for the class is believed (system, interactive, default \
+         or bulk), such as x-holdgate-class; when not written, none is";
+    QUEUE_DEADLINES: bool = "queue.deadlines", --"queue-deadlines" "BOOL" One, "true", truth,
+        "Refuse at once what would wait beyond its own deadline (grpc-timeout, x-holdgate-timeout, \
+         x-stainless-read-timeout): true or false";
     MAX_BODY_BYTES: u64 = "maxBodyBytes", --"max-body-bytes" "SIZE" One, "0", bytes,
         "Largest request body, 0 for no bound";
     OVERLOAD_STATUS: OverloadStatus = "overloadStatus", --"overload-status" "STATUS" One, "429",
@@ -125,6 +194,41 @@ keys! {
     ON_DISCONNECT: OnDisconnect = "onDisconnect", --"on-disconnect" "WHAT" One, "auto",
         on_disconnect,
         "What becomes of a running request whose client left: auto, release or finish";
+    PROTOCOL: Protocol = "protocol", --"protocol" "WHAT" One, "auto",
+        protocol,
+        "What replicas are spoken to in: http1, h2c (HTTP/2, with upstreamTls over TLS), or auto: gRPC in \
+         HTTP/2 and the rest in HTTP/1.1, and pods all in HTTP/2 whose port is called h2c or http2, or \
+         has such an appProtocol";
+    UPSTREAM_TLS: bool = "upstreamTls.enabled", --"upstream-tls" "BOOL" One, "", truth,
+        "Speak TLS with replicas: true or false; when not written, as soon as there is caFile or \
+         insecureSkipVerify";
+    UPSTREAM_CA: PathBuf = "upstreamTls.caFile", --"upstream-tls-ca-file" "FILE" One, "", directory,
+        "Authorities that sign the certificates of replicas (PEM)";
+    UPSTREAM_NAME: String = "upstreamTls.serverName", --"upstream-tls-server-name" "NAME" One, "",
+        text,
+        "Name that the certificates of replicas are for; when not written, the address of each";
+    UPSTREAM_CERT_FILE: PathBuf = "upstreamTls.certFile",
+        --"upstream-tls-cert-file" "FILE" One, "", directory,
+        "Certificate that replicas are shown if they ask for one (PEM)";
+    UPSTREAM_KEY_FILE: PathBuf = "upstreamTls.keyFile",
+        --"upstream-tls-key-file" "FILE" One, "", directory,
+        "Key of that certificate (PEM)";
+    UPSTREAM_UNVERIFIED: bool = "upstreamTls.insecureSkipVerify",
+        --"upstream-tls-insecure-skip-verify" "BOOL" One, "false", truth,
+        "Believe replicas whatever certificate they show, also beside caFile: true or false";
+    ANSWER_PROBES: bool = "answerProbesAtZero", --"answer-probes-at-zero" "BOOL" One, "true", truth,
+        "Answer health checks, scrapes and listings while no replica is ready instead of starting one: \
+         true or false";
+    PROBE_RESPONSES: Vec<Canned> = "probeResponses", --"" "" NoFlag, "", probe_responses,
+        "Further answers while no replica is ready: entries of path, status, body and contentType";
+    WAITING_PAGE: bool = "waiting.page", --"waiting-page" "BOOL" One, "false", truth,
+        "Show browsers a page that reloads itself while a model starts: true or false";
+    WAITING_HEARTBEAT: Option<Duration> = "waiting.heartbeat",
+        --"waiting-heartbeat" "DURATION" One, "0", duration_or_off,
+        "Begin event streams that wait longer at once, with a comment so often; 0 for never";
+    WAITING_KEEP_ALIVE: Option<Duration> = "waiting.keepAlive",
+        --"waiting-keep-alive" "DURATION" One, "0", duration_or_off,
+        "Begin JSON answers that wait longer at once, with a blank so often; 0 for never";
     STOP_AFTER_IDLE: Duration = "stopAfterIdle", --"stop-after-idle" "DURATION" One, "",
         |n, c| duration(n, c, SECOND..=LONGEST),
         "The last replica goes so long after the last request; when not written, window and grace \
@@ -250,6 +354,21 @@ fn hold(
     }
 }
 
+/// In which order who waits is served, before the numbers that belong to it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::config) enum Order {
+    Fifo,
+    Fair,
+}
+
+fn order(node: &Node, complaints: &mut Complaints) -> Option<Order> {
+    choice(
+        node,
+        complaints,
+        &[("fifo", Order::Fifo), ("fair", Order::Fair)],
+    )
+}
+
 fn overload_status(node: &Node, complaints: &mut Complaints) -> Option<OverloadStatus> {
     let words = [
         ("429", OverloadStatus::TooManyRequests),
@@ -263,6 +382,15 @@ fn caller_path(node: &Node, complaints: &mut Complaints) -> Option<CallerPath> {
         ("host", CallerPath::Host),
         ("takeover", CallerPath::Takeover),
         ("always", CallerPath::Always),
+    ];
+    choice(node, complaints, &words)
+}
+
+fn protocol(node: &Node, complaints: &mut Complaints) -> Option<Protocol> {
+    let words = [
+        ("auto", Protocol::Auto),
+        ("http1", Protocol::Http1),
+        ("h2c", Protocol::H2c),
     ];
     choice(node, complaints, &words)
 }

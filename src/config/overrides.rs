@@ -1,6 +1,8 @@
 //! What flags and environment say on top of the files. They go through the same tables, bounds and
 //! messages as files do; a complaint names the flag or the variable instead of a line.
 
+use std::time::Duration;
+
 use super::complaint::{Complaint, Complaints, Origin};
 use super::gateway::{self, GATEWAY};
 use super::key::{About, Shape, Table};
@@ -8,6 +10,7 @@ use super::keys::{COMMAND, NAME, REVISION, TOP};
 use super::layers::Layer;
 use super::program::{self, GATEWAY_PROGRAM, LOGGING, PROGRAM, Program};
 use super::setting::{Setting, Settings};
+use super::sidecar::{self, Knative, TOP_OF_SIDECAR};
 use super::tree::{Entry, Node, Value};
 
 /// What flags and environment say. File < environment < flag.
@@ -15,6 +18,7 @@ use super::tree::{Entry, Node, Value};
 pub struct Overrides {
     environment: Sheet,
     flags: Sheet,
+    knative: Knative,
     settings: Settings,
     complaints: Complaints,
 }
@@ -25,6 +29,7 @@ struct Sheet {
     program: Layer,
     top: Layer,
     gateway: Layer,
+    sidecar: Layer,
     revision: Layer,
 }
 
@@ -43,6 +48,21 @@ pub fn gateway_flags() -> impl Iterator<Item = &'static About> {
 /// The flags of a gate of local processes as a whole.
 pub fn gate_flags() -> impl Iterator<Item = &'static About> {
     flags_of(TOP).chain(flags_of(PROGRAM))
+}
+
+/// The flags of a sidecar, but for those of its one revision.
+pub fn sidecar_flags() -> impl Iterator<Item = &'static About> {
+    flags_of(&TOP_OF_SIDECAR).chain(flags_of(PROGRAM))
+}
+
+/// The flags of a sidecar's one revision.
+pub fn sidecar_revision_flags() -> impl Iterator<Item = &'static About> {
+    let is_top = |about: &About| {
+        TOP_OF_SIDECAR
+            .iter()
+            .any(|key| key.about().path == about.path)
+    };
+    flags_of(sidecar::sidecar()).filter(move |about| !is_top(about))
 }
 
 /// The flags of one revision.
@@ -82,9 +102,26 @@ impl Overrides {
         Self {
             environment,
             flags,
+            knative: Knative::default(),
             settings: Settings::default(),
             complaints,
         }
+    }
+
+    /// The same for a sidecar, which knows the names of Knative's queue-proxy as well.
+    pub fn beside(
+        flag: impl Fn(&str) -> Vec<String>,
+        environment: impl Fn(&str) -> Option<String>,
+    ) -> Self {
+        // Kubernetes sets these in every pod for a Service called holdgate or holdgate-readiness.
+        let of_a_service = |text: &String| text.contains("://");
+        let ours = |name: &str| {
+            let said = environment(name);
+            said.filter(|text| !(name.ends_with("_PORT") && of_a_service(text)))
+        };
+        let mut overrides = Self::new(flag, ours, &[]);
+        overrides.knative = Knative::read(environment, &mut overrides.complaints);
+        overrides
     }
 
     /// The same with these settings on top of everything.
@@ -117,6 +154,33 @@ impl Overrides {
     /// What is said about a gateway, the environment first.
     pub(super) fn gateway(&self) -> [&Layer; 2] {
         [&self.environment.gateway, &self.flags.gateway]
+    }
+
+    /// What is said about a sidecar besides its revision, the environment first.
+    pub(super) fn sidecar(&self) -> [&Layer; 2] {
+        [&self.environment.sidecar, &self.flags.sidecar]
+    }
+
+    /// What Knative says in the environment.
+    pub(super) fn knative(&self) -> &Knative {
+        &self.knative
+    }
+
+    /// How long a drain may take: as it is said, else this long, else as long as usual.
+    pub(super) fn drain_timeout(&self, otherwise: Option<Duration>) -> Duration {
+        program::drain_timeout(&[&self.environment.program, &self.flags.program], otherwise)
+    }
+
+    /// What is said that a sidecar is never told. What flags mean elsewhere and here alike is its own.
+    pub(super) fn not_for_a_sidecar(&self) -> impl Iterator<Item = Complaint> {
+        let said = self.revision().into_iter().flat_map(Layer::iter);
+        let is_own = |path: &str| {
+            let mut own = TOP_OF_SIDECAR.iter().map(|key| key.about().flag);
+            let mut keys = REVISION.iter().map(|key| key.about());
+            keys.any(|about| about.path == path && own.any(|flag| flag == about.flag))
+        };
+        said.filter(move |(path, _)| !is_own(path))
+            .filter_map(|(path, node)| sidecar::misplaced_beside(path, node))
     }
 
     /// What is said that only a gateway is told.
@@ -192,6 +256,7 @@ impl Sheet {
             program: read(&[LOGGING, PROGRAM, GATEWAY_PROGRAM]),
             top: read(&[TOP]),
             gateway: read(&[GATEWAY]),
+            sidecar: read(&[&TOP_OF_SIDECAR]),
             revision: read(&[REVISION]),
         }
     }

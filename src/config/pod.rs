@@ -4,6 +4,7 @@ use super::complaint::Complaints;
 use super::key::{About, Key, Shape, Table, keys};
 use super::layers::Layers;
 use super::tree::Node;
+use super::upstream;
 use super::value::{list, text, wanted, whole};
 use super::words::http_path;
 use crate::backend::{Model, PodSpec};
@@ -52,11 +53,17 @@ pub(super) fn label(node: &Node, complaints: &mut Complaints, what: &str) -> Opt
 
 /// What is said about the pods. What is not written is as a manifest has it otherwise: its model,
 /// and the port of what stands before the model server.
-pub(super) fn spec(layers: &Layers<'_>, model: Option<Model>, port: Option<u16>) -> PodSpec {
+pub(super) fn spec(
+    layers: &Layers<'_>,
+    model: Option<Model>,
+    port: Option<u16>,
+    complaints: &mut Complaints,
+) -> PodSpec {
     PodSpec {
         port: layers.written(&PORT).or(port),
         readiness_path: layers.written(&READINESS_PATH),
         model,
         services: layers.written(&SERVICE).unwrap_or_default(),
+        tls: upstream::settle(layers, complaints),
     }
 }

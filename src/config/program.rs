@@ -20,6 +20,8 @@ pub struct Program {
     pub worker_threads: Option<usize>,
     /// A changed file is read again by itself.
     pub watch_config: bool,
+    /// Its addresses are shared with another process that shares them as well.
+    pub reuse_port: bool,
     /// How long running requests may take once the program was asked to stop.
     pub drain_timeout: Duration,
     /// How long a gateway serves on before that; `None` leaves it to where it runs.
@@ -55,6 +57,9 @@ keys! {
         "Threads that serve; when not written, one per core";
     WATCH_CONFIG: bool = "watchConfig", --"watch-config" "BOOL" One, "true", truth,
         "Read changed files again by itself (SIGHUP always does): true or false";
+    REUSE_PORT: bool = "reusePort", --"reuse-port" "BOOL" One, "false", truth,
+        "Share its addresses with another process of the same user that does as well, so that a new \
+         one takes over before the old one ends: true or false";
     DRAIN_TIMEOUT: Duration = "drainTimeout", --"drain-timeout" "DURATION" One, "30s",
         |n, c| duration(n, c, Duration::ZERO..=LONGEST),
         "How long running requests may take once the program was asked to stop";
@@ -88,7 +93,15 @@ pub(super) fn program(written: &[&Layer]) -> Program {
         log_level: layers.value(&LOG_LEVEL),
         worker_threads: layers.written(&WORKER_THREADS),
         watch_config: layers.value(&WATCH_CONFIG),
+        reuse_port: layers.value(&REUSE_PORT),
         drain_timeout: layers.value(&DRAIN_TIMEOUT),
         shutdown_delay: layers.written(&SHUTDOWN_DELAY),
     }
+}
+
+/// How long a drain may take: as it is written, else this long, else as long as usual.
+pub(super) fn drain_timeout(written: &[&Layer], otherwise: Option<Duration>) -> Duration {
+    let layers = Layers::new(written.to_vec());
+    let written = layers.written(&DRAIN_TIMEOUT).or(otherwise);
+    written.unwrap_or_else(|| layers.value(&DRAIN_TIMEOUT))
 }

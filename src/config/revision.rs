@@ -12,9 +12,11 @@ use super::layers::Layers;
 use super::manifest::Subject;
 use super::metrics;
 use super::tree::Node;
+use super::upstream;
 use crate::backend::{ProcessSpec, Readiness, Resources};
 use crate::revision::{
-    ContainerConcurrency, QueueLimits, RevisionId, RevisionSpec, ScaleMetric, Scaling, Timeouts,
+    AtZero, ContainerConcurrency, QueueLimits, QueueOrder, RevisionId, RevisionSpec, ScaleMetric,
+    Scaling, Timeouts, Waiting, Wishes,
 };
 use crate::schedule::Schedule;
 
@@ -34,6 +36,8 @@ pub(super) enum Commands {
     Needed,
     /// It is only read.
     MayCome,
+    /// The same, and the files that it names are looked at.
+    MayComeLooked,
 }
 
 impl Draft<'_> {
@@ -60,6 +64,15 @@ impl Draft<'_> {
             spec: self.spec(RevisionId::new(name?)),
             schedule: self.schedule(),
             process: command.map(|command| self.process(command)),
+            tls: match commands {
+                Commands::Needed | Commands::MayComeLooked => {
+                    upstream::settle(&self.layers, complaints)
+                }
+                Commands::MayCome => {
+                    upstream::check(&self.layers, complaints);
+                    None
+                }
+            },
         })
     }
 
@@ -82,11 +95,25 @@ impl Draft<'_> {
             ),
             scaling: self.scaling(),
             queue: self.queue(),
+            wishes: self.wishes(),
             timeouts: self.timeouts(),
             max_body_bytes: Some(layers.value(&k::MAX_BODY_BYTES)).filter(|most| *most > 0),
             overload_status: layers.value(&k::OVERLOAD_STATUS),
             on_disconnect: layers.value(&k::ON_DISCONNECT),
+            protocol: layers.value(&k::PROTOCOL),
             path: layers.value(&k::CALLER_PATH),
+            at_zero: AtZero {
+                probes: layers.value(&k::ANSWER_PROBES),
+                canned: layers
+                    .written(&k::PROBE_RESPONSES)
+                    .unwrap_or_default()
+                    .into(),
+            },
+            waiting: Waiting {
+                page: layers.value(&k::WAITING_PAGE),
+                heartbeat: layers.value(&k::WAITING_HEARTBEAT),
+                keep_alive: layers.value(&k::WAITING_KEEP_ALIVE),
+            },
         }
     }
 
@@ -184,6 +211,22 @@ impl Draft<'_> {
             timeout: layers.value(&k::QUEUE_TIMEOUT),
             cold_timeout: layers.value(&k::QUEUE_COLD_TIMEOUT),
             read_ahead: layers.value(&k::QUEUE_READ_AHEAD),
+            order: match layers.value(&k::QUEUE_ORDER) {
+                k::Order::Fifo => QueueOrder::Fifo,
+                k::Order::Fair => QueueOrder::Fair {
+                    ageing: layers.value(&k::QUEUE_AGEING),
+                    max_tenants: layers.value(&k::QUEUE_MAX_TENANTS),
+                },
+            },
+        }
+    }
+
+    fn wishes(&self) -> Wishes {
+        let layers = &self.layers;
+        Wishes {
+            tenant_header: layers.written(&k::QUEUE_TENANT_HEADER),
+            class_header: layers.written(&k::QUEUE_CLASS_HEADER),
+            deadlines: layers.value(&k::QUEUE_DEADLINES),
         }
     }
 

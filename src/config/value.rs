@@ -199,7 +199,10 @@ pub(super) fn bytes(node: &Node, complaints: &mut Complaints) -> Option<u64> {
 pub(super) fn bytes_from(node: &Node, complaints: &mut Complaints, least: u64) -> Option<u64> {
     let read = bytes(node, complaints)?;
     if read < least {
-        let what = format!("a size from {}MiB", least >> 20);
+        let what = match least >> 20 {
+            0 => format!("a size from {}KiB", least >> 10),
+            mebibytes => format!("a size from {mebibytes}MiB"),
+        };
         return wanted(node, &what, complaints);
     }
     Some(read)

@@ -41,6 +41,14 @@ impl Watch {
         }
     }
 
+    /// The same of files that are watched, if they are; never, if they are not.
+    pub async fn changed_if_watched(watch: &mut Option<Self>) {
+        match watch {
+            Some(watch) => watch.changed().await,
+            None => std::future::pending().await,
+        }
+    }
+
     /// Waits until some file says something else than at the last return, a file that came or went
     /// included. Cancel safe: a change that was not returned is returned by the next call.
     pub async fn changed(&mut self) {

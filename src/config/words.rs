@@ -97,6 +97,16 @@ pub(super) fn http_path(node: &Node, complaints: &mut Complaints) -> Option<Stri
     wanted(node, "a path that begins with /", complaints)
 }
 
+/// The name of a header, lower case.
+pub(super) fn header_name(node: &Node, complaints: &mut Complaints) -> Option<String> {
+    let name = text(node, complaints)?.to_ascii_lowercase();
+    let token = |c: char| c.is_ascii_alphanumeric() || "!#$%&'*+-.^_`|~".contains(c);
+    if !name.is_empty() && name.chars().all(token) {
+        return Some(name);
+    }
+    wanted(node, "the name of a header such as x-tenant", complaints)
+}
+
 /// The devices of a pool, each once; one text may name several with commas between.
 pub(super) fn devices(node: &Node, complaints: &mut Complaints) -> Option<Vec<String>> {
     let named = list(node, complaints, "a list of devices", device_names)?;

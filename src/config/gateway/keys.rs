@@ -3,15 +3,21 @@
 
 use std::net::SocketAddr;
 use std::ops::RangeInclusive;
+use std::path::PathBuf;
 
 use super::WorkloadKind;
 use crate::config::complaint::Complaints;
 use crate::config::key::{About, Key, Shape, Table, keys};
-use crate::config::keys::{DEFAULTS, MAX_CONNECTIONS, RECORD, RECORD_SIZE};
+use crate::config::keys::{
+    ADMIN_TOKEN_FILE, API_KEYS, DEFAULTS, HEADER_TIMEOUT, IDLE_CONNECTION_TIMEOUT, MAX_CONNECTIONS,
+    MAX_HEADER_BYTES, MAX_HEADERS, MAX_QUEUED_BYTES, MAX_QUEUED_REQUESTS, MAX_STREAMS, MODEL_SCAN,
+    RECORD, RECORD_SIZE, TLS_CERT_FILE, TLS_CERTIFICATES, TLS_CLIENT_CA, TLS_CLIENT_CERTIFICATES,
+    TLS_KEY_FILE,
+};
 use crate::config::pod::label;
 use crate::config::tree::Node;
 use crate::config::value::{list, text, wanted};
-use crate::config::words::{address, address_or_off, host};
+use crate::config::words::{address, address_or_off, directory, host};
 
 keys! {
     /// The keys that mean something else to a gateway, or nothing to others.
@@ -21,8 +27,13 @@ keys! {
         "Address for requests";
     ADMIN: Option<SocketAddr> = "admin", --"admin" "ADDRESS" One, "0.0.0.0:9090", address_or_off,
         "Address for health, metrics and reports, or off";
+    TLS_LISTEN: SocketAddr = "tls.listen", --"tls-listen" "ADDRESS" One, "0.0.0.0:8443", address,
+        "Address for requests by TLS, once there is a certificate";
     PEERS: Option<SocketAddr> = "peers", --"peers" "ADDRESS" One, "0.0.0.0:9092", address_or_off,
         "Address for the other gateways of the installation, which reach it on the same port, or off";
+    REPORT_TOKEN: PathBuf = "reportTokenFile", --"report-token-file" "FILE" One, "", directory,
+        "File with the token that sidecars prove themselves with; when not written, their reports \
+         are not taken";
     DOMAIN: String = "domain", --"domain" "DOMAIN" One, "", domain,
         "Domain of the hosts that lead to revisions; when not written, that of the cluster's own \
          routes, else example.com";
@@ -41,10 +52,27 @@ keys! {
 pub(in crate::config) static GATEWAY: Table = &[
     &LISTEN,
     &ADMIN,
+    &TLS_LISTEN,
+    &TLS_CERT_FILE,
+    &TLS_KEY_FILE,
+    &TLS_CERTIFICATES,
+    &TLS_CLIENT_CA,
+    &TLS_CLIENT_CERTIFICATES,
+    &ADMIN_TOKEN_FILE,
     &PEERS,
     &MAX_CONNECTIONS,
+    &MAX_STREAMS,
+    &MAX_QUEUED_REQUESTS,
+    &MAX_QUEUED_BYTES,
+    &MAX_HEADER_BYTES,
+    &MAX_HEADERS,
+    &HEADER_TIMEOUT,
+    &IDLE_CONNECTION_TIMEOUT,
     &RECORD,
     &RECORD_SIZE,
+    &REPORT_TOKEN,
+    &API_KEYS,
+    &MODEL_SCAN,
     &DOMAIN,
     &NAMESPACES,
     &WORKLOADS,

@@ -8,14 +8,23 @@ use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::check::bounds;
 use super::complaint::{Complaint, Complaints};
 use super::file;
 use super::key::Table;
-use super::keys::{DEFAULTS, MAX_CONNECTIONS, RECORD, RECORD_SIZE, REVISION, REVISIONS, TOP};
+use super::keys::{
+    ADMIN_TOKEN_FILE, API_KEYS, DEFAULTS, MAX_CONNECTIONS, MAX_QUEUED_BYTES, MAX_QUEUED_REQUESTS,
+    MAX_STREAMS, MODEL_SCAN, RECORD, RECORD_SIZE, REVISION, REVISIONS, TOP,
+};
 use super::layers::{Layer, Layers};
 use super::manifest::{self, Manifest, is_of_processes};
 use super::overrides::Overrides;
+use super::tls::{self, TlsConfig};
 use super::tree::{Entry, Node, Value};
+use super::upstream;
+use crate::callers::Keyring;
+use crate::server::Bounds;
+use crate::tls::ReplicaTls;
 pub(super) use keys::GATEWAY;
 
 const IN_THE_CLUSTER: &str = "a gateway finds its revisions in the cluster: annotate the workload with \
@@ -28,14 +37,33 @@ pub struct GatewayConfig {
     pub listen: SocketAddr,
     /// Where health, metrics and reports are asked for; `None` is nowhere.
     pub admin: Option<SocketAddr>,
+    /// How clients that speak TLS are served; `None` is not at all.
+    pub tls: Option<TlsConfig>,
+    /// Where the token stands that opens it to who does not come over loopback; `None` where there
+    /// is none.
+    pub admin_token_file: Option<PathBuf>,
     /// Where other gateways of the installation are heard; `None` is nowhere.
     pub peers: Option<SocketAddr>,
     /// Most client connections at once.
     pub max_connections: usize,
+    /// Most requests at once on one HTTP/2 connection.
+    pub max_streams: u32,
+    /// Most requests waiting at once, all revisions together.
+    pub max_queued_requests: usize,
+    /// Most bytes of bodies held for them.
+    pub max_queued_bytes: u64,
+    /// What one client may send before it has asked for anything, and how long it may take.
+    pub bounds: Bounds,
     /// Where what happens is written down; `None` is nowhere.
     pub record: Option<PathBuf>,
     /// Most bytes of one file of that.
     pub record_size: u64,
+    /// Where the token of sidecars is; without one, what they say is not taken.
+    pub report_token: Option<PathBuf>,
+    /// The keys of which every request needs one; none where nobody does.
+    pub api_keys: Arc<Keyring>,
+    /// Most bytes of a body that are read to find its model; 0 is none.
+    pub model_scan: u64,
     /// The domain of the hosts that lead to revisions; `None` takes `KServe`'s.
     pub domain: Option<String>,
     /// The namespaces that are looked into; none is all.
@@ -70,6 +98,26 @@ pub struct Defaults {
     pub(super) files: Layer,
 }
 
+impl GatewayConfig {
+    /// How replicas are reached by TLS where their own settings say no more than that they are; `None`
+    /// where nothing is known of that.
+    ///
+    /// # Errors
+    /// What is wrong with the files that are named.
+    pub fn replica_tls(&self) -> Result<Option<ReplicaTls>, Complaints> {
+        let mut complaints = Complaints::default();
+        let layers = Layers::new(vec![&self.defaults.files]);
+        let tls = upstream::prepare(&layers, &mut complaints);
+        complaints.unless_any(Some(tls))
+    }
+
+    /// The files that this is read from.
+    #[must_use]
+    pub fn replica_files(&self) -> Vec<PathBuf> {
+        upstream::files(&Layers::new(vec![&self.defaults.files]))
+    }
+}
+
 /// Reads files and what flags and environment say on top of them. Without any, the defaults hold.
 ///
 /// # Errors
@@ -92,6 +140,7 @@ pub fn load_gateway(files: &[PathBuf], overrides: &Overrides) -> Result<GatewayC
     let layers = Layers::new(vec![&written.top, environment, flags]);
     apart(&layers, &mut complaints);
     let mut config = settle(&layers);
+    config.tls = tls::settle(&layers, &keys::TLS_LISTEN, &mut complaints);
     config.defaults = written.defaults;
     config.warnings = complaints.warnings();
     complaints.unless_any(Some(config))
@@ -110,10 +159,19 @@ fn settle(top: &Layers<'_>) -> GatewayConfig {
     GatewayConfig {
         listen: top.value(&keys::LISTEN),
         admin: top.value(&keys::ADMIN),
+        tls: None,
+        admin_token_file: top.written(&ADMIN_TOKEN_FILE),
         peers: top.value(&keys::PEERS),
         max_connections: top.value(&MAX_CONNECTIONS),
+        max_streams: top.value(&MAX_STREAMS),
+        max_queued_requests: top.value(&MAX_QUEUED_REQUESTS),
+        max_queued_bytes: top.value(&MAX_QUEUED_BYTES),
+        bounds: bounds(top),
         record: top.written(&RECORD),
         record_size: top.value(&RECORD_SIZE),
+        report_token: top.written(&keys::REPORT_TOKEN),
+        api_keys: Arc::new(Keyring::new(top.written(&API_KEYS).unwrap_or_default())),
+        model_scan: top.value(&MODEL_SCAN),
         domain: top.written(&keys::DOMAIN),
         namespaces,
         workloads,
@@ -139,6 +197,11 @@ fn apart(top: &Layers<'_>, complaints: &mut Complaints) {
             &keys::ADMIN.about,
             top.node(&keys::ADMIN),
             top.sound(&keys::ADMIN).flatten(),
+        ),
+        (
+            &keys::TLS_LISTEN.about,
+            top.node(&keys::TLS_LISTEN),
+            top.sound(&keys::TLS_LISTEN).filter(|_| tls::is_spoken(top)),
         ),
     ];
     for (about, node, address) in own {

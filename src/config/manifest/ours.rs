@@ -15,12 +15,16 @@ use crate::config::overrides::{node_of, split};
 use crate::config::pod::{self, POD};
 use crate::config::rules::NOT_HERE;
 use crate::config::tree::{Entry, Node};
+use crate::config::upstream;
 use crate::config::yaml;
 
 pub(super) const OURS: &str = "holdgate.dev/";
 
 /// What a cluster's webhook and controller read, which set nothing.
 const OF_CLUSTER: [&str; 2] = ["enabled", "inject"];
+
+const NOT_IN_MANIFESTS: &str =
+    "names a file beside the gate, which a manifest cannot: it belongs to the gate's own defaults";
 
 /// What leads to one revision, and so never to several components.
 const LEADING: [&str; 3] = ["hosts", "models", "service"];
@@ -83,6 +87,10 @@ fn set(
     let path = key.about().path;
     if is_of_processes(path) && !site.is_here() {
         complaints.warn(entry.complaint(not_for_pods(path)));
+        return;
+    }
+    if upstream::is_file(path) {
+        complaints.push(entry.complaint(NOT_IN_MANIFESTS));
         return;
     }
     if path == COMMAND.about.path {

@@ -17,11 +17,12 @@ use crate::revision::{
     RevisionSpec, ScaleMetric, Scaling, Timeouts,
 };
 use crate::schedule::Schedule;
+use crate::server::{Bounds, Patience};
 use crate::state::Place;
 
-fn all_defaults() -> Config {
+fn default_scaling() -> Scaling {
     let seconds = Duration::from_secs;
-    let scaling = Scaling {
+    Scaling {
         min_replicas: 0,
         max_replicas: Some(1),
         metric: ScaleMetric::Concurrency,
@@ -44,19 +45,28 @@ fn all_defaults() -> Config {
         failed_starts: 3,
         pending_grace: Duration::from_secs(60),
         max_pending: 1,
-    };
+    }
+}
+
+fn all_defaults() -> Config {
+    let seconds = Duration::from_secs;
     let spec = RevisionSpec {
         id: RevisionId::new("a"),
         hosts: Vec::new(),
         models: Vec::new(),
         container_concurrency: ContainerConcurrency::UNLIMITED,
-        scaling,
+        scaling: default_scaling(),
         queue: QueueLimits {
             max_requests: 1000,
             max_bytes: 256 << 20,
             timeout: seconds(60),
             cold_timeout: seconds(600),
             read_ahead: 1 << 20,
+            order: crate::revision::QueueOrder::Fifo,
+        },
+        wishes: crate::revision::Wishes {
+            deadlines: true,
+            ..Default::default()
         },
         timeouts: Timeouts {
             total: Some(seconds(300)),
@@ -68,7 +78,13 @@ fn all_defaults() -> Config {
         max_body_bytes: None,
         overload_status: OverloadStatus::TooManyRequests,
         on_disconnect: OnDisconnect::Auto,
+        protocol: crate::revision::Protocol::Auto,
         path: crate::revision::CallerPath::Host,
+        at_zero: crate::revision::AtZero {
+            probes: true,
+            canned: std::sync::Arc::default(),
+        },
+        waiting: crate::revision::Waiting::default(),
     };
     let process = ProcessSpec {
         command: vec!["a".to_owned()],
@@ -83,18 +99,35 @@ fn all_defaults() -> Config {
         resources: Resources::default(),
     };
     Config {
+        tls: None,
         listen: "127.0.0.1:8080".parse().expect("an address"),
         admin: Some("127.0.0.1:9090".parse().expect("an address")),
+        admin_token_file: None,
         max_connections: 16384,
+        max_streams: 128,
+        max_queued_requests: 10_000,
+        max_queued_bytes: 1 << 30,
+        bounds: Bounds {
+            head_bytes: 65_536,
+            headers: 100,
+            patience: Patience {
+                head: seconds(30),
+                idle: Some(seconds(300)),
+            },
+        },
         max_processes: 16,
         state: Place::Usual,
         gpus: None,
         record: None,
         record_size: 256 << 20,
+        api_keys: std::sync::Arc::default(),
+        model_scan: 1 << 20,
+        replica_files: Vec::new(),
         revisions: vec![RevisionConfig {
             spec,
             schedule: Schedule::default(),
             process: Some(process),
+            tls: None,
         }],
         warnings: Vec::new(),
     }

@@ -45,8 +45,12 @@ fn a_gateway_of_which_nothing_is_said_listens_for_everybody_and_looks_everywhere
         Some("0.0.0.0:9092".parse().expect("an address"))
     );
     assert_eq!(
-        (config.max_connections, config.record_size),
-        (16384, 256 << 20)
+        (
+            config.max_connections,
+            config.max_streams,
+            config.record_size
+        ),
+        (16384, 128, 256 << 20)
     );
     assert_eq!((&config.record, &config.domain), (&None, &None));
     assert!(config.namespaces.is_empty() && config.workloads.is_empty());
@@ -255,6 +259,7 @@ fn a_gateway_has_the_flags_of_its_keys_and_none_of_local_processes() {
         "domain",
         "namespace",
         "peers",
+        "report-token-file",
         "shutdown-delay",
         "takeover-ports",
         "workload",

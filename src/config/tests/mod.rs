@@ -1,5 +1,7 @@
 //! What is promised about files, flags and environment names.
 
+mod api_keys;
+mod canned;
 mod cluster;
 mod complaints;
 mod files;
@@ -11,6 +13,11 @@ mod metrics;
 mod rules;
 mod settings;
 mod shipped;
+mod sidecar;
+#[cfg(feature = "tls")]
+mod tls;
+#[cfg(feature = "tls")]
+mod upstream;
 mod values;
 
 use std::path::PathBuf;

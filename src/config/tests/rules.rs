@@ -1,6 +1,7 @@
 //! What is complained about between keys, revisions and files.
 
 use super::{Written, complaints, meaning, overrides, revision};
+use crate::revision::{QueueOrder, Wishes};
 
 #[test]
 fn what_is_missing_is_named_where_its_revision_begins() {
@@ -37,6 +38,46 @@ fn a_record_too_small_to_tell_anything_is_refused() {
         ["a.yaml:1:13: recordSize: wanted a size from 1MiB, not 1000k"]
     );
     assert_eq!(complaints(&settings("1MiB")), [""; 0]);
+}
+
+#[test]
+fn an_order_of_the_queue_is_read_with_all_that_belongs_to_it() {
+    let of = |lines: &str| {
+        let config = crate::config::load_text(
+            std::path::Path::new("a.yaml"),
+            &revision(lines),
+            &crate::config::Overrides::default(),
+        );
+        let spec = config.expect("sound").revisions.remove(0).spec;
+        (spec.queue.order, spec.wishes)
+    };
+    let (order, wishes) = of("minReplicas: 0");
+    assert_eq!(order, QueueOrder::Fifo);
+    let (header, class) = (None, None);
+    let want = |tenant_header, class_header, deadlines| Wishes {
+        tenant_header,
+        class_header,
+        deadlines,
+    };
+    assert_eq!(wishes, want(header, class, true));
+    let (order, wishes) = of(
+        "queue: { order: fair, ageing: 5s, maxTenants: 7, tenantHeader: X-Tenant, \
+         classHeader: x-holdgate-class, deadlines: false }",
+    );
+    let fair = QueueOrder::Fair {
+        ageing: std::time::Duration::from_secs(5),
+        max_tenants: 7,
+    };
+    assert_eq!(order, fair);
+    let (tenant, class) = ("x-tenant".to_owned(), "x-holdgate-class".to_owned());
+    assert_eq!(wishes, want(Some(tenant), Some(class), false));
+    assert_eq!(
+        complaints(&revision("queue: { order: lifo, tenantHeader: a b }")),
+        [
+            "a.yaml:4:21: revisions[0].queue.order: wanted fifo or fair, not lifo",
+            "a.yaml:4:41: revisions[0].queue.tenantHeader: wanted the name of a header such as x-tenant, not a b",
+        ]
+    );
 }
 
 #[test]
@@ -211,4 +252,19 @@ fn aliases_repeat_what_they_name_within_reason() {
     let bomb: Vec<String> = std::iter::once(first).chain(tens).collect();
     let told = complaints(&bomb.join("\n"));
     assert_eq!(told, ["a.yaml:5:45: aliases repeat too much"]);
+}
+
+#[cfg(not(feature = "tls"))]
+#[test]
+fn tls_with_replicas_is_refused_where_there_is_none() {
+    let told = complaints(&revision("upstreamTls: { insecureSkipVerify: true }"));
+    let [told] = told.as_slice() else {
+        panic!("{told:?}");
+    };
+    let want = "upstreamTls.insecureSkipVerify: this build of holdgate has no TLS";
+    assert!(told.ends_with(want), "{told}");
+    assert_eq!(
+        complaints(&revision("upstreamTls: { insecureSkipVerify: false }")),
+        [""; 0]
+    );
 }

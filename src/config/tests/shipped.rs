@@ -11,13 +11,15 @@ use super::super::gateway::GATEWAY;
 use super::super::key::Table;
 use super::super::keys::{REVISION, TOP};
 use super::super::pod::POD;
+use super::super::sidecar::TOP_OF_SIDECAR;
 use super::super::tree::Node;
 use super::super::yaml;
-use super::super::{Overrides, load, load_gateway, load_text};
+use super::super::{Overrides, load, load_gateway, load_sidecar, load_text};
 use super::{Written, cluster, complaints};
 
 /// What is no file of a gate of local processes.
 const OF_A_GATEWAY: &str = "gateway.yaml";
+const OF_A_SIDECAR: &str = "sidecar.yaml";
 
 fn shipped(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -115,6 +117,8 @@ fn every_shipped_file_is_sound() {
         let files = std::slice::from_ref(&path);
         let told = if name == OF_A_GATEWAY {
             load_gateway(files, &Overrides::default()).map(|config| config.warnings)
+        } else if name == OF_A_SIDECAR {
+            load_sidecar(files, &Overrides::default()).map(|config| config.warnings)
         } else {
             load(files, &Overrides::default()).map(|config| config.warnings)
         };
@@ -122,7 +126,9 @@ fn every_shipped_file_is_sound() {
         names.insert(name);
     }
     assert!(
-        names.contains("flowers-sample.yaml") && names.contains(OF_A_GATEWAY),
+        names.contains("flowers-sample.yaml")
+            && names.contains(OF_A_GATEWAY)
+            && names.contains(OF_A_SIDECAR),
         "found {names:?}"
     );
 }
@@ -141,7 +147,7 @@ fn the_reference_has_every_key_and_shows_its_default() {
     };
     check(REVISION, &revision_of(&shown), &revision_of(&told));
     let with_all = parsed(&with_examples(&text, &[]));
-    assert_eq!(of_a_gateway.len(), 5);
+    assert_eq!(of_a_gateway.len(), 6);
     for path in of_a_gateway {
         assert!(
             at(&with_all, path).is_some(),
@@ -165,6 +171,29 @@ fn the_gateways_file_has_every_key_and_shows_its_default() {
     assert_eq!(
         plain.ok(),
         load_gateway(&[], &Overrides::default()).ok(),
+        "as it stands it changes nothing"
+    );
+}
+
+#[test]
+fn the_sidecars_file_has_every_key_of_its_own_and_shows_its_default() {
+    let text = text(OF_A_SIDECAR);
+    let all = with_examples(&text, &["grpc"]);
+    check(
+        &TOP_OF_SIDECAR,
+        &parsed(&text),
+        &parsed(&with_examples(&text, &[])),
+    );
+    let files = Written::new(&[("sidecar.yaml", &all)]);
+    let config = load_sidecar(&files.files, &Overrides::default()).expect("its examples are sound");
+    assert_eq!(
+        config.report_to.map(|to| to.authority).as_deref(),
+        Some("holdgate-gateway.holdgate-system:9090")
+    );
+    let plain = load_sidecar(&[shipped(OF_A_SIDECAR)], &Overrides::default());
+    assert_eq!(
+        plain.ok(),
+        load_sidecar(&[], &Overrides::default()).ok(),
         "as it stands it changes nothing"
     );
 }

@@ -42,6 +42,7 @@ fn claim(settings: Settings, containers: Vec<Container>) -> Claim {
         services: BTreeMap::from([("svc".to_owned(), Vec::new())]),
         shared: std::collections::BTreeSet::new(),
         doors: Vec::new(),
+        spoken: Vec::new(),
         obstacle: None,
         remarks: Vec::new(),
     }

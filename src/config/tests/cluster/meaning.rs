@@ -174,6 +174,7 @@ fn a_workload_is_read_by_its_annotations_and_may_have_none() {
         readiness_path: Some("/up".to_owned()),
         model: None,
         services,
+        tls: None,
     };
     assert_eq!(pod, wanted);
 }
@@ -242,7 +243,10 @@ fn a_cluster_says_of_all_what_its_config_map_says() {
 #[test]
 fn every_key_of_a_revision_but_those_is_an_annotation_of_a_workload() {
     let others = |path: &str| {
-        path == NAME.about.path || path == COMMAND.about.path || path.starts_with("process.")
+        // Those of TLS mean something together only, and have tests of their own.
+        let together = path.starts_with("upstreamTls.");
+        let elsewhere = path.starts_with("process.") || together;
+        path == NAME.about.path || path == COMMAND.about.path || elsewhere
     };
     for about in REVISION
         .iter()
@@ -263,6 +267,7 @@ fn every_key_of_a_revision_but_those_is_an_annotation_of_a_workload() {
         let value = match (about.path, about.default, about.shape) {
             ("schedule", ..) => "[{ cron: '0 8 * * *', timeZone: UTC, for: 1h, minReplicas: 1 }]",
             ("autoscaling.metrics", ..) => "[{ metric: cpu }]",
+            ("probeResponses", ..) => "[{ path: /status, body: up }]",
             (_, "", Shape::List) => "a",
             ("stopAfterIdle", ..) => "5m",
             (_, "", _) => "1",

@@ -84,6 +84,16 @@ fn annotated(annotations: &Json) -> Result<ReadClaim, Complaints> {
     workload_of(&workload(annotations), "m.team")
 }
 
+/// The same of a gateway that is told something.
+#[cfg(feature = "tls")]
+pub(super) fn annotated_for(
+    annotations: &Json,
+    gateway: &GatewayConfig,
+) -> Result<ReadClaim, Complaints> {
+    let object = workload(annotations);
+    read_claim(&ClaimSettings::Workload(&object), &facts("m.team"), gateway)
+}
+
 pub(super) fn workload_of(object: &Json, revision: &str) -> Result<ReadClaim, Complaints> {
     read_twice(&ClaimSettings::Workload(object), &facts(revision))
 }
