@@ -8,6 +8,7 @@ use std::time::Instant;
 use parking_lot::Mutex;
 use slab::Slab;
 
+use crate::admission::Ticket;
 use crate::revision::ReplicaId;
 
 /// The requests of one revision that are here.
@@ -21,6 +22,8 @@ struct Note {
     name: Name,
     arrived: Instant,
     stage: Stage,
+    /// Its place in line, while it stands there.
+    ticket: Option<Ticket>,
 }
 
 /// How far a request has come.
@@ -65,6 +68,8 @@ pub struct Visit {
     pub arrived: Instant,
     /// How far it has come.
     pub stage: Stage,
+    /// Its place in line, while it stands there.
+    pub ticket: Option<Ticket>,
 }
 
 /// A place in the book of guests. Dropping it strikes the request out.
@@ -85,6 +90,7 @@ impl Guests {
             name: Name::new(method, path),
             arrived: now,
             stage: Stage::Waiting,
+            ticket: None,
         };
         let key = self.0.lock().insert(note);
         let guests = Arc::clone(self);
@@ -117,6 +123,11 @@ impl Guest {
         });
     }
 
+    /// It stands in line with this ticket, or no longer.
+    pub fn stands(&self, ticket: Option<Ticket>) {
+        self.change(|note| note.ticket = ticket);
+    }
+
     /// It was not taken there and waits again.
     pub fn waits(&self) {
         self.at(Stage::Waiting);
@@ -131,10 +142,13 @@ impl Guest {
     }
 
     fn at(&self, stage: Stage) {
+        self.change(|note| note.stage = stage);
+    }
+
+    fn change(&self, change: impl FnOnce(&mut Note)) {
         let mut notes = self.guests.0.lock();
         let note = notes.get_mut(self.key);
-        note.expect("a guest is in the book until it is dropped")
-            .stage = stage;
+        change(note.expect("a guest is in the book until it is dropped"));
     }
 }
 
@@ -154,6 +168,7 @@ impl Note {
             name: self.name.text(),
             arrived: self.arrived,
             stage: self.stage,
+            ticket: self.ticket,
         }
     }
 }

@@ -206,6 +206,16 @@ impl World {
         on_their_way.map(|r| r.since).min()
     }
 
+    /// How far the replica has come that has come furthest of those on their way; `None` where none is,
+    /// or nobody can tell.
+    #[must_use]
+    pub fn phase(&self) -> Option<StartPhase> {
+        let on_their_way = self.replicas.iter().filter(|r| r.state.is_on_its_way());
+        on_their_way
+            .filter_map(|r| r.phase)
+            .max_by_key(|phase| *phase as usize)
+    }
+
     /// How many replicas are on their way.
     #[must_use]
     pub fn on_their_way(&self) -> u32 {

@@ -1,41 +1,63 @@
-//! Accepting clients: the listener, one task per connection, and the drain.
+//! Accepting clients: the listener, one task per connection, and the drain. HTTP/1.1 and HTTP/2 come
+//! in on one port, and a connection shows with its first bytes which of them it is.
 //!
 //! Connections are bounded by number, those of all listeners together: beyond it nothing is served, and
-//! but for one that each listener may have let in the kernel's backlog holds what comes. Ends when
+//! but for one that each listener may have let in the kernel's backlog holds what comes, until one that
+//! is not used has made place (`seats`). Ends when
 //! told to, after the exchanges in flight have ended.
 
+mod conversation;
+mod handover;
+mod opening;
+mod seats;
 mod stream;
+mod streams;
 #[cfg(test)]
 mod tests;
+#[cfg(feature = "tls")]
+pub mod tls;
 
-use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
 
-use http::Request;
-use http::header::{CONNECTION, HeaderValue};
-use hyper::body::Incoming;
-use hyper::server::conn::http1;
-use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::proxy::connect::Dial;
 use crate::proxy::{Client, Proxy};
+use seats::Seats;
 use stream::ClientStream;
 
-/// How long an unused connection stays open once the gate drains.
-const LAST_REQUEST: Duration = Duration::from_millis(500);
+pub use seats::Patience;
 
-/// Most bytes of one request's head.
-const MOST_HEAD: usize = 64 * 1024;
+/// Most streams of one HTTP/2 connection at once, unless told otherwise.
+const STREAMS: u32 = 128;
+
+/// What one client may send and how long it may take, unless told otherwise.
+const BOUNDS: Bounds = Bounds {
+    head_bytes: 64 * 1024,
+    headers: 100,
+    patience: Patience {
+        head: Duration::from_secs(30),
+        idle: Some(Duration::from_secs(300)),
+    },
+};
+
+/// What one client may send before it has asked for anything, and how long it may take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Bounds {
+    /// Most bytes of one request's head.
+    pub head_bytes: usize,
+    /// Most headers of it.
+    pub headers: usize,
+    /// How long it may do nothing.
+    pub patience: Patience,
+}
 
 /// A server of one gate's data port.
 #[derive(Debug)]
@@ -48,6 +70,13 @@ pub struct Server<D> {
     drain: CancellationToken,
     /// The port number that its clients come in by; `None` is the data port.
     door: Option<u16>,
+    /// Its clients shake hands first.
+    #[cfg(feature = "tls")]
+    tls: Option<Arc<tls::Tls>>,
+    /// Most streams of one HTTP/2 connection at once.
+    streams: u32,
+    bounds: Bounds,
+    seats: Arc<Seats>,
 }
 
 impl<D> Clone for Server<D> {
@@ -59,6 +88,11 @@ impl<D> Clone for Server<D> {
             winding_down: Arc::clone(&self.winding_down),
             drain: self.drain.clone(),
             door: self.door,
+            #[cfg(feature = "tls")]
+            tls: self.tls.clone(),
+            streams: self.streams,
+            bounds: self.bounds,
+            seats: Arc::clone(&self.seats),
         }
     }
 }
@@ -73,7 +107,35 @@ impl<D: Dial> Server<D> {
             winding_down: Arc::default(),
             drain: CancellationToken::new(),
             door: None,
+            streams: STREAMS,
+            bounds: BOUNDS,
+            seats: Arc::new(Seats::new(BOUNDS.patience)),
+            #[cfg(feature = "tls")]
+            tls: None,
         }
+    }
+
+    /// The same server for clients that speak TLS; places and drain are those of all together.
+    #[cfg(feature = "tls")]
+    #[must_use]
+    pub fn secured(&self, tls: Arc<tls::Tls>) -> Self {
+        Self {
+            tls: Some(tls),
+            ..self.clone()
+        }
+    }
+
+    /// The same server with at most so many streams of one HTTP/2 connection at once.
+    #[must_use]
+    pub fn with_streams(self, streams: u32) -> Self {
+        Self { streams, ..self }
+    }
+
+    /// The same server with these bounds for what a client sends and how long it takes.
+    #[must_use]
+    pub fn within(self, bounds: Bounds) -> Self {
+        self.seats.set_patience(bounds.patience);
+        Self { bounds, ..self }
     }
 
     /// The same server at a door: a port of its own, whose clients are known by its number. It closes
@@ -100,6 +162,9 @@ impl<D: Dial> Server<D> {
                 Ok((stream, peer)) => self.seat(stream, peer).await,
                 Err(error) => back_off(&error).await,
             }
+        }
+        if handover::is_shared(&listener) {
+            self.hand_over(&listener).await;
         }
         self.accept_the_last(listener);
     }
@@ -133,62 +198,22 @@ impl<D: Dial> Server<D> {
         let stream = Arc::new(stream);
         let client = Client::new(peer.ip(), Some(Arc::clone(&stream)));
         let server = self.clone();
+        let stream = ClientStream::new(stream, Arc::clone(client.wire()));
+        #[cfg(feature = "tls")]
+        if let Some(tls) = self.tls.clone() {
+            self.tasks.spawn(async move {
+                let wire = Arc::clone(client.wire());
+                if let Some(stream) = Box::pin(tls.accept(stream, wire)).await {
+                    server.serve(stream, client.secured()).await;
+                }
+                drop(place);
+            });
+            return;
+        }
         self.tasks.spawn(async move {
-            let stream = ClientStream::new(stream, Arc::clone(client.wire()));
             server.serve(stream, client).await;
             drop(place);
         });
-    }
-
-    /// Serves one connection to its end, or until drained.
-    pub async fn serve<I>(self, io: I, client: Client)
-    where
-        I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-    {
-        let (proxy, client) = (&self.proxy, &client.by_door(self.door));
-        let winding_down = &*self.winding_down;
-        let (begun, answering) = (&Notify::new(), &AtomicBool::new(false));
-        let service = service_fn(move |request: Request<Incoming>| async move {
-            answering.store(true, Relaxed);
-            begun.notify_waiters();
-            let mut response = proxy.serve(client, request).await;
-            if winding_down.load(Relaxed) {
-                let close = HeaderValue::from_static("close");
-                response.headers_mut().insert(CONNECTION, close);
-            }
-            answering.store(false, Relaxed);
-            Ok::<_, Infallible>(response)
-        });
-        let connection = http1::Builder::new()
-            .timer(TokioTimer::new())
-            .max_header_size(MOST_HEAD)
-            .serve_connection(TokioIo::new(io), service);
-        let mut connection = std::pin::pin!(connection);
-        let mut ended = tokio::select! {
-            ended = connection.as_mut() => Some(ended),
-            () = self.drain.cancelled() => None,
-        };
-        if ended.is_none() && !answering.load(Relaxed) {
-            // A request may be on its way on a connection that looks unused: it is answered, and
-            // told that it was the last.
-            ended = tokio::select! {
-                ended = connection.as_mut() => Some(ended),
-                () = begun.notified() => None,
-                () = tokio::time::sleep(LAST_REQUEST) => {
-                    client.wire().quiet();
-                    None
-                }
-            };
-        }
-        let ended = if let Some(ended) = ended {
-            ended
-        } else {
-            connection.as_mut().graceful_shutdown();
-            connection.await
-        };
-        if let Err(error) = ended {
-            tracing::trace!(%error, "a client connection broke off");
-        }
     }
 
     /// From now on every answer is the last on its connection, so that clients connect anew, elsewhere
@@ -218,15 +243,30 @@ impl<D: Dial> Server<D> {
     /// Waits until one more may come, `false` once drained. The place is not kept: a listener that
     /// nobody comes to would keep it from the others.
     async fn has_place(&self) -> bool {
-        tokio::select! {
+        if self.connections.available_permits() > 0 {
+            return !self.drain.is_cancelled();
+        }
+        self.seats.want(true);
+        let has_place = tokio::select! {
             place = self.connections.acquire() => place.is_ok(),
             () = self.drain.cancelled() => false,
-        }
+        };
+        self.seats.want(false);
+        has_place
     }
 }
 
 /// Listens with a backlog for a burst of clients.
 pub fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    bind(address, false)
+}
+
+/// The same where another process may listen as well: the kernel leads each client to one of them.
+pub fn listen_beside_others(address: SocketAddr) -> io::Result<TcpListener> {
+    bind(address, true)
+}
+
+fn bind(address: SocketAddr, shared: bool) -> io::Result<TcpListener> {
     use socket2::{Domain, Protocol, Socket, Type};
     let socket = Socket::new(
         Domain::for_address(address),
@@ -234,6 +274,9 @@ pub fn listen(address: SocketAddr) -> io::Result<TcpListener> {
         Some(Protocol::TCP),
     )?;
     socket.set_reuse_address(true)?;
+    if shared {
+        socket.set_reuse_port(true)?;
+    }
     socket.set_nonblocking(true)?;
     socket.bind(&address.into())?;
     socket.listen(4096)?;

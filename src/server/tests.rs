@@ -110,6 +110,8 @@ async fn listeners_that_nobody_comes_to_keep_no_place_from_the_others() {
 #[tokio::test(flavor = "multi_thread")]
 async fn all_listeners_together_serve_only_so_many() {
     let server = of_places(2);
+    // Who does nothing would make place.
+    server.seats.unattended();
     let addresses: Vec<_> = (0..4).map(|n| accepting(&server.door(n))).collect();
     let seated = Arc::clone(&server.connections);
     tokio::task::spawn_blocking(move || {
@@ -138,6 +140,60 @@ async fn all_listeners_together_serve_only_so_many() {
     })
     .await
     .expect("no panic");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_does_nothing_makes_place() {
+    let server = of_places(2);
+    let address = accepting(&server);
+    tokio::task::spawn_blocking(move || {
+        let mut idle: Vec<_> = (0..2).map(|_| connect(address)).collect();
+        ask(&mut idle[0]);
+        // Served, once one of them was seen to do nothing.
+        for _ in 0..3 {
+            ask(&mut connect(address));
+        }
+        assert_eq!(idle[1].read(&mut [0; 1]).expect("a clean end"), 0);
+    })
+    .await
+    .expect("no panic");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_head_that_does_not_come_to_its_end_is_told_so() {
+    let registry = Arc::new(Registry::default());
+    let proxy = Proxy::new(Arc::clone(&registry), TcpDial);
+    let patience = Patience {
+        head: Duration::from_secs(1),
+        idle: None,
+    };
+    let server = Server::new(Arc::new(proxy), 16).within(Bounds { patience, ..BOUNDS });
+    let address = accepting(&server);
+    let read_out = |mut client: TcpStream| {
+        let mut answer = String::new();
+        client.read_to_string(&mut answer).expect("a clean end");
+        answer
+    };
+    tokio::task::spawn_blocking(move || {
+        let (mut slow, silent) = (connect(address), connect(address));
+        slow.write_all(b"GET / HTTP/1.1\r\nhost: m\r\nx-")
+            .expect("sent");
+        let answer = read_out(slow);
+        assert!(answer.starts_with("HTTP/1.1 408 "), "{answer}");
+        assert!(
+            answer.contains("x-holdgate-reason: head_timeout\r\n"),
+            "{answer}"
+        );
+        assert_eq!(
+            read_out(silent),
+            "",
+            "who has asked for nothing is told nothing"
+        );
+    })
+    .await
+    .expect("no panic");
+    let counted = registry.unrouted.rejections.read();
+    assert_eq!(counted, [("head_timeout", 1)]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -20,7 +20,7 @@ use tokio::net::TcpStream;
 
 use crate::proxy::Wire;
 use linger::Linger;
-use stall::Stall;
+pub(super) use stall::Stall;
 
 pub(super) struct ClientStream {
     stream: Arc<TcpStream>,
@@ -49,6 +49,7 @@ impl AsyncRead for ClientStream {
         loop {
             ready!(self.stream.poll_read_ready(cx))?;
             if let Some(read) = self.try_read(buf) {
+                self.wire.hear();
                 return Poll::Ready(read);
             }
         }

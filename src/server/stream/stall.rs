@@ -11,7 +11,7 @@ use crate::sync::now;
 
 /// A write that waits, if one does. Has a timer only once a write had to wait.
 #[derive(Default)]
-pub(super) struct Stall {
+pub(in crate::server) struct Stall {
     since: Option<Instant>,
     /// Kept for the next one, and what it is set to. It may be early: a byte that moves does not
     /// touch it.
@@ -27,6 +27,16 @@ impl Stall {
     /// Ready when the write has waited for too long.
     pub(super) fn poll_over(&mut self, wire: &Wire, cx: &mut Context<'_>) -> Poll<()> {
         let since = *self.since.get_or_insert_with(now);
+        self.poll_over_since(since, wire, cx)
+    }
+
+    /// The same, of one that is known to have waited since.
+    pub(in crate::server) fn poll_over_since(
+        &mut self,
+        since: Instant,
+        wire: &Wire,
+        cx: &mut Context<'_>,
+    ) -> Poll<()> {
         loop {
             let Some(due) = wire.due(since) else {
                 return Poll::Pending;
