@@ -5,21 +5,23 @@ use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use http::header::CONTENT_TYPE;
-use http::{HeaderMap, Request, Response, Version};
+use http::{HeaderMap, Request, Response, StatusCode, Version};
 use hyper::body::Incoming;
-use hyper::client::conn::TrySendError;
 
 use super::Revision;
 use super::admit::Admitted;
 use super::body::Body;
-use super::connect::Connection;
+use super::connect::{Answer, Connection};
 use super::error::Refusal;
+use super::exchange::{Exchange, Watchdog};
+use super::grpc;
 use super::headers;
 use super::now;
-use super::through::{Exchange, Through, Watchdog, spawn};
+use super::shared::is_refused;
+use super::through::{Through, spawn};
+use super::upgrade::switch;
 use super::upload::Upload;
-use crate::autoscale::StartPhase;
-use crate::revision::OnDisconnect;
+use crate::revision::{OnDisconnect, Timeouts};
 
 /// A request with a slot and a connection to its replica.
 #[derive(Debug)]
@@ -59,9 +61,19 @@ pub(super) async fn forward(connected: Connected, now: Instant) -> Result<Respon
     errand.guest.sent(permit.replica().id, now);
     let mut request = errand.request;
     let spec = &errand.revision.spec;
+    if connection.is_shared() {
+        let secured = errand.revision.tls.is_some();
+        headers::into_http2(&mut request, permit.replica().endpoint.0, secured);
+    }
+    let left = errand.answer_by.map(|at| at.saturating_duration_since(now));
+    if let Some(left) = left {
+        grpc::tell_timeout(request.headers_mut(), left);
+    }
+    let spare = spare(&request, &connection);
     let upload = request.body_mut().track(now);
-    let answer = Box::pin(connection.sender.try_send_request(request));
-    let first = [spec.timeouts.total, spec.timeouts.first_byte]
+    let answer = connection.send(request);
+    let total = total_of(&spec.timeouts, errand.grpc, left);
+    let first = [total, spec.timeouts.first_byte]
         .into_iter()
         .flatten()
         .min();
@@ -76,14 +88,27 @@ pub(super) async fn forward(connected: Connected, now: Instant) -> Result<Respon
     };
     let head = Head {
         waiting: Some((answer, exchange)),
+        spare,
     };
     match head.await {
         Ok((response, exchange)) => {
+            if response.status() == StatusCode::SWITCHING_PROTOCOLS {
+                let (revision, waited) = (&errand.revision, errand.waited);
+                let client = errand.upgrade.take();
+                return switch(response, exchange, client, revision, waited).map_err(Failed::Sent);
+            }
+            let stream = errand.grpc || is_event_stream(response.headers());
+            let total = total_of(&errand.revision.spec.timeouts, stream, left);
             let (revision, waited) = (&errand.revision, errand.waited);
-            Ok(pass_through(response, exchange, revision, waited))
+            let response = pass_through(response, exchange, total, revision, waited);
+            Ok(if errand.grpc {
+                grpc::passes(response)
+            } else {
+                response
+            })
         }
         Err(Lost::NotSent(unsent)) => {
-            let (request, exchange) = *unsent;
+            let (request, exchange, refused) = *unsent;
             errand.request = request;
             let Exchange {
                 permit,
@@ -93,7 +118,7 @@ pub(super) async fn forward(connected: Connected, now: Instant) -> Result<Respon
             } = exchange;
             errand.guest = guest;
             let admitted = Admitted { permit, errand };
-            Err(if connection.kept {
+            Err(if connection.kept && !refused {
                 Failed::Stale(admitted)
             } else {
                 Failed::TurnedAway(admitted)
@@ -103,9 +128,35 @@ pub(super) async fn forward(connected: Connected, now: Instant) -> Result<Respon
     }
 }
 
+/// How long an answer may take in all, from the moment its request is sent. Calls of gRPC count as
+/// streams: which of them are is not to be seen.
+fn total_of(timeouts: &Timeouts, stream: bool, left: Option<Duration>) -> Option<Duration> {
+    let own = if stream {
+        timeouts.stream
+    } else {
+        timeouts.total
+    };
+    [own, left].into_iter().flatten().min()
+}
+
+/// The same request once more, for a stream that is refused: only if its body is still whole then. A
+/// connection that is not shared gives it back by itself, or has sent some of it.
+fn spare(request: &Request<Upload>, connection: &Connection) -> Option<Box<Request<Upload>>> {
+    if !connection.is_shared() {
+        return None;
+    }
+    let mut spare = Request::new(request.body().spare()?);
+    spare.method_mut().clone_from(request.method());
+    spare.uri_mut().clone_from(request.uri());
+    *spare.version_mut() = request.version();
+    spare.headers_mut().clone_from(request.headers());
+    Some(Box::new(spare))
+}
+
 fn pass_through(
     response: Response<Incoming>,
     mut exchange: Exchange,
+    total: Option<Duration>,
     revision: &Revision,
     waited: headers::Waited,
 ) -> Response<Body> {
@@ -114,18 +165,9 @@ fn pass_through(
     head.version = Version::HTTP_11;
     headers::strip_hop_by_hop(&mut head.headers);
     headers::announce(&mut head.headers, waited);
-    let timeouts = &revision.spec.timeouts;
-    let total = if is_event_stream(&head.headers) {
-        timeouts.stream
-    } else {
-        timeouts.total
-    };
     exchange.watchdog.set_total(total);
     let now = now();
-    if exchange.permit.replica().answers_first() {
-        let took = now.saturating_duration_since(exchange.watchdog.began);
-        revision.stats.start_phase(StartPhase::FirstAnswer, took);
-    }
+    exchange.answers(&revision.stats, now);
     exchange.watchdog.fed(now);
     let through = Through::new(incoming, exchange, head.status.as_u16());
     Response::from_parts(head, Body::Through(through))
@@ -141,18 +183,18 @@ fn is_event_stream(headers: &HeaderMap) -> bool {
         .is_some_and(|kind| kind.eq_ignore_ascii_case("text/event-stream"))
 }
 
-type Answer =
-    Pin<Box<dyn Future<Output = Result<Response<Incoming>, TrySendError<Request<Upload>>>> + Send>>;
-
 /// Waits for the head of an answer. Dropped before it came, it keeps the slot occupied until the
 /// replica begins to answer or ends: a slot is free only when the replica is.
 struct Head {
     waiting: Option<(Answer, Exchange)>,
+    /// The request as it can be sent once more, if its stream is refused.
+    spare: Option<Box<Request<Upload>>>,
 }
 
 /// Why no head came.
 enum Lost {
-    NotSent(Box<(Request<Upload>, Exchange)>),
+    /// What was not sent, or was refused (`true`) before anything was done with it.
+    NotSent(Box<(Request<Upload>, Exchange, bool)>),
     Refused(Refusal),
 }
 
@@ -175,17 +217,29 @@ impl Future for Head {
         Poll::Ready(match outcome {
             Ok(response) => Ok((response, exchange)),
             Err(mut error) => Err(if let Some(request) = error.take_message() {
-                Lost::NotSent(Box::new((request, exchange)))
+                Lost::NotSent(Box::new((request, exchange, false)))
             } else {
-                let refusal = broken_off(&exchange, error.into_error());
-                exchange.permit.ends(refusal.fate());
-                Lost::Refused(refusal)
+                let error = error.into_error();
+                let spare = self.spare.take().filter(|_| is_refused(&error));
+                if let Some(request) = spare {
+                    exchange.connection.retire();
+                    Lost::NotSent(Box::new((*request, exchange, true)))
+                } else {
+                    let refusal = broken_off(&exchange, error);
+                    exchange.permit.ends(refusal.fate());
+                    outlast_upload(exchange, &refusal);
+                    Lost::Refused(refusal)
+                }
             }),
         })
     }
 }
 
 fn broken_off(exchange: &Exchange, error: hyper::Error) -> Refusal {
+    if let Some(budget) = exchange.watchdog.is_over(now()) {
+        // The replica was told how long it may take, and was the first to say so.
+        return Refusal::UpstreamTimeout(budget);
+    }
     let too_large = exchange
         .upload
         .as_ref()
@@ -195,8 +249,27 @@ fn broken_off(exchange: &Exchange, error: hyper::Error) -> Refusal {
             Refusal::BodyTooLarge { limit: *limit }
         }
         Some(super::body::Cut::Malformed(_)) => Refusal::BodyMalformed,
-        Some(super::body::Cut::Client(_)) => Refusal::ClientClosed,
+        Some(super::body::Cut::Client(_) | super::body::Cut::Unended) => Refusal::ClientClosed,
         _ => Refusal::UpstreamReset(error),
+    }
+}
+
+/// The upload was broken off on our side: by its client, or for what it was.
+fn is_our_cut(error: &hyper::Error) -> bool {
+    let source = std::error::Error::source(error);
+    source.is_some_and(<dyn std::error::Error>::is::<super::body::Cut>)
+}
+
+/// Keeps the slot of an upload that was broken off on our side until the replica is done with it.
+fn outlast_upload(mut exchange: Exchange, refusal: &Refusal) {
+    let keeps = match refusal {
+        Refusal::ClientClosed => exchange.on_disconnect != OnDisconnect::Release,
+        Refusal::BodyTooLarge { .. } | Refusal::BodyMalformed => true,
+        _ => false,
+    };
+    if keeps {
+        exchange.abandon();
+        spawn(exchange.outlast_upload());
     }
 }
 
@@ -213,24 +286,14 @@ impl Drop for Head {
 }
 
 /// Keeps the slot of an exchange that nobody waits for until the replica begins to answer or ends.
-/// One that does neither in time is stuck, and reported: its slots come back when it is replaced.
-async fn outlast(mut answer: Answer, exchange: Exchange) {
-    let in_time = match exchange.patience {
-        Some(patience) => tokio::time::timeout(patience, &mut answer).await.ok(),
-        None => Some((&mut answer).await),
-    };
-    let answered = if let Some(answered) = in_time {
-        answered
-    } else {
-        let permit = &exchange.permit;
-        permit.throttler().report_stuck(permit.replica().id);
-        answer.await
-    };
-    if let Ok(response) = answered
-        && exchange.on_disconnect == OnDisconnect::Finish
-    {
-        let (head, incoming) = response.into_parts();
-        let through = Through::new(incoming, exchange, head.status.as_u16());
-        through.read_out().await;
+async fn outlast(answer: Answer, exchange: Exchange) {
+    match exchange.patiently(answer).await {
+        Ok(response) if exchange.on_disconnect == OnDisconnect::Finish => {
+            let (head, incoming) = response.into_parts();
+            let through = Through::new(incoming, exchange, head.status.as_u16());
+            through.read_out().await;
+        }
+        Err(error) if is_our_cut(error.error()) => exchange.outlast_upload().await,
+        _ => {}
     }
 }

@@ -3,13 +3,16 @@
 //! The body of an answer is asked only while the client takes it, so its budgets cannot end an
 //! answer that nobody reads; and how a connection must be closed depends on what passed over it.
 
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
+use super::beside::Proxied;
+use super::upgrade::Tunnel;
 use crate::sync::Mutex;
 
-/// One connection; HTTP/1.1 has one exchange on it at a time.
+/// One connection of HTTP/1.1, which has one exchange on it at a time, or one stream of HTTP/2.
 #[derive(Debug)]
-pub struct Wire(Mutex<State>);
+pub struct Wire(Mutex<State>, AtomicBool);
 
 #[derive(Debug)]
 struct State {
@@ -22,21 +25,50 @@ struct State {
     /// A request may not have been read to its end.
     unread: bool,
     cut: bool,
+    /// What the connection becomes once it has ended as HTTP.
+    tunnel: Option<Box<Tunnel>>,
+    /// Since when a piece of the answer waits to be taken; of a stream.
+    offered: Option<Instant>,
 }
 
 impl Wire {
     pub(super) fn new() -> Self {
-        Self(Mutex::new(State {
-            due: None,
-            idle: None,
-            passing: false,
-            unread: false,
-            cut: false,
-        }))
+        Self(
+            Mutex::new(State {
+                due: None,
+                idle: None,
+                passing: false,
+                unread: false,
+                cut: false,
+                tunnel: None,
+                offered: None,
+            }),
+            AtomicBool::new(false),
+        )
+    }
+
+    /// Bytes have come that nobody has made anything of yet.
+    pub(crate) fn hear(&self) {
+        self.1.store(true, Relaxed);
+    }
+
+    /// They were the head of a request, and what else came was its own.
+    pub(crate) fn heed(&self) {
+        self.1.store(false, Relaxed);
+    }
+
+    /// Whether such bytes have come.
+    pub(crate) fn was_heard(&self) -> bool {
+        self.1.load(Relaxed)
+    }
+
+    /// An answer passes through.
+    pub(crate) fn is_passing(&self) -> bool {
+        self.0.lock().passing
     }
 
     /// A request has come in.
-    pub(super) fn asked(&self, with_body: bool) {
+    pub(crate) fn asked(&self, with_body: bool) {
         self.0.lock().unread = with_body;
     }
 
@@ -50,10 +82,27 @@ impl Wire {
 
     /// It has been read to its end.
     pub(super) fn passed(&self, request_read: bool) {
+        // The rest of a body that came in pieces begins no other request.
+        self.heed();
         let mut state = self.0.lock();
         state.passing = false;
         state.due = None;
         state.unread &= !request_read;
+    }
+
+    /// Whoever takes nothing of what is sent for so long is not served further, whatever passes.
+    pub(crate) fn bound(&self, idle: Duration) {
+        self.0.lock().idle = Some(idle);
+    }
+
+    /// A piece of the answer waits to be taken since then; or none does, as the next is asked for.
+    pub(super) fn offer(&self, since: Option<Instant>) {
+        self.0.lock().offered = since;
+    }
+
+    /// Since when a piece waits.
+    pub(crate) fn offered(&self) -> Option<Instant> {
+        self.0.lock().offered
     }
 
     /// Nothing was asked for a while: what is not passing through has ended.
@@ -61,6 +110,25 @@ impl Wire {
         let mut state = self.0.lock();
         // While an answer passes through, its request may still be coming.
         state.unread &= state.passing;
+    }
+
+    /// The connection becomes a tunnel: its budgets are its own, and all that comes is read.
+    pub(super) fn lay(&self, tunnel: Box<Tunnel>) {
+        let mut state = self.0.lock();
+        (state.due, state.idle, state.unread) = (None, None, false);
+        state.tunnel = Some(tunnel);
+    }
+
+    /// The tunnel is one of a gateway's requests until it is over.
+    pub(super) fn counts(&self, proxied: Proxied) {
+        if let Some(tunnel) = &mut self.0.lock().tunnel {
+            tunnel.counts(proxied);
+        }
+    }
+
+    /// What the connection becomes now that it has ended as HTTP, if it does.
+    pub(crate) fn tunnel(&self) -> Option<Box<Tunnel>> {
+        self.0.lock().tunnel.take()
     }
 
     /// What is sent on this connection ends before its end.
