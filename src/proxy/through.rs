@@ -4,124 +4,20 @@ use std::fmt;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http_body::{Body as _, Frame, SizeHint};
 use hyper::body::Incoming;
-use tokio::time::Sleep;
 
-use super::Permit;
+use super::beside::Proxied;
 use super::body::Cut;
-use super::connect::Connection;
+use super::exchange::{Exchange, Watchdog};
+use super::grpc;
 use super::now;
-use super::upload::Progress;
 use super::wire::Wire;
-use crate::guests::Guest;
 use crate::revision::OnDisconnect;
 use crate::stats::Receipt;
 use crate::trace::Fate;
-
-/// One slot in use: the permit, the connection it is used on, and what is known of the upload.
-#[derive(Debug)]
-pub(super) struct Exchange {
-    // Before the permit: dropped together, the connection is closed when the slot passes on.
-    pub(super) connection: Connection,
-    pub(super) guest: Guest,
-    pub(super) permit: Permit,
-    pub(super) upload: Option<Arc<Progress>>,
-    pub(super) on_disconnect: OnDisconnect,
-    pub(super) watchdog: Watchdog,
-    /// How long the replica may go on working for nobody before it counts as stuck.
-    pub(super) patience: Option<Duration>,
-}
-
-impl Exchange {
-    /// The answer has been read to its end: the connection first, so that whoever gets the slot
-    /// finds it.
-    fn end(self) {
-        if self.is_sent() {
-            let now = now();
-            self.permit.replica().connections.keep(self.connection, now);
-        }
-    }
-
-    /// Nobody waits for the answer any more, but the replica still works.
-    pub(super) fn abandon(&mut self) {
-        self.permit.abandon();
-        self.guest.abandoned(self.permit.replica().id, now());
-    }
-
-    /// The request has been sent to its end.
-    fn is_sent(&self) -> bool {
-        self.upload.as_ref().is_none_or(|upload| upload.is_done())
-    }
-
-    pub(super) fn poll_expired(&mut self, cx: &mut Context<'_>) -> Poll<Duration> {
-        let timer = self.connection.timer.as_mut();
-        self.watchdog
-            .poll_expired(timer, self.upload.as_deref(), cx)
-    }
-}
-
-/// The budgets of one exchange: in all, and without a byte in either direction.
-#[derive(Debug)]
-pub(super) struct Watchdog {
-    pub(super) began: Instant,
-    last: Instant,
-    total: Option<Duration>,
-    idle: Option<Duration>,
-    /// What the timer is set to. It may be early: a byte that moves does not touch the timer.
-    armed: Option<Instant>,
-}
-
-impl Watchdog {
-    pub(super) fn new(now: Instant, total: Option<Duration>, idle: Option<Duration>) -> Self {
-        Self {
-            began: now,
-            last: now,
-            total,
-            idle,
-            armed: None,
-        }
-    }
-
-    /// From here on another budget counts, from the same beginning.
-    pub(super) fn set_total(&mut self, total: Option<Duration>) {
-        self.total = total;
-        self.armed = None;
-    }
-
-    pub(super) fn fed(&mut self, now: Instant) {
-        self.last = now;
-    }
-
-    /// Ready with the budget that ran out.
-    fn poll_expired(
-        &mut self,
-        mut timer: Pin<&mut Sleep>,
-        upload: Option<&Progress>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Duration> {
-        loop {
-            let last = upload.map_or(self.last, |upload| upload.last().max(self.last));
-            let total = self.total.map(|budget| (self.began + budget, budget));
-            let idle = self.idle.map(|budget| (last + budget, budget));
-            let Some((due, budget)) = [total, idle].into_iter().flatten().min() else {
-                return Poll::Pending;
-            };
-            if self.armed.is_none_or(|armed| armed > due) {
-                timer.as_mut().reset(due.into());
-                self.armed = Some(due);
-            }
-            std::task::ready!(timer.as_mut().poll(cx));
-            self.armed = None;
-            if now() >= due {
-                return Poll::Ready(budget);
-            }
-        }
-    }
-}
 
 /// The body of an answer that comes from a replica.
 pub struct Through {
@@ -137,6 +33,12 @@ pub struct Through {
     bytes: u64,
     /// The request had been sent when the answer ended.
     sent: bool,
+    /// It answers a call of gRPC, whose caller is told in trailers why it is cut.
+    is_call: bool,
+    /// It came through a gateway to the door of a sidecar.
+    proxied: Option<Proxied>,
+    /// It is read to its end for nobody.
+    is_rest: bool,
 }
 
 impl Through {
@@ -150,11 +52,24 @@ impl Through {
             status,
             bytes: 0,
             sent: false,
+            is_call: false,
+            proxied: None,
+            is_rest: false,
         };
         if ended {
             through.end();
         }
         through
+    }
+
+    /// Answers a call of gRPC.
+    pub(super) fn answers_call(&mut self) {
+        self.is_call = true;
+    }
+
+    /// Is one of a gateway's requests until it is over.
+    pub(super) fn counts(&mut self, proxied: Proxied) {
+        self.proxied = Some(proxied);
     }
 
     /// Counts the request when the answer has ended, and tells the client's connection.
@@ -189,8 +104,12 @@ impl Through {
                 }
                 Poll::Ready(Some(Ok(frame)))
             }
-            Poll::Ready(Some(Err(error))) => Poll::Ready(Some(Err(self.cut(Cut::Upstream(error))))),
+            Poll::Ready(Some(Err(error))) => Poll::Ready(Some(self.cut(Cut::Upstream(error)))),
             Poll::Ready(None) => {
+                let is_stream = |exchange: &Exchange| exchange.connection.is_shared();
+                if !incoming.is_end_stream() && self.exchange.as_ref().is_some_and(is_stream) {
+                    return Poll::Ready(Some(self.cut(Cut::Unended)));
+                }
                 self.end();
                 Poll::Ready(None)
             }
@@ -203,7 +122,7 @@ impl Through {
             return Poll::Pending;
         };
         let budget = std::task::ready!(exchange.poll_expired(cx));
-        Poll::Ready(Some(Err(self.cut(Cut::Timeout(budget)))))
+        Poll::Ready(Some(self.cut(Cut::Timeout(budget))))
     }
 
     pub(super) fn is_end_stream(&self) -> bool {
@@ -231,11 +150,21 @@ impl Through {
         }
     }
 
-    fn cut(&mut self, cut: Cut) -> Cut {
+    /// Ends before its end: in an error, or with the trailers that say so to a caller of gRPC.
+    fn cut(&mut self, cut: Cut) -> Result<Frame<Bytes>, Cut> {
         tracing::debug!(%cut, "an answer was cut short");
+        let mut cut = cut;
         if let Some(mut exchange) = self.exchange.take() {
+            if let Some(budget) = exchange.watchdog.is_over(now()) {
+                cut = Cut::Timeout(budget);
+            }
             let (code, sent) = (self.status, self.bytes);
             exchange.permit.ends(Fate::Cut { code, sent });
+            let to_the_end = exchange.on_disconnect == OnDisconnect::Finish || self.is_rest;
+            if to_the_end && matches!(cut, Cut::Upstream(_)) && !exchange.is_sent() {
+                exchange.abandon();
+                spawn(exchange.outlast_upload());
+            }
         }
         if let Some(wire) = self.wire.take() {
             wire.cut();
@@ -243,7 +172,11 @@ impl Through {
         if let Some(mut receipt) = self.receipt.take() {
             receipt.answered(self.status);
         }
-        cut
+        if self.is_call {
+            self.incoming = None;
+            return Ok(Frame::trailers(grpc::last_word(&cut)));
+        }
+        Err(cut)
     }
 
     /// Reads the answer to its end for nobody, so that the slot stays occupied as long as the
@@ -253,6 +186,7 @@ impl Through {
             exchange.abandon();
             exchange.on_disconnect = OnDisconnect::Release;
         }
+        self.is_rest = true;
         while let Some(Ok(_)) = std::future::poll_fn(|cx| self.poll_frame(cx)).await {}
     }
 }
@@ -276,6 +210,9 @@ impl Drop for Through {
                     status,
                     bytes,
                     sent: false,
+                    is_call: false,
+                    proxied: None,
+                    is_rest: false,
                 };
                 spawn(rest.read_out());
             }
