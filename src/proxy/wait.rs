@@ -16,10 +16,12 @@ use super::admit::{Admitted, Errand, cannot_come, queue_full};
 use super::body::Cut;
 use super::error::Refusal;
 use super::headers::Waited;
+use super::terms::{ends_wait, latest};
 use super::upload::ReadAhead;
 use super::{Client, Permit, Place, Revision, now};
-use crate::admission::deadline;
+use crate::admission::Full;
 use crate::stats::WaitOutcome;
+use crate::throttler::Denied;
 
 /// A request in line.
 pub(super) struct Wait {
@@ -31,8 +33,10 @@ pub(super) struct Wait {
 
 /// Why a wait was interrupted.
 enum Event {
-    Turn(Result<Permit, Arc<crate::ports::Outage>>),
+    Turn(Result<Permit, Denied>),
     Body(Result<ReadAhead, Cut>),
+    /// More of the body than may be held.
+    Full(Full),
     HangUp,
     Due,
 }
@@ -57,6 +61,8 @@ impl Wait {
                 since: self.errand.arrived,
                 outcome: WaitOutcome::Cancelled,
             };
+            let ticket = self.place.ticket();
+            self.errand.stands(Some(ticket));
             let turn = self.turn(client, rebuff).await;
             tab.outcome = match &turn {
                 Ok(_) => WaitOutcome::Admitted,
@@ -68,6 +74,7 @@ impl Wait {
             }
             let permit = turn?;
             let mut errand = self.errand;
+            errand.stands(None);
             let warm_since = errand.revision.throttler.outlook().warm_since;
             errand.waited = split(errand.arrived, permit.since(), warm_since);
             Ok(Admitted { permit, errand })
@@ -84,9 +91,15 @@ impl Wait {
                 .await;
             match event {
                 Event::Turn(Ok(permit)) => return Ok(permit),
-                Event::Turn(Err(outage)) => return Err(cannot_come(&self.errand.revision, outage)),
+                Event::Turn(Err(Denied::Outage(outage))) => {
+                    return Err(cannot_come(&self.errand.revision, outage));
+                }
+                Event::Turn(Err(Denied::GaveWay)) => {
+                    return Err(queue_full(&self.errand.revision, Full::Requests));
+                }
+                Event::Full(full) => return Err(queue_full(&self.errand.revision, full)),
                 Event::Body(Ok(ReadAhead::Refused)) => {
-                    return Err(queue_full(&self.errand.revision));
+                    return Err(queue_full(&self.errand.revision, Full::Bytes));
                 }
                 Event::Body(Ok(ReadAhead::Complete | ReadAhead::Partial)) => reading = false,
                 Event::Body(Err(Cut::TooLarge(limit))) => {
@@ -119,13 +132,17 @@ impl Wait {
                 return Poll::Ready(Event::Turn(turn));
             }
             if reading {
-                let mut held = upload.held_bytes();
-                let read = upload.poll_read_ahead(cx, read_ahead, |bytes| {
-                    held += bytes;
+                let (mut held, mut full) = (upload.held_bytes(), None);
+                let read = upload.poll_read_ahead(cx, read_ahead, |piece| {
+                    held += piece.len() as u64;
                     let more = held.saturating_sub(*reserved);
                     *reserved += more;
-                    more == 0 || place.hold_more(more)
+                    full = (more > 0).then(|| place.hold_more(more).err()).flatten();
+                    full.is_none()
                 });
+                if let Some(full) = full {
+                    return Poll::Ready(Event::Full(full));
+                }
                 if let Poll::Ready(read) = read {
                     return Poll::Ready(Event::Body(read));
                 }
@@ -141,7 +158,9 @@ impl Wait {
     fn deadline(&self) -> Instant {
         let revision = &self.errand.revision;
         let warm_since = revision.throttler.outlook().warm_since;
-        deadline(&revision.spec.queue, self.errand.arrived, warm_since, now())
+        let queue = &revision.spec.queue;
+        let own = ends_wait(self.errand.deadline);
+        latest(queue, (self.errand.arrived, own), warm_since, now())
     }
 
     fn waited_too_long(&self, rebuff: Rebuff) -> Refusal {
@@ -151,6 +170,11 @@ impl Wait {
             && throttler.read().serving == 0
         {
             return Refusal::ConnectFailed(cause);
+        }
+        if ends_wait(self.errand.deadline).is_some_and(|own| own <= now()) {
+            return Refusal::DeadlineUnmeetable {
+                wait: throttler.outlook().estimate,
+            };
         }
         let outlook = throttler.outlook();
         let queue = &self.errand.revision.spec.queue;

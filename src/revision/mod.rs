@@ -2,6 +2,7 @@
 //! settings a person wrote for them. Plain data, parsed once; no module below this one.
 
 mod scaling;
+mod waiting;
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -11,6 +12,7 @@ use std::time::Duration;
 #[cfg(test)]
 pub(crate) use scaling::samples;
 pub use scaling::{Aggregation, Hold, MetricTarget, ScaleMetric, Scaling, Scrape};
+pub use waiting::{AtZero, Canned, Waiting};
 
 /// The name of a revision, unique within one gate.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -90,7 +92,7 @@ pub struct RevisionSpec {
     pub id: RevisionId,
     /// Exact `Host` names that lead here, lower case, without a port.
     pub hosts: Vec<String>,
-    /// Model names that lead here by path.
+    /// Model names that lead here by path, or by what a body says.
     pub models: Vec<String>,
     /// The hard limit per replica.
     pub container_concurrency: ContainerConcurrency,
@@ -98,6 +100,8 @@ pub struct RevisionSpec {
     pub scaling: Scaling,
     /// Who may wait, and how long.
     pub queue: QueueLimits,
+    /// Where a request says on what terms it waits.
+    pub wishes: Wishes,
     /// How long an answer may take.
     pub timeouts: Timeouts,
     /// Largest request body in bytes; `None` is no bound. Over it: 413.
@@ -106,8 +110,26 @@ pub struct RevisionSpec {
     pub overload_status: OverloadStatus,
     /// What becomes of a slot whose client has left.
     pub on_disconnect: OnDisconnect,
+    /// What its replicas are spoken to in.
+    pub protocol: Protocol,
     /// Which callers pass the gate.
     pub path: CallerPath,
+    /// What the gate answers itself while no replica is ready.
+    pub at_zero: AtZero,
+    /// What is said to those who wait.
+    pub waiting: Waiting,
+}
+
+/// What replicas are spoken to in.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Protocol {
+    /// HTTP/1.1, and calls of gRPC in HTTP/2.
+    #[default]
+    Auto,
+    /// HTTP/1.1.
+    Http1,
+    /// HTTP/2 without TLS, by prior knowledge.
+    H2c,
 }
 
 /// Which callers of a workload in a cluster pass the gate.
@@ -135,6 +157,35 @@ pub struct QueueLimits {
     pub cold_timeout: Duration,
     /// Bytes of one body read ahead while it waits, so that a hang-up is seen.
     pub read_ahead: u64,
+    /// Who is served first.
+    pub order: QueueOrder,
+}
+
+/// In which order those who wait are served.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum QueueOrder {
+    /// Whoever came first.
+    #[default]
+    Fifo,
+    /// By class, and within a class every tenant in turn.
+    Fair {
+        /// Whenever a tenant was served nothing of a class for so long, its oldest request there
+        /// rises one class.
+        ageing: Duration,
+        /// So many tenants have a share of their own, the rest one together.
+        max_tenants: usize,
+    },
+}
+
+/// Where a request says on what terms it waits.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Wishes {
+    /// The header that names its tenant; `None` where nothing does.
+    pub tenant_header: Option<String>,
+    /// The header whose word for its class is believed; `None` where none is.
+    pub class_header: Option<String>,
+    /// Whether its deadline counts.
+    pub deadlines: bool,
 }
 
 /// Bounds on answering. They begin when the request is sent to the replica.
