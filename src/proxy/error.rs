@@ -8,6 +8,7 @@ use std::time::Duration;
 use http::StatusCode;
 use thiserror::Error;
 
+use crate::admission::Full;
 use crate::ports::{Outage, OutageReason};
 use crate::revision::OverloadStatus;
 use crate::stats::Codes;
@@ -24,9 +25,29 @@ pub enum Refusal {
         /// The path asked for.
         path: String,
     },
+    /// It can be read in more than one way.
+    #[error("the request is malformed: {0}")]
+    Malformed(&'static str),
+    /// It came without a key, or with one that is none.
+    #[error("wanted an API key, as Authorization: Bearer KEY, x-api-key: KEY or api-key: KEY")]
+    Unauthorized,
+    /// Its key does not open the revision.
+    #[error("this API key does not open revision {revision}")]
+    Forbidden {
+        /// The revision asked for.
+        revision: crate::revision::RevisionId,
+    },
+    /// What the request says leads nowhere; what was looked at.
+    #[error("{0}")]
+    Unnamed(String),
+    /// The client has not sent in time what decides where its request goes.
+    #[error("the body did not come within {0:?}")]
+    BodyTimeout(Duration),
     /// The line is full.
-    #[error("the queue is full")]
+    #[error("the queue is full{}", bound(*full))]
     QueueFull {
+        /// By what.
+        full: Full,
         /// What it is answered with.
         status: OverloadStatus,
         /// How long until a slot is likely.
@@ -48,6 +69,15 @@ pub enum Refusal {
         waited: Duration,
         /// How long until a slot is likely.
         estimate: Option<Duration>,
+    },
+    /// It has a deadline, which passes before its answer can be there.
+    #[error(
+        "it could not be answered before its deadline{}",
+        wait.map(|wait| format!(": it would wait {wait:.1?} for a replica")).unwrap_or_default()
+    )]
+    DeadlineUnmeetable {
+        /// How long it would wait at least; `None` where it has waited in vain.
+        wait: Option<Duration>,
     },
     /// No replica came in time.
     #[error("no replica became ready within {waited:?}{}", diagnosis.as_ref().map(|d| format!(": {d}")).unwrap_or_default())]
@@ -73,12 +103,34 @@ pub enum Refusal {
     /// The replica broke off before its first byte.
     #[error("the replica broke off before it answered: {0}")]
     UpstreamReset(hyper::Error),
+    /// The replica changed to another protocol, and nobody had asked for one.
+    #[error("the replica changed to a protocol that nobody had asked for")]
+    Unasked,
+    /// It wants to go on in another protocol, and its replicas are spoken to in HTTP/2.
+    #[error(
+        "no replica can change to another protocol (Upgrade): they are spoken to in HTTP/2 alone \
+         (protocol: h2c)"
+    )]
+    NoUpgrade,
     /// The replica was silent too long.
     #[error("the replica did not answer within {0:?}")]
     UpstreamTimeout(Duration),
     /// The client left while its request was read.
     #[error("the client left")]
     ClientClosed,
+}
+
+fn bound(full: Full) -> &'static str {
+    match full {
+        Full::Requests => "",
+        Full::Bytes => ": those who wait hold as many bytes as they may (queue.maxBytes)",
+        Full::AllRequests => {
+            ": as many requests wait as may for all revisions together (maxQueuedRequests)"
+        }
+        Full::AllBytes => {
+            ": those who wait for all revisions hold as many bytes as they may (maxQueuedBytes)"
+        }
+    }
 }
 
 /// How long to wait for what may end by itself, where nobody knows when: an image that is pushed, a node
@@ -90,7 +142,11 @@ impl Refusal {
     #[must_use]
     pub(super) fn status_and_reason(&self) -> (u16, &'static str) {
         match self {
-            Self::NoRoute { .. } => (404, "no_route"),
+            Self::Malformed(_) => (400, "request_malformed"),
+            Self::Unauthorized => (401, "unauthorized"),
+            Self::Forbidden { .. } => (403, "forbidden"),
+            Self::NoRoute { .. } | Self::Unnamed(_) => (404, "no_route"),
+            Self::BodyTimeout(_) => (408, "body_timeout"),
             Self::QueueFull {
                 status: OverloadStatus::TooManyRequests,
                 ..
@@ -101,6 +157,7 @@ impl Refusal {
             } => (503, "queue_full"),
             Self::BodyTooLarge { .. } => (413, "body_too_large"),
             Self::BodyMalformed => (400, "body_malformed"),
+            Self::DeadlineUnmeetable { .. } => (504, "deadline_unmeetable"),
             Self::QueueTimeout { .. } => (504, "queue_timeout"),
             Self::ColdStartTimeout { .. } => (504, "cold_start_timeout"),
             Self::Outage { outage, .. } => match outage.reason {
@@ -108,7 +165,8 @@ impl Refusal {
                 reason => (503, reason.as_str()),
             },
             Self::ConnectFailed(_) => (502, "connect_failed"),
-            Self::UpstreamReset(_) => (502, "upstream_reset"),
+            Self::UpstreamReset(_) | Self::Unasked => (502, "upstream_reset"),
+            Self::NoUpgrade => (501, "upgrade_unsupported"),
             Self::UpstreamTimeout(_) => (504, "upstream_timeout"),
             Self::ClientClosed => (Codes::CLIENT_CLOSED, "client_closed"),
         }
@@ -136,6 +194,7 @@ impl Refusal {
             Self::QueueFull { estimate, .. }
             | Self::QueueTimeout { estimate, .. }
             | Self::ColdStartTimeout { estimate, .. } => Some(estimate.unwrap_or_default()),
+            Self::DeadlineUnmeetable { wait } => Some(wait.unwrap_or_default()),
             // What its owner has ended does not come back by waiting.
             Self::Outage { outage, .. } if outage.reason.shuts_out() => None,
             Self::Outage { outage, expected } => {
@@ -148,9 +207,16 @@ impl Refusal {
             }
             Self::ConnectFailed(_) => Some(Duration::ZERO),
             Self::NoRoute { .. }
+            | Self::Malformed(_)
+            | Self::Unauthorized
+            | Self::Forbidden { .. }
+            | Self::Unnamed(_)
+            | Self::BodyTimeout(_)
             | Self::BodyTooLarge { .. }
             | Self::BodyMalformed
             | Self::UpstreamReset(_)
+            | Self::Unasked
+            | Self::NoUpgrade
             | Self::UpstreamTimeout(_)
             | Self::ClientClosed => None,
         }

@@ -1,10 +1,14 @@
 //! Which headers pass, which are ours, and which end at this hop.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
+use http::uri::PathAndQuery;
 use http::{Request, Uri, Version};
+use hyper::upgrade::OnUpgrade;
+
+use super::beside::LOAD;
 
 static FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 static FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
@@ -16,28 +20,47 @@ static COLD_START: HeaderName = HeaderName::from_static("x-holdgate-cold-start")
 
 /// Who asked, as the headers name it. Made once per connection.
 #[derive(Clone, Debug)]
-pub(super) struct ClientName(HeaderValue);
+pub(super) struct ClientName {
+    address: HeaderValue,
+    scheme: &'static str,
+}
 
 impl ClientName {
     /// The client at this address.
     #[must_use]
     pub(super) fn new(ip: IpAddr) -> Self {
         let text = ip.to_string();
-        Self(HeaderValue::from_str(&text).expect("an address is plain ASCII"))
+        Self {
+            address: HeaderValue::from_str(&text).expect("an address is plain ASCII"),
+            scheme: "http",
+        }
+    }
+
+    /// The same client, come in by TLS.
+    #[must_use]
+    pub(super) fn secured(self) -> Self {
+        Self {
+            scheme: "https",
+            ..self
+        }
     }
 }
 
 /// Removes what ends at this hop (RFC 9110, 7.6.1): the fixed list, and what `Connection` names.
-pub(super) fn strip_hop_by_hop(headers: &mut HeaderMap) {
+/// Returns what the connection is to become, if it is.
+pub(super) fn strip_hop_by_hop(headers: &mut HeaderMap) -> Option<HeaderValue> {
     // Most messages carry none: one look at the names is cheaper than a removal for each.
     if !headers.keys().any(ends_here) {
-        return;
+        return None;
     }
     let named: Vec<HeaderName> = words(headers, &header::CONNECTION)
         .filter_map(|word| word.parse().ok())
-        // Without it there is no request: nobody can mean that.
-        .filter(|name| name != header::HOST)
+        .filter(may_end_here)
         .collect();
+    let protocols = named
+        .contains(&header::UPGRADE)
+        .then(|| protocols(headers))
+        .flatten();
     for name in named {
         headers.remove(name);
     }
@@ -49,6 +72,45 @@ pub(super) fn strip_hop_by_hop(headers: &mut HeaderMap) {
     for name in ending {
         headers.remove(name);
     }
+    protocols
+}
+
+/// What `Upgrade` names, but for HTTP/2: that is spoken from the first byte, or not at all.
+fn protocols(headers: &HeaderMap) -> Option<HeaderValue> {
+    let others = words(headers, &header::UPGRADE)
+        .filter(|word| !word.is_empty() && !word.eq_ignore_ascii_case("h2c"));
+    let others: Vec<&str> = others.collect();
+    let named = !others.is_empty();
+    named.then(|| HeaderValue::try_from(others.join(", ")).expect("words of a valid header"))
+}
+
+/// Asks the replica to change to one of these protocols, where the client's connection can become
+/// something else (`OnUpgrade`).
+fn upgrade<B>(request: &mut Request<B>, protocols: HeaderValue) -> Option<OnUpgrade> {
+    let upgrade = request.extensions_mut().remove::<OnUpgrade>()?;
+    let headers = request.headers_mut();
+    let names = if headers.contains_key(header::TE) {
+        "te, upgrade"
+    } else {
+        "upgrade"
+    };
+    headers.insert(header::CONNECTION, HeaderValue::from_static(names));
+    headers.insert(header::UPGRADE, protocols);
+    Some(upgrade)
+}
+
+/// What is meant for whoever answers ends at no hop, whatever `Connection` says: named there, it was to
+/// be taken away from who relies on it (RFC 9110, 7.6.1).
+fn may_end_here(name: &HeaderName) -> bool {
+    let kept = [
+        header::HOST,
+        header::AUTHORIZATION,
+        header::COOKIE,
+        header::FORWARDED,
+        header::CACHE_CONTROL,
+    ];
+    let is_of = |prefix: &str| name.as_str().starts_with(prefix);
+    !kept.contains(name) && !is_of("content-") && !is_of("x-forwarded-")
 }
 
 fn ends_here(name: &HeaderName) -> bool {
@@ -59,13 +121,16 @@ fn ends_here(name: &HeaderName) -> bool {
         &header::UPGRADE,
         &KEEP_ALIVE,
         &PROXY_CONNECTION,
+        // Said between a sidecar and who asks it, and to nobody behind either.
+        &LOAD,
     ]
     .contains(&name)
 }
 
 /// Makes a client's request one of ours: the version and the form of the target are those of our
-/// own hop, and it says who it is for.
-pub(super) fn rewrite<B>(request: &mut Request<B>, client: &ClientName) {
+/// own hop, and it says who it is for. Returns the client's connection to be, if it is to become
+/// something else.
+pub(super) fn rewrite<B>(request: &mut Request<B>, client: &ClientName) -> Option<OnUpgrade> {
     let authority = request
         .uri()
         .authority()
@@ -80,7 +145,7 @@ pub(super) fn rewrite<B>(request: &mut Request<B>, client: &ClientName) {
     *request.version_mut() = Version::HTTP_11;
     let headers = request.headers_mut();
     let takes_trailers = takes_trailers(headers);
-    strip_hop_by_hop(headers);
+    let protocols = strip_hop_by_hop(headers);
     if takes_trailers {
         // Said anew for our own hop: servers send no trailers to who does not ask for them.
         headers.insert(header::TE, HeaderValue::from_static("trailers"));
@@ -93,7 +158,33 @@ pub(super) fn rewrite<B>(request: &mut Request<B>, client: &ClientName) {
     }
     headers
         .entry(&FORWARDED_PROTO)
-        .or_insert(HeaderValue::from_static("http"));
+        .or_insert(HeaderValue::from_static(client.scheme));
+    protocols.and_then(|protocols| upgrade(request, protocols))
+}
+
+/// Gives a request of ours the form that it has in HTTP/2, for a replica at this address, with TLS
+/// (`secured`) or without.
+pub(super) fn into_http2<B>(request: &mut Request<B>, at: SocketAddr, secured: bool) {
+    let scheme = if secured { "https" } else { "http" };
+    *request.version_mut() = Version::HTTP_2;
+    let headers = request.headers_mut();
+    headers.remove(header::CONNECTION);
+    let host = headers.remove(header::HOST);
+    if request.uri().authority().is_some() {
+        return;
+    }
+    let target = request.uri().path_and_query().cloned();
+    let target = target.unwrap_or_else(|| PathAndQuery::from_static("/"));
+    let uri = |authority: &[u8]| {
+        Uri::builder()
+            .scheme(scheme)
+            .authority(authority)
+            .path_and_query(target.clone())
+            .build()
+    };
+    let named = host.and_then(|host| uri(host.as_bytes()).ok());
+    let named = named.or_else(|| uri(at.to_string().as_bytes()).ok());
+    *request.uri_mut() = named.expect("an address is an authority");
 }
 
 /// Whether the client takes trailers (RFC 9110, 10.1.4). We pass them on.
@@ -118,9 +209,9 @@ fn extended<'a>(chain: impl Iterator<Item = &'a HeaderValue>, client: &ClientNam
         joined.extend_from_slice(b", ");
     }
     if joined.is_empty() {
-        return client.0.clone();
+        return client.address.clone();
     }
-    joined.extend_from_slice(client.0.as_bytes());
+    joined.extend_from_slice(client.address.as_bytes());
     HeaderValue::from_bytes(&joined).expect("joined from valid values")
 }
 
@@ -227,6 +318,15 @@ mod tests {
     }
 
     #[test]
+    fn who_came_by_tls_is_said_to_have() {
+        let client = ClientName::new([10, 0, 0, 9].into()).secured();
+        let mut sent = request("/", &[("host", "h")]);
+        rewrite(&mut sent, &client);
+        assert_eq!(sent.headers()["x-forwarded-proto"], "https");
+        assert_eq!(sent.headers()["x-forwarded-for"], "10.0.0.9");
+    }
+
+    #[test]
     fn an_absolute_target_becomes_its_path() {
         let sent = rewritten("http://real.example:8080/a?b=1", &[("host", "other")]);
         assert_eq!(sent.uri(), "/a?b=1");
@@ -237,6 +337,24 @@ mod tests {
     fn an_absolute_target_without_a_path_keeps_its_query() {
         let sent = rewritten("http://real.example?b=1", &[("host", "other")]);
         assert_eq!(sent.uri(), "/?b=1");
+    }
+
+    #[test]
+    fn what_is_meant_for_the_replica_stays_whatever_connection_says() {
+        let kept = [
+            ("authorization", "Bearer t"),
+            ("content-type", "text/plain"),
+            ("cookie", "a=1"),
+            ("forwarded", "for=1.2.3.4"),
+            ("x-forwarded-proto", "https"),
+        ];
+        let named = kept.map(|(name, _)| name).join(", ");
+        let headers = [&kept[..], &[("host", "h"), ("connection", &named)]].concat();
+        let sent = rewritten("/", &headers);
+        for (name, value) in kept {
+            assert_eq!(sent.headers()[name], value);
+        }
+        assert!(!sent.headers().contains_key("connection"));
     }
 
     #[test]

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!   Request<Incoming>   Rescue   outermost: every refusal becomes an answer here and nowhere else
-//!           ▼           Route    host or path → revision
+//!           ▼           Route    name, host, path or model in the body → revision, or one of our answers
 //!        Routed         Admit    read ahead and wait for a permit, until a deadline
 //!       Admitted        Connect  a kept connection or a new one; unreachable → Admit again
 //!       Connected       Forward  send, wait for the head
@@ -13,21 +13,34 @@
 //! only way back up is `Drop`.
 
 mod admit;
+pub mod beside;
 mod body;
+mod by_body;
+mod canned;
 pub mod connect;
 mod detach;
 mod error;
+mod exchange;
 mod forward;
+mod grpc;
 mod headers;
+mod keys;
+mod paced;
 mod rescue;
 mod route;
+mod shared;
+mod strict;
+mod terms;
 mod through;
+mod upgrade;
 mod upload;
 mod wait;
+mod waiting;
 mod wire;
 
 use std::io;
 use std::net::IpAddr;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -37,20 +50,30 @@ use http_body::Body as _;
 use hyper::body::Incoming;
 use tokio::io::Interest;
 use tokio::net::TcpStream;
+use tokio_util::either::Either;
 
+use crate::callers::ApiKey;
+use crate::model_scan::Goal;
+use crate::revision::Protocol;
 use crate::stats::Receipt;
 use crate::sync::now;
 use crate::{registry, throttler};
 use admit::{Admitted, Entry, admit, admit_elsewhere};
-use connect::{Dial, connect, probe_back_in};
+use beside::{Caller, LOAD, Porter};
+use by_body::{Reading, Scans};
+use connect::{Dial, Target, connect, connect_anew, probe_back_in};
 use forward::{Connected, Failed, forward};
 use headers::ClientName;
+use keys::LastKey;
 use rescue::{Form, rescue};
-use route::route;
+use route::{Routed, Way, check_key, route};
+use upload::Upload;
+use waiting::{Manner, Onlookers, account};
 
 pub use body::{Body, Cut};
 pub use connect::{Connections, TcpDial};
 pub use error::Refusal;
+pub use waiting::Early;
 pub use wire::Wire;
 
 /// The revisions, with connections kept per replica.
@@ -73,6 +96,9 @@ pub struct Client {
     wire: Arc<Wire>,
     /// The port number of the door it came in by; `None` is the data port.
     door: Option<u16>,
+    key: Arc<LastKey>,
+    /// The wire of the whole connection, where this is one of its streams.
+    connection: Option<Arc<Wire>>,
 }
 
 impl Client {
@@ -84,7 +110,30 @@ impl Client {
             stream,
             wire: Arc::new(Wire::new()),
             door: None,
+            key: Arc::default(),
+            connection: None,
         }
+    }
+
+    /// The same client on a stream of its HTTP/2 connection, which has a wire of its own. That it has
+    /// left is seen on the stream.
+    #[must_use]
+    pub fn stream(&self) -> Self {
+        Self {
+            name: self.name.clone(),
+            stream: None,
+            wire: Arc::new(Wire::new()),
+            door: self.door,
+            key: Arc::clone(&self.key),
+            connection: Some(Arc::clone(&self.wire)),
+        }
+    }
+
+    /// The same client, behind a handshake: what it says, nobody on the way has read.
+    #[must_use]
+    pub fn secured(self) -> Self {
+        let name = self.name.secured();
+        Self { name, ..self }
     }
 
     /// The same client, come in by a door, or by the data port (`None`).
@@ -116,16 +165,66 @@ impl Client {
 }
 
 /// The data path of a gate.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Proxy<D> {
     registry: Arc<Registry>,
     dial: D,
+    /// Who stands at the door of a sidecar; elsewhere there is none.
+    porter: Option<Arc<Porter>>,
+    scans: Arc<Scans>,
+    onlookers: Arc<Onlookers>,
+    /// Shown to sidecars with each request.
+    mark: Option<HeaderValue>,
 }
+
+/// Most bytes of a body that are read to find its model, where nobody says otherwise.
+const MODEL_SCAN: u64 = 1 << 20;
+
+/// What becomes of a request that does not simply ask for a slot.
+enum Aside<'a> {
+    /// It goes nowhere.
+    Refused(Refusal),
+    /// It is answered already.
+    Answered(Box<Response<Body>>),
+    /// What becomes of it has yet to be seen.
+    Later(Pin<Box<dyn Future<Output = Response<Body>> + Send + 'a>>),
+}
+
+/// What a request with a revision goes on with.
+type Entered<'a> = (Arc<Revision>, Receipt, Result<Entry<'a>, Refusal>);
 
 impl<D: Dial> Proxy<D> {
     /// Forwards to the revisions of `registry`, reaching replicas through `dial`.
     pub fn new(registry: Arc<Registry>, dial: D) -> Self {
-        Self { registry, dial }
+        Self {
+            registry,
+            dial,
+            porter: None,
+            scans: Scans::new(MODEL_SCAN),
+            onlookers: Arc::default(),
+            mark: None,
+        }
+    }
+
+    /// The same, showing sidecars with each request that it is one of a gateway that counts it.
+    #[must_use]
+    pub fn marking(self, mark: &str) -> Self {
+        let mark = HeaderValue::try_from(mark).ok();
+        Self { mark, ..self }
+    }
+
+    /// The same at the door of a sidecar.
+    #[must_use]
+    pub fn with_porter(self, porter: Arc<Porter>) -> Self {
+        let porter = Some(porter);
+        Self { porter, ..self }
+    }
+
+    /// The same, reading so many bytes of a body to find its model; 0 is none.
+    #[must_use]
+    pub fn scanning(self, budget: u64) -> Self {
+        let scans = Scans::new(budget);
+        Self { scans, ..self }
     }
 
     /// Answers one request. Dropping the future is a client that left.
@@ -138,37 +237,184 @@ impl<D: Dial> Proxy<D> {
         request: Request<Incoming>,
     ) -> impl Future<Output = Response<Body>> + Send + 'a {
         let arrived = now();
-        let form = Form::of(request.uri().path());
+        let form = Form::of(&request);
         client.wire.asked(!request.body().is_end_stream());
-        let entered = route(&self.registry, client.door, request).map(|routed| {
-            let revision = Arc::clone(&routed.revision);
-            let receipt = Receipt::new(Arc::clone(&revision.stats), arrived);
-            (revision, receipt, admit(routed, client, arrived))
+        if let Some(porter) = self.porter.as_deref() {
+            return Either::Left(Box::pin(self.meet(porter, client, request, form, arrived)));
+        }
+        Either::Right(self.receive(client, request, form, arrived))
+    }
+
+    /// What has come to the door of a sidecar.
+    async fn meet(
+        &self,
+        porter: &Porter,
+        client: &Client,
+        request: Request<Incoming>,
+        form: Form,
+        arrived: Instant,
+    ) -> Response<Body> {
+        let (request, mut through) = match porter.meets(request) {
+            Caller::Probe(probe) => return porter.answer(probe).await,
+            Caller::PassedOn(request) => {
+                let lone = self.registry.lone();
+                let protocol = lone.map_or_else(Protocol::default, |lone| lone.spec.protocol);
+                return porter.pass_on(&self.dial, protocol, request).await;
+            }
+            Caller::Guest(request, through) => (request, through),
+        };
+        let mut response = self.receive(client, request, form, arrived).await;
+        if let Some(proxied) = through.take() {
+            response.body_mut().counts(proxied, &client.wire);
+        }
+        if through.wants_load {
+            porter.tell_load(response.headers_mut());
+        }
+        response
+    }
+
+    /// From the first step to the answer.
+    fn receive<'a>(
+        &'a self,
+        client: &'a Client,
+        request: Request<Incoming>,
+        form: Form,
+        arrived: Instant,
+    ) -> impl Future<Output = Response<Body>> + Send + 'a {
+        let sound = strict::check(&request);
+        let entered = match sound.and_then(|()| route(&self.registry, client, request)) {
+            Ok(Way::To(routed)) => self.enter(routed, client, arrived),
+            Ok(Way::ByBody(request, caller)) => {
+                let found = self.by_body(request, caller, client, arrived);
+                Err(Aside::Later(Box::pin(found)))
+            }
+            Ok(Way::Listing(caller)) => Err(self.listed(caller.as_deref(), arrived)),
+            Err(refusal) => Err(Aside::Refused(refusal)),
+        };
+        self.conclude(entered, client, form, arrived)
+    }
+
+    /// Asks for a slot for a request with a revision, or finds that it needs none.
+    fn enter<'a>(
+        &'a self,
+        routed: Routed,
+        client: &'a Client,
+        arrived: Instant,
+    ) -> Result<Entered<'a>, Aside<'a>> {
+        let revision = Arc::clone(&routed.revision);
+        if let Some(answer) = canned::answer(&routed) {
+            let took = now().saturating_duration_since(arrived);
+            revision.stats.answered(answer.status().as_u16(), took);
+            return Err(Aside::Answered(Box::new(answer)));
+        }
+        match Manner::of(&routed) {
+            Some(Manner::Page) => {
+                if let Some(page) = self.page(&routed, arrived) {
+                    return Err(Aside::Answered(Box::new(page)));
+                }
+            }
+            Some(Manner::Hearing(hearing)) => {
+                let proxy = self.clone();
+                let answer = proxy.hearing(routed, client.clone(), hearing, arrived);
+                return Err(Aside::Later(Box::pin(answer)));
+            }
+            None => {}
+        }
+        let receipt = Receipt::new(Arc::clone(&revision.stats), arrived);
+        Ok((revision, receipt, admit(routed, client, arrived)))
+    }
+
+    /// Finds the revision of the model that a body asks for, and goes on with it.
+    async fn by_body(
+        &self,
+        mut request: Request<Upload>,
+        caller: Option<Arc<ApiKey>>,
+        client: &Client,
+        arrived: Instant,
+    ) -> Response<Body> {
+        let form = Form::of(&request);
+        // Whoever reads the body may take the last of several models: who may not ask for all of them
+        // must name one.
+        let confined = caller.as_ref().is_some_and(|key| key.revisions.is_some());
+        let goal = if confined { Goal::Only } else { Goal::First };
+        let reading = Reading::new(&self.registry.unrouted, arrived);
+        let found = by_body::find(&self.registry, &mut request, &self.scans, goal).await;
+        reading.over();
+        let opened = found.and_then(|revision| {
+            check_key(caller.as_deref(), &revision)?;
+            Ok(revision)
         });
+        let entered = match opened {
+            Ok(revision) => {
+                let routed = Routed {
+                    revision,
+                    request,
+                    caller,
+                    lone: false,
+                };
+                self.enter(routed, client, arrived)
+            }
+            Err(refusal) => Err(Aside::Refused(refusal)),
+        };
+        self.conclude(entered, client, form, arrived).await
+    }
+
+    /// Which models there are.
+    fn listed(&self, caller: Option<&ApiKey>, arrived: Instant) -> Aside<'static> {
+        let answer = canned::listing(&self.registry, caller);
+        let took = now().saturating_duration_since(arrived);
+        self.registry.unrouted.answered(200, took);
+        Aside::Answered(Box::new(answer))
+    }
+
+    #[expect(
+        clippy::manual_async_fn,
+        reason = "an async fn would keep its arguments twice, and every open connection has room for one"
+    )]
+    fn conclude<'a>(
+        &'a self,
+        entered: Result<Entered<'a>, Aside<'a>>,
+        client: &'a Client,
+        form: Form,
+        arrived: Instant,
+    ) -> impl Future<Output = Response<Body>> + Send + 'a {
         async move {
-            let (revision, mut receipt, entry) = match entered {
+            let (revision, receipt, entry) = match entered {
                 Ok(entered) => entered,
-                Err(refusal) => {
+                Err(Aside::Refused(refusal)) => {
                     let response = self.unrouted(&refusal, form, arrived);
                     return closing(response, &refusal, client);
                 }
+                Err(Aside::Answered(answer)) => return closing_unread(*answer, client),
+                Err(Aside::Later(answer)) => return answer.await,
             };
-            match self.answer(client, entry).await {
-                Ok(mut response) => {
-                    if let Body::Through(through) = response.body_mut() {
-                        through.account(receipt, &client.wire);
-                    }
-                    response
-                }
-                Err(refusal) => {
-                    let (code, reason) = refusal.status_and_reason();
-                    receipt.answered(code);
-                    revision.stats.rejections.count(reason);
-                    tracing::debug!(revision = %revision.spec.id, code, reason, %refusal, "refused");
-                    closing(rescue(&refusal, form, now()), &refusal, client)
-                }
+            let mut answer = self.answer(client, entry).await;
+            account(&mut answer, &revision, receipt, client);
+            match answer {
+                Ok(response) => response,
+                Err(refusal) => closing(rescue(&refusal, form, now()), &refusal, client),
             }
         }
+    }
+
+    /// What came was no request, so that it was never served: the parser has refused it.
+    pub(crate) fn unread(&self, error: &hyper::Error) {
+        if error.is_parse_too_large() {
+            self.count_unread(431, "head_too_large");
+        } else if error.is_parse() {
+            self.count_unread(400, "request_malformed");
+        }
+    }
+
+    /// A request has not come to the end of its head in time.
+    pub(crate) fn too_slow(&self) {
+        self.count_unread(408, "head_timeout");
+    }
+
+    fn count_unread(&self, code: u16, reason: &'static str) {
+        let stats = &self.registry.unrouted;
+        stats.rejections.count(reason);
+        stats.answered(code, Duration::ZERO);
     }
 
     fn unrouted(&self, refusal: &Refusal, form: Form, arrived: Instant) -> Response<Body> {
@@ -207,9 +453,24 @@ impl<D: Dial> Proxy<D> {
     async fn reach(&self, mut admitted: Admitted, client: &Client) -> Result<Connected, Refusal> {
         loop {
             let replica = Arc::clone(admitted.permit.replica());
-            let budget = admitted.errand.revision.spec.timeouts.connect;
-            match connect(&self.dial, &replica, budget, now()).await {
+            let revision = &admitted.errand.revision;
+            let target = Target {
+                replica: &replica,
+                tls: revision.tls.as_ref(),
+                budget: revision.spec.timeouts.connect,
+            };
+            let connected = if admitted.errand.upgrade.is_some() {
+                connect_anew(&self.dial, target, now()).await
+            } else {
+                let http2 = admitted.errand.goes_by_http2();
+                connect(&self.dial, target, http2, now()).await
+            };
+            match connected {
                 Ok(connection) => {
+                    if let Some(mark) = &self.mark {
+                        let headers = admitted.errand.request.headers_mut();
+                        headers.insert(&LOAD, mark.clone());
+                    }
                     return Ok(Connected {
                         admitted,
                         connection,
@@ -223,15 +484,25 @@ impl<D: Dial> Proxy<D> {
     /// Another slot for a request whose replica could not be reached.
     async fn elsewhere(
         &self,
-        admitted: Admitted,
+        mut admitted: Admitted,
         cause: io::Error,
         client: &Client,
     ) -> Result<Admitted, Refusal> {
         let replica = Arc::clone(admitted.permit.replica());
         let throttler = Arc::clone(admitted.permit.throttler());
         tracing::debug!(%cause, replica = %replica.id, "could not connect to a replica");
+        admitted.errand.goes_on_in(&self.registry);
+        let (id, speech) = (
+            admitted.errand.revision.spec.id.clone(),
+            admitted.errand.speech(),
+        );
+        let registry = Arc::clone(&self.registry);
+        let tls = move || {
+            let revision = registry.by_name(&id)?;
+            revision.tls.clone().map(|tls| (tls, speech))
+        };
         let unreachable = admitted.rebuffed(cause);
-        probe_back_in(self.dial.clone(), throttler, replica);
+        probe_back_in(self.dial.clone(), throttler, replica, tls);
         match admit_elsewhere(unreachable, client)? {
             Entry::Now(admitted) => Ok(admitted),
             Entry::Later(wait) => wait.await,
@@ -242,14 +513,34 @@ impl<D: Dial> Proxy<D> {
 /// Says that the connection ends with this answer where nobody will read what the client may still
 /// be sending: a request sent behind it would be lost. What was sent on to a replica has been read,
 /// but for an upload that breaks off.
-fn closing(mut response: Response<Body>, refusal: &Refusal, client: &Client) -> Response<Body> {
+fn closing(response: Response<Body>, refusal: &Refusal, client: &Client) -> Response<Body> {
     let sent = matches!(
         refusal,
         Refusal::UpstreamReset(_) | Refusal::UpstreamTimeout(_)
     );
-    if client.wire.is_unread() && !sent {
-        let close = HeaderValue::from_static("close");
-        response.headers_mut().insert(CONNECTION, close);
+    // Nor does anybody know what follows what has no one meaning.
+    let unsound = matches!(refusal, Refusal::Malformed(_));
+    if sent {
+        return response;
+    }
+    closing_if(client.wire.is_unread() || unsound, response, client)
+}
+
+/// The same where nothing was sent on.
+fn closing_unread(response: Response<Body>, client: &Client) -> Response<Body> {
+    closing_if(client.wire.is_unread(), response, client)
+}
+
+fn closing_if(ends: bool, mut response: Response<Body>, client: &Client) -> Response<Body> {
+    if ends {
+        if let Some(connection) = &client.connection {
+            // hyper tells the stream that nobody reads it. What is still on its way must not turn the
+            // end of the connection into a reset.
+            connection.asked(true);
+        } else {
+            let close = HeaderValue::from_static("close");
+            response.headers_mut().insert(CONNECTION, close);
+        }
     }
     response
 }

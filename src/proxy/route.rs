@@ -7,10 +7,17 @@ use http::uri::Authority;
 use http::{HeaderMap, Method, Request};
 use hyper::body::Incoming;
 
+use super::by_body;
+use super::canned;
 use super::error::Refusal;
-use super::{Registry, Revision};
+use super::keys::caller;
+use super::upload::Upload;
+use super::{Client, Registry, Revision};
+use crate::callers::{ApiKey, may_see};
 use crate::registry::Behind;
+use crate::revision::RevisionId;
 
+static REVISION: HeaderName = HeaderName::from_static("x-holdgate-revision");
 static ISVC_NAME: HeaderName = HeaderName::from_static("kserve-isvc-name");
 static ISVC_NAMESPACE: HeaderName = HeaderName::from_static("kserve-isvc-namespace");
 
@@ -19,41 +26,129 @@ static ISVC_NAMESPACE: HeaderName = HeaderName::from_static("kserve-isvc-namespa
 pub(super) struct Routed {
     /// Whose request it is.
     pub(super) revision: Arc<Revision>,
-    /// The request as it came.
-    pub(super) request: Request<Incoming>,
+    /// The request as it came, without the gate's own key.
+    pub(super) request: Request<Upload>,
+    /// Whose key it came with; `None` where nobody needs one.
+    pub(super) caller: Option<Arc<ApiKey>>,
+    /// Nobody asked for this one: it is the only one there is.
+    pub(super) lone: bool,
+}
+
+/// Where a request goes.
+#[derive(Debug)]
+pub(super) enum Way {
+    /// To a revision.
+    To(Routed),
+    /// To the one of the model in its body, which has to be read for that.
+    ByBody(Request<Upload>, Option<Arc<ApiKey>>),
+    /// It asks the gate which models there are.
+    Listing(Option<Arc<ApiKey>>),
 }
 
 /// Finds the revision: of a door that is one's own, that one, whatever the request says. Else what
-/// it says decides.
+/// it says decides, and only who has a key, where there are any, is told anything of revisions. Who
+/// calls a Service knows of no gate: at its door nobody needs a key.
 pub(super) fn route(
     registry: &Registry,
-    door: Option<u16>,
+    client: &Client,
     request: Request<Incoming>,
-) -> Result<Routed, Refusal> {
-    let found = match door.map(|number| registry.by_port(number)) {
-        None | Some(Behind::Everybody) => asked_for(registry, &request),
-        Some(Behind::Revision(revision)) => Some(revision),
-        Some(Behind::Nobody) => None,
-    };
-    match found {
-        // A tunnel has no path to be routed by, and we make none.
-        Some(revision) if request.method() != Method::CONNECT => Ok(Routed { revision, request }),
-        _ => Err(Refusal::NoRoute {
-            host: host(&request).unwrap_or_default().to_owned(),
-            path: request.uri().path().to_owned(),
-        }),
+) -> Result<Way, Refusal> {
+    let version = request.version();
+    let mut request = request.map(|body| Upload::new(body, version));
+    let named = take_name(request.headers_mut());
+    let caller = caller(registry, &client.key, &mut request);
+    // A tunnel has no path to be routed by, and we make none.
+    let tunnel = request.method() == Method::CONNECT;
+    match client.door.map(|number| registry.by_port(number)) {
+        None | Some(Behind::Everybody) => by_what_it_says(registry, named, request, caller?),
+        Some(Behind::Revision(revision)) if !tunnel => Ok(Way::To(Routed {
+            revision,
+            request,
+            caller: caller.unwrap_or_default(),
+            lone: false,
+        })),
+        Some(Behind::Revision(_) | Behind::Nobody) => Err(no_route(&request)),
     }
 }
 
-/// The only one there is takes everything; of several, the one of the exact host, then the one that
-/// `KServe`'s routes name, then the one of the model in the path.
+/// The one that is named, the only one there is, or the one that the rest of the request asks for.
+fn by_what_it_says(
+    registry: &Registry,
+    named: Option<Result<String, Refusal>>,
+    request: Request<Upload>,
+    caller: Option<Arc<ApiKey>>,
+) -> Result<Way, Refusal> {
+    if request.method() == Method::CONNECT {
+        return Err(no_route(&request));
+    }
+    let (found, lone) = match named {
+        Some(name) => (Some(by_name(registry, &name?)?), false),
+        None => match registry.lone() {
+            Some(lone) => (Some(lone), true),
+            None => (asked_for(registry, &request), false),
+        },
+    };
+    match found {
+        Some(revision) => {
+            check_key(caller.as_deref(), &revision)?;
+            Ok(Way::To(Routed {
+                revision,
+                request,
+                caller,
+                lone,
+            }))
+        }
+        None if canned::is_listing(&request) => Ok(Way::Listing(caller)),
+        None if by_body::may_name_a_model(&request) => Ok(Way::ByBody(request, caller)),
+        None => Err(no_route(&request)),
+    }
+}
+
+/// Whether the key, where one is needed, opens the revision.
+pub(super) fn check_key(caller: Option<&ApiKey>, revision: &Revision) -> Result<(), Refusal> {
+    let id = &revision.spec.id;
+    if may_see(caller, id) {
+        return Ok(());
+    }
+    let revision = id.clone();
+    Err(Refusal::Forbidden { revision })
+}
+
+/// No revision takes this host and path.
+pub(super) fn no_route<B>(request: &Request<B>) -> Refusal {
+    Refusal::NoRoute {
+        host: host(request).unwrap_or_default().to_owned(),
+        path: request.uri().path().to_owned(),
+    }
+}
+
+/// The revision that a request names, which is said to nobody else. Of several names none is meant.
+fn take_name(headers: &mut HeaderMap) -> Option<Result<String, Refusal>> {
+    if !headers.contains_key(&REVISION) {
+        return None;
+    }
+    let several = headers.get_all(&REVISION).iter().nth(1).is_some();
+    let name = headers.remove(&REVISION)?;
+    let unknown = |why: &str| Refusal::Unnamed(format!("{REVISION} {why}"));
+    if several {
+        return Some(Err(unknown("is there twice")));
+    }
+    let name = name.to_str().map(str::to_owned);
+    Some(name.map_err(|_| unknown("is no name")))
+}
+
+fn by_name(registry: &Registry, name: &str) -> Result<Arc<Revision>, Refusal> {
+    let found = registry.by_name(&RevisionId::new(name));
+    found.ok_or_else(|| Refusal::Unnamed(format!("no revision is called {name:?}")))
+}
+
+/// The one of the exact host, then the one that `KServe`'s routes name, then the one of the model in
+/// the path.
 fn asked_for<B>(registry: &Registry, request: &Request<B>) -> Option<Arc<Revision>> {
-    registry.lone().or_else(|| {
-        host(request)
-            .and_then(|host| by_host(registry, host))
-            .or_else(|| by_headers(registry, request.headers()))
-            .or_else(|| by_model(registry, model(request.uri().path())?))
-    })
+    host(request)
+        .and_then(|host| by_host(registry, host))
+        .or_else(|| by_headers(registry, request.headers()))
+        .or_else(|| by_model(registry, model(request.uri().path())?))
 }
 
 /// The host a client asked for, without its port. An absolute target wins over the header

@@ -7,12 +7,15 @@ mod tests;
 
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use dashmap::DashMap;
 
+use crate::callers::Keyring;
 use crate::revision::{RevisionId, RevisionSpec};
 use crate::stats::Stats;
-use crate::throttler::Throttler;
+use crate::throttler::{Crowd, Throttler};
+use crate::tls::ReplicaTls;
 
 /// One revision as the data path sees it: settings, who may go where, and what is counted.
 #[derive(Debug)]
@@ -23,6 +26,8 @@ pub struct Revision<C> {
     pub throttler: Arc<Throttler<C>>,
     /// What is counted.
     pub stats: Arc<Stats>,
+    /// How its replicas are reached by TLS; `None` where they do not speak it.
+    pub tls: Option<ReplicaTls>,
 }
 
 /// What decides where requests go that came in by a door, a port of its own beside the data port.
@@ -56,8 +61,13 @@ pub struct Registry<C> {
     lone: parking_lot::RwLock<Option<Arc<Revision<C>>>>,
     /// Nobody is the lone one.
     exact: bool,
+    keys: parking_lot::RwLock<Arc<Keyring>>,
+    /// There are keys: without any, nobody looks further.
+    locked: AtomicBool,
     /// What is counted for requests that no revision takes.
     pub unrouted: Stats,
+    /// Who waits, over all revisions.
+    pub crowd: Arc<Crowd>,
 }
 
 impl<C> Default for Registry<C> {
@@ -69,7 +79,10 @@ impl<C> Default for Registry<C> {
             by_port: DashMap::new(),
             lone: parking_lot::RwLock::new(None),
             exact: false,
+            keys: parking_lot::RwLock::default(),
+            locked: AtomicBool::new(false),
             unrouted: Stats::new(),
+            crowd: Arc::default(),
         }
     }
 }
@@ -171,6 +184,23 @@ impl<C> Registry<C> {
             return None;
         }
         self.lone.read().clone()
+    }
+
+    /// From now on whoever asks needs one of these keys; without any, nobody does.
+    pub fn set_keys(&self, keys: Arc<Keyring>) {
+        let locked = !keys.is_empty();
+        *self.keys.write() = keys;
+        self.locked.store(locked, Ordering::Release);
+    }
+
+    /// The keys of which everybody needs one; `None` where nobody does.
+    #[must_use]
+    pub fn keys(&self) -> Option<Arc<Keyring>> {
+        if !self.locked.load(Ordering::Acquire) {
+            return None;
+        }
+        let keys = Arc::clone(&self.keys.read());
+        (!keys.is_empty()).then_some(keys)
     }
 
     /// Every revision, by name.

@@ -15,6 +15,7 @@ fn revision(name: &str, hosts: &[&str], models: &[&str]) -> Revision<()> {
         timeout: Duration::from_secs(1),
         cold_timeout: Duration::from_secs(1),
         read_ahead: 1,
+        order: crate::revision::QueueOrder::Fifo,
     };
     let container_concurrency = ContainerConcurrency::UNLIMITED;
     let spec = RevisionSpec {
@@ -24,6 +25,10 @@ fn revision(name: &str, hosts: &[&str], models: &[&str]) -> Revision<()> {
         container_concurrency,
         scaling: samples::scaling(),
         queue,
+        wishes: crate::revision::Wishes {
+            deadlines: true,
+            ..Default::default()
+        },
         timeouts: Timeouts {
             total: None,
             stream: None,
@@ -33,14 +38,21 @@ fn revision(name: &str, hosts: &[&str], models: &[&str]) -> Revision<()> {
         },
         max_body_bytes: None,
         overload_status: OverloadStatus::TooManyRequests,
+        protocol: crate::revision::Protocol::Auto,
         on_disconnect: OnDisconnect::Auto,
         path: crate::revision::CallerPath::Host,
+        at_zero: crate::revision::AtZero {
+            probes: true,
+            canned: std::sync::Arc::default(),
+        },
+        waiting: crate::revision::Waiting::default(),
     };
     let throttler = Throttler::new(container_concurrency, queue);
     Revision {
         spec,
         throttler,
         stats: Arc::new(Stats::new()),
+        tls: None,
     }
 }
 
