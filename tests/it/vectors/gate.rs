@@ -19,6 +19,7 @@ pub(super) fn bounds(max_requests: usize) -> QueueLimits {
         timeout: Duration::ZERO,
         cold_timeout: Duration::ZERO,
         read_ahead: 0,
+        order: holdgate::revision::QueueOrder::Fifo,
     }
 }
 
@@ -81,7 +82,7 @@ impl Gate {
                 self.waiting.push((name.to_owned(), place));
                 "queued"
             }
-            Arrival::QueueFull | Arrival::Outage(_) => "refused",
+            Arrival::QueueFull(_) | Arrival::Late(_) | Arrival::Outage(_) => "refused",
         }
     }
 

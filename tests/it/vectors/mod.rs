@@ -7,6 +7,7 @@ mod decisions;
 mod gate;
 mod knative;
 mod others;
+mod queue_proxy;
 mod slots;
 mod stats;
 mod targets;
@@ -23,6 +24,8 @@ use serde_json::Value;
 enum Outcome {
     Passed,
     Skipped(&'static str),
+    /// It was run, and we keep to something else on purpose: to what, and why.
+    Otherwise(&'static str),
 }
 
 type Runner = fn(&Value) -> Outcome;
@@ -57,6 +60,14 @@ const OURS: &[(&str, Runner)] = &[
     ("infinite_breaker", slots::infinite_breaker),
     ("throttler_destinations", slots::destinations),
     ("lb_policy", slots::policy),
+    ("queue_proxy_report", queue_proxy::report),
+    ("double_count", queue_proxy::double_count),
+    ("queue_probe", queue_proxy::probe),
+    ("queue_proxy_http", queue_proxy::http),
+    ("timeouts", queue_proxy::timeouts),
+    ("timeouts_wire", queue_proxy::timeouts_on_the_wire),
+    ("timeouts_e2e", queue_proxy::timeouts_end_to_end),
+    ("forwarded_header", queue_proxy::forwarded),
 ];
 
 /// What a run has shown: per group how many cases passed and were skipped, and what went wrong.
@@ -74,11 +85,13 @@ impl Report {
         let cases = cases.as_array().expect("a group is a list of cases");
         let mut passed = 0;
         let mut skipped = BTreeMap::<&str, usize>::new();
+        let mut otherwise = BTreeMap::<&str, usize>::new();
         for (number, case) in cases.iter().enumerate() {
             let label = case["name"].as_str().unwrap_or("unnamed");
             match catch_unwind(|| runner(case)) {
                 Ok(Outcome::Passed) => passed += 1,
                 Ok(Outcome::Skipped(reason)) => *skipped.entry(reason).or_default() += 1,
+                Ok(Outcome::Otherwise(reason)) => *otherwise.entry(reason).or_default() += 1,
                 Err(panic) => {
                     let why = words(panic.as_ref());
                     let failure = format!("{name} #{number} ({label}): {why}");
@@ -93,6 +106,9 @@ impl Report {
         writeln!(self.table, "{name}: {passed} of {of} passed").expect("a string takes it all");
         for (reason, count) in skipped {
             writeln!(self.table, "    {count} skipped: {reason}").expect("a string takes it all");
+        }
+        for (reason, count) in otherwise {
+            writeln!(self.table, "    {count} otherwise: {reason}").expect("a string takes it all");
         }
     }
 

@@ -5,14 +5,9 @@ pub(super) const NOT_OURS: &[(&str, &str)] = &[
     ("sample_size", ALWAYS_SEEN),
     ("scrape_aggregation", ALWAYS_SEEN),
     ("scrape_target", ALWAYS_SEEN),
-    ("queue_proxy_report", ALWAYS_SEEN),
     (
         "activator_stats",
         "no report is pushed: the first request asks for a decision itself",
-    ),
-    (
-        "double_count",
-        "no request comes through two gates that both count",
     ),
     ("num_activators", ALWAYS_IN_PATH),
     ("same_sign", ALWAYS_IN_PATH),
@@ -31,15 +26,6 @@ pub(super) const NOT_OURS: &[(&str, &str)] = &[
     ("activator_queue_limit", "the queue is finite on purpose"),
     ("activator_http", KNATIVE_ANSWERS),
     ("activator_probe", KNATIVE_ANSWERS),
-    ("queue_probe", KNATIVE_ANSWERS),
-    ("queue_proxy_http", KNATIVE_ANSWERS),
-    ("timeouts", OWN_TIMEOUTS),
-    ("timeouts_wire", OWN_TIMEOUTS),
-    ("timeouts_e2e", OWN_TIMEOUTS),
-    (
-        "forwarded_header",
-        "headers are the data path's, whose own tests name the standard",
-    ),
     ("route_tag", "routes have no tags"),
     ("probe_pod_ips", "replicas are found by their backend"),
     ("revision_watcher", "replicas are found by their backend"),
@@ -55,4 +41,3 @@ const ALWAYS_SEEN: &str = "every request passes the gate, so nothing is scraped 
 const ALWAYS_IN_PATH: &str = "the gate is always in the way, so nobody is switched in or out";
 const ONE_AUTHORITY: &str = "one gate owns all slots of a revision, so nobody divides them";
 const KNATIVE_ANSWERS: &str = "the answers are our own, and name their reason";
-const OWN_TIMEOUTS: &str = "waiting and answering have separate budgets, and a cut looks cut";

@@ -85,7 +85,7 @@ fn set_capacity(gate: &mut Gate, capacity: u32, room: u32) {
 fn given_back_twice() -> &'static str {
     let now = Clock::start().at(0.0);
     let mut admission = Admission::new(ContainerConcurrency::new(1), bounds(0), now);
-    admission.set_replicas(&[(ReplicaId(0), ())]);
+    admission.set_replicas(&[(ReplicaId(0), ())], now);
     let Verdict::Admitted(_, seat) = admission.arrive(0, now) else {
         return "refused";
     };
