@@ -82,6 +82,11 @@ impl<C: Cluster> Gateway<C> {
         }
     }
 
+    /// At most so many requests may wait over all revisions, and hold so many bytes.
+    pub(super) fn bound_waiting(&self, (requests, bytes): (usize, u64)) {
+        self.registry.crowd.set_limits(requests, bytes);
+    }
+
     /// Where callers of the Services of what is claimed are to come in. A revision is there before its
     /// door is wanted.
     pub(super) fn doors(&self) -> watch::Receiver<Wanted> {
@@ -228,7 +233,8 @@ impl<C: Cluster> Gateway<C> {
             return back;
         }
         let tape = self.recorder.tape(&read.spec.id);
-        let inner = (self.beat, self.cluster.exit());
+        let crowd = Arc::clone(&self.registry.crowd);
+        let inner = (self.beat, crowd, self.cluster.exit());
         Claimed::open(Arc::clone(claim), read, tape, inner, &self.board)
     }
 

@@ -11,12 +11,17 @@ use tokio::sync::watch;
 use super::claims::Gateway;
 use super::seams::Cluster;
 use crate::app::drain::{Asked, Signals};
-use crate::app::reload::{name_what_needs_a_restart, tell_complaints, tell_warnings};
-use crate::backend::kubernetes::{Claim, Claims, Entrance, Tenure};
+use crate::app::reload::{
+    all_of, name_what_needs_a_restart, tell_complaints, tell_warnings, watch,
+};
+use crate::app::tls::Tls;
+use crate::backend::kubernetes::{Claim, Claims, Entrance, Server, Tenure};
 use crate::config::{
     ClaimFacts, ClaimSettings, Complaints, GatewayConfig, Overrides, ReadClaim, Watch,
     load_gateway, read_claim,
 };
+use crate::proxy::Registry;
+use crate::tls::ReplicaTls;
 
 /// How often it is said that the cluster has not answered yet.
 const STILL_NOTHING: Duration = Duration::from_secs(30);
@@ -38,6 +43,13 @@ pub(super) struct Written {
     files: Vec<PathBuf>,
     overrides: Overrides,
     watch: Option<Watch>,
+    /// The files that the configuration names, which are watched with it.
+    named: Vec<PathBuf>,
+    /// How replicas are reached by TLS, as far as it is said for all of them.
+    replicas: Option<ReplicaTls>,
+    /// Keeps what is written of TLS.
+    pub(super) tls: Option<Arc<Tls>>,
+    registry: Arc<Registry>,
 }
 
 impl Written {
@@ -47,14 +59,22 @@ impl Written {
         files: Vec<PathBuf>,
         overrides: Overrides,
         watched: bool,
+        registry: Arc<Registry>,
     ) -> Self {
         tell_warnings(&config.warnings);
-        let watch = (watched && !files.is_empty()).then(|| Watch::new(&files));
+        registry.set_keys(Arc::clone(&config.api_keys));
+        let named = config.replica_files();
+        let watch = watch(&all_of(&files, named.clone()), watched);
         Self {
+            // That it can be read was seen before.
+            replicas: config.replica_tls().unwrap_or_default(),
             config,
             files,
             overrides,
             watch,
+            named,
+            tls: None,
+            registry,
         }
     }
 
@@ -66,28 +86,51 @@ impl Written {
         move |claim| {
             let settings = ClaimSettings::of(&claim.settings);
             let facts = ClaimFacts::of(claim, domain.clone());
-            read_claim(&settings, &facts, &self.config)
+            let mut read = read_claim(&settings, &facts, &self.config)?;
+            if let Some(template) = claim.template.as_deref() {
+                let server = Server::of(&read.pod, template);
+                read.spec.protocol = server.protocol(read.spec.protocol, &claim.spoken);
+            }
+            Ok(read)
         }
     }
 
+    /// How many requests may wait over all revisions, and how many bytes they may hold.
+    pub(super) const fn bounds(&self) -> (usize, u64) {
+        let config = &self.config;
+        (config.max_queued_requests, config.max_queued_bytes)
+    }
+
     async fn changed(&mut self) {
-        match &mut self.watch {
-            Some(watch) => watch.changed().await,
-            None => std::future::pending().await,
-        }
+        Watch::changed_if_watched(&mut self.watch).await;
     }
 
     /// Whether there is something new in it.
     pub(super) fn read_again(&mut self, why: &str) -> bool {
-        match load_gateway(&self.files, &self.overrides) {
-            Ok(config) => {
+        let tls = self.tls.clone();
+        let tls = tls.as_deref();
+        let read = load_gateway(&self.files, &self.overrides)
+            .and_then(|config| Tls::suffices(tls, config.tls.as_ref()).map(|()| config))
+            .and_then(|config| {
+                // Watched before they are read, so that no change is missed in between.
+                self.watch_also(config.replica_files());
+                config.replica_tls().map(|replicas| (config, replicas))
+            });
+        match read {
+            Ok((config, replicas)) => {
                 tracing::info!(why, "reading the configuration again");
                 tell_warnings(&config.warnings);
                 self.name_what_needs_a_restart(&config);
-                let changed =
-                    config.domain != self.config.domain || config.defaults != self.config.defaults;
+                Tls::apply(tls, config.tls.as_ref());
+                self.registry.set_keys(Arc::clone(&config.api_keys));
+                let changed = config.domain != self.config.domain
+                    || config.defaults != self.config.defaults
+                    || replicas != self.replicas;
+                self.replicas = replicas;
                 self.config.domain = config.domain;
                 self.config.defaults = config.defaults;
+                self.config.max_queued_requests = config.max_queued_requests;
+                self.config.max_queued_bytes = config.max_queued_bytes;
                 changed
             }
             Err(complaints) => {
@@ -97,20 +140,39 @@ impl Written {
         }
     }
 
+    /// Watches the files that are named now, if files are watched.
+    fn watch_also(&mut self, named: Vec<PathBuf>) {
+        if named != self.named && self.watch.is_some() {
+            self.named.clone_from(&named);
+            self.watch = watch(&all_of(&self.files, named), true);
+        }
+    }
+
     fn name_what_needs_a_restart(&self, config: &GatewayConfig) {
         let old = &self.config;
         name_what_needs_a_restart(&[
             ("listen", old.listen != config.listen),
             ("admin", old.admin != config.admin),
             (
+                "adminTokenFile",
+                old.admin_token_file != config.admin_token_file,
+            ),
+            (
                 "maxConnections",
                 old.max_connections != config.max_connections,
             ),
+            ("maxStreams", old.max_streams != config.max_streams),
+            ("reportTokenFile", old.report_token != config.report_token),
             ("namespaces", old.namespaces != config.namespaces),
             ("workloads", old.workloads != config.workloads),
             ("takeoverPorts", old.takeover_ports != config.takeover_ports),
+            (
+                "maxHeaderBytes, maxHeaders, headerTimeout, idleConnectionTimeout",
+                old.bounds != config.bounds,
+            ),
             ("record", old.record != config.record),
             ("recordSize", old.record_size != config.record_size),
+            ("modelScan", old.model_scan != config.model_scan),
         ]);
     }
 }
@@ -143,6 +205,7 @@ pub(super) async fn until_ended<C: Cluster>(
                 continue;
             }
         };
+        gateway.bound_waiting(written.bounds());
         if let Some(claims) = take(gateway, sources, written, news)
             && let Some(opens) = opens.take()
         {

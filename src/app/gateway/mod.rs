@@ -61,7 +61,8 @@ pub async fn gateway(start: Start<GatewayConfig>) -> anyhow::Result<()> {
         overrides,
     } = start;
     let mut signals = Signals::listen().context("could not listen for signals")?;
-    let (front, listener) = Front::open(&config)?;
+    config.replica_tls()?;
+    let (front, listeners) = Front::open(&config, &program)?;
     // Its own sentence has the causes in it.
     let client = client::connect()
         .await
@@ -79,14 +80,16 @@ pub async fn gateway(start: Start<GatewayConfig>) -> anyhow::Result<()> {
         office.seat.notebook(),
         office.sharing.clone(),
     );
-    let mut written = Written::new(config, files, overrides, program.watch_config);
+    let known = Arc::clone(&front.registry);
+    let mut written = Written::new(config, files, overrides, program.watch_config, known);
+    written.tls = front.tls();
     let (sharing, board) = (office.sharing.clone(), Arc::clone(&front.board));
     let showing = tokio::spawn(async move { sharing.show(board).await });
     let _showing = AbortOnDropHandle::new(showing);
     let janitor = retire_connections(Arc::clone(&front.registry));
     let janitor = AbortOnDropHandle::new(tokio::spawn(janitor));
     let doors = (front.doors(&office.cluster), gateway.doors());
-    let (sources, opens) = (&mut office.sources, |n| front.welcome(listener, doors, n));
+    let (sources, opens) = (&mut office.sources, |n| front.welcome(listeners, doors, n));
     until_ended(&mut gateway, sources, &mut written, &mut signals, opens).await;
     front.turn_away();
     office.sharing.drain();

@@ -15,6 +15,7 @@ use crate::backend::kubernetes::{
 use crate::config::GatewayConfig;
 use crate::ports::World;
 use crate::revision::RevisionId;
+use crate::tls::ReplicaTls;
 
 /// The cluster behind the API server.
 pub(super) struct Real {
@@ -90,12 +91,18 @@ impl Cluster for Real {
         self.doors.lead(passages);
     }
 
-    fn gauges(&self, id: &RevisionId, owner: &ObjectRef, pods: &Pods) -> Self::Gauges {
+    fn gauges(
+        &self,
+        id: &RevisionId,
+        owner: &ObjectRef,
+        (pods, tls): (&Pods, watch::Receiver<Option<ReplicaTls>>),
+    ) -> Self::Gauges {
         PodGauges::new(
             self.client.clone(),
             owner.clone(),
             self.catalog.present(id),
             pods.world(),
+            tls,
             self.herald.clone(),
         )
     }

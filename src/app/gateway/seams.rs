@@ -13,6 +13,7 @@ use crate::backend::kubernetes::{
 use crate::ports::{Gauges, Scaler, World};
 use crate::revision::RevisionId;
 use crate::state::Notebook;
+use crate::tls::ReplicaTls;
 
 /// What a gateway needs of a cluster.
 pub(super) trait Cluster: Announcer {
@@ -35,8 +36,14 @@ pub(super) trait Cluster: Announcer {
     fn exit(&self) -> Exit;
     /// Leads callers of these through the gate from now on, and of nothing else.
     fn lead(&self, passages: Passages);
-    /// Reads what the pods of one revision use and report.
-    fn gauges(&self, id: &RevisionId, owner: &ObjectRef, pods: &Self::Pods) -> Self::Gauges;
+    /// Reads what the pods of one revision, which are asked by TLS as long as there is some, use and
+    /// report.
+    fn gauges(
+        &self,
+        id: &RevisionId,
+        owner: &ObjectRef,
+        pods: (&Self::Pods, watch::Receiver<Option<ReplicaTls>>),
+    ) -> Self::Gauges;
 }
 
 /// The pods of one revision.

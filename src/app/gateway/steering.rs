@@ -16,6 +16,7 @@ use crate::backend::kubernetes::{Notice, ObjectRef, Present, Reason, Tenure};
 use crate::revision::RevisionId;
 use crate::state::{Notebook, Recalled};
 use crate::sync::wall;
+use crate::tls::ReplicaTls;
 
 /// Everything that it takes to steer the pods of one revision.
 pub(super) struct Steering<C: Cluster> {
@@ -28,6 +29,7 @@ pub(super) struct Steering<C: Cluster> {
     pub(super) pods: C::Pods,
     pub(super) present: watch::Receiver<Present>,
     pub(super) spec: watch::Receiver<Spec>,
+    pub(super) tls: watch::Receiver<Option<ReplicaTls>>,
     /// What this gateway may do with this very revision.
     pub(super) tenure: watch::Receiver<Tenure>,
     pub(super) notebook: Option<Notebook>,
@@ -68,7 +70,9 @@ impl<C: Cluster> Steering<C> {
             self.announce(replicas);
         }
         let recalled = begin(recalled, replicas, &self.spec.borrow());
-        let gauges = self.cluster.gauges(&self.id, &self.owner, &self.pods);
+        let gauges = self
+            .cluster
+            .gauges(&self.id, &self.owner, (&self.pods, self.tls.clone()));
         let world = (self.pods.clone(), gauges, self.pods.world());
         self.reins.take(
             Arc::clone(&self.demand),

@@ -24,6 +24,7 @@ use crate::proxy::Revision;
 use crate::revision::{CallerPath, RevisionSpec};
 use crate::state::Notebook;
 use crate::sync::wall;
+use crate::throttler::Crowd;
 use crate::trace::Tape;
 
 /// One revision that was claimed.
@@ -58,10 +59,11 @@ impl<C: Cluster> Claimed<C> {
         claim: Arc<Claim>,
         read: ReadClaim,
         tape: Tape,
-        (beat, exit): (Beat, Exit),
+        (beat, crowd, exit): (Beat, Arc<Crowd>, Exit),
         board: &Board,
     ) -> Self {
-        let circle = Circle::open(&read.spec, &read.schedule, tape.clone(), beat);
+        let circle = Circle::open(&read.spec, &read.schedule, crowd, tape.clone(), beat);
+        circle.reach_by(read.pod.tls.clone());
         circle.show(board);
         Self {
             good: claim.settings.clone(),
@@ -140,6 +142,7 @@ impl<C: Cluster> Claimed<C> {
         self.good = self.claim.settings.clone();
         if self.read != read {
             self.circle.change(&read.spec, &read.schedule);
+            self.circle.reach_by(read.pod.tls.clone());
             if let Some(stake) = &self.stake {
                 stake.commons().change(&read.spec);
             }
@@ -234,6 +237,7 @@ impl<C: Cluster> Claimed<C> {
             .cluster
             .pods(settings, owner.clone(), tenure, Arc::clone(&commons));
         self.stake = Some(around.sharing.share(&commons, pods.world()));
+        commons.hear(around.board.loads(), pods.world());
         self.circle.follow(pods.world(), around.board);
         let steering = Steering {
             present: around.cluster.present(&id),
@@ -244,6 +248,7 @@ impl<C: Cluster> Claimed<C> {
             demand: commons,
             pods: pods.clone(),
             spec: self.circle.scaling(),
+            tls: self.circle.tls(),
             tenure: self.tenure.subscribe(),
             notebook: around.notebook.cloned(),
         };

@@ -2,7 +2,6 @@
 
 use super::{Claimed, Standing};
 use crate::app::gateway::seams::Cluster;
-use crate::backend::kubernetes::door::Door;
 use crate::backend::kubernetes::{Passage, Server};
 use crate::revision::{CallerPath, ScaleMetric};
 
@@ -13,17 +12,12 @@ impl<C: Cluster> Claimed<C> {
         let is_ours = matches!(self.standing(), Standing::Ours);
         let template = claim.template.as_ref();
         let template = template.filter(|_| is_ours && path != CallerPath::Host)?;
-        let ports = template.containers.iter().flat_map(|it| &it.ports);
-        let names = ports.filter_map(|port| Some((port.name.clone()?, port.number)));
         let services = claim.services.keys().map(|name| name.as_str().into());
         Some(Passage {
             owner: claim.owner.clone(),
             path,
             services: services.collect(),
-            server: Server {
-                port: Door::find(&self.read.pod, template).port,
-                names: names.collect(),
-            },
+            server: Server::of(&self.read.pod, template),
             exit: self.exit.clone(),
         })
     }

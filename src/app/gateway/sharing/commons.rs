@@ -11,9 +11,11 @@ use tokio::sync::{Notify, mpsc, watch};
 
 use super::ledger::Ledger;
 use super::names::Names;
+use super::past::Past;
 use super::reign::Wait;
 use super::{Command, Standing};
 use crate::autoscaler::Demand;
+use crate::loads::Book;
 use crate::ports::World;
 use crate::proxy::Throttler;
 use crate::revision::{OnDisconnect, ReplicaId, RevisionId, RevisionSpec};
@@ -63,6 +65,8 @@ pub(super) struct Known {
     noted: Option<Duration>,
     /// Kept while this gateway leads.
     pub(super) ledger: Option<Ledger>,
+    /// What came past every gateway, once sidecars are heard.
+    past: Option<Past>,
 }
 
 impl Commons {
@@ -81,6 +85,7 @@ impl Commons {
             stuck: Vec::new(),
             noted: None,
             ledger: None,
+            past: None,
         };
         Self {
             id: spec.id.clone(),
@@ -99,6 +104,11 @@ impl Commons {
         (known.slots, known.longest) = (slots(spec), longest(spec));
         drop(known);
         self.tell(Command::Look(self.id.clone()));
+    }
+
+    /// What sidecars say of these replicas counts as well.
+    pub(in crate::app::gateway) fn hear(&self, loads: &Arc<Book>, world: watch::Receiver<World>) {
+        self.known.lock().past = Some(Past::new(Arc::clone(loads), world));
     }
 
     /// The backend looks again.
@@ -184,14 +194,25 @@ impl Commons {
         }
     }
 
-    /// What is asked here, together with what is asked at the others.
+    /// What is asked here, together with what is asked at the others and past all of them.
     fn sum(&self, measured: bool, own: impl FnOnce(&dyn Fn(Sample) -> Sample) -> Sample) -> Sample {
         let mut known = self.known.lock();
-        let Known { names, ledger, .. } = &mut *known;
+        let Known {
+            names,
+            ledger,
+            past,
+            ..
+        } = &mut *known;
+        let asked = (past.is_some() || ledger.is_some()).then(|| self.throttler.asked(false));
+        let busy = asked
+            .iter()
+            .flat_map(|asked| &asked.busy)
+            .map(|(id, _)| *id);
+        let past = past
+            .as_mut()
+            .map(|past| past.look(busy.clone().collect(), measured, now()));
         let others = ledger.as_mut().map(|ledger| {
-            let busy = self.throttler.asked(false).busy;
-            let busy = busy.iter().filter_map(|(id, _)| names.pod(*id).cloned());
-            let busy: HashSet<Pod> = busy.collect();
+            let busy: HashSet<Pod> = busy.filter_map(|id| names.pod(id).cloned()).collect();
             ledger.others(busy, measured)
         });
         if measured {
@@ -200,9 +221,14 @@ impl Commons {
         drop(known);
         let hall = self.hall.as_ref();
         let unheard = hall.is_some_and(|hall| hall.unheard.load(Ordering::Relaxed));
-        own(&|own: Sample| Sample {
-            unheard,
-            ..others.map_or(own, |others| others.with(own))
+        own(&|own: Sample| {
+            let own = others.map_or(own, |others| others.with(own));
+            let (own, silent) =
+                past.map_or((own, false), |(past, silent)| (past.with(own), silent));
+            Sample {
+                unheard: unheard || silent,
+                ..own
+            }
         })
     }
 }

@@ -15,6 +15,7 @@ mod member;
 mod names;
 mod occupancy;
 mod others;
+mod past;
 mod reign;
 mod revisions;
 mod standing;

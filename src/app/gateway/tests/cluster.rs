@@ -18,6 +18,7 @@ use crate::backend::kubernetes::{
 use crate::ports::{Gauges, Missing, ReplicaState, ReplicaView, ScaleError, Scaler, World};
 use crate::revision::{Endpoint, ReplicaId, RevisionId, ScaleMetric};
 use crate::sync::now;
+use crate::tls::ReplicaTls;
 
 /// What is there, and what was done.
 #[derive(Default)]
@@ -124,7 +125,12 @@ impl seams::Cluster for Cluster {
         *self.led.lock() = passages;
     }
 
-    fn gauges(&self, _id: &RevisionId, _owner: &ObjectRef, _pods: &Pods) -> Nothing {
+    fn gauges(
+        &self,
+        _id: &RevisionId,
+        _owner: &ObjectRef,
+        _pods: (&Pods, watch::Receiver<Option<ReplicaTls>>),
+    ) -> Nothing {
         Nothing
     }
 }
@@ -161,7 +167,7 @@ fn world(replicas: u32) -> World {
     let replica = |n: u32| ReplicaView {
         phase: None,
         kept_by: None,
-        uid: None,
+        uid: Some(format!("pod-{n}").into()),
         id: ReplicaId(u64::from(n)),
         name: None,
         endpoint: Some(Endpoint(([127, 0, 0, 1], 8080).into())),
@@ -222,6 +228,7 @@ pub(super) fn claim(name: &str, age: u64, settings: Value) -> Claim {
         services: BTreeMap::new(),
         shared: std::collections::BTreeSet::new(),
         doors: Vec::new(),
+        spoken: Vec::new(),
         obstacle: None,
         remarks: Vec::new(),
     }

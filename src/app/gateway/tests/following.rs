@@ -37,7 +37,13 @@ pub(super) fn tellers() -> Tellers {
 /// A configuration that says nothing.
 pub(super) fn nothing_written() -> Written {
     let config = load_gateway(&[], &Overrides::default()).expect("sound");
-    Written::new(config, Vec::new(), Overrides::default(), false)
+    Written::new(
+        config,
+        Vec::new(),
+        Overrides::default(),
+        false,
+        Arc::default(),
+    )
 }
 
 /// A claim as the cluster tells it.
@@ -165,7 +171,14 @@ async fn defaults_that_change_are_taken_and_a_file_that_is_bad_changes_nothing()
     write(&defaults(1));
     let files = vec![file.clone()];
     let config = load_gateway(&files, &Overrides::default()).expect("sound");
-    let mut written = Written::new(config, files.clone(), Overrides::default(), false);
+    let registry = Arc::<crate::proxy::Registry>::default();
+    let mut written = Written::new(
+        config,
+        files.clone(),
+        Overrides::default(),
+        false,
+        Arc::clone(&registry),
+    );
     let mut bare = annotated("0");
     bare.settings = Settings::Workload(Arc::new(json!({
         "kind": "Deployment",
@@ -176,11 +189,121 @@ async fn defaults_that_change_are_taken_and_a_file_that_is_bad_changes_nothing()
         read.spec.container_concurrency.written()
     };
     assert_eq!(limit(&written), 1);
-    write(&defaults(2));
+    write(&(defaults(2) + "maxQueuedRequests: 7\n"));
     assert!(written.read_again("a test"));
+    assert_eq!(written.bounds(), (7, 1 << 30));
     assert_eq!(limit(&written), 2);
     assert!(!written.read_again("a test"), "nothing is new");
+    assert!(registry.keys().is_none());
+    let key = "8ed3f6ad685b959ead7022518e1af76cd816f8e8ec7ccdda1ed4018e8f2223f8";
+    write(&format!(
+        "{}apiKeys: [{{ name: a, sha256: {key}, revisions: [m.ns] }}]\n",
+        defaults(2)
+    ));
+    assert!(!written.read_again("a test"), "nothing that claims say");
+    let opens = || registry.keys().and_then(|keys| keys.find(b"alpha"));
+    assert!(opens().is_some());
     write("defaults: { containerConcurrency: some }\n");
     assert!(!written.read_again("a test"));
     assert_eq!(limit(&written), 2);
+    assert!(opens().is_some(), "a bad file changes nothing");
+}
+
+/// One whose model server listens at a port with a name, behind a Service whose port says something.
+fn spoken(own: &str, said: &[bool], settings: &serde_json::Value) -> Claim {
+    use crate::backend::kubernetes::Spoken;
+    use crate::backend::kubernetes::doors::facts::Target;
+    use crate::backend::kubernetes::objects::{Container, Port, Template};
+
+    let port = |name: &str, number| Port {
+        name: Some(name.to_owned()),
+        number,
+    };
+    let container = Container {
+        ports: vec![port(own, 9000), port("grpc", 9001)],
+        ..Container::default()
+    };
+    let template = Template {
+        containers: vec![container],
+        ..Template::default()
+    };
+    let mut annotations = json!({ "holdgate.dev/enabled": "true" });
+    if let (Some(all), Some(more)) = (annotations.as_object_mut(), settings.as_object()) {
+        all.extend(more.clone());
+    }
+    let object = json!({
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": { "name": "m", "namespace": "ns", "annotations": annotations },
+    });
+    let elsewhere = Spoken {
+        target: Target::Number(9001),
+        http2: true,
+    };
+    let here = said.iter().map(|&http2| Spoken {
+        target: Target::Name(own.to_owned()),
+        http2,
+    });
+    Claim {
+        settings: Settings::Workload(Arc::new(object)),
+        template: Some(Arc::new(template)),
+        spoken: here.chain([elsewhere]).collect(),
+        ..annotated("1")
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn pods_are_spoken_to_in_http2_where_their_port_says_so_and_nobody_otherwise() {
+    use crate::revision::Protocol::{self, Auto, H2c, Http1};
+
+    let mut scene = Scene::with(WAITS);
+    scene.cluster.deploy("m.ns", 0);
+    let (mut tellers, mut written) = (tellers(), nothing_written());
+    let mut signals = Signals::listen().expect("signals");
+    let registry = Arc::clone(&scene.registry);
+    let protocol = || {
+        let found = registry.by_host("m.ns.svc.cluster.local");
+        found.expect("it is there").spec.protocol
+    };
+    let following = until_ended(
+        &mut scene.gateway,
+        &mut tellers.sources,
+        &mut written,
+        &mut signals,
+        |_| {},
+    );
+    let says = |what: &str| json!({ "holdgate.dev/protocol": what });
+    let cases: &[(&str, &[bool], serde_json::Value, Protocol)] = &[
+        ("api", &[], json!({}), Auto),
+        ("h2c", &[], json!({}), H2c),
+        ("http2-predict", &[], json!({}), H2c),
+        ("grpc-web", &[], json!({}), Auto),
+        ("api", &[true], json!({}), H2c),
+        ("api", &[true, false], json!({}), Auto),
+        ("h2c", &[false], json!({}), Auto),
+        ("h2c", &[true], says("http1"), Http1),
+        ("h2c", &[true], says("auto"), H2c),
+        ("api", &[false], says("h2c"), H2c),
+        ("api", &[], says("port"), H2c),
+    ];
+    let story = async {
+        for (own, said, settings, wanted) in cases {
+            // What cannot be read changes nothing.
+            tellers
+                .claims
+                .send_replace(Some(only(spoken(own, said, settings))));
+            settle().await;
+            assert_eq!(protocol(), *wanted, "{own} {said:?} {settings}");
+        }
+        let elsewhere = json!({ "holdgate.dev/port": "9001" });
+        tellers
+            .claims
+            .send_replace(Some(only(spoken("http", &[false], &elsewhere))));
+        settle().await;
+        assert_eq!(protocol(), H2c);
+    };
+    tokio::select! {
+        () = following => panic!("nobody ended it"),
+        () = story => {}
+    }
 }

@@ -7,8 +7,10 @@ mod ending;
 mod following;
 mod hosts;
 mod last_good;
+mod marking;
 mod obstacles;
 mod passages;
+mod past;
 mod replicas;
 mod settings;
 mod several;
@@ -32,7 +34,7 @@ use crate::revision::{
 };
 use crate::schedule::Schedule;
 use crate::state::Notebook;
-use crate::throttler::Arrival;
+use crate::throttler::{Arrival, Denied};
 use crate::trace::Recorder;
 
 type Connections = crate::proxy::connect::Connections;
@@ -129,7 +131,7 @@ impl Scene {
         match revision.throttler.arrive(0) {
             Arrival::Admitted(permit) => Asked::Admitted(permit),
             Arrival::Waiting(place) => Asked::Waits(place),
-            Arrival::QueueFull => panic!("the line is long enough"),
+            Arrival::QueueFull(_) | Arrival::Late(_) => panic!("the line is long enough"),
             Arrival::Outage(outage) => Asked::Refused(outage.reason.as_str(), said(&outage)),
         }
     }
@@ -186,8 +188,10 @@ impl Asked {
 /// Why somebody who waits is sent away.
 async fn sent_away(place: Place) -> &'static str {
     let over = tokio::time::timeout(Duration::ZERO, place).await;
-    let outage = over.expect("told at once").expect_err("nobody serves");
-    outage.reason.as_str()
+    match over.expect("told at once").expect_err("nobody serves") {
+        Denied::Outage(outage) => outage.reason.as_str(),
+        Denied::GaveWay => panic!("nobody gives way where who came first is served first"),
+    }
 }
 
 fn said(outage: &Outage) -> String {
@@ -237,6 +241,11 @@ fn read(claim: &Claim) -> Result<ReadClaim, Complaints> {
                 timeout: secs(60),
                 cold_timeout: secs(cold),
                 read_ahead: 1 << 20,
+                order: crate::revision::QueueOrder::Fifo,
+            },
+            wishes: crate::revision::Wishes {
+                deadlines: true,
+                ..Default::default()
             },
             timeouts: Timeouts {
                 total: None,
@@ -248,11 +257,17 @@ fn read(claim: &Claim) -> Result<ReadClaim, Complaints> {
             max_body_bytes: None,
             overload_status: OverloadStatus::TooManyRequests,
             on_disconnect: OnDisconnect::Auto,
+            protocol: crate::revision::Protocol::Auto,
             path: match settings["path"].as_str() {
                 Some("takeover") => CallerPath::Takeover,
                 Some("always") => CallerPath::Always,
                 _ => CallerPath::Host,
             },
+            at_zero: crate::revision::AtZero {
+                probes: true,
+                canned: Arc::default(),
+            },
+            waiting: crate::revision::Waiting::default(),
         },
         schedule: Schedule::default(),
         pod: PodSpec::default(),

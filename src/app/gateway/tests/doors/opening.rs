@@ -67,7 +67,8 @@ async fn a_gateway_is_ready_when_the_doors_of_all_that_is_claimed_were_opened() 
     std::fs::write(&file, config).expect("written");
     let config =
         crate::config::load_gateway(&[file], &crate::config::Overrides::default()).expect("sound");
-    let (front, listener) = Front::open(&config).expect("a free port");
+    let (front, listener) =
+        Front::open(&config, &crate::config::Overrides::default().program()).expect("a free port");
     let mut scene = Scene::new();
     scene
         .claim(of("m.a", 0, &[door(20_001), door(20_002)]))

@@ -13,6 +13,7 @@ use crate::backend::kubernetes::{
     Announcer, Exit, Notice, ObjectRef, Passages, PodSettings, Pods, Present, Tenure,
 };
 use crate::revision::RevisionId;
+use crate::tls::ReplicaTls;
 
 /// The simulated cluster.
 pub(super) struct Town(pub(super) City);
@@ -45,7 +46,12 @@ impl seams::Cluster for Town {
 
     fn lead(&self, _passages: Passages) {}
 
-    fn gauges(&self, _id: &RevisionId, _owner: &ObjectRef, _pods: &Pods) -> Nothing {
+    fn gauges(
+        &self,
+        _id: &RevisionId,
+        _owner: &ObjectRef,
+        _pods: (&Pods, watch::Receiver<Option<ReplicaTls>>),
+    ) -> Nothing {
         Nothing
     }
 }
