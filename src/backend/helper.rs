@@ -9,13 +9,15 @@ use std::io::{self, BufRead, Read, Write};
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt;
 use std::process::{Command, ExitCode};
+use std::sync::OnceLock;
 
-use rustix::process::{Pid, Signal, kill_process_group};
+use rustix::process::{Pid, Resource, Rlimit, Signal, getrlimit, kill_process_group, setrlimit};
 use tokio::signal::unix::{Signal as Stream, SignalKind, signal};
 
 /// `holdgate keeper`
 pub(super) const KEEPER: &str = "keeper";
-/// `holdgate keeper-exec -- COMMAND…`
+/// `holdgate keeper-exec FILES COMMAND…`, so many open files being what the gate was given itself, or
+/// `--` where it has taken no more.
 pub(super) const EXEC: &str = "keeper-exec";
 
 /// Runs a hidden subcommand if the arguments (the program's name first) ask for one.
@@ -26,9 +28,48 @@ pub fn dispatch(args: impl IntoIterator<Item = OsString>) -> Option<ExitCode> {
     if first == KEEPER {
         Some(keep())
     } else if first == EXEC {
-        Some(exec(args.skip(1)))
+        give_back_open_files(args.next());
+        Some(exec(args))
     } else {
         None
+    }
+}
+
+/// How many files the gate may open by itself: what it was started with, once it has taken more.
+static GIVEN: OnceLock<u64> = OnceLock::new();
+
+/// Takes as many open files as it may: a connection is two. What it starts gets what it was given
+/// itself, since there are programs that do not bear more.
+pub fn take_open_files() {
+    let limit = getrlimit(Resource::Nofile);
+    if let Some(given) = limit.current
+        && limit.maximum.is_none_or(|most| given < most)
+    {
+        let raised = Rlimit {
+            current: limit.maximum,
+            ..limit
+        };
+        match setrlimit(Resource::Nofile, raised) {
+            Ok(()) => drop(GIVEN.set(given)),
+            Err(error) => tracing::debug!(%error, "no more open files than {given}"),
+        }
+    }
+}
+
+/// The word for that of the shim.
+pub(super) fn given_open_files() -> String {
+    GIVEN.get().map_or_else(|| "--".to_owned(), u64::to_string)
+}
+
+fn give_back_open_files(word: Option<OsString>) {
+    let given = word.and_then(|word| word.to_str()?.parse::<u64>().ok());
+    if let Some(given) = given {
+        let limit = Rlimit {
+            current: Some(given),
+            ..getrlimit(Resource::Nofile)
+        };
+        // With more it runs as well.
+        let _ = setrlimit(Resource::Nofile, limit);
     }
 }
 

@@ -6,6 +6,7 @@ pub mod quantity;
 pub mod spec;
 
 // Local processes: a supervisor and what it decides, over seams that tests simulate …
+pub mod beside;
 mod fleet;
 mod life;
 pub mod places;

@@ -21,7 +21,7 @@ use tokio::time::timeout;
 
 use super::gauges::{Directory, ProcessGauges};
 use super::group::ProcessGroup;
-use super::helper::EXEC;
+use super::helper::{self, EXEC};
 use super::keeper::Keeper;
 use super::places::Places;
 use super::probe::NetProbe;
@@ -30,6 +30,7 @@ use super::spec::ProcessSpec;
 use super::supervisor::{Settings, Supervisor};
 use crate::ports::{Occupancy, World};
 use crate::revision::{Endpoint, RevisionId};
+use crate::tls::ReplicaTls;
 
 /// So many ports are not handed out a second time: their servers may not have bound them yet.
 const RECENT_PORTS: usize = 256;
@@ -61,27 +62,34 @@ impl Host {
         }
     }
 
-    /// Starts supervising one revision here, with nothing wanted yet.
+    /// Starts supervising one revision here, with nothing wanted yet. It is looked at by TLS as long
+    /// as there is some.
     pub fn supervise<O: Occupancy>(
         &self,
         settings: Settings,
         spec: ProcessSpec,
         occupancy: Arc<O>,
+        tls: watch::Receiver<Option<ReplicaTls>>,
     ) -> Supervisor {
         let launcher = self.launcher(settings.revision.clone());
         Supervisor::start(
             settings,
             spec,
-            (launcher, NetProbe),
+            (launcher, NetProbe(tls)),
             self.places.clone(),
             occupancy,
         )
     }
 
-    /// Reads what the ready replicas of this world, which is one of ours, use and report.
+    /// Reads what the ready replicas of this world, which is one of ours, use and report, the latter by
+    /// TLS as long as there is some.
     #[must_use]
-    pub fn gauges(&self, world: watch::Receiver<World>) -> ProcessGauges {
-        ProcessGauges::new(self.directory.clone(), world)
+    pub fn gauges(
+        &self,
+        world: watch::Receiver<World>,
+        tls: watch::Receiver<Option<ReplicaTls>>,
+    ) -> ProcessGauges {
+        ProcessGauges::new(self.directory.clone(), world, tls)
     }
 
     /// Starts processes of one revision.
@@ -181,7 +189,7 @@ impl ProcessLauncher {
         let with_port = |text: &str| text.replace("{port}", &port);
         let mut command = Command::new(&self.host.exe);
         command
-            .args([EXEC, "--"])
+            .args([EXEC, &helper::given_open_files()])
             .arg(self.program(spec))
             .args(spec.command.iter().skip(1).map(|arg| with_port(arg)))
             .env("PORT", &port)

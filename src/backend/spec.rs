@@ -3,6 +3,8 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::tls::ReplicaTls;
+
 /// How one replica of a revision is run. A change of any of it replaces the running processes.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ProcessSpec {
@@ -54,6 +56,8 @@ pub struct PodSpec {
     pub model: Option<Model>,
     /// The Services that lead to it; empty where those whose selector matches do.
     pub services: Vec<String>,
+    /// How it is reached by TLS; `None` where it does not speak it.
+    pub tls: Option<ReplicaTls>,
 }
 
 /// A model that a server must have loaded before it takes requests.

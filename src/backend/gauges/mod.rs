@@ -20,6 +20,7 @@ use super::group::Sighting;
 use crate::ports::{Gauges, Missing, ReplicaState, World};
 use crate::revision::{Endpoint, ReplicaId, ScaleMetric};
 use crate::sync::now;
+use crate::tls::ReplicaTls;
 
 /// Which process group is behind which endpoint of a host, and how many cores it may use.
 #[derive(Clone, Debug, Default)]
@@ -49,6 +50,7 @@ impl Directory {
 pub struct ProcessGauges {
     directory: Directory,
     world: watch::Receiver<World>,
+    tls: watch::Receiver<Option<ReplicaTls>>,
     cpu: CpuMeter,
     meter: Meter,
 }
@@ -61,10 +63,15 @@ struct Running {
 }
 
 impl ProcessGauges {
-    pub(super) fn new(directory: Directory, world: watch::Receiver<World>) -> Self {
+    pub(super) fn new(
+        directory: Directory,
+        world: watch::Receiver<World>,
+        tls: watch::Receiver<Option<ReplicaTls>>,
+    ) -> Self {
         Self {
             directory,
             world,
+            tls,
             cpu: CpuMeter::default(),
             meter: Meter::default(),
         }
@@ -133,7 +140,8 @@ impl Gauges for ProcessGauges {
             return metrics.iter().map(|_| Err(Missing::NotYet)).collect();
         }
         let endpoints = ready.iter().map(|(_, endpoint)| *endpoint);
-        let pages = Pages::get(&endpoints.collect::<Vec<_>>(), metrics);
+        let tls = self.tls.borrow().clone();
+        let pages = Pages::get(&endpoints.collect::<Vec<_>>(), metrics, tls.as_ref());
         let memory = metrics.contains(&ScaleMetric::Memory);
         let used = if memory || metrics.contains(&ScaleMetric::Cpu) {
             self.used(&ready, memory).await

@@ -14,9 +14,10 @@ use tokio::time::timeout;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::exposition;
-use crate::backend::probe::connect;
+use crate::backend::probe::{behind, connect};
 use crate::ports::Missing;
 use crate::revision::{Endpoint, ScaleMetric, Scrape};
+use crate::tls::{ReplicaTls, Speech};
 
 /// The longest one page may take.
 const WITHIN: Duration = Duration::from_millis(500);
@@ -28,10 +29,12 @@ const MOST_BYTES: usize = 4 << 20;
 pub(in crate::backend) struct Pages(Vec<(String, Result<String, String>)>);
 
 impl Pages {
-    /// Begins to ask all replicas for every page that one of these metrics stands on.
+    /// Begins to ask all replicas for every page that one of these metrics stands on, by TLS where they
+    /// speak it.
     pub(in crate::backend) fn get(
         endpoints: &[Endpoint],
         metrics: &[ScaleMetric],
+        tls: Option<&ReplicaTls>,
     ) -> impl Future<Output = Self> + Send + use<> {
         let mut paths: Vec<&String> = Vec::new();
         for metric in metrics {
@@ -44,7 +47,7 @@ impl Pages {
         let mut asking = JoinSet::new();
         for path in paths {
             for endpoint in endpoints {
-                asking.spawn(ask_in_time(*endpoint, path.clone()));
+                asking.spawn(ask_in_time(*endpoint, path.clone(), tls.cloned()));
             }
         }
         async move { Self(asking.join_all().await) }
@@ -61,8 +64,12 @@ impl Pages {
     }
 }
 
-async fn ask_in_time(endpoint: Endpoint, path: String) -> (String, Result<String, String>) {
-    let page = match timeout(WITHIN, ask(endpoint, &path)).await {
+async fn ask_in_time(
+    endpoint: Endpoint,
+    path: String,
+    tls: Option<ReplicaTls>,
+) -> (String, Result<String, String>) {
+    let page = match timeout(WITHIN, ask(endpoint, &path, tls.as_ref())).await {
         Ok(page) => page,
         Err(_) => Err(format!("no answer within {WITHIN:?}")),
     };
@@ -70,8 +77,9 @@ async fn ask_in_time(endpoint: Endpoint, path: String) -> (String, Result<String
     (path, page)
 }
 
-async fn ask(endpoint: Endpoint, path: &str) -> Result<String, String> {
+async fn ask(endpoint: Endpoint, path: &str, tls: Option<&ReplicaTls>) -> Result<String, String> {
     let stream = connect(endpoint.0).await.map_err(|error| plain(&error))?;
+    let stream = behind(tls, stream, endpoint.0, Speech::Http1).await?;
     let io = TokioIo::new(stream);
     let (mut sender, connection) = http1::handshake(io).await.map_err(|e| e.to_string())?;
     let _connection = AbortOnDropHandle::new(tokio::spawn(connection));
@@ -140,7 +148,7 @@ mod tests {
             path: "/metrics".into(),
         });
         let metrics = [ScaleMetric::Scraped(Arc::clone(&scrape))];
-        Pages::get(&endpoints, &metrics).await.sum(&scrape)
+        Pages::get(&endpoints, &metrics, None).await.sum(&scrape)
     }
 
     #[tokio::test]
@@ -180,5 +188,26 @@ mod tests {
         drop(listener);
         let want = Missing::Failed("GET /metrics: nobody listens".into());
         assert_eq!(waiting(vec![gone]).await, Err(want));
+    }
+
+    #[cfg(feature = "tls")]
+    #[tokio::test]
+    async fn pages_of_those_that_speak_tls_are_behind_the_handshake() {
+        let page = "HTTP/1.0 200 OK\r\n\r\nqueue 7\n";
+        let (at, tls, other) = crate::tls::samples::server(page).await;
+        let scrape = Scrape {
+            name: "queue".into(),
+            path: "/metrics".into(),
+        };
+        let metrics = [ScaleMetric::Scraped(Arc::new(scrape.clone()))];
+        let sum = async |tls| {
+            let pages = Pages::get(&[Endpoint(at)], &metrics, tls).await;
+            pages.sum(&scrape)
+        };
+        assert_eq!(sum(Some(&tls)).await, Ok(7.0));
+        let Err(Missing::Failed(why)) = sum(Some(&other)).await else {
+            panic!("it is not believed");
+        };
+        assert!(why.contains("the TLS handshake failed"), "{why}");
     }
 }

@@ -7,6 +7,7 @@ use std::time::SystemTime;
 
 use serde_json::Value;
 
+use super::doors::Spoken;
 use super::objects::{ObjectRef, Port, Template};
 pub use crate::backend::Component;
 use crate::revision::RevisionId;
@@ -32,6 +33,8 @@ pub struct Claim {
     pub services: BTreeMap<String, Vec<Port>>,
     /// Those of them that lead to the pods of other workloads as well, ours or not.
     pub shared: BTreeSet<String>,
+    /// What the ports of those Services say is spoken where they lead to.
+    pub spoken: Vec<Spoken>,
     /// Where the gateways listen for callers of those Services that lead through them.
     pub doors: Vec<ServiceDoor>,
     /// Why it must be left alone, or is not there; `None` where it is ours to scale.

@@ -40,7 +40,7 @@ pub(crate) mod tests_server;
 pub use api::KubeApi;
 pub use catalog::Catalog;
 pub use claim::{Claim, Claims, Entrance, Obstacle, Remark, ServiceDoor, Settings};
-pub use doors::{Doorkeeper, Exit, GatewayAt, Gateways, Passage, Passages, Server};
+pub use doors::{Doorkeeper, Exit, GatewayAt, Gateways, Passage, Passages, Server, Spoken};
 pub use events::Events;
 pub use look::{Look, NetLook};
 pub use metrics::PodGauges;

@@ -157,12 +157,19 @@ pub enum ReadinessProbe {
         /// The port's number, names resolved.
         port: u16,
     },
+    /// By a request behind TLS.
+    Https {
+        /// The path asked for.
+        path: String,
+        /// The port's number, names resolved.
+        port: u16,
+    },
     /// By a connection.
     Tcp {
         /// The port's number, names resolved.
         port: u16,
     },
-    /// In a way that only kubelet can: a command in the container, gRPC, or TLS.
+    /// In a way that only kubelet can: a command in the container, or gRPC.
     Kubelet,
 }
 

@@ -28,6 +28,7 @@ impl Party {
             timeout: Duration::ZERO,
             cold_timeout: Duration::ZERO,
             read_ahead: 0,
+            order: crate::revision::QueueOrder::Fifo,
         };
         let throttler = Throttler::new(ContainerConcurrency::new(1), bounds);
         let occupancy = Arc::clone(&throttler);

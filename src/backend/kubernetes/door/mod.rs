@@ -5,6 +5,7 @@ use serde_json::Value;
 
 use super::objects::{Container, ReadinessProbe, Template};
 use crate::backend::spec::{Model, PodSpec, Protocol};
+use crate::tls::ReplicaTls;
 
 #[cfg(test)]
 mod tests;
@@ -21,6 +22,8 @@ pub struct Door {
     pub port: u16,
     /// What is asked, in this order: the next only where the one before does not know.
     pub asks: Vec<Ask>,
+    /// How it is reached by TLS, requests and what is asked at the same port; `None` where it is not.
+    pub tls: Option<ReplicaTls>,
 }
 
 /// One thing that can be asked of a pod.
@@ -83,9 +86,10 @@ impl Door {
             if let Some(model) = &written.model {
                 asks.extend(about(model));
             }
-            asks.push(as_kubelet(container, port));
+            asks.push(as_kubelet(container, port, written.tls.is_some()));
         }
-        Self { port, asks }
+        let tls = written.tls.clone();
+        Self { port, asks, tls }
     }
 }
 
@@ -151,12 +155,16 @@ fn about(model: &Model) -> Vec<Ask> {
     }
 }
 
-fn as_kubelet(container: Option<&Container>, port: u16) -> Ask {
+fn as_kubelet(container: Option<&Container>, door: u16, by_tls: bool) -> Ask {
     match container.and_then(|container| container.readiness.clone()) {
         Some(ReadinessProbe::Http { path, port }) => Ask::Path { path, port },
+        // What is known of TLS is known of the port of requests; kubelet believes any certificate.
+        Some(ReadinessProbe::Https { path, port }) if by_tls && port == door => {
+            Ask::Path { path, port }
+        }
         Some(ReadinessProbe::Tcp { port }) => Ask::Connection { port },
-        Some(ReadinessProbe::Kubelet) => Ask::Kubelet,
-        None => Ask::Connection { port },
+        Some(ReadinessProbe::Kubelet | ReadinessProbe::Https { .. }) => Ask::Kubelet,
+        None => Ask::Connection { port: door },
     }
 }
 

@@ -153,3 +153,21 @@ fn what_a_server_says_of_its_model_is_understood() {
         );
     }
 }
+
+#[cfg(feature = "tls")]
+#[test]
+fn kubelets_probe_by_tls_is_asked_where_tls_is_known_and_left_to_kubelet_elsewhere() {
+    let tls = ReplicaTls::read(None, None, None).expect("sound");
+    let secured = PodSpec {
+        tls: Some(tls),
+        ..PodSpec::default()
+    };
+    let asks = |spec: &PodSpec, port| {
+        let path = "/up".into();
+        let probe = Some(ReadinessProbe::Https { path, port });
+        Door::find(spec, &template(vec![container("m", &[9000], probe)])).asks
+    };
+    assert_eq!(asks(&secured, 9000), [path("/up", 9000)]);
+    assert_eq!(asks(&secured, 9001), [Ask::Kubelet]);
+    assert_eq!(asks(&PodSpec::default(), 9000), [Ask::Kubelet]);
+}

@@ -8,6 +8,7 @@ pub mod facts;
 mod keeper;
 mod moment;
 mod numbers;
+mod spoken;
 #[cfg(test)]
 mod tests;
 mod ways;
@@ -28,6 +29,7 @@ pub(super) use self::deeds::{give_back, services, slices};
 pub use self::exit::{Exit, Word};
 use self::facts::{DoorSight, Place};
 use self::keeper::{Keeper, Note};
+pub use self::spoken::Spoken;
 pub use self::ways::Server;
 use super::objects::ObjectRef;
 use super::seams::{Announcer, Tenure};

@@ -3,7 +3,11 @@
 use std::collections::BTreeMap;
 
 use super::facts::{ServicePort, ServiceView, Target};
-use crate::revision::CallerPath;
+use super::spoken::{Spoken, by_name};
+use crate::backend::PodSpec;
+use crate::backend::kubernetes::door::Door;
+use crate::backend::kubernetes::objects::Template;
+use crate::revision::{CallerPath, Protocol};
 
 /// What is known of a revision to find the ports that lead to it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -15,6 +19,40 @@ pub struct Server {
 }
 
 impl Server {
+    /// That of pods which are made of this.
+    #[must_use]
+    pub fn of(pod: &PodSpec, template: &Template) -> Self {
+        let ports = template.containers.iter().flat_map(|it| &it.ports);
+        let names = ports.filter_map(|port| Some((port.name.clone()?, port.number)));
+        Self {
+            port: Door::find(pod, template).port,
+            names: names.collect(),
+        }
+    }
+
+    /// Whether it is one for HTTP/2: the ports of Services that lead to it say so, and none says
+    /// otherwise; where they say nothing, the name of its own port does.
+    fn speaks_http2(&self, spoken: &[Spoken]) -> bool {
+        let here = spoken
+            .iter()
+            .filter(|it| self.number(&it.target) == Some(self.port));
+        let mut said = here.map(|it| it.http2).peekable();
+        if said.peek().is_some() {
+            return said.all(|http2| http2);
+        }
+        let mut own = self.names.iter().filter(|(_, port)| **port == self.port);
+        own.any(|(name, _)| by_name(name) == Some(true))
+    }
+
+    /// What it is spoken to in where this is written: what is left open, its port decides.
+    #[must_use]
+    pub fn protocol(&self, written: Protocol, spoken: &[Spoken]) -> Protocol {
+        match written {
+            Protocol::Auto if self.speaks_http2(spoken) => Protocol::H2c,
+            written => written,
+        }
+    }
+
     fn number(&self, target: &Target) -> Option<u16> {
         match target {
             Target::Number(number) => Some(*number),
@@ -49,17 +87,6 @@ pub(super) fn leading<'a>(
             "no port of Service {name} leads to port {at}, where the model server takes requests"
         ));
     }
-    let (led, strange): (Vec<_>, Vec<_>) = led.into_iter().partition(|port| http2(port).is_none());
-    if let Some(port) = strange.first()
-        && (led.is_empty() || path == CallerPath::Always)
-    {
-        return Err(format!(
-            "port {} of Service {name} is for HTTP/2 ({}), and the gate speaks HTTP/1.1 alone: the Service \
-             stays as it is",
-            port.number,
-            http2(port).unwrap_or_default(),
-        ));
-    }
     match others.first() {
         Some(other) if path == CallerPath::Always => Err(format!(
             "port {} of Service {name} leads to {}, and not to port {at}, where the model server takes \
@@ -69,19 +96,6 @@ pub(super) fn leading<'a>(
         )),
         _ => Ok(led),
     }
-}
-
-/// By which word a port is one of HTTP/2, which the gate could neither read nor send on. What is written
-/// as `appProtocol` counts, else the port's name.
-fn http2(port: &ServicePort) -> Option<&str> {
-    let is_http2 = |word: &str| matches!(word, "kubernetes.io/h2c" | "h2c" | "http2" | "grpc");
-    if let Some(protocol) = &port.app_protocol {
-        return Some(protocol.as_str()).filter(|word| is_http2(word));
-    }
-    let name = port.name.as_deref()?;
-    let (first, rest) = name.split_once('-').unwrap_or((name, ""));
-    // gRPC-Web is made for HTTP/1.1.
-    Some(name).filter(|_| is_http2(first) && rest != "web")
 }
 
 fn target(port: &ServicePort) -> String {

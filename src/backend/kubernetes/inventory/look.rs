@@ -10,6 +10,7 @@ use super::routes::shortest;
 use super::slices::Slices;
 use super::space::{Entry, Owned, Space};
 use crate::backend::kubernetes::claim::{Component, Obstacle, Remark, ServiceDoor};
+use crate::backend::kubernetes::doors::Spoken;
 use crate::backend::kubernetes::objects::{ObjectRef, Port, Workload};
 use crate::backend::kubernetes::read::group_of;
 
@@ -187,6 +188,14 @@ impl<'a> Look<'a> {
             Some(self.slices.doors(self.namespace, name, service))
         });
         known.flatten().collect()
+    }
+
+    /// What the ports of these Services say is spoken where they lead to.
+    pub(super) fn spoken(&self, services: &BTreeMap<String, Vec<Port>>) -> Vec<Spoken> {
+        let names = services.keys();
+        let known = names.filter_map(|name| self.by_name.get(name.as_str()));
+        let ports = known.flat_map(|service| &service.view.ports);
+        ports.filter_map(Spoken::at).collect()
     }
 
     /// The routes that were made for its owner, or lead to one of its Services.

@@ -11,15 +11,17 @@ use tokio::time::timeout;
 
 use self::turnstile::Turnstile;
 use super::door::{Ask, Door, Meaning};
-use crate::backend::probe::{connect, get};
+use crate::backend::probe::{behind, connect, get};
+use crate::tls::{ReplicaTls, Speech};
 
 /// What looks at pods need of the network. A seam: tests simulate it.
 pub trait Look: Send + Sync + 'static {
-    /// Connects, and asks for a path if there is one. Bounded in time, and connecting by `patience`.
+    /// Connects, and asks for a path if there is one, by TLS if that is spoken there. Bounded in time, and
+    /// connecting by `patience`.
     fn ask(
         &self,
         address: SocketAddr,
-        path: Option<&str>,
+        path: Option<(&str, Option<&ReplicaTls>)>,
         patience: Patience,
     ) -> impl Future<Output = Echo> + Send;
 }
@@ -85,7 +87,9 @@ pub async fn look<L: Look>(
             };
         }
         let address = SocketAddr::new(ip, ask.port().unwrap_or(door.port));
-        match understand(ask, eyes.ask(address, ask.path(), patience).await) {
+        let tls = door.tls.as_ref().filter(|_| address.port() == door.port);
+        let path = ask.path().map(|path| (path, tls));
+        match understand(ask, eyes.ask(address, path, patience).await) {
             // Somebody listens, that much was known.
             Ok(Seen::Guess) if unknown.is_none() => return Seen::Ready,
             Ok(seen) => return seen,
@@ -138,13 +142,22 @@ impl Default for NetLook {
 }
 
 impl Look for NetLook {
-    async fn ask(&self, address: SocketAddr, path: Option<&str>, patience: Patience) -> Echo {
+    async fn ask(
+        &self,
+        address: SocketAddr,
+        path: Option<(&str, Option<&ReplicaTls>)>,
+        patience: Patience,
+    ) -> Echo {
         let _socket = self.0.pass(patience.hurried).await;
         let Ok(Ok(stream)) = timeout(patience.connect, connect(address)).await else {
             return Echo::Nobody;
         };
-        let Some(path) = path else {
+        let Some((path, tls)) = path else {
             return Echo::Open;
+        };
+        let stream = match behind(tls, stream, address, Speech::Http1).await {
+            Ok(stream) => stream,
+            Err(what) => return Echo::Odd(what),
         };
         match get(stream, address, path).await {
             Ok(answer) => Echo::Answer {
@@ -189,7 +202,8 @@ mod tests {
 
     async fn seen(at: SocketAddr, asks: Vec<Ask>) -> Seen {
         let port = at.port();
-        let door = Door { port, asks };
+        let tls = None;
+        let door = Door { port, asks, tls };
         look(&NetLook::new(), &door, at.ip(), false, PATIENCE).await
     }
 
@@ -248,5 +262,30 @@ mod tests {
         assert_eq!(seen(at, connection.clone()).await, Seen::Ready);
         drop(listener);
         assert_eq!(seen(at, connection).await, Seen::Nobody);
+    }
+
+    #[cfg(feature = "tls")]
+    #[tokio::test]
+    async fn what_is_asked_where_requests_go_is_asked_as_those_and_nothing_else_is() {
+        let ready = "HTTP/1.0 200 OK\r\n\r\n";
+        let (at, tls, other) = crate::tls::samples::server(ready).await;
+        let plain = server(vec![("/up", ready)]).await;
+        let look_at = |tls: &ReplicaTls, asks: Vec<Ask>| {
+            let (port, tls) = (at.port(), Some(tls.clone()));
+            let door = Door { port, asks, tls };
+            async move { look(&NetLook::new(), &door, at.ip(), false, PATIENCE).await }
+        };
+        assert_eq!(look_at(&tls, vec![model()]).await, Seen::Ready);
+        let seen = look_at(&other, vec![model()]).await;
+        assert!(
+            matches!(&seen, Seen::NotYet(what) if what.contains("the TLS handshake failed")),
+            "{seen:?}"
+        );
+        let path = "/up".to_owned();
+        let port = plain.port();
+        assert_eq!(
+            look_at(&tls, vec![Ask::Path { path, port }]).await,
+            Seen::Ready
+        );
     }
 }

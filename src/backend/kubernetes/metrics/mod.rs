@@ -22,6 +22,7 @@ use crate::backend::gauges::scrape::Pages;
 use crate::ports::{Gauges, Missing, ReplicaState, World};
 use crate::revision::{Endpoint, ReplicaId, ScaleMetric};
 use crate::sync::{now, wall};
+use crate::tls::ReplicaTls;
 
 /// A figure older than this says nothing about now, and a pod without one for so long is not merely
 /// too young.
@@ -33,6 +34,7 @@ pub struct PodGauges<N> {
     owner: ObjectRef,
     present: watch::Receiver<Present>,
     world: watch::Receiver<World>,
+    tls: watch::Receiver<Option<ReplicaTls>>,
     announcer: N,
     figures: Figures,
     /// It was told that they are missing.
@@ -66,14 +68,15 @@ struct Lack {
 }
 
 impl<N: Announcer> PodGauges<N> {
-    /// Of the pods that are present and the replicas that are ready; what a person has to see to is
-    /// told about `owner`.
+    /// Of the pods that are present and the replicas that are ready, which are asked by TLS as long as
+    /// there is some; what a person has to see to is told about `owner`.
     #[must_use]
     pub fn new(
         client: Client,
         owner: ObjectRef,
         present: watch::Receiver<Present>,
         world: watch::Receiver<World>,
+        tls: watch::Receiver<Option<ReplicaTls>>,
         announcer: N,
     ) -> Self {
         Self {
@@ -81,6 +84,7 @@ impl<N: Announcer> PodGauges<N> {
             owner,
             present,
             world,
+            tls,
             announcer,
             figures: Figures::default(),
             told: false,
@@ -239,7 +243,8 @@ impl<N: Announcer> Gauges for PodGauges<N> {
         }
         let endpoints: Vec<Endpoint> = ready.iter().filter_map(|ready| ready.endpoint).collect();
         let all_listen = endpoints.len() == ready.len();
-        let pages = Pages::get(&endpoints, metrics);
+        let tls = self.tls.borrow().clone();
+        let pages = Pages::get(&endpoints, metrics, tls.as_ref());
         let used = |metric: &&ScaleMetric| matches!(metric, ScaleMetric::Cpu | ScaleMetric::Memory);
         if metrics.iter().any(|metric| used(&metric)) {
             self.refresh().await;

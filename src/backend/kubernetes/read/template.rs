@@ -78,7 +78,9 @@ fn first_to_know(
 ) -> Option<ReadinessProbe> {
     match ready {
         None | Some(ReadinessProbe::Tcp { .. }) => started.or(ready),
-        Some(ReadinessProbe::Http { .. } | ReadinessProbe::Kubelet) => ready,
+        Some(
+            ReadinessProbe::Http { .. } | ReadinessProbe::Https { .. } | ReadinessProbe::Kubelet,
+        ) => ready,
     }
 }
 
@@ -103,14 +105,12 @@ fn asked_for(resources: &core::ResourceRequirements, what: &str) -> Option<f64> 
 fn readiness(probe: &core::Probe, ports: &[Port]) -> ReadinessProbe {
     if let Some(http) = &probe.http_get {
         let sends = |headers: &Vec<core::HTTPHeader>| !headers.is_empty();
-        let plain = http.scheme.as_deref().is_none_or(|it| it == "HTTP")
-            && http.host.is_none()
-            && !http.http_headers.as_ref().is_some_and(sends);
-        return match resolve(&http.port, ports) {
-            Some(port) if plain => ReadinessProbe::Http {
-                path: rooted(http.path.as_deref().unwrap_or_default()),
-                port,
-            },
+        let plain = http.host.is_none() && !http.http_headers.as_ref().is_some_and(sends);
+        let port = resolve(&http.port, ports).filter(|_| plain);
+        let path = rooted(http.path.as_deref().unwrap_or_default());
+        return match (port, http.scheme.as_deref()) {
+            (Some(port), None | Some("HTTP")) => ReadinessProbe::Http { path, port },
+            (Some(port), Some("HTTPS")) => ReadinessProbe::Https { path, port },
             _ => ReadinessProbe::Kubelet,
         };
     }

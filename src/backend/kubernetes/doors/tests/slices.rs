@@ -71,56 +71,10 @@ fn beside(other: &Value) -> Value {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_port_for_http2_is_never_led_and_always_leaves_its_service_as_it_is() {
+async fn a_port_for_http2_is_led_beside_another_and_alone() {
     for other in [
         json!({ "name": "other", "port": 81, "targetPort": 8080, "appProtocol": "kubernetes.io/h2c" }),
         json!({ "name": "h2c", "port": 81, "targetPort": 8080 }),
-        json!({ "name": "grpc-predict", "port": 81, "targetPort": 8080 }),
-    ] {
-        let mut scene = Scene::with(beside(&other)).await;
-        scene.says(true, false);
-        scene.wishes(CallerPath::Always);
-        sleep(10 * SECOND).await;
-        assert_eq!(
-            (scene.slice(), scene.selector()),
-            (None, json!({ "app": "flowers" }))
-        );
-        let said = scene.said();
-        let want = "port 81 of Service flowers is for HTTP/2 (";
-        assert!(said.len() == 1 && said[0].starts_with(want), "{said:?}");
-        scene.says(false, false);
-        scene.wishes(CallerPath::Takeover);
-        scene.until(Scene::is_inside).await;
-        let slice = scene.api.get(SLICE).expect("it is there");
-        let ports = slice["ports"].as_array().expect("a list");
-        assert_eq!((ports.len(), &ports[0]["name"]), (1, &json!("api")));
-    }
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_service_for_http2_alone_is_left_as_it_is_and_its_last_pod_goes() {
-    let alone = service("flowers", |service| {
-        service["spec"]["ports"][0]["appProtocol"] = "kubernetes.io/h2c".into();
-    });
-    let mut scene = Scene::with(alone).await;
-    for path in [CallerPath::Takeover, CallerPath::Always] {
-        scene.says(true, true);
-        scene.wishes(path);
-        sleep(10 * SECOND).await;
-        let untouched = (scene.slice(), scene.selector());
-        assert_eq!(untouched, (None, json!({ "app": "flowers" })));
-        assert!(scene.exit.is_led(), "nothing is waited for");
-    }
-    let said = scene.said();
-    let want = "port 80 of Service flowers is for HTTP/2 (kubernetes.io/h2c), and the gate speaks \
-                HTTP/1.1 alone: the Service stays as it is";
-    assert_eq!(said, [want], "once");
-}
-
-#[tokio::test(start_paused = true)]
-async fn what_is_written_of_a_port_counts_before_its_name_and_grpc_web_is_led() {
-    for other in [
-        json!({ "name": "grpc", "port": 81, "targetPort": 8080, "appProtocol": "http" }),
         json!({ "name": "grpc-web", "port": 81, "targetPort": 8080 }),
     ] {
         let mut scene = Scene::with(beside(&other)).await;
@@ -128,6 +82,20 @@ async fn what_is_written_of_a_port_counts_before_its_name_and_grpc_web_is_led() 
         scene.wishes(CallerPath::Always);
         scene.until(|scene| scene.selector() == taken()).await;
         assert_eq!(scene.slice().expect("it is there").1.len(), 2);
+        let led = "every caller of Service flowers passes the gate: its selector is kept in the \
+                   annotation holdgate.dev/selector";
+        assert_eq!(scene.said(), [led]);
+    }
+    for path in [CallerPath::Takeover, CallerPath::Always] {
+        let alone = service("flowers", |service| {
+            service["spec"]["ports"][0]["appProtocol"] = "kubernetes.io/h2c".into();
+        });
+        let mut scene = Scene::with(alone).await;
+        scene.says(false, false);
+        scene.wishes(path);
+        scene.until(Scene::is_inside).await;
+        let slice = scene.api.get(SLICE).expect("it is there");
+        assert_eq!(slice["ports"][0]["appProtocol"], "kubernetes.io/h2c");
     }
 }
 

@@ -7,7 +7,10 @@ use std::sync::Arc;
 use super::samples::*;
 use super::support::*;
 use crate::backend::kubernetes::claim::ServiceDoor;
-use crate::backend::kubernetes::doors::facts::{Family, ServiceView, SlicePort, SliceView};
+use crate::backend::kubernetes::doors::Spoken;
+use crate::backend::kubernetes::doors::facts::{
+    Family, ServicePort, ServiceView, SlicePort, SliceView, Target,
+};
 use crate::backend::kubernetes::inventory::facts::{Fact, Service};
 use crate::backend::kubernetes::inventory::{Change, Inventory, Named, Source, SourceId, Tells};
 use crate::backend::kubernetes::objects::Workload;
@@ -74,6 +77,47 @@ fn a_service_whose_selector_was_taken_away_still_leads_to_its_workload() {
     let claim = inventory.claim("flowers.default");
     assert_eq!(claim.services.keys().collect::<Vec<_>>(), ["garden"]);
     assert!(claim.doors.is_empty());
+}
+
+#[test]
+fn what_ports_of_services_say_is_spoken_is_told_and_followed() {
+    let mut inventory = inventory();
+    inventory.put_workload(enabled("Deployment", "flowers"));
+    let mut say = |name: Option<&str>, app_protocol: Option<&str>, tcp: bool| {
+        let mut garden = service_of("garden", "flowers", false, false);
+        let Fact::Service(service) = &mut garden.fact else {
+            unreachable!("it is one");
+        };
+        let mut view = (*service.view).clone();
+        view.ports.push(ServicePort {
+            name: name.map(str::to_owned),
+            number: 80,
+            target: Target::Number(8080),
+            app_protocol: app_protocol.map(str::to_owned),
+            tcp,
+        });
+        service.view = Arc::new(view);
+        inventory.put(OTHERS, garden);
+        let spoken = inventory.claim("flowers.default").spoken.clone();
+        let to = |it: &Spoken| it.target == Target::Number(8080);
+        assert!(spoken.iter().all(to), "{spoken:?}");
+        spoken.first().map(|it| it.http2)
+    };
+    for word in ["kubernetes.io/h2c", "h2c", "http2", "grpc"] {
+        assert_eq!(say(Some("http"), Some(word), true), Some(true), "{word}");
+    }
+    for word in ["http", "kubernetes.io/ws", "https"] {
+        assert_eq!(say(Some("grpc"), Some(word), true), Some(false), "{word}");
+    }
+    for name in ["h2c", "http2", "http2-predict", "grpc", "grpc-predict"] {
+        assert_eq!(say(Some(name), None, true), Some(true), "{name}");
+    }
+    for name in ["http", "http-api", "grpc-web"] {
+        assert_eq!(say(Some(name), None, true), Some(false), "{name}");
+    }
+    assert_eq!(say(Some("api"), None, true), None);
+    assert_eq!(say(None, None, true), None);
+    assert_eq!(say(Some("grpc"), None, false), None);
 }
 
 #[test]

@@ -90,6 +90,7 @@ impl Scene {
             owner(),
             present.subscribe(),
             world.subscribe(),
+            watch::channel(None).1,
             Heard(Arc::clone(&told)),
         );
         Self {

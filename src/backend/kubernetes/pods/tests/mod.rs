@@ -26,6 +26,7 @@ use tokio::time::{Instant, sleep, timeout};
 
 use self::cluster::Cluster;
 use super::{PodSettings, Pods};
+use crate::admission::{Back, Terms};
 use crate::autoscale::TypicalPhases;
 use crate::backend::kubernetes::objects::LeavingOrder;
 use crate::backend::kubernetes::seams::Tenure;
@@ -33,7 +34,7 @@ use crate::backend::spec::PodSpec;
 use crate::ports::{Hindrance, Occupancy, OutageReason, ReplicaState, Scaler, World};
 use crate::revision::{ContainerConcurrency, QueueLimits, RevisionId};
 use crate::stats::Stats;
-use crate::throttler::{Arrival, Throttler};
+use crate::throttler::{Arrival, Denied, Throttler};
 use crate::trace::Tape;
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -69,6 +70,7 @@ impl Scene {
             timeout: 60 * SECOND,
             cold_timeout: 600 * SECOND,
             read_ahead: 1000,
+            order: crate::revision::QueueOrder::Fifo,
         };
         let throttler = Throttler::new(ContainerConcurrency::new(limit), bounds);
         let tenure = watch::Sender::new(SOLE);
@@ -138,15 +140,21 @@ impl Scene {
                     Arrival::Admitted(permit) => permit,
                     Arrival::Waiting(place) => match place.await {
                         Ok(permit) => permit,
-                        Err(outage) => return Err(outage.reason),
+                        Err(Denied::Outage(outage)) => return Err(outage.reason),
+                        Err(Denied::GaveWay) => panic!("nobody gives way"),
                     },
-                    Arrival::QueueFull => panic!("the queue is long enough"),
+                    Arrival::QueueFull(_) | Arrival::Late(_) => panic!("the queue is long enough"),
                     Arrival::Outage(outage) => return Err(outage.reason),
                 };
                 let address = permit.replica().endpoint.0;
                 let Some(life) = cluster.enter(address) else {
                     let id = permit.replica().id;
-                    arrival = permit.rebuffed(0);
+                    let (bytes, terms, since) = (0, Terms::default(), permit.since());
+                    arrival = permit.rebuffed(Back {
+                        bytes,
+                        terms,
+                        since,
+                    });
                     // As the data path does, which then tries again whether it is there.
                     let throttler = Arc::clone(&throttler);
                     tokio::spawn(async move {

@@ -23,7 +23,8 @@ fn probes_that_only_kubelet_can_make_are_told_as_such() {
         Some(ReadinessProbe::Kubelet)
     );
     let secret = json!({"httpGet": {"path": "/", "port": 8501, "scheme": "HTTPS"}});
-    assert_eq!(probe(secret), Some(ReadinessProbe::Kubelet));
+    let (path, port) = ("/".into(), 8501);
+    assert_eq!(probe(secret), Some(ReadinessProbe::Https { path, port }));
     assert_eq!(
         probe(json!({"httpGet": {"port": "none"}})),
         Some(ReadinessProbe::Kubelet)

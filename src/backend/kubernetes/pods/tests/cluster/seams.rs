@@ -10,6 +10,7 @@ use crate::backend::kubernetes::look::{Echo, Look, Patience};
 use crate::backend::kubernetes::objects::{PodView, Workload};
 use crate::backend::kubernetes::pods::member::MARK;
 use crate::backend::kubernetes::seams::{Announcer, Api, ApiError, Notice};
+use crate::tls::ReplicaTls;
 
 /// A call to the API server.
 const CALL: Duration = Duration::from_millis(3);
@@ -82,7 +83,12 @@ impl Announcer for Cluster {
 }
 
 impl Look for Cluster {
-    async fn ask(&self, address: SocketAddr, _path: Option<&str>, patience: Patience) -> Echo {
+    async fn ask(
+        &self,
+        address: SocketAddr,
+        _path: Option<(&str, Option<&ReplicaTls>)>,
+        patience: Patience,
+    ) -> Echo {
         let mut inside = self.0.lock();
         inside.looks += 1;
         inside.hurried += u32::from(patience.hurried);
