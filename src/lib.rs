@@ -11,10 +11,13 @@
 //! - Replicas, slots and the line of one revision have one lock, and it is never held across an
 //!   await. There is no second count of anything it counts.
 //! - Nobody but the throttler gives slots away, and nobody but a dropped permit returns them.
-//! - The data path never sees a configuration file, and no answer is made outside `proxy::rescue`.
+//! - The data path never sees a configuration file. No refusal is made outside `proxy::rescue`; what else
+//!   the gate says itself is in `proxy::canned` and `proxy::waiting`, and at a sidecar's door to probes in
+//!   `proxy::beside`.
 //! - A request that may have reached a replica is never sent again.
 //! - There is no timer per byte and no task per request: an exchange lives in the task of its
-//!   connection, and becomes one of its own only when its client has left.
+//!   connection, and becomes one of its own only when its client has left, or when its answer was
+//!   begun before the replica's.
 
 // Floor 0: deciding. The standard library only.
 pub mod counting;
@@ -24,6 +27,8 @@ pub mod revision;
 pub mod admission;
 
 pub mod autoscale;
+
+pub mod model_scan;
 
 // Floor 1: waiting.
 pub mod sync;
@@ -38,6 +43,10 @@ pub mod trace;
 
 pub mod guests;
 
+pub mod loads;
+
+pub mod callers;
+
 pub mod shares;
 
 pub mod throttler;
@@ -47,6 +56,8 @@ pub mod decisions;
 pub mod autoscaler;
 
 pub mod gauging;
+
+pub mod tls;
 
 pub mod registry;
 

@@ -7,10 +7,12 @@ use std::process::ExitCode;
 use clap::Parser;
 use holdgate::app::{self, Start};
 use holdgate::backend::helper;
-use holdgate::cli::{self, Cli, Command, Screen, check, check_gateway, explain, simulate};
+use holdgate::cli::{
+    self, Cli, Command, Screen, check, check_gateway, check_sidecar, explain, simulate,
+};
 #[cfg(feature = "kubernetes")]
 use holdgate::config::load_gateway;
-use holdgate::config::{Complaints, LogFormat, Overrides, Program, load_to_run};
+use holdgate::config::{Complaints, LogFormat, Overrides, Program, load_sidecar, load_to_run};
 use holdgate::sample_model;
 use holdgate::sync;
 use holdgate::telemetry::{self, Format};
@@ -21,6 +23,7 @@ fn main() -> ExitCode {
     if let Some(code) = helper::dispatch(std::env::args_os()) {
         return code;
     }
+    secure();
     let cli = Cli::parse();
     let environment = |name: &str| std::env::var(name).ok();
     let overrides = cli.overrides(environment);
@@ -38,9 +41,18 @@ fn main() -> ExitCode {
             let config = load_gateway(&files, &overrides);
             serve(config, (program, files, overrides), app::gateway)
         }
+        Command::Sidecar(sidecar) => {
+            let files = sidecar.files.paths(environment);
+            let config = load_sidecar(&files, &overrides);
+            serve(config, (program, files, overrides), app::sidecar)
+        }
         Command::Check(args) => {
             let files = args.files.paths(environment);
-            let check = if args.gateway { check_gateway } else { check };
+            let check = match (args.gateway, args.sidecar) {
+                (true, _) => check_gateway,
+                (_, true) => check_sidecar,
+                _ => check,
+            };
             told(check(&files, &mut stdout(), &mut stderr()))
         }
         Command::Explain(args) => {
@@ -71,6 +83,14 @@ fn main() -> ExitCode {
     }
 }
 
+/// Everything that speaks TLS does so by the same cryptography.
+fn secure() {
+    #[cfg(any(feature = "tls", feature = "kubernetes"))]
+    rustls::crypto::aws_lc_rs::default_provider()
+        .install_default()
+        .expect("nobody has installed another before");
+}
+
 /// Serves by what was read, if nothing is wrong with it.
 fn serve<C, F: Future<Output = anyhow::Result<()>>>(
     config: Result<C, Complaints>,
@@ -87,6 +107,7 @@ fn serve<C, F: Future<Output = anyhow::Result<()>>>(
         files,
         overrides,
     };
+    helper::take_open_files();
     finish(&program, run(start))
 }
 

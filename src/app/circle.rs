@@ -21,6 +21,8 @@ use crate::schedule::{Schedule, publish};
 use crate::state::Notebook;
 use crate::stats::Stats;
 use crate::sync::wall;
+use crate::throttler::Crowd;
+use crate::tls::ReplicaTls;
 use crate::trace::Tape;
 
 /// One revision's circle.
@@ -34,6 +36,8 @@ pub(super) struct Circle {
     floor: watch::Receiver<Option<u32>>,
     gauged: watch::Sender<Gauged>,
     remarks: watch::Sender<Vec<String>>,
+    /// How its replicas are reached by TLS; `None` where they do not speak it.
+    tls: watch::Sender<Option<ReplicaTls>>,
     decisions: Arc<Decisions>,
     beat: Beat,
     /// What is there; nothing before somebody says.
@@ -59,7 +63,13 @@ pub(super) struct Reins {
 
 impl Circle {
     /// Nothing is there yet, and nobody is asked for anything.
-    pub(super) fn open(spec: &RevisionSpec, schedule: &Schedule, tape: Tape, beat: Beat) -> Self {
+    pub(super) fn open(
+        spec: &RevisionSpec,
+        schedule: &Schedule,
+        crowd: Arc<Crowd>,
+        tape: Tape,
+        beat: Beat,
+    ) -> Self {
         let (limit, queue) = (spec.container_concurrency, spec.queue);
         let schedule = watch::Sender::new(schedule.clone());
         let present = schedule.borrow().floor_at(wall());
@@ -68,13 +78,14 @@ impl Circle {
         loops.spawn(publish(schedule.subscribe(), tell));
         Self {
             spec: spec.clone(),
-            throttler: Throttler::recorded(limit, queue, tape),
+            throttler: Throttler::among(crowd, limit, queue, tape),
             stats: Arc::new(Stats::new()),
             scaling: watch::Sender::new(scaling(spec)),
             schedule,
             floor,
             gauged: watch::Sender::new(Gauged::default()),
             remarks: watch::Sender::new(Vec::new()),
+            tls: watch::Sender::new(None),
             decisions: Arc::default(),
             beat,
             world: watch::channel(World::default()).1,
@@ -144,6 +155,20 @@ impl Circle {
         self.loops.spawn(task);
     }
 
+    /// How its replicas are reached by TLS, now and whenever that changes.
+    pub(super) fn tls(&self) -> watch::Receiver<Option<ReplicaTls>> {
+        self.tls.subscribe()
+    }
+
+    /// Reaches its replicas so from now on, if it is by TLS; what is under way goes on.
+    pub(super) fn reach_by(&self, tls: Option<ReplicaTls>) {
+        self.tls.send_if_modified(|present| {
+            let changed = *present != tls;
+            *present = tls;
+            changed
+        });
+    }
+
     /// Takes changed settings; nobody is interrupted.
     pub(super) fn change(&mut self, spec: &RevisionSpec, schedule: &Schedule) {
         self.throttler
@@ -165,6 +190,7 @@ impl Circle {
             spec: self.spec.clone(),
             throttler: Arc::clone(&self.throttler),
             stats: Arc::clone(&self.stats),
+            tls: self.tls.borrow().clone(),
         }
     }
 

@@ -82,6 +82,9 @@ impl Gate {
     /// Makes what runs what is written. Only what changed is touched.
     pub(super) fn apply(&mut self, config: &Config) {
         self.name_what_needs_a_restart(config);
+        let (requests, bytes) = (config.max_queued_requests, config.max_queued_bytes);
+        self.registry.crowd.set_limits(requests, bytes);
+        self.registry.set_keys(Arc::clone(&config.api_keys));
         for revision in &config.revisions {
             match self.running.get_mut(&revision.spec.id) {
                 Some(running) if running.config == *revision => {}
@@ -101,6 +104,12 @@ impl Gate {
             self.remove(&id);
         }
         self.config.revisions.clone_from(&config.revisions);
+        self.config.replica_files.clone_from(&config.replica_files);
+    }
+
+    /// The files that say how replicas are reached by TLS.
+    pub(super) fn replica_files(&self) -> &[PathBuf] {
+        &self.config.replica_files
     }
 
     fn add(&mut self, revision: &RevisionConfig) {
@@ -111,7 +120,8 @@ impl Gate {
         let notebook = self.notebook.as_ref();
         let tape = self.recorder.tape(&revision.spec.id);
         let (host, board) = (&self.host, &self.board);
-        let running = Running::start(host, revision, process, board, &tape, notebook, self.beat);
+        let round = (self.beat, Arc::clone(&self.registry.crowd));
+        let running = Running::start(host, revision, process, board, &tape, notebook, round);
         self.running.insert(revision.spec.id.clone(), running);
     }
 
@@ -137,14 +147,24 @@ impl Gate {
             ("listen", old.listen != config.listen),
             ("admin", old.admin != config.admin),
             (
+                "adminTokenFile",
+                old.admin_token_file != config.admin_token_file,
+            ),
+            (
                 "maxConnections",
                 old.max_connections != config.max_connections,
+            ),
+            ("maxStreams", old.max_streams != config.max_streams),
+            (
+                "maxHeaderBytes, maxHeaders, headerTimeout, idleConnectionTimeout",
+                old.bounds != config.bounds,
             ),
             ("state", old.state != config.state),
             ("maxProcesses", old.max_processes != config.max_processes),
             ("gpus", old.gpus != config.gpus),
             ("record", old.record != config.record),
             ("recordSize", old.record_size != config.record_size),
+            ("modelScan", old.model_scan != config.model_scan),
         ]);
     }
 

@@ -9,6 +9,12 @@ mod gate;
 mod gateway;
 mod reload;
 mod running;
+mod sidecar;
+#[cfg(feature = "tls")]
+mod tls;
+#[cfg(not(feature = "tls"))]
+#[path = "no_tls.rs"]
+mod tls;
 mod welcome;
 
 use std::net::SocketAddr;
@@ -16,6 +22,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::Context;
+use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use crate::admin::{self, Audience, Board};
@@ -29,6 +36,8 @@ use drain::Signals;
 use gate::Gate;
 #[cfg(feature = "kubernetes")]
 pub use gateway::gateway;
+pub use sidecar::sidecar;
+use tls::Tls;
 
 /// What a gate is started with, or with other settings a gateway.
 #[derive(Debug)]
@@ -57,12 +66,15 @@ pub async fn run(start: Start) -> anyhow::Result<()> {
     } = start;
     let mut signals = Signals::listen().context("could not listen for signals")?;
     let devices = Devices::find(&config).await?;
-    let listener = server::listen(config.listen)
-        .with_context(|| format!("could not listen on {}", config.listen))?;
+    let listener = listen(config.listen, &program, "")?;
     let registry = Arc::new(Registry::default());
     let board = Arc::new(Board::new(Arc::clone(&registry)));
+    let secured = Tls::open(config.tls.as_ref(), program.watch_config, &board)?;
+    let (tls, secured) = secured.unzip();
     let admin_ends = CancellationToken::new();
-    let admin_port = serve_admin(config.admin, &board, Audience::Everybody, &admin_ends)?;
+    let token = config.admin_token_file.as_deref();
+    let audience = Audience::Everybody.or_token(token);
+    let admin_port = serve_admin((config.admin, &program), &board, audience, &admin_ends)?;
     let exe = std::env::current_exe().context("could not find our own binary")?;
     let keeper = Keeper::open(&config.state, config.listen);
     let notebook = keeper.as_ref().map(|keeper| keeper.notebook().clone());
@@ -78,15 +90,25 @@ pub async fn run(start: Start) -> anyhow::Result<()> {
         notebook,
     );
     gate.apply(&config);
-    let proxy = Arc::new(Proxy::new(registry, TcpDial));
-    let server = Server::new(proxy, config.max_connections);
+    let proxy = Arc::new(Proxy::new(registry, TcpDial).scanning(config.model_scan));
+    let server = Server::new(proxy, config.max_connections)
+        .with_streams(config.max_streams)
+        .within(config.bounds);
     welcome::greet(&config, listener.local_addr()?, admin_port);
     let accepting = tokio::spawn({
         let server = server.clone();
         async move { server.accept(listener).await }
     });
+    if let Some((tls, listener)) = tls.as_ref().zip(secured) {
+        tls.serve(listener, &server);
+    }
     board.set_ready(true);
-    reload::until_ended(&mut gate, &mut signals, &files, &overrides, &program).await;
+    let written = reload::Written {
+        files: &files,
+        overrides: &overrides,
+        tls: tls.as_ref(),
+    };
+    reload::until_ended(&mut gate, &mut signals, &written, &program).await;
     board.set_ready(false);
     let drained = drain::drain(gate, &server, &mut signals, program.drain_timeout).await;
     if let Some(keeper) = keeper {
@@ -100,9 +122,26 @@ pub async fn run(start: Start) -> anyhow::Result<()> {
     drained
 }
 
+/// Listens, beside another process if that is wanted.
+fn listen(address: SocketAddr, program: &Program, what: &str) -> anyhow::Result<TcpListener> {
+    let listener = if program.reuse_port {
+        server::listen_beside_others(address)
+    } else {
+        server::listen(address)
+    };
+    listener.with_context(|| format!("could not listen on {address}{what}"))
+}
+
+/// The secret that a file holds, which is called `what`.
+fn secret(file: &Path, what: &str) -> anyhow::Result<String> {
+    let read = std::fs::read_to_string(file).with_context(|| format!("could not read {what}"))?;
+    anyhow::ensure!(!read.trim().is_empty(), "{what} is empty");
+    Ok(read.trim().to_owned())
+}
+
 /// Answers at the admin port, where there is one; says where.
 fn serve_admin(
-    address: Option<SocketAddr>,
+    (address, program): (Option<SocketAddr>, &Program),
     board: &Arc<Board>,
     audience: Audience,
     until: &CancellationToken,
@@ -110,8 +149,11 @@ fn serve_admin(
     let Some(address) = address else {
         return Ok(None);
     };
-    let listener = server::listen(address)
-        .with_context(|| format!("could not listen on {address} (admin)"))?;
+    if let Audience::LoopbackOrToken(file) = &audience {
+        // Read again whenever somebody shows one: here only to say at once that it cannot be.
+        secret(file, &format!("the admin token in {}", file.display()))?;
+    }
+    let listener = listen(address, program, " (admin)")?;
     let port = listener.local_addr().ok();
     let served = admin::serve(Arc::clone(board), listener, audience, until.clone());
     tokio::spawn(served);

@@ -5,33 +5,59 @@ use std::path::PathBuf;
 
 use super::drain::{Asked, Signals};
 use super::gate::Gate;
+use super::tls::Tls;
 use crate::config::{Complaint, Complaints, Overrides, Program, Watch, load_to_run};
+
+/// Where the settings are written, and who else than the gate keeps some of them.
+pub(super) struct Written<'a> {
+    pub(super) files: &'a [PathBuf],
+    pub(super) overrides: &'a Overrides,
+    pub(super) tls: Option<&'a Tls>,
+}
 
 /// Keeps the gate as it is written until it is told to end.
 pub(super) async fn until_ended(
     gate: &mut Gate,
     signals: &mut Signals,
-    files: &[PathBuf],
-    overrides: &Overrides,
+    written: &Written<'_>,
     program: &Program,
 ) {
-    let watched = program.watch_config && !files.is_empty();
-    let mut watch = watched.then(|| Watch::new(files));
-    loop {
-        let changed = async {
-            match &mut watch {
-                Some(watch) => watch.changed().await,
-                None => std::future::pending().await,
-            }
-        };
-        let why = tokio::select! {
-            asked = signals.next() => match asked {
-                Asked::End => return,
-                Asked::Reload => "SIGHUP",
-            },
-            () = changed => "a file changed",
-        };
-        reload(gate, files, overrides, why).await;
+    let watched = |gate: &Gate| all_of(written.files, gate.replica_files().to_vec());
+    let mut files = watched(gate);
+    let mut watch = watch(&files, program.watch_config);
+    while let Some(why) = asked_again(signals, &mut watch).await {
+        reload(gate, written, why).await;
+        let named = watched(gate);
+        if watch.is_some() && named != files {
+            files = named;
+            watch = Some(Watch::new(&files));
+            // What they said before they were watched is said again.
+            reload(gate, written, "it names other files").await;
+        }
+    }
+}
+
+/// The files of the configuration, and those that they name.
+pub(super) fn all_of(files: &[PathBuf], named: Vec<PathBuf>) -> Vec<PathBuf> {
+    files.iter().cloned().chain(named).collect()
+}
+
+/// Watches the files that settings are written in, if there are any and they are to be watched.
+pub(super) fn watch(files: &[PathBuf], watched: bool) -> Option<Watch> {
+    (watched && !files.is_empty()).then(|| Watch::new(files))
+}
+
+/// Why settings are to be read again; `None` once it is to end.
+pub(super) async fn asked_again(
+    signals: &mut Signals,
+    watch: &mut Option<Watch>,
+) -> Option<&'static str> {
+    tokio::select! {
+        asked = signals.next() => match asked {
+            Asked::End => None,
+            Asked::Reload => Some("SIGHUP"),
+        },
+        () = Watch::changed_if_watched(watch) => Some("a file changed"),
     }
 }
 
@@ -58,8 +84,11 @@ pub(super) fn name_what_needs_a_restart(keys: &[(&str, bool)]) {
     }
 }
 
-async fn reload(gate: &mut Gate, files: &[PathBuf], overrides: &Overrides, why: &str) {
-    let read = match load_to_run(files, overrides) {
+async fn reload(gate: &mut Gate, written: &Written<'_>, why: &str) {
+    let tls = written.tls;
+    let read = load_to_run(written.files, written.overrides)
+        .and_then(|config| Tls::suffices(tls, config.tls.as_ref()).map(|()| config));
+    let read = match read {
         Ok(config) => gate.devices.suffice(&config).await.map(|()| config),
         Err(complaints) => Err(complaints),
     };
@@ -68,6 +97,7 @@ async fn reload(gate: &mut Gate, files: &[PathBuf], overrides: &Overrides, why: 
             tracing::info!(why, "reading the configuration again");
             tell_warnings(&config.warnings);
             gate.apply(&config);
+            Tls::apply(tls, config.tls.as_ref());
         }
         Err(complaints) => {
             tell_complaints(&complaints, why);

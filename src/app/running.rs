@@ -14,6 +14,7 @@ use crate::config::RevisionConfig;
 use crate::proxy::Revision;
 use crate::state::Notebook;
 use crate::sync::wall;
+use crate::throttler::Crowd;
 use crate::trace::Tape;
 
 /// One revision that runs.
@@ -34,11 +35,12 @@ impl Running {
         board: &Board,
         tape: &Tape,
         notebook: Option<&Notebook>,
-        beat: Beat,
+        (beat, crowd): (Beat, Arc<Crowd>),
     ) -> Self {
         let spec = &revision.spec;
         let recalled = notebook.and_then(|notebook| notebook.recall(&spec.id, wall()));
-        let mut circle = Circle::open(spec, &revision.schedule, tape.clone(), beat);
+        let mut circle = Circle::open(spec, &revision.schedule, crowd, tape.clone(), beat);
+        circle.reach_by(revision.tls.clone());
         let settings = Settings {
             revision: spec.id.clone(),
             stats: Arc::clone(circle.stats()),
@@ -48,7 +50,8 @@ impl Running {
             max_starting: spec.scaling.max_starting,
             tape: tape.clone(),
         };
-        let supervisor = host.supervise(settings, process, Arc::clone(circle.throttler()));
+        let throttler = Arc::clone(circle.throttler());
+        let supervisor = host.supervise(settings, process, throttler, circle.tls());
         circle.follow(supervisor.world(), board);
         let floor = circle.floor();
         circle.spawn(protect(circle.scaling(), floor, supervisor.clone()));
@@ -56,7 +59,7 @@ impl Running {
             Arc::clone(circle.throttler()),
             (
                 supervisor.clone(),
-                host.gauges(supervisor.world()),
+                host.gauges(supervisor.world(), circle.tls()),
                 supervisor.world(),
             ),
             recalled.map(|r| (r.memory, r.away)),
@@ -73,6 +76,7 @@ impl Running {
     pub(super) fn change(&mut self, revision: &RevisionConfig) {
         let (old, new) = (&self.config, revision);
         self.circle.change(&new.spec, &new.schedule);
+        self.circle.reach_by(new.tls.clone());
         self.supervisor
             .set_failed_starts(new.spec.scaling.failed_starts);
         self.supervisor

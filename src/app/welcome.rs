@@ -16,10 +16,9 @@ pub(super) fn greet(config: &Config, listen: SocketAddr, admin: Option<SocketAdd
         tracing::info!("{}", describe(&revision.spec));
     }
     if let Some(first) = config.revisions.first() {
-        tracing::info!(
-            "try: {}",
-            example(first, config.revisions.len() == 1, listen)
-        );
+        let lone = config.revisions.len() == 1;
+        let keyed = !config.api_keys.is_empty();
+        tracing::info!("try: {}", example(first, lone, keyed, listen));
     }
 }
 
@@ -45,18 +44,19 @@ fn describe(spec: &RevisionSpec) -> String {
     text
 }
 
-/// A request that a newcomer can paste.
-fn example(revision: &RevisionConfig, lone: bool, listen: SocketAddr) -> String {
+/// A request that a newcomer can paste; of an API key only a hash is known here.
+fn example(revision: &RevisionConfig, lone: bool, keyed: bool, listen: SocketAddr) -> String {
     let spec = &revision.spec;
-    let readiness = revision
-        .process
-        .as_ref()
-        .and_then(|process| process.readiness.path.clone());
-    let model = spec
-        .models
-        .first()
-        .map(|model| format!("/v1/models/{model}"));
-    let path = readiness.or(model).unwrap_or_else(|| "/".to_owned());
+    // Not whether it is ready: that is answered without starting it.
+    let path = spec.models.first().map_or_else(
+        || "/".to_owned(),
+        |model| format!("/v1/models/{model}:predict"),
+    );
+    let body = if spec.models.is_empty() {
+        ""
+    } else {
+        "-d '{}' "
+    };
     let named = spec
         .hosts
         .first()
@@ -64,5 +64,39 @@ fn example(revision: &RevisionConfig, lone: bool, listen: SocketAddr) -> String 
     let host = named
         .map(|host| format!("-H 'Host: {host}' "))
         .unwrap_or_default();
-    format!("curl {host}http://{listen}{path}")
+    let key = if keyed {
+        "-H 'Authorization: Bearer KEY' "
+    } else {
+        ""
+    };
+    format!("curl {host}{key}{body}http://{listen}{path}")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::config::{Overrides, load_text};
+
+    #[test]
+    fn the_example_has_what_the_gate_asks_for() {
+        let check = |file: &str, want: &str| {
+            let file = format!(
+                "{file}\nrevisions: [{{ name: m, models: [m], process: {{ command: [serve] }} }}]\n"
+            );
+            let config = load_text(Path::new("a.yaml"), &file, &Overrides::default());
+            let config = config.expect("it is sound");
+            let listen = "127.0.0.1:80".parse().expect("an address");
+            let keyed = !config.api_keys.is_empty();
+            let told = example(&config.revisions[0], true, keyed, listen);
+            assert_eq!(told, want);
+        };
+        check("", "curl -d '{}' http://127.0.0.1:80/v1/models/m:predict");
+        let digest = "2bb80d537b1da3e38bd30361aa855686bde0eacd7162fef6a25fe97bf527a25b";
+        check(
+            &format!("apiKeys: [{{ name: a, sha256: {digest} }}]"),
+            "curl -H 'Authorization: Bearer KEY' -d '{}' http://127.0.0.1:80/v1/models/m:predict",
+        );
+    }
 }
