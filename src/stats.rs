@@ -3,10 +3,10 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use crate::autoscale::StartPhase;
-use crate::sync::now;
+use crate::sync::{now, wall};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::histogram::Histogram;
 
@@ -39,6 +39,8 @@ impl WaitOutcome {
 /// The counters of one revision. They outlive a reload.
 #[derive(Debug)]
 pub struct Stats {
+    /// When counting began: when the gate learned of the revision.
+    pub since: SystemTime,
     /// Answers by status code.
     pub codes: Codes,
     /// Arrival to last byte.
@@ -78,6 +80,7 @@ impl Stats {
     pub fn new() -> Self {
         let histogram = || Histogram::new(DURATIONS);
         Self {
+            since: wall(),
             codes: Codes::new(),
             duration: histogram(),
             waits: [histogram(), histogram(), histogram()],

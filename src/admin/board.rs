@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use parking_lot::RwLock;
 use tokio::sync::watch;
 
+use super::certificates::Certificates;
 use super::find::LeftAlone;
 use super::gateways::Gateways;
 use crate::admission::Reading;
@@ -16,6 +17,7 @@ use crate::autoscaler::{Gauged, around};
 use crate::decisions::{Decisions, Entry};
 use crate::explain::Situation;
 use crate::guests::Visit;
+use crate::loads::Book;
 use crate::ports::{Missing, World};
 use crate::proxy::{Registry, Revision};
 use crate::revision::{RevisionId, ScaleMetric};
@@ -36,6 +38,9 @@ pub struct Board {
     watched: RwLock<BTreeMap<RevisionId, Watched>>,
     left_alone: RwLock<Vec<LeftAlone>>,
     gateways: RwLock<Option<Gateways>>,
+    certificates: RwLock<Certificates>,
+    loads: Arc<Book>,
+    report_token: RwLock<Option<Arc<str>>>,
     ready: AtomicBool,
 }
 
@@ -66,6 +71,9 @@ impl Board {
             watched: RwLock::default(),
             left_alone: RwLock::default(),
             gateways: RwLock::default(),
+            certificates: RwLock::default(),
+            loads: Arc::default(),
+            report_token: RwLock::default(),
             ready: AtomicBool::new(false),
         }
     }
@@ -95,6 +103,30 @@ impl Board {
     /// The same; `None` where there never are others.
     pub(super) fn gateways(&self) -> Option<Gateways> {
         self.gateways.read().clone()
+    }
+
+    /// The certificates that clients are shown from now on.
+    pub fn set_certificates(&self, certificates: Certificates) {
+        *self.certificates.write() = certificates;
+    }
+
+    pub(super) fn certificates(&self) -> Certificates {
+        self.certificates.read().clone()
+    }
+
+    /// From now on sidecars that know this token are heard.
+    pub fn hear_reports(&self, token: &str) {
+        *self.report_token.write() = Some(token.into());
+    }
+
+    pub(super) fn report_token(&self) -> Option<Arc<str>> {
+        self.report_token.read().clone()
+    }
+
+    /// What sidecars have said.
+    #[must_use]
+    pub fn loads(&self) -> &Arc<Book> {
+        &self.loads
     }
 
     /// Whether requests should be sent here: not before it listens, not while it drains.
@@ -157,6 +189,7 @@ impl Board {
             revision,
             steered,
             gateways: self.gateways(),
+            loads: Arc::clone(&self.loads),
             now: now(),
         }
     }
@@ -181,6 +214,8 @@ pub(super) struct Present {
     pub(super) steered: Option<Steered>,
     /// `None` where there never are others.
     pub(super) gateways: Option<Gateways>,
+    /// What sidecars have said.
+    pub(super) loads: Arc<Book>,
 }
 
 /// What steers a revision, at one moment.

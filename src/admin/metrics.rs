@@ -46,6 +46,7 @@ impl Collector for Scrape {
         if let Some(gateways) = self.0.gateways() {
             gateways.encode(&mut encoder)?;
         }
+        self.0.certificates().encode(&mut encoder)?;
         let (all, in_vain) = (self.0.all(), self.0.asked_in_vain());
         for family in &FAMILIES {
             let metric_type = family.read.metric_type();

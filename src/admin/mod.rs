@@ -2,6 +2,7 @@
 //! counted is counted elsewhere. Labels of metrics are bounded: never a path, a host or a client.
 
 mod board;
+mod certificates;
 mod families;
 mod find;
 mod gateways;
@@ -15,11 +16,12 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::extract::{Path, State};
+use axum::body::Bytes;
+use axum::extract::{DefaultBodyLimit, Path, State};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{MethodRouter, get};
+use axum::routing::{MethodRouter, get, post};
 use axum::{Json, Router};
-use http::header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE};
+use http::header::{ACCEPT, AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE};
 use http::{HeaderMap, HeaderValue, StatusCode, Uri};
 use jiff::Zoned;
 use serde_json::json;
@@ -28,16 +30,22 @@ use tokio_util::sync::CancellationToken;
 use tower_http::set_header::SetResponseHeaderLayer;
 use tower_http::timeout::TimeoutLayer;
 
+use crate::callers::same_secret;
+use crate::loads::Load;
+use crate::sync::now;
 use find::Found;
 use metrics::Metrics;
 
 pub use board::{Board, Watched};
+pub use certificates::Certificates;
 pub use find::LeftAlone;
 pub use gateways::Gateways;
 pub use guard::Audience;
 
 /// The longest an answer may take to begin.
 const TIMEOUT: Duration = Duration::from_secs(10);
+/// Most bytes of what a sidecar says.
+const LONGEST_REPORT: usize = 4 * 1024;
 /// How long an answer under way may hold up the end.
 const LAST_ANSWERS: Duration = Duration::from_secs(1);
 
@@ -48,9 +56,14 @@ pub async fn serve(
     audience: Audience,
     until: CancellationToken,
 ) {
+    let pages = guard::guarded(router(board), audience);
+    serve_pages(pages, listener, until).await;
+}
+
+/// Answers with these pages and no others.
+pub async fn serve_pages(pages: Router, listener: TcpListener, until: CancellationToken) {
     let end = until.clone();
-    let service = guard::guarded(router(board), audience);
-    let service = service.into_make_service_with_connect_info::<SocketAddr>();
+    let service = pages.into_make_service_with_connect_info::<SocketAddr>();
     let answering = axum::serve(listener, service).with_graceful_shutdown(end.cancelled_owned());
     let overdue = async {
         until.cancelled().await;
@@ -71,6 +84,21 @@ struct Desk {
     metrics: Metrics,
 }
 
+/// What this audience is told, and besides what is everybody's business.
+pub fn pages(board: Arc<Board>, audience: Audience, besides: Router) -> Router {
+    guard::guarded(router(board), audience).merge(besides)
+}
+
+/// The metrics and nothing else.
+pub fn metrics_alone(board: Arc<Board>) -> Router {
+    let desk = Desk {
+        metrics: Metrics::new(Arc::clone(&board)),
+        board,
+    };
+    let pages = Router::new().route("/metrics", show(scrape));
+    pages.with_state(Arc::new(desk))
+}
+
 /// Everything the admin port answers.
 pub fn router(board: Arc<Board>) -> Router {
     let desk = Arc::new(Desk {
@@ -87,6 +115,10 @@ pub fn router(board: Arc<Board>) -> Router {
         .route("/revisions/{name}/decisions", show_one(decisions))
         .route("/revisions/{name}/explain", get(explain))
         .route("/queue", show(queue))
+        .route(
+            "/reports",
+            post(take_report).layer(DefaultBodyLimit::max(LONGEST_REPORT)),
+        )
         .fallback(async |uri: Uri| {
             let detail = format!("nothing is at {}", uri.path());
             problem(StatusCode::NOT_FOUND, &detail)
@@ -187,6 +219,31 @@ fn revisions(desk: &Desk) -> Response {
 
 fn queue(desk: &Desk) -> Response {
     Json(report::depths(&desk.board.all())).into_response()
+}
+
+/// What a sidecar says of the requests at its door, if it knows the token that was set for that.
+async fn take_report(State(desk): State<Arc<Desk>>, headers: HeaderMap, body: Bytes) -> Response {
+    let Some(token) = desk.board.report_token() else {
+        let detail = "no reports are taken: no token is set for them (reportTokenFile)";
+        return problem(StatusCode::NOT_FOUND, detail);
+    };
+    let said = headers.get(AUTHORIZATION).map(HeaderValue::as_bytes);
+    let said = said.and_then(|said| said.strip_prefix(b"Bearer "));
+    if !said.is_some_and(|said| same_secret(said, token.as_bytes())) {
+        return problem(StatusCode::UNAUTHORIZED, "wanted the token for reports");
+    }
+    match serde_json::from_slice::<Load>(&body) {
+        Ok(load) => heard(desk.board.loads().take(load, now())),
+        Err(error) => problem(StatusCode::BAD_REQUEST, &error.to_string()),
+    }
+}
+
+fn heard(taken: bool) -> Response {
+    if taken {
+        return StatusCode::NO_CONTENT.into_response();
+    }
+    let detail = "it says no pod, or there are too many";
+    problem(StatusCode::UNPROCESSABLE_ENTITY, detail)
 }
 
 fn problem(status: StatusCode, detail: &str) -> Response {

@@ -11,11 +11,14 @@ use serde_json::json;
 
 use crate::autoscale::{Amount, Spec};
 use crate::backend::Resources;
+use crate::backend::beside::How;
+use crate::callers::Keyring;
 use crate::config::{
-    ClaimFacts, ClaimSettings, Complaints, Config, GatewayConfig, Overrides, ReadClaim,
-    RevisionConfig, brief, load, load_gateway, read_claim,
+    ClaimFacts, ClaimSettings, ClientsNeed, Complaints, Config, GatewayConfig, Overrides,
+    ReadClaim, RevisionConfig, SidecarConfig, TlsConfig, brief, load_gateway, load_sidecar,
+    load_to_look, read_claim,
 };
-use crate::revision::{CallerPath, RevisionId, RevisionSpec};
+use crate::revision::{CallerPath, QueueOrder, RevisionId, RevisionSpec};
 
 use super::{FileArgs, complain, warn};
 
@@ -25,6 +28,7 @@ Examples:
   holdgate check -f models.yaml
   holdgate check -f inference-service.yaml -f config-autoscaler.yaml
   holdgate check --gateway -f gateway.yaml
+  holdgate check --sidecar -f sidecar.yaml
 
 Exit codes: 0 fine, 2 something is wrong with them.";
 
@@ -37,6 +41,9 @@ pub struct CheckArgs {
     /// The files are those of a gateway in a cluster
     #[arg(long)]
     pub gateway: bool,
+    /// The files are those of a sidecar beside one model server
+    #[arg(long, conflicts_with = "gateway")]
+    pub sidecar: bool,
 }
 
 /// Reads files and tells about them: what they mean goes to `out`, complaints and warnings go to
@@ -45,19 +52,26 @@ pub struct CheckArgs {
 /// # Errors
 /// `out` or `err` cannot be written.
 pub fn check(files: &[PathBuf], out: &mut dyn Write, err: &mut dyn Write) -> io::Result<u8> {
-    match load(files, &Overrides::default()) {
+    match load_to_look(files, &Overrides::default()) {
         Ok(config) => {
             warn(&config.warnings, err)?;
+            if let Some(code) = certificates(config.tls.as_ref(), err)? {
+                return Ok(code);
+            }
             write!(out, "{}", meaning(&config))?;
             Ok(0)
         }
         Err(complaints) => {
             let code = complain(&complaints, err)?;
-            if !files.is_empty() && load_gateway(files, &Overrides::default()).is_ok() {
-                writeln!(
-                    err,
-                    "what is meant for a gateway is read by: check --gateway"
-                )?;
+            if files.is_empty() {
+                return Ok(code);
+            }
+            if load_gateway(files, &Overrides::default()).is_ok() {
+                let hint = "what is meant for a gateway is read by: check --gateway";
+                writeln!(err, "{hint}")?;
+            } else if load_sidecar(files, &Overrides::default()).is_ok() {
+                let hint = "what is meant for a sidecar is read by: check --sidecar";
+                writeln!(err, "{hint}")?;
             }
             Ok(code)
         }
@@ -74,15 +88,90 @@ pub fn check_gateway(
     err: &mut dyn Write,
 ) -> io::Result<u8> {
     let read = load_gateway(files, &Overrides::default())
+        .and_then(|gateway| gateway.replica_tls().map(|_| gateway))
         .and_then(|gateway| Ok((plain_workload(&gateway)?, gateway)));
     match read {
         Ok((workload, gateway)) => {
             warn(&gateway.warnings, err)?;
+            if let Some(code) = certificates(gateway.tls.as_ref(), err)? {
+                return Ok(code);
+            }
             write!(out, "{}", gateway_meaning(&gateway, &workload))?;
             Ok(0)
         }
         Err(complaints) => complain(&complaints, err),
     }
+}
+
+/// Looks at the files of certificates. Returns the exit code if one cannot be used.
+fn certificates(tls: Option<&TlsConfig>, err: &mut dyn Write) -> io::Result<Option<u8>> {
+    let told = tls.map(TlsConfig::look).unwrap_or_default();
+    warn(&told.warnings(), err)?;
+    if told.is_empty() {
+        return Ok(None);
+    }
+    complain(&told, err).map(Some)
+}
+
+/// The same with the files of a sidecar.
+///
+/// # Errors
+/// `out` or `err` cannot be written.
+pub fn check_sidecar(
+    files: &[PathBuf],
+    out: &mut dyn Write,
+    err: &mut dyn Write,
+) -> io::Result<u8> {
+    match load_sidecar(files, &Overrides::default()) {
+        Ok(config) => {
+            warn(&config.warnings, err)?;
+            if let Some(code) = certificates(config.tls.as_ref(), err)? {
+                return Ok(code);
+            }
+            write!(out, "{}", sidecar_meaning(&config))?;
+            Ok(0)
+        }
+        Err(complaints) => complain(&complaints, err),
+    }
+}
+
+fn sidecar_meaning(config: &SidecarConfig) -> String {
+    let mut told = format!(
+        "a sidecar that listens on {}, admin {}, metrics {}; at most {} connections\n",
+        config.listen,
+        or_off(config.admin),
+        or_off(config.metrics),
+        config.max_connections,
+    );
+    told.push_str(&securing(config.tls.as_ref()));
+    let _ = writeln!(told, "\n{}", config.spec.id);
+    let mut say = |word: &str, text: &str| {
+        let _ = writeln!(told, "  {word:<8}{text}");
+    };
+    say("guards", &config.app.to_string());
+    for check in &config.readiness {
+        let how = match &check.how {
+            How::Tcp => format!("once {} takes connections", check.at),
+            How::Http { path, .. } => format!("once GET {path} at {} answers 200 to 399", check.at),
+            How::Grpc { .. } => format!("once the health service at {} says so", check.at),
+        };
+        say("ready", &how);
+    }
+    say("limits", &limits(&config.spec));
+    say("waits", &waiting(&config.spec));
+    say("answers", &answering(&config.spec));
+    let shutdown_delay = config
+        .shutdown_delay
+        .map_or("3s in a pod".to_owned(), brief);
+    let drain = brief(config.drain_timeout);
+    say(
+        "ends",
+        &format!("serving on for {shutdown_delay}, then within {drain}"),
+    );
+    if let Some(to) = &config.report_to {
+        say("reports", &format!("to {}{}", to.authority, to.prefix));
+    }
+    told
 }
 
 /// What a workload becomes that says nothing of its own but that it is ours.
@@ -110,6 +199,7 @@ fn gateway_meaning(gateway: &GatewayConfig, workload: &ReadClaim) -> String {
         or_off(gateway.peers),
         gateway.max_connections,
     );
+    told.push_str(&securing(gateway.tls.as_ref()));
     let mut say = |word: &str, text: &str| {
         let _ = writeln!(told, "  {word:<8}{text}");
     };
@@ -134,6 +224,7 @@ fn gateway_meaning(gateway: &GatewayConfig, workload: &ReadClaim) -> String {
     if let Some(record) = &gateway.record {
         say("records", &format!("to {}", record.display()));
     }
+    told.push_str(&opening(&gateway.api_keys));
     told + "\n" + &workload_meaning(workload)
 }
 
@@ -154,6 +245,21 @@ fn workload_meaning(workload: &ReadClaim) -> String {
     told
 }
 
+/// Where TLS is spoken, and with whom; nothing where it is not.
+fn securing(tls: Option<&TlsConfig>) -> String {
+    let Some(tls) = tls else {
+        return String::new();
+    };
+    let clients = match (&tls.client_ca, tls.client_certificates) {
+        (None, _) => "any client",
+        (_, ClientsNeed::Optional) => "clients with a certificate of theirs, or none",
+        (_, ClientsNeed::Required) => "clients with a certificate of theirs",
+    };
+    let shown: Vec<_> = tls.certificates.iter().map(ToString::to_string).collect();
+    let shown = shown.join(", ");
+    format!("TLS on {}, shows {shown} to {clients}\n", tls.listen)
+}
+
 fn or_off(address: Option<SocketAddr>) -> String {
     address.map_or_else(|| "off".to_owned(), |address| address.to_string())
 }
@@ -166,12 +272,29 @@ pub fn meaning(config: &Config) -> String {
         "listens on {}, admin {admin}; at most {} connections and {} model servers\n",
         config.listen, config.max_connections, config.max_processes,
     );
+    told.push_str(&securing(config.tls.as_ref()));
     if let Some(gpus) = &config.gpus {
         let _ = writeln!(told, "gives model servers GPUs {}", gpus.join(", "));
     }
+    told.push_str(&opening(&config.api_keys));
     let is_lone = config.revisions.len() == 1;
     for revision in &config.revisions {
         told.push_str(&tell(revision, is_lone));
+    }
+    told
+}
+
+/// Who may ask; of a key nothing is told but whose it is and what it opens.
+fn opening(keys: &Keyring) -> String {
+    let mut told = String::new();
+    for key in keys.iter() {
+        let revisions = key.revisions.iter().flatten();
+        let revisions: Vec<&str> = revisions.map(RevisionId::as_str).collect();
+        let opened = match revisions.as_slice() {
+            [] => "every revision".to_owned(),
+            some => some.join(", "),
+        };
+        let _ = writeln!(told, "key {} of {} opens {opened}", key.name, key.tenant);
     }
     told
 }
@@ -257,8 +380,12 @@ fn limits(spec: &RevisionSpec) -> String {
 
 fn waiting(spec: &RevisionSpec) -> String {
     let queue = &spec.queue;
+    let order = match queue.order {
+        QueueOrder::Fifo => "",
+        QueueOrder::Fair { .. } => "; by class, and every tenant in turn",
+    };
     format!(
-        "at most {} requests and {}, for {}, for {} while no replica is ready",
+        "at most {} requests and {}, for {}, for {} while no replica is ready{order}",
         queue.max_requests,
         size(queue.max_bytes),
         brief(queue.timeout),

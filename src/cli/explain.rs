@@ -2,12 +2,13 @@
 //! answer. The words are the gate's; here it is only fetched.
 
 use std::io::{self, Write};
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use bytes::Bytes;
 use clap::Args;
 use clap::builder::NonEmptyStringValueParser;
-use http::header::{ACCEPT, CONTENT_TYPE, HOST};
+use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HOST};
 use http::uri::Authority;
 use http::{Request, Response, StatusCode};
 use http_body_util::{BodyExt, Empty};
@@ -37,6 +38,14 @@ pub struct ExplainArgs {
     )]
     #[arg(default_value = "127.0.0.1:9090")]
     admin: String,
+    /// File with the gate's admin token, where it is not asked over loopback
+    #[arg(
+        long,
+        value_name = "FILE",
+        env = "HOLDGATE_ADMIN_TOKEN_FILE",
+        hide_env_values = true
+    )]
+    admin_token_file: Option<PathBuf>,
     /// Print JSON, with every number behind the words
     #[arg(long)]
     json: bool,
@@ -78,9 +87,13 @@ async fn fetch(args: &ExplainArgs) -> Result<String, Unexplained> {
         "text/plain"
     };
     let revision = utf8_percent_encode(&args.revision, NON_ALPHANUMERIC);
-    let request = Request::get(format!("/revisions/{revision}/explain"))
+    let mut request = Request::get(format!("/revisions/{revision}/explain"))
         .header(HOST, &admin)
-        .header(ACCEPT, accept)
+        .header(ACCEPT, accept);
+    if let Some(file) = &args.admin_token_file {
+        request = request.header(AUTHORIZATION, token(file)?);
+    }
+    let request = request
         .body(Empty::new())
         .map_err(|error| Asked(format!("{:?} cannot be asked for: {error}", args.revision)))?;
     let answer = timeout(PATIENCE, ask(&admin, request)).await;
@@ -92,6 +105,18 @@ async fn fetch(args: &ExplainArgs) -> Result<String, Unexplained> {
         ))
     })?;
     read(&admin, &answer)
+}
+
+/// What shows the token in a file.
+fn token(file: &Path) -> Result<String, Unexplained> {
+    let read = std::fs::read_to_string(file);
+    let token = read.map_err(|error| {
+        Asked(format!(
+            "could not read the admin token in {}: {error}",
+            file.display()
+        ))
+    })?;
+    Ok(format!("Bearer {}", token.trim()))
 }
 
 /// Host and port of `http://HOST:PORT`; the scheme and the port may be left out.

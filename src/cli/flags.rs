@@ -6,7 +6,10 @@ use std::collections::BTreeMap;
 use clap::error::Error;
 use clap::{Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches};
 
-use crate::config::{About, Shape, gate_flags, gateway_flags, logging_flags, revision_flags};
+use crate::config::{
+    About, Shape, gate_flags, gateway_flags, logging_flags, revision_flags, sidecar_flags,
+    sidecar_revision_flags,
+};
 
 /// The values that flags were given, by their names.
 type Given = BTreeMap<&'static str, Vec<String>>;
@@ -60,6 +63,14 @@ flags! {
 flags! {
     /// Flags of a gateway in a cluster.
     GatewayFlags, gateway_flags, |_| "The gateway", global: false
+}
+flags! {
+    /// Flags of a sidecar.
+    SidecarFlags, sidecar_flags, |_| "The sidecar", global: false
+}
+flags! {
+    /// Flags of the model server behind a sidecar.
+    GuardedFlags, sidecar_revision_flags, |_| "The model server's door", global: false
 }
 flags! {
     /// Flags of one revision.

@@ -13,9 +13,9 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
-pub use check::{CheckArgs, check, check_gateway, meaning};
+pub use check::{CheckArgs, check, check_gateway, check_sidecar, meaning};
 pub use explain::{ExplainArgs, explain};
-pub use flags::{GateFlags, GatewayFlags, LoggingFlags, RevisionFlags};
+pub use flags::{GateFlags, GatewayFlags, GuardedFlags, LoggingFlags, RevisionFlags, SidecarFlags};
 #[cfg(feature = "kubernetes")]
 pub use release::{ReleaseArgs, release};
 pub use simulate::{Screen, SimulateArgs, simulate};
@@ -63,6 +63,18 @@ serving.kserve.io/autoscalerClass: external; what a file says under defaults hol
 (proxy-config/gateway.yaml; check --gateway tells what it means).
 Exit codes: 0 ended after SIGTERM, 1 failed or had to cut requests, 2 wrong usage or configuration.";
 
+const SIDECAR_EXAMPLES: &str = "\
+Examples:
+  holdgate sidecar --port 8080 --container-concurrency 4
+  holdgate sidecar --container-concurrency 1 --readiness-path /v2/health/ready --shutdown-delay 5s
+  holdgate sidecar -f proxy-config/sidecar.yaml
+
+It stands before one model server on this machine (--port), which somebody else starts and stops. It
+also reads the environment of Knative's queue-proxy (CONTAINER_CONCURRENCY, QUEUE_SERVING_PORT,
+USER_PORT, REVISION_TIMEOUT_SECONDS, SERVING_READINESS_PROBE and others), below that of its own
+names. Exit codes: 0 ended after SIGTERM, 1 failed or had to cut requests, 2 wrong usage or
+configuration.";
+
 const EXPLAIN_EXAMPLES: &str = "\
 Examples:
   holdgate explain flowers-sample
@@ -97,6 +109,9 @@ pub enum Command {
     #[cfg(feature = "kubernetes")]
     #[command(after_help = GATEWAY_EXAMPLES)]
     Gateway(Box<GatewayArgs>),
+    /// Stand before one model server: its limit, its queue, its readiness and its end
+    #[command(after_help = SIDECAR_EXAMPLES)]
+    Sidecar(Box<SidecarArgs>),
     /// Tell what files mean, or everything that is wrong with them
     #[command(after_help = check::EXAMPLES)]
     Check(CheckArgs),
@@ -151,6 +166,20 @@ pub struct GatewayArgs {
     gateway: GatewayFlags,
 }
 
+/// What `sidecar` is given.
+#[derive(Args, Clone, Debug)]
+pub struct SidecarArgs {
+    /// Which files.
+    #[command(flatten)]
+    pub files: FileArgs,
+    /// What flags say about it.
+    #[command(flatten)]
+    sidecar: SidecarFlags,
+    /// What flags say about the model server's door.
+    #[command(flatten)]
+    guarded: GuardedFlags,
+}
+
 impl FileArgs {
     /// The files that were named, or those in `HOLDGATE_FILE`, separated as in `PATH`.
     pub fn paths(&self, environment: impl Fn(&str) -> Option<String>) -> Vec<PathBuf> {
@@ -199,6 +228,17 @@ impl Cli {
             Command::Gateway(args) => {
                 let given = |flag: &str| [logged(flag), args.gateway.values(flag)].concat();
                 Overrides::new(given, environment, &[])
+            }
+            Command::Sidecar(args) => {
+                let given = |flag: &str| {
+                    let all = [
+                        logged(flag),
+                        args.sidecar.values(flag),
+                        args.guarded.values(flag),
+                    ];
+                    all.concat()
+                };
+                Overrides::beside(given, environment)
             }
             _ => {
                 let known = |name: &str| {

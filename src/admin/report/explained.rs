@@ -40,7 +40,11 @@ pub(in super::super) fn explained(present: Present, shows: Zoned) -> Option<Expl
         desired: situation.desired.map(|(desired, _)| desired),
         to_zero_seconds: to_zero.map(super::seconds),
         decision: situation.entry.map(|entry| decision(&entry, now)),
-        oldest_requests: situation.visits.iter().map(|one| visit(one, now)).collect(),
+        oldest_requests: situation
+            .visits
+            .iter()
+            .map(|one| visit(one, None, now))
+            .collect(),
     })
 }
 

@@ -14,6 +14,8 @@ use serde::Serialize;
 
 use super::board::{self, Present, Steered};
 use super::gateways::Gateways;
+use crate::admission::{self, Class};
+use crate::guests;
 use crate::ports::{Missing, Outage};
 
 pub(super) use decision::decisions;
@@ -22,7 +24,7 @@ pub use explained::Explained;
 pub(super) use explained::{explained, explained_left_alone};
 pub(super) use left_alone::left_alone;
 pub use left_alone::{LeftAlone, Listed};
-pub use replica::{Replica, Unmade};
+pub use replica::{Replica, Sidecar, Unmade};
 pub use visit::Visit;
 use visit::visit;
 
@@ -90,8 +92,27 @@ pub struct Queue {
     pub depth: usize,
     /// Bytes of bodies they hold or have announced.
     pub bytes: u64,
-    /// How long the first in line has waited; `null` if nobody waits.
+    /// How long the one that came first has waited; `null` if nobody waits.
     pub oldest_wait_ms: Option<f64>,
+    /// Who is served first: `fifo` or `fair`.
+    pub order: &'static str,
+    /// How many wait of each class; left out where who came first is served first.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub classes: Option<BTreeMap<&'static str, usize>>,
+    /// The tenants that have most waiting, at most ten; left out where who came first is served first.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tenants: Option<Vec<Tenant>>,
+}
+
+/// A tenant that waits.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Tenant {
+    /// A word for it that is the same as long as this process runs, and says nothing of its name;
+    /// `nobody` for those that name none.
+    pub tenant: String,
+    /// Requests that it has waiting.
+    pub waiting: usize,
 }
 
 /// How many replicas there should be, and why. `null` is what is not known.
@@ -166,7 +187,7 @@ pub(super) fn revision(present: &Present) -> Revision {
         oldest_requests: present
             .visits
             .iter()
-            .map(|one| visit(one, present.now))
+            .map(|one| visit(one, position(present, one), present.now))
             .collect(),
         scaling: present.steered.as_ref().map(scaling),
         outage: world
@@ -193,13 +214,34 @@ pub(super) fn depths(all: &[Present]) -> BTreeMap<&str, usize> {
         .collect()
 }
 
+fn position(present: &Present, visit: &guests::Visit) -> Option<usize> {
+    let throttler = &present.revision.throttler;
+    visit.ticket.and_then(|ticket| throttler.position(ticket))
+}
+
 fn queue(present: &Present) -> Queue {
     let reading = &present.reading;
     let waited = |since| millis(present.now.saturating_duration_since(since));
+    let parts = reading.parts.as_ref();
+    let words = Class::ALL.map(Class::as_str);
     Queue {
         depth: reading.waiting,
         bytes: reading.waiting_bytes,
         oldest_wait_ms: reading.oldest.map(waited),
+        order: if parts.is_some() { "fair" } else { "fifo" },
+        classes: parts.map(|parts| words.into_iter().zip(parts.classes).collect()),
+        tenants: parts.map(|parts| parts.tenants.iter().map(tenant).collect()),
+    }
+}
+
+fn tenant((number, waiting): &(admission::Tenant, usize)) -> Tenant {
+    let tenant = match *number {
+        admission::Tenant::NOBODY => "nobody".to_owned(),
+        admission::Tenant(number) => format!("{:08x}", number >> 32),
+    };
+    Tenant {
+        tenant,
+        waiting: *waiting,
     }
 }
 

@@ -44,6 +44,23 @@ pub struct Replica {
     pub since_seconds: f64,
     /// It could not be reached and gets no request until it can.
     pub suspect: bool,
+    /// What its sidecar said a moment ago; left out where none has.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sidecar: Option<Sidecar>,
+}
+
+/// What a sidecar said of the requests at its door.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Sidecar {
+    /// Requests at the model server.
+    pub in_flight: u32,
+    /// Requests that wait at the door.
+    pub queued: u32,
+    /// Those of both that came past every gateway.
+    pub direct: u32,
+    /// Requests there at once, averaged over the last second.
+    pub average_concurrency: f64,
 }
 
 /// Replicas that were asked for and cannot even be made.
@@ -82,7 +99,18 @@ fn replica(present: &Present, view: &ReplicaView, slots: Option<&Slots<()>>) -> 
         share: slots.map(|it| it.share).filter(|share| *share != WHOLE),
         since_seconds: seconds(present.now.saturating_duration_since(view.since)),
         suspect: slots.is_some_and(|slots| slots.suspect),
+        sidecar: view.uid.as_deref().and_then(|uid| sidecar(present, uid)),
     }
+}
+
+fn sidecar(present: &Present, uid: &str) -> Option<Sidecar> {
+    let load = present.loads.of(uid, present.now)?;
+    Some(Sidecar {
+        in_flight: load.in_flight,
+        queued: load.queued,
+        direct: load.direct_now(),
+        average_concurrency: load.rates.average_concurrency,
+    })
 }
 
 pub(super) fn unmade(unmade: &ports::Unmade) -> Unmade {

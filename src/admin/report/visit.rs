@@ -19,12 +19,15 @@ pub struct Visit {
     pub since_seconds: f64,
     /// How long ago it arrived.
     pub arrived_seconds_ago: f64,
+    /// How many stand in line up to it, itself included; left out where it does not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub queue_position: Option<usize>,
     /// The replica that works on it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub replica: Option<u64>,
 }
 
-pub(super) fn visit(visit: &guests::Visit, now: Instant) -> Visit {
+pub(super) fn visit(visit: &guests::Visit, position: Option<usize>, now: Instant) -> Visit {
     let (since, replica) = match visit.stage {
         Stage::Waiting => (visit.arrived, None),
         Stage::Answering { replica, since } | Stage::Abandoned { replica, since } => {
@@ -37,6 +40,7 @@ pub(super) fn visit(visit: &guests::Visit, now: Instant) -> Visit {
         state: visit.stage.as_str(),
         since_seconds: ago(since),
         arrived_seconds_ago: ago(visit.arrived),
+        queue_position: position,
         replica,
     }
 }

@@ -4,6 +4,7 @@ mod explained;
 mod metrics;
 mod paths;
 mod pods;
+mod reports;
 mod revision;
 mod several;
 
@@ -55,6 +56,11 @@ fn spec() -> RevisionSpec {
             timeout: 60 * SECOND,
             cold_timeout: 600 * SECOND,
             read_ahead: 1000,
+            order: crate::revision::QueueOrder::Fifo,
+        },
+        wishes: crate::revision::Wishes {
+            deadlines: true,
+            ..Default::default()
         },
         timeouts: Timeouts {
             total: None,
@@ -66,7 +72,13 @@ fn spec() -> RevisionSpec {
         max_body_bytes: None,
         overload_status: OverloadStatus::TooManyRequests,
         on_disconnect: OnDisconnect::Auto,
+        protocol: crate::revision::Protocol::Auto,
         path: crate::revision::CallerPath::Host,
+        at_zero: crate::revision::AtZero {
+            probes: true,
+            canned: std::sync::Arc::default(),
+        },
+        waiting: crate::revision::Waiting::default(),
     }
 }
 
@@ -159,6 +171,7 @@ impl Scene {
             spec,
             throttler,
             stats,
+            tls: None,
         });
         let board = Arc::new(Board::new(registry));
         board.insert(id, watched);

@@ -22,7 +22,7 @@ async fn a_revision_tells_what_is_there_and_why() {
         "name": "flowers", "hosts": ["flowers.example"], "models": ["flowers"],
         "containerConcurrency": 1, "minReplicas": 0, "maxReplicas": 4,
         "replicas": [replica(1, "ready", 1), replica(2, "starting", 0)],
-        "queue": {"depth": 1, "bytes": 7, "oldestWaitMs": 4500.0},
+        "queue": {"depth": 1, "bytes": 7, "oldestWaitMs": 4500.0, "order": "fifo"},
         "inFlight": 1, "desired": 2, "stable": 2.0, "panic": 2.0, "target": 1.0,
         "oldestRequests": [{
             "request": "POST /v1/models/flowers:predict", "state": "answering", "replica": 1,

@@ -130,7 +130,10 @@ a workload that says nothing of its own
     assert_eq!(code, 2);
     assert!(err.ends_with(hint), "{err}");
     let (_, _, err) = told("revisions: []\n", check);
-    assert!(!err.contains(hint), "{err}");
+    assert!(!err.contains("is read by"), "{err}");
+    let (code, _, err) = told("port: 9000\ncontainerConcurrency: 2\n", check);
+    let hint = "what is meant for a sidecar is read by: check --sidecar\n";
+    assert!(code == 2 && err.ends_with(hint), "{err}");
 
     let odd = "defaults: { minReplicas: 5, maxReplicas: 2 }\n";
     let (code, out, err) = told(odd, check_gateway);
@@ -139,4 +142,58 @@ a workload that says nothing of its own
     let (code, _, err) = told("revisions: []\n", check_gateway);
     assert_eq!(code, 2);
     assert!(err.contains("in the cluster"), "{err}");
+}
+
+#[cfg(feature = "tls")]
+#[test]
+fn check_looks_at_the_files_of_certificates() {
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let at = |name: &str| dir.path().join(name);
+    let make = |name: &str, until| {
+        let key = rcgen::KeyPair::generate().expect("a key");
+        let mut params = rcgen::CertificateParams::new([name.to_owned()]).expect("a name");
+        params.not_after = rcgen::date_time_ymd(until, 1, 1);
+        let certificate = params.self_signed(&key).expect("signed");
+        std::fs::write(at(&format!("{name}.crt")), certificate.pem()).expect("written");
+        std::fs::write(at(&format!("{name}.key")), key.serialize_pem()).expect("written");
+    };
+    make("good", 2100);
+    make("old", 2020);
+    let told = |tls: &str, gateway: bool| {
+        let tls = tls.replace("./", &format!("{}/", dir.path().display()));
+        let revisions = "revisions: [{ name: m, process: { command: [serve] } }]\n";
+        let rest = if gateway { "" } else { revisions };
+        std::fs::write(at("a.yaml"), format!("tls: {tls}\n{rest}")).expect("written");
+        let (mut out, mut err) = (Vec::new(), Vec::new());
+        let check = if gateway { check_gateway } else { check };
+        let code = check(&[at("a.yaml")], &mut out, &mut err).expect("told");
+        let text = |bytes| String::from_utf8(bytes).expect("text");
+        let plain = |text: String| text.replace(&dir.path().display().to_string(), ".");
+        (code, plain(text(out)), plain(text(err)))
+    };
+    for gateway in [false, true] {
+        let good = "{ certFile: ./good.crt, keyFile: ./good.key, clientCaFile: ./good.crt }";
+        let (code, out, err) = told(good, gateway);
+        assert_eq!((code, err.as_str()), (0, ""));
+        let want = "shows ./good.crt to clients with a certificate of theirs\n";
+        assert!(out.contains(want), "{out}");
+
+        let (code, _, err) = told("{ certFile: ./old.crt, keyFile: ./old.key }", gateway);
+        assert_eq!(code, 0, "it can be shown all the same");
+        let want = "tls.certFile: ./old.crt: it expired on 2020-01-01\n";
+        assert!(err.starts_with("warning: ./a.yaml:1:18: "), "{err}");
+        assert!(err.ends_with(want), "{err}");
+
+        let bad = "{ certificates: [{ cert: ./good.crt, key: ./old.key }, \
+                   { cert: ./none, key: ./old.key }] }";
+        let (code, out, err) = told(bad, gateway);
+        assert_eq!((code, out.as_str()), (2, ""));
+        for want in [
+            "tls.certificates[0].key: ./old.key: it is not the key of the certificate\n",
+            "tls.certificates[1].cert: ./none: it could not be read: no such file\n",
+        ] {
+            assert!(err.contains(want), "{err}");
+        }
+        assert!(err.starts_with("./a.yaml:1:"), "{err}");
+    }
 }
