@@ -7,8 +7,9 @@ use super::load::Turns;
 use super::requests::{Key, Request, Stage};
 use super::site::{Scene, Site};
 use super::workers::AFTER_REFUSAL;
-use crate::admission::{Grant, Left, Verdict, deadline};
+use crate::admission::{Deadline, Grant, Left, Terms, Ticket, Verdict, deadline};
 use crate::revision::OnDisconnect;
+use crate::trace::Standing;
 
 /// Why a request is over without an answer.
 #[derive(Clone, Copy, Debug)]
@@ -19,6 +20,18 @@ enum Refusal {
     ColdStartFailed,
     BodyTooLarge,
     UpstreamTimeout,
+    DeadlineUnmeetable,
+}
+
+/// What a request brings along.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Wants {
+    /// Bytes of its body.
+    pub(super) bytes: u64,
+    /// When its client leaves.
+    pub(super) patience: Option<Duration>,
+    /// On what terms it comes.
+    pub(super) standing: Standing,
 }
 
 impl Site {
@@ -30,21 +43,26 @@ impl Site {
                 arrived: scene.agenda.now(),
                 service: arrival.service,
                 stream: arrival.stream,
+                deadline: None,
                 turns: arrival.turns,
                 worker: None,
                 stage: Stage::Arriving,
             };
-            self.arrive(request, arrival.bytes, arrival.patience, scene);
+            let wants = Wants {
+                bytes: arrival.bytes,
+                patience: arrival.patience,
+                standing: arrival.standing,
+            };
+            self.arrive(request, wants, scene);
         }
     }
 
-    pub(super) fn arrive(
-        &mut self,
-        mut request: Request,
-        bytes: u64,
-        patience: Option<Duration>,
-        scene: &mut Scene,
-    ) {
+    pub(super) fn arrive(&mut self, mut request: Request, wants: Wants, scene: &mut Scene) {
+        let Wants {
+            bytes,
+            patience,
+            standing,
+        } = wants;
         self.tally.requests += 1;
         if self.spec.max_body_bytes.is_some_and(|most| bytes > most) {
             return self.refuse(&request, Refusal::BodyTooLarge, scene);
@@ -54,7 +72,9 @@ impl Site {
             return self.refuse(&request, Refusal::ColdStartFailed, scene);
         }
         let (now, held) = (scene.agenda.now(), bytes.min(self.spec.queue.read_ahead));
-        match self.admission.arrive(held, now) {
+        let terms = self.terms(standing, now);
+        request.deadline = terms.deadline;
+        match self.admission.arrive_on(held, now, || Ok(terms)) {
             Verdict::Admitted(_, seat) => {
                 self.tally.admitted(Duration::ZERO);
                 request.stage = Stage::Running(seat, now);
@@ -64,16 +84,56 @@ impl Site {
                 self.expect_leaving(key, leaves, request.turns, scene);
                 self.expect_end(key, request, scene);
             }
-            Verdict::Queued(ticket) => {
+            verdict @ (Verdict::Queued(ticket) | Verdict::QueuedInstead(ticket, _)) => {
+                if let Verdict::QueuedInstead(_, other) = verdict {
+                    self.give_way(other, scene);
+                }
                 request.stage = Stage::Waiting(ticket);
                 let key = self.requests.add(request);
                 self.expect_leaving(key, patience, request.turns, scene);
-                let due = deadline(&self.spec.queue, now, self.warm_since, now);
+                let due = self.due_at(&request, now);
                 self.expect_due(key, &request, due, scene);
                 self.in_line(request.turns, scene);
             }
-            Verdict::Refused => self.refuse(&request, Refusal::QueueFull, scene),
+            Verdict::Refused(_) => self.refuse(&request, Refusal::QueueFull, scene),
+            Verdict::Late(_) => self.refuse(&request, Refusal::DeadlineUnmeetable, scene),
         }
+    }
+
+    /// Its terms, as far as the settings take notice of them.
+    fn terms(&mut self, standing: Standing, now: Instant) -> Terms {
+        let within = standing.within.filter(|_| self.spec.wishes.deadlines);
+        if within.is_some() {
+            self.admission.expect(self.fleet.starts());
+        }
+        Terms {
+            class: standing.class,
+            tenant: standing.tenant,
+            deadline: within.map(|(after, whole)| {
+                let at = now + after;
+                if whole {
+                    Deadline::Whole(at)
+                } else {
+                    Deadline::Begun(at)
+                }
+            }),
+        }
+    }
+
+    /// Another has its place.
+    fn give_way(&mut self, ticket: Ticket, scene: &mut Scene) {
+        let key = self.requests.called(ticket);
+        if let Some(request) = self.requests.get(key).copied() {
+            self.requests.remove(key);
+            self.refuse(&request, Refusal::QueueFull, scene);
+        }
+    }
+
+    /// When its wait ends at the latest, as things stand.
+    fn due_at(&self, request: &Request, now: Instant) -> Instant {
+        let due = deadline(&self.spec.queue, request.arrived, self.warm_since, now);
+        let own = request.deadline.and_then(Deadline::ends_wait);
+        own.map_or(due, |own| due.min(own))
     }
 
     /// One more waits. Where nothing serves, the autoscaler hears of it when it did; where that is
@@ -231,13 +291,15 @@ impl Site {
         let Stage::Waiting(ticket) = request.stage else {
             return;
         };
-        let due = deadline(&self.spec.queue, request.arrived, self.warm_since, now);
+        let due = self.due_at(&request, now);
         if due > now {
             return self.expect_due(key, &request, due, scene);
         }
         self.admission.cancel(ticket, now);
         self.requests.remove(key);
+        let own = request.deadline.and_then(Deadline::ends_wait);
         let refusal = match self.warm_since {
+            _ if own.is_some_and(|own| own <= now) => Refusal::DeadlineUnmeetable,
             Some(_) => Refusal::QueueTimeout,
             None => Refusal::ColdStartTimeout,
         };
@@ -265,6 +327,7 @@ impl Site {
             Refusal::ColdStartFailed => &mut refused.cold_start_failed,
             Refusal::BodyTooLarge => &mut refused.body_too_large,
             Refusal::UpstreamTimeout => &mut refused.upstream_timeout,
+            Refusal::DeadlineUnmeetable => &mut refused.deadline_unmeetable,
         };
         *count += 1;
         self.send_next(request, AFTER_REFUSAL, scene);

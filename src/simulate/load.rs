@@ -8,6 +8,7 @@ use super::beats::Recorded;
 use crate::autoscale::Memory;
 use crate::autoscaler::Gauged;
 use crate::revision::RevisionId;
+use crate::trace::Standing;
 
 /// What comes to a gate. All times count from its beginning.
 #[derive(Debug)]
@@ -63,6 +64,8 @@ pub struct Arrival {
     pub patience: Option<Duration>,
     /// Its answer is an event stream: another time limit counts, and a hang-up ends it.
     pub stream: bool,
+    /// On what terms it comes.
+    pub standing: Standing,
     /// What came first, where several things happen at one moment.
     pub turns: Turns,
 }

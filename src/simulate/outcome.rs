@@ -58,6 +58,8 @@ pub struct Refusals {
     pub queue_full: u64,
     /// It waited too long for a slot.
     pub queue_timeout: u64,
+    /// Its deadline could not be met.
+    pub deadline_unmeetable: u64,
     /// It waited too long for the first replica.
     pub cold_start_timeout: u64,
     /// No replica could come.
@@ -71,10 +73,11 @@ pub struct Refusals {
 impl Refusals {
     /// Every reason with its word and how often.
     #[must_use]
-    pub const fn by_reason(&self) -> [(&'static str, u64); 6] {
+    pub const fn by_reason(&self) -> [(&'static str, u64); 7] {
         [
             ("queue_full", self.queue_full),
             ("queue_timeout", self.queue_timeout),
+            ("deadline_unmeetable", self.deadline_unmeetable),
             ("cold_start_timeout", self.cold_start_timeout),
             ("cold_start_failed", self.cold_start_failed),
             ("body_too_large", self.body_too_large),

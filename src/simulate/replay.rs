@@ -137,6 +137,7 @@ impl Known<'_> {
                 .map(|over| over.saturating_sub(arrived))
                 .filter(|_| given_up),
             stream,
+            standing: request.standing,
             turns: Turns {
                 arrived: request.arrived.turn.get(),
                 left: request.over.map_or(0, |over| over.turn.get()),

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use super::load::Turns;
-use crate::admission::{Seat, Ticket};
+use crate::admission::{Deadline, Seat, Ticket};
 
 /// Which request. A key whose request has gone finds none, whoever took its room.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,6 +21,8 @@ pub(super) struct Request {
     pub(super) service: Duration,
     /// Its answer is an event stream.
     pub(super) stream: bool,
+    /// Until when its answer is of use.
+    pub(super) deadline: Option<Deadline>,
     pub(super) turns: Turns,
     /// The group of the worker who sent it.
     pub(super) worker: Option<u32>,

@@ -12,6 +12,7 @@ use super::*;
 use crate::config::{Config, Overrides, load_text};
 use crate::ports::ReplicaState;
 use crate::revision::{ContainerConcurrency, RevisionId};
+use crate::trace::Standing;
 
 #[expect(
     clippy::disallowed_methods,
@@ -98,6 +99,7 @@ fn load(case: &Case, name: &str) -> RevisionLoad {
         service: ms(service),
         patience: Some(ms(patience)).filter(|patience| !patience.is_zero()),
         stream,
+        standing: Standing::default(),
         turns: Turns::UNKNOWN,
     };
     let mut starts = case.starts.clone().into_iter().cycle();

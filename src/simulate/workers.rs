@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use super::agenda::Event;
+use super::door::Wants;
 use super::load::Turns;
 use super::requests::{Request, Stage};
 use super::site::{Scene, Site};
@@ -28,11 +29,12 @@ impl Site {
                 arrived: scene.agenda.now(),
                 service: (self.load.service)().max(LEAST_SERVICE),
                 stream: false,
+                deadline: None,
                 turns: Turns::UNKNOWN,
                 worker: Some(group),
                 stage: Stage::Arriving,
             };
-            self.arrive(request, 0, None, scene);
+            self.arrive(request, Wants::default(), scene);
         }
     }
 

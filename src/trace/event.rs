@@ -109,6 +109,15 @@ pub enum Event {
     Lost(u64),
     /// The autoscaler begins with what was remembered.
     Recalled(Box<Recalled>),
+    /// The request that comes next does so on terms of its own.
+    Terms {
+        /// The number of its class.
+        class: u8,
+        /// The number of its tenant.
+        tenant: u64,
+        /// When its answer is of no more use, and whether that is the whole of it or its beginning.
+        deadline: Option<(u64, bool)>,
+    },
 }
 
 /// How far a replica has come.
@@ -148,6 +157,10 @@ impl Event {
             Self::Measured { idle_since, .. } | Self::Looked { idle_since, .. } => {
                 idle_since.as_mut()
             }
+            Self::Terms {
+                deadline: Some((at, _)),
+                ..
+            } => Some(at),
             _ => None,
         }
     }

@@ -33,7 +33,7 @@ pub use read::Unreadable;
 pub use recalled::Recalled;
 pub use recorder::{Recorder, Recording};
 pub use replica::{Ending, Phases, Replica};
-pub use request::{Fate, Reason, Request};
+pub use request::{Fate, Reason, Request, Standing};
 pub use tape::Tape;
 pub use tick::{Cause, Decided, Tick};
 

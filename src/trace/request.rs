@@ -5,12 +5,15 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::Moment;
+use crate::admission::{Class, Tenant};
 
 /// One request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Request {
     /// When it came.
     pub arrived: Moment,
+    /// On what terms it came.
+    pub standing: Standing,
     /// Bytes of body that it announced to the line. More than `queue.readAhead` is not announced.
     pub announced: u64,
     /// Bytes that it held beyond that while it waited.
@@ -28,6 +31,17 @@ pub struct Request {
     pub rebuffs: u32,
     /// How it ended.
     pub fate: Fate,
+}
+
+/// On what terms a request came. Whose it was is a number that means nothing outside its record.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Standing {
+    /// How important it was.
+    pub class: Class,
+    /// Whose it was.
+    pub tenant: Tenant,
+    /// How long after its arrival the answer was of use, and whether that is all of it or its beginning.
+    pub within: Option<(Duration, bool)>,
 }
 
 /// How a request ended.
@@ -107,10 +121,12 @@ pub enum Reason {
     NoRoute,
     /// No machine had room for a replica, or a quota did not let one be made.
     Unschedulable,
+    /// Its deadline would have passed, or has passed, before its answer was there.
+    DeadlineUnmeetable,
 }
 
 impl Reason {
-    const WORDS: [(&'static str, Self); 13] = [
+    const WORDS: [(&'static str, Self); 14] = [
         ("queue_full", Self::QueueFull),
         ("queue_timeout", Self::QueueTimeout),
         ("cold_start_timeout", Self::ColdStartTimeout),
@@ -124,6 +140,7 @@ impl Reason {
         ("stopped", Self::Stopped),
         ("no_route", Self::NoRoute),
         ("unschedulable", Self::Unschedulable),
+        ("deadline_unmeetable", Self::DeadlineUnmeetable),
     ];
 
     /// By its word in refusals and metrics.

@@ -11,6 +11,8 @@ use super::{Event, Step};
 pub(super) struct Shadow {
     requests: BTreeMap<u64, Vec<(u64, Event)>>,
     replicas: BTreeMap<u64, Vec<(u64, Step)>>,
+    /// The terms of the request that comes next.
+    terms: Option<(u64, Event)>,
 }
 
 impl Shadow {
@@ -18,7 +20,9 @@ impl Shadow {
     pub(super) fn follow(&mut self, at: u64, event: &Event) {
         match event {
             Event::Admitted { ticket, .. } | Event::Queued { ticket, .. } => {
-                self.requests.insert(*ticket, vec![(at, event.clone())]);
+                let terms = self.terms.take().into_iter();
+                let told = terms.chain([(at, event.clone())]).collect();
+                self.requests.insert(*ticket, told);
             }
             Event::Over {
                 ticket, done: true, ..
@@ -36,9 +40,13 @@ impl Shadow {
             }
             Event::Replica { id, step } => self.step(*id, at, *step),
             // Somebody may have left without our hearing of it.
-            Event::Lost(_) => self.requests.clear(),
+            Event::Lost(_) => {
+                self.requests.clear();
+                self.terms = None;
+            }
+            Event::Terms { .. } => self.terms = Some((at, event.clone())),
+            Event::TurnedAway { .. } => self.terms = None,
             Event::Opened
-            | Event::TurnedAway { .. }
             | Event::Measured { .. }
             | Event::Looked { .. }
             | Event::Turned { .. }

@@ -5,8 +5,11 @@ use std::collections::HashMap;
 use std::num::NonZeroU32;
 use std::time::Duration;
 
+use crate::admission::{Class, Tenant};
+
 use super::{
-    Cause, Decided, Ending, Event, Fate, Moment, Replica, Request, RevisionTrace, Step, Tick,
+    Cause, Decided, Ending, Event, Fate, Moment, Replica, Request, RevisionTrace, Standing, Step,
+    Tick,
 };
 
 /// What is known so far of one revision.
@@ -17,6 +20,8 @@ pub(super) struct Tale {
     turn: NonZeroU32,
     length: u64,
     sampled: Option<Sampled>,
+    /// On what terms the next request comes.
+    standing: Standing,
 }
 
 /// What the autoscaler saw last of the requests.
@@ -39,6 +44,7 @@ impl Tale {
             turn: NonZeroU32::MIN,
             length: 0,
             sampled: None,
+            standing: Standing::default(),
         }
     }
 
@@ -78,7 +84,22 @@ impl Tale {
             Event::Opened => self.trace.opened = Some(at),
             Event::Changed => self.trace.changes.push(at),
             Event::Recalled(recalled) => self.trace.recalled = Some(*recalled),
-            Event::Lost(events) => self.trace.lost += events,
+            Event::Lost(events) => {
+                self.trace.lost += events;
+                self.standing = Standing::default();
+            }
+            Event::Terms {
+                class,
+                tenant,
+                deadline,
+            } => {
+                let after = |(by, whole)| (Duration::from_nanos(by).saturating_sub(at.at()), whole);
+                self.standing = Standing {
+                    class: Class::numbered(class),
+                    tenant: Tenant(tenant),
+                    within: deadline.map(after),
+                };
+            }
             of_request => self.request(at, &of_request),
         }
     }
@@ -100,6 +121,7 @@ impl Tale {
             Event::TurnedAway { announced, reason } => self.trace.requests.push(Request {
                 over: Some(at),
                 fate: Fate::Refused(reason),
+                standing: std::mem::take(&mut self.standing),
                 ..arrived(announced, at)
             }),
             Event::HeldMore { ticket, bytes } => {
@@ -135,7 +157,10 @@ impl Tale {
     fn arrive(&mut self, ticket: u64, announced: u64, at: Moment) -> &mut Request {
         let requests = &mut self.trace.requests;
         self.open.insert(ticket, requests.len());
-        requests.push(arrived(announced, at));
+        requests.push(Request {
+            standing: std::mem::take(&mut self.standing),
+            ..arrived(announced, at)
+        });
         requests.last_mut().expect("it was just added")
     }
 
@@ -225,6 +250,11 @@ impl Tale {
 const fn arrived(announced: u64, at: Moment) -> Request {
     Request {
         arrived: at,
+        standing: Standing {
+            class: Class::Default,
+            tenant: Tenant::NOBODY,
+            within: None,
+        },
         announced,
         held_more: 0,
         seated: None,

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use super::agenda::Event;
 use super::site::{Scene, Site};
+use crate::admission::Starts;
 use crate::autoscale::typical_start;
 use crate::backend::places::arbiter::{PlaceId, Standing};
 use crate::backend::recovery::{Crash, Recovery, Supply};
@@ -65,6 +66,17 @@ impl Fleet {
 
     pub(super) fn count(&self, state: ReplicaState) -> u32 {
         count(self.members.iter().filter(|m| m.state == state).count())
+    }
+
+    /// What is known of replicas on their way.
+    pub(super) fn starts(&self) -> Starts {
+        let starting = |m: &&Member| m.state == ReplicaState::Starting;
+        let starting = self.members.iter().filter(starting);
+        Starts {
+            since: starting.map(|member| member.began).min(),
+            typical: self.typical_start,
+            expected: None,
+        }
     }
 
     fn supply(&self) -> Supply {
@@ -218,7 +230,7 @@ impl Site {
         let draining = |m: &&Member| m.state == ReplicaState::Draining;
         let members = self.fleet.members.iter().filter(draining).take(missing);
         let ids: Vec<ReplicaId> = members.map(|member| member.id).collect();
-        let (revived, grants) = self.admission.revive(&ids);
+        let (revived, grants) = self.admission.revive(&ids, scene.agenda.now());
         self.fleet.enter(&revived, ReplicaState::Ready);
         self.note_warmth(scene.agenda.now());
         self.seat_all(grants, scene);
@@ -252,7 +264,7 @@ impl Site {
         let listed = members.filter(|m| m.state != ReplicaState::Starting && m.heard_of <= now);
         let listed: Vec<(ReplicaId, ())> = listed.map(|m| (m.id, ())).collect();
         if listed != self.fleet.listed {
-            let grants = self.admission.set_replicas(&listed);
+            let grants = self.admission.set_replicas(&listed, now);
             self.fleet.listed = listed;
             self.note_warmth(now);
             self.seat_all(grants, scene);

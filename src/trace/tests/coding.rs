@@ -76,6 +76,16 @@ fn event() -> impl Strategy<Value = Event> {
             began,
             gauged: vec![Some(0.1), None]
         }),
+        (
+            0..4_u8,
+            number(),
+            prop::option::of((number(), any::<bool>()))
+        )
+            .prop_map(|(class, tenant, deadline)| Event::Terms {
+                class,
+                tenant,
+                deadline
+            }),
         (0..4_u32).prop_map(decided),
         number().prop_map(Event::Lost),
     ]
@@ -94,6 +104,34 @@ proptest! {
 fn every_kind_of_event_is_read_as_it_was_written() {
     let events = one_of_each();
     assert_eq!(decoded(&encoded(&events)), events);
+}
+
+#[test]
+fn what_was_written_before_there_were_terms_is_read_as_it_was_meant() {
+    // A gap, the number of the kind, and what is in it.
+    let bytes = [
+        [2, 2, 0, 5].as_slice(),
+        &[2, 3, 5, 13],
+        &[2, 7, 0, 1, 3, 2],
+        &[2, 15, 3],
+    ];
+    let (ticket, announced) = (0, 5);
+    let reason = Reason::Unschedulable;
+    let fate = Fate::Refused(Reason::QueueTimeout);
+    let events = [
+        (1, Event::Queued { ticket, announced }),
+        (2, Event::TurnedAway { announced, reason }),
+        (
+            3,
+            Event::Over {
+                ticket,
+                done: true,
+                fate,
+            },
+        ),
+        (4, Event::Lost(3)),
+    ];
+    assert_eq!(decoded(&bytes.concat()), events);
 }
 
 #[test]

@@ -66,6 +66,11 @@ fn one_of_each() -> Vec<(u64, Event)> {
             announced: 100,
             replica: 7,
         },
+        Event::Terms {
+            class: 3,
+            tenant: 77,
+            deadline: Some((9_006_000_006, true)),
+        },
         Event::Queued {
             ticket: 1,
             announced: 0,

@@ -12,6 +12,7 @@ use super::{File, Source};
 use crate::config::RevisionConfig;
 use crate::schedule::Schedule;
 use crate::simulate::{Arrival, Floor, Load, RevisionLoad, Start, Turns};
+use crate::trace::Standing;
 
 /// How long after the last request a simulation goes on unless somebody says so: to nothing again
 /// at the usual windows, and to the end of the usual patience of the line.
@@ -155,6 +156,7 @@ impl Row {
             service: self.service.unwrap_or_default(),
             patience: None,
             stream: false,
+            standing: Standing::default(),
             turns: Turns::default(),
         }
     }

@@ -1,15 +1,17 @@
 //! A recorded run of the whole proxy in virtual time, and its replay: the same decisions, in every
 //! field, at the same moments.
 
+use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
 use holdgate::autoscale::{Decision, Memory, Past};
 use holdgate::config::RevisionConfig;
 use holdgate::revision::{
-    Aggregation, Hold, MetricTarget, OnDisconnect, RevisionSpec, ScaleMetric,
+    Aggregation, Hold, MetricTarget, OnDisconnect, QueueOrder, RevisionSpec, ScaleMetric,
 };
 use holdgate::simulate::{Keep, Load, Machine, Outcome, RevisionOutcome, simulate};
 use holdgate::trace::{Ending, Fate, Reason, Trace};
+use http::HeaderValue;
 use tokio::time::sleep;
 
 use crate::support::{Dice, Gate, Start, defaults, get, ms, process, revision, secs};
@@ -55,6 +57,7 @@ async fn record(
         schedule: holdgate::schedule::Schedule::default(),
         spec: spec.clone(),
         process: Some(process(LOAD)),
+        tls: None,
     };
     let (gate, recording) = match recalled {
         Some(recalled) => Gate::recorded_again((spec, LOAD), recalled, &path),
@@ -107,7 +110,16 @@ fn ask(gate: &Gate, dice: &mut Dice) {
         1 => format!("/?chunks=5&gap={}", takes / 5),
         _ => format!("/?ms={takes}"),
     };
-    let asked = gate.asking(get(&target));
+    let mut request = get(&target);
+    // Of some class and tenant, which only a fair queue takes notice of.
+    let class =
+        ["system", "interactive", "default", "bulk"][usize::try_from(takes % 4).expect("few")];
+    let tenant = HeaderValue::from(takes % 5);
+    request
+        .headers_mut()
+        .insert("x-class", HeaderValue::from_static(class));
+    request.headers_mut().insert("x-tenant", tenant);
+    let asked = gate.asking(request);
     let patience = dice.ms_below(12_000);
     let leaves = dice.below(5) == 0;
     tokio::spawn(async move {
@@ -202,6 +214,29 @@ async fn so_does_one_with_a_short_line_and_little_patience() {
     assert!(refused.queue_full > 0, "{refused:?}");
     assert!(refused.queue_timeout > 0, "{refused:?}");
     assert!(refused.cold_start_timeout > 0, "{refused:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn so_does_one_that_serves_by_class_and_tenant() {
+    let mut spec = revision(1, 0..=3);
+    spec.queue.order = QueueOrder::Fair {
+        ageing: secs(3),
+        max_tenants: 3,
+    };
+    spec.queue.max_requests = 12;
+    spec.queue.timeout = secs(8);
+    spec.wishes.tenant_header = Some("x-tenant".into());
+    spec.wishes.class_header = Some("x-class".into());
+    let (run, revision) = check(spec, within(secs(25)), 8).await;
+    let requests = &run.trace.revisions[0].requests;
+    let tenants: HashSet<_> = requests.iter().map(|r| r.standing.tenant).collect();
+    let classes: HashSet<_> = requests.iter().map(|r| r.standing.class).collect();
+    assert_eq!(
+        (tenants.len(), classes.len()),
+        (5, 4),
+        "all of them are known"
+    );
+    assert!(revision.refused.queue_full > 0 && revision.refused.queue_timeout > 0);
 }
 
 #[tokio::test(start_paused = true)]

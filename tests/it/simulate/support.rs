@@ -11,6 +11,7 @@ use holdgate::simulate::{
 
 use crate::clock::Clock;
 use crate::support::{Dice, secs};
+use holdgate::trace::Standing;
 
 /// What a file says, which has all that a revision needs but these lines.
 pub(crate) fn config(revisions: &str) -> Config {
@@ -47,13 +48,14 @@ pub(crate) fn nobody(name: &str) -> RevisionLoad {
 }
 
 /// A request that stays until it is answered.
-pub(crate) const fn request(at: Duration, service: Duration) -> Arrival {
+pub(crate) fn request(at: Duration, service: Duration) -> Arrival {
     Arrival {
         at,
         bytes: 100,
         service,
         patience: None,
         stream: false,
+        standing: Standing::default(),
         turns: Turns::UNKNOWN,
     }
 }
