@@ -8,7 +8,9 @@ mod edge;
 mod ending;
 mod explain;
 mod failing;
+mod handover;
 mod hours;
+mod keys;
 mod kills;
 mod leaving;
 mod log;
@@ -17,5 +19,10 @@ mod measured;
 mod memory;
 mod record;
 mod reload;
+mod sidecar;
 mod starts;
 mod support;
+#[cfg(feature = "tls")]
+mod tls;
+#[cfg(feature = "tls")]
+mod upstream;

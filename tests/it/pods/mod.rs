@@ -3,6 +3,8 @@
 
 mod coming;
 mod dying;
+#[cfg(feature = "kubernetes")]
+mod http2;
 mod leaving;
 mod pod;
 mod routing;
@@ -110,6 +112,7 @@ impl Front {
             spec: self.spec.clone(),
             throttler: Arc::clone(&self.throttler),
             stats: Arc::clone(&self.stats),
+            tls: None,
         });
     }
 

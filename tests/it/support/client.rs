@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use holdgate::proxy::Client as Peer;
+use holdgate::proxy::connect::Dial;
 use holdgate::server::Server;
 use http::{HeaderMap, Request, Response, StatusCode};
 use http_body_util::combinators::BoxBody;
@@ -16,10 +17,9 @@ use tokio::io::duplex;
 use tokio::time::Instant;
 use tokio_util::task::AbortOnDropHandle;
 
-use super::Machine;
 use super::body::Told;
 
-type Body = BoxBody<Bytes, Infallible>;
+pub(super) type Body = BoxBody<Bytes, Infallible>;
 
 /// A request as a client sends it.
 pub(crate) type Ask = Request<Body>;
@@ -33,6 +33,18 @@ pub(crate) fn get(target: &str) -> Ask {
 pub(crate) fn post(target: &str, bytes: usize) -> Ask {
     let bytes = Bytes::from(vec![b'x'; bytes]);
     request("POST", target, Full::new(bytes).boxed())
+}
+
+/// A request that says something.
+pub(crate) fn post_text(target: &str, text: impl Into<Bytes>) -> Ask {
+    request("POST", target, Full::new(text.into()).boxed())
+}
+
+/// The same request with one header more, or another one.
+pub(crate) fn with(name: &'static str, value: &str, mut request: Ask) -> Ask {
+    let value = value.parse().expect("a header value");
+    request.headers_mut().insert(name, value);
+    request
 }
 
 /// A request whose body is told, so sent in chunks.
@@ -61,7 +73,7 @@ pub(crate) struct Client {
 
 impl Client {
     /// Connects.
-    pub(super) async fn new(server: Server<Machine>) -> Self {
+    pub(crate) async fn new<D: Dial>(server: Server<D>) -> Self {
         let (ours, theirs) = duplex(64 * 1024);
         let peer = Peer::new([10, 0, 0, 9].into(), None);
         tokio::spawn(server.serve(theirs, peer));
@@ -88,15 +100,14 @@ impl Client {
 
     /// Sends a request and reads its answer.
     pub(crate) async fn ask(&mut self, request: Ask) -> Answer {
+        self.try_ask(request).await.expect("an answer comes")
+    }
+
+    /// The same where no head may come.
+    pub(crate) async fn try_ask(&mut self, request: Ask) -> hyper::Result<Answer> {
         let asked = Instant::now();
-        let (head, body) = self.send(request).await.into_parts();
-        let body = body.collect().await.map(Collected::to_bytes);
-        Answer {
-            status: head.status,
-            headers: head.headers,
-            body,
-            took: asked.elapsed(),
-        }
+        let answer = self.try_send(request).await?;
+        Ok(Answer::read(answer, asked).await)
     }
 }
 
@@ -111,6 +122,17 @@ pub(crate) struct Answer {
 }
 
 impl Answer {
+    /// Reads what follows a head.
+    pub(super) async fn read(answer: Response<Incoming>, asked: Instant) -> Self {
+        let (head, body) = answer.into_parts();
+        Self {
+            status: head.status,
+            headers: head.headers,
+            body: body.collect().await.map(Collected::to_bytes),
+            took: asked.elapsed(),
+        }
+    }
+
     pub(crate) fn code(&self) -> u16 {
         self.status.as_u16()
     }

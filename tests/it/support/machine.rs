@@ -42,12 +42,28 @@ pub(crate) struct Process {
     pub(super) ended: CancellationToken,
 }
 
+/// The model server behind a connection.
+pub(crate) type Behind = Box<dyn FnOnce(DuplexStream) + Send>;
+
+type Meddler = Box<dyn FnOnce(DuplexStream, Behind) + Send>;
+
+/// Who takes the next connections.
+#[derive(Default)]
+struct Meddlers(VecDeque<Meddler>);
+
+impl std::fmt::Debug for Meddlers {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("Meddlers").field(&self.0.len()).finish()
+    }
+}
+
 #[derive(Debug, Default)]
 struct Inside {
     processes: Vec<Arc<Process>>,
     starts: VecDeque<Start>,
     refusing: bool,
     slamming: bool,
+    meddlers: Meddlers,
     dialled: u32,
     terminated: Vec<ReplicaId>,
     endpoints: u32,
@@ -76,6 +92,17 @@ impl Machine {
     /// From now on, what listens accepts connections and closes them at once (or no longer does).
     pub(crate) fn slam(&self, slamming: bool) {
         self.inside.lock().slamming = slamming;
+    }
+
+    /// The next connection to a model server is taken by this instead, which may have it served.
+    pub(crate) fn meddle(&self, meddler: impl FnOnce(DuplexStream, Behind) + Send + 'static) {
+        let mut inside = self.inside.lock();
+        inside.meddlers.0.push_back(Box::new(meddler));
+    }
+
+    /// Nobody meddles with the connections that come.
+    pub(crate) fn unmeddle(&self) {
+        self.inside.lock().meddlers.0.clear();
     }
 
     /// How often somebody tried to connect.
@@ -266,8 +293,13 @@ impl Dial for Machine {
         let process = self.at(endpoint).filter(|_| !refusing);
         let process = process.ok_or(io::ErrorKind::ConnectionRefused)?;
         let (ours, theirs) = duplex(64 * 1024);
-        if !slamming {
-            tokio::spawn(model::serve(theirs, process, Arc::clone(&self.seen)));
+        let seen = Arc::clone(&self.seen);
+        let serve: Behind = Box::new(move |io| drop(tokio::spawn(model::serve(io, process, seen))));
+        let meddler = self.inside.lock().meddlers.0.pop_front();
+        match meddler {
+            Some(meddler) => meddler(theirs, serve),
+            None if slamming => {}
+            None => serve(theirs),
         }
         Ok(ours)
     }

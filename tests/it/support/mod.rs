@@ -6,22 +6,30 @@ mod client;
 mod dials;
 mod dice;
 mod gate;
+mod http2;
 mod machine;
 mod model;
 mod record;
 mod settings;
+mod sidecar;
+#[cfg(feature = "tls")]
+mod tls;
 
 use std::time::Duration;
 
-pub(crate) use body::telling;
-pub(crate) use client::{Answer, Ask, Client, get, named, post, post_told};
+pub(crate) use body::{Teller, telling};
+pub(crate) use client::{Answer, Ask, Client, get, named, post, post_text, post_told, with};
 pub(crate) use dials::{Dials, broken};
 pub(crate) use dice::Dice;
 pub(crate) use gate::Gate;
-pub(crate) use machine::{Machine, Process, Start};
-pub(crate) use model::LABELS;
+pub(crate) use http2::Http2;
+pub(crate) use machine::{Behind, Machine, Process, Start};
+pub(crate) use model::{LABELS, Seen};
 pub(crate) use record::{measured, measured_again, was_taken};
 pub(crate) use settings::{defaults, process, revision};
+pub(crate) use sidecar::{Sidecar, saying};
+#[cfg(feature = "tls")]
+pub(crate) use tls::Authority;
 
 pub(crate) const fn ms(n: u64) -> Duration {
     Duration::from_millis(n)

@@ -1,8 +1,12 @@
 //! A model server in memory. What it does with a request stands in the request's query:
 //! `ms` to work before the head, `chunks` and `gap` for an event stream, `plain` for a stream that
-//! is none, `stubborn` to go on when the client has left, `echo` to answer with what is sent,
-//! `reset` to break off instead of answering, `silent` to say nothing after the first chunk, `old`
-//! to stream in HTTP/1.0, `early` to answer before reading what is sent.
+//! is none, `stubborn` to go on when the client has left, and with what it has of a broken upload, `echo` to answer with what is sent,
+//! `reset` to break off instead of answering, `break` to break off at the end of a stream, `silent` to say nothing after
+//! the first chunk, `old` to stream in HTTP/1.0, `early` to answer before reading what is sent, `events` to call an
+//! echo an event stream, `lingers` to begin an answer and end it so long after what is sent has ended, `json` to answer in JSON, `status` to answer with another one. Asked to
+//! change to another protocol it does: it says back what it hears, `greets` before it has heard anything,
+//! `hangs` to break off at the first word, `deaf` to go on for ever when the other side has ended; unless
+//! it is to `decline`.
 
 use std::io;
 use std::sync::Arc;
@@ -11,16 +15,17 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use holdgate::revision::ReplicaId;
-use http::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
-use http::{Request, Response, Version};
+use http::header::{CONNECTION, CONTENT_TYPE, HeaderMap, HeaderValue, UPGRADE};
+use http::{Request, Response, StatusCode, Version};
 use http_body_util::combinators::BoxBody;
 use http_body_util::{BodyExt as _, Full};
 use hyper::body::Incoming;
-use hyper::server::conn::http1;
 use hyper::service::service_fn;
-use hyper_util::rt::TokioIo;
+use hyper::upgrade::Upgraded;
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use hyper_util::server::conn::auto;
 use parking_lot::Mutex;
-use tokio::io::DuplexStream;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream};
 use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep};
 
@@ -109,17 +114,19 @@ pub(crate) const LABELS: [(&str, &str); 8] = [
     ("x-request-id", "7"),
 ];
 
-type Body = BoxBody<Bytes, hyper::Error>;
+type Body = BoxBody<Bytes, io::Error>;
 
 /// Serves one connection until it ends or the process does.
 pub(super) async fn serve(io: DuplexStream, process: Arc<Process>, seen: Arc<Mutex<Vec<Seen>>>) {
-    let service = service_fn(|request| {
+    let ended = process.ended.clone();
+    let service = service_fn(move |request| {
         note(&request, &process, &seen);
         answer(request, Arc::clone(&process))
     });
-    let connection = http1::Builder::new().serve_connection(TokioIo::new(io), service);
+    let builder = auto::Builder::new(TokioExecutor::new());
+    let connection = builder.serve_connection_with_upgrades(TokioIo::new(io), service);
     // Whatever it ends with, the other side sees.
-    let _ = process.ended.run_until_cancelled(connection).await;
+    let _ = ended.run_until_cancelled(connection).await;
 }
 
 fn note(request: &Request<Incoming>, process: &Process, seen: &Mutex<Vec<Seen>>) {
@@ -138,6 +145,9 @@ fn note(request: &Request<Incoming>, process: &Process, seen: &Mutex<Vec<Seen>>)
 async fn answer(request: Request<Incoming>, process: Arc<Process>) -> io::Result<Response<Body>> {
     let wish = Wish::of(request.uri().query());
     let working = process.work.begin();
+    if request.headers().contains_key(UPGRADE) && !wish.has("decline") {
+        return Ok(switch(request, wish, working, &process));
+    }
     if wish.has("reset") {
         return Err(io::ErrorKind::ConnectionReset.into());
     }
@@ -146,10 +156,25 @@ async fn answer(request: Request<Incoming>, process: Arc<Process>) -> io::Result
             let _ = &working;
             frame
         });
-        let mut response = Response::new(body.boxed());
+        let mut response = Response::new(body.map_err(io::Error::other).boxed());
         let trailer = HeaderValue::from_static("x-sum");
         response.headers_mut().insert("trailer", trailer);
+        if wish.has("events") {
+            let kind = HeaderValue::from_static("text/event-stream");
+            response.headers_mut().insert(CONTENT_TYPE, kind);
+        }
         return Ok(response);
+    }
+    if wish.has("lingers") {
+        let (teller, told) = telling();
+        let mut sent = request.into_body();
+        tokio::spawn(async move {
+            teller.say("it begins").await;
+            while let Some(Ok(_)) = sent.frame().await {}
+            sleep(wish.time("lingers")).await;
+            drop((working, teller));
+        });
+        return Ok(Response::new(told.map_err(|e| match e {}).boxed()));
     }
     if wish.has("early") {
         // Goes on reading, so that the connection stays open.
@@ -157,11 +182,15 @@ async fn answer(request: Request<Incoming>, process: Arc<Process>) -> io::Result
         let body = Full::new(Bytes::from("early"));
         return Ok(Response::new(body.map_err(|e| match e {}).boxed()));
     }
-    let sent = request
-        .into_body()
-        .collect()
-        .await
-        .map_err(io::Error::other)?;
+    let sent = match request.into_body().collect().await {
+        Ok(sent) => sent,
+        Err(error) => {
+            if wish.has("stubborn") {
+                sleep(wish.time("ms")).await;
+            }
+            return Err(io::Error::other(error));
+        }
+    };
     let (head, answered) = oneshot::channel();
     let ended = process.ended.clone();
     let length = sent.to_bytes().len();
@@ -170,6 +199,56 @@ async fn answer(request: Request<Incoming>, process: Arc<Process>) -> io::Result
         drop(working);
     });
     answered.await.map_err(io::Error::other)
+}
+
+/// Changes to a protocol in which everything is said back.
+fn switch(
+    mut request: Request<Incoming>,
+    wish: Wish,
+    working: Working,
+    process: &Process,
+) -> Response<Body> {
+    let upgrade = hyper::upgrade::on(&mut request);
+    let protocol = request.headers()[UPGRADE].clone();
+    let ended = process.ended.clone();
+    tokio::spawn(async move {
+        let _working = working;
+        let talk = async {
+            let mut io = TokioIo::new(upgrade.await.expect("it is upgraded"));
+            talk(&mut io, &wish).await
+        };
+        // Whatever it ends with, the other side sees.
+        let _ = ended.run_until_cancelled(talk).await;
+    });
+    let mut response = Response::new(Full::default().map_err(|e| match e {}).boxed());
+    *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
+    let headers = response.headers_mut();
+    headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
+    headers.insert(UPGRADE, protocol);
+    response
+}
+
+async fn talk(io: &mut TokioIo<Upgraded>, wish: &Wish) -> io::Result<()> {
+    if wish.has("greets") {
+        io.write_all(b"welcome").await?;
+    }
+    let mut heard = [0; 1024];
+    loop {
+        let bytes = io.read(&mut heard).await?;
+        if wish.has("hangs") {
+            return Ok(());
+        }
+        if bytes == 0 {
+            break;
+        }
+        io.write_all(&heard[..bytes]).await?;
+        io.flush().await?;
+    }
+    if wish.has("deaf") {
+        std::future::pending::<()>().await;
+    }
+    io.write_all(b"the end").await?;
+    io.shutdown().await
 }
 
 async fn work(wish: Wish, mut head: oneshot::Sender<Response<Body>>, length: usize) {
@@ -181,6 +260,16 @@ async fn work(wish: Wish, mut head: oneshot::Sender<Response<Body>>, length: usi
     if !wish.has("chunks") {
         let body = Full::new(Bytes::from(format!("{length} bytes")));
         let mut response = Response::new(body.map_err(|e| match e {}).boxed());
+        if wish.has("json") {
+            let kind = HeaderValue::from_static("application/json");
+            response.headers_mut().insert(CONTENT_TYPE, kind);
+            let body = Full::new(Bytes::from(format!("{{\"bytes\":{length}}}")));
+            *response.body_mut() = body.map_err(|e| match e {}).boxed();
+        }
+        if wish.has("status") {
+            let status = u16::try_from(wish.get("status")).expect("a status");
+            *response.status_mut() = status.try_into().expect("a status");
+        }
         if wish.has("labelled") {
             label(response.headers_mut());
         }
@@ -188,7 +277,7 @@ async fn work(wish: Wish, mut head: oneshot::Sender<Response<Body>>, length: usi
         return;
     }
     let (teller, told) = telling();
-    let mut response = streaming(told, wish.has("plain"));
+    let mut response = streaming(told, &wish);
     if wish.has("old") {
         *response.version_mut() = Version::HTTP_10;
     }
@@ -223,9 +312,12 @@ async fn pause(wish: &Wish, teller: &Teller, stubborn: bool) -> bool {
     }
 }
 
-fn streaming(told: Told, plain: bool) -> Response<Body> {
-    let mut response = Response::new(told.map_err(|e| match e {}).boxed());
-    let kind = if plain {
+fn streaming(told: Told, wish: &Wish) -> Response<Body> {
+    let broken = wish.has("break");
+    let end = async move { broken.then(|| Err(io::ErrorKind::ConnectionReset.into())) };
+    let body = told.map_err(|e| match e {}).with_trailers(end);
+    let mut response = Response::new(body.boxed());
+    let kind = if wish.has("plain") {
         "text/plain"
     } else {
         "text/event-stream; charset=utf-8"

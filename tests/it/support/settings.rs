@@ -25,6 +25,11 @@ pub(crate) fn defaults(name: &str) -> RevisionSpec {
             timeout: secs(60),
             cold_timeout: secs(600),
             read_ahead: 1 << 20,
+            order: holdgate::revision::QueueOrder::Fifo,
+        },
+        wishes: holdgate::revision::Wishes {
+            deadlines: true,
+            ..Default::default()
         },
         timeouts: Timeouts {
             total: Some(secs(300)),
@@ -36,7 +41,13 @@ pub(crate) fn defaults(name: &str) -> RevisionSpec {
         max_body_bytes: None,
         overload_status: OverloadStatus::TooManyRequests,
         on_disconnect: OnDisconnect::Auto,
+        protocol: holdgate::revision::Protocol::Auto,
         path: holdgate::revision::CallerPath::Host,
+        at_zero: holdgate::revision::AtZero {
+            probes: true,
+            canned: std::sync::Arc::default(),
+        },
+        waiting: holdgate::revision::Waiting::default(),
     }
 }
 

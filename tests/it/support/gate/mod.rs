@@ -118,7 +118,8 @@ impl Gate {
     /// Another revision.
     pub(crate) fn add(&mut self, spec: RevisionSpec, process: ProcessSpec) {
         let tape = self.recorder.tape(&spec.id);
-        let machine = (self.machine.clone(), self.places.clone());
+        let crowd = Arc::clone(&self.registry.crowd);
+        let machine = (self.machine.clone(), self.places.clone(), crowd);
         let recalled = self.recalled.take();
         let running = Running::start(spec, process, tape, machine, recalled.is_some());
         let world = running.supervisor.world();

@@ -14,6 +14,7 @@ use holdgate::proxy::{Revision, Throttler};
 use holdgate::revision::RevisionSpec;
 use holdgate::schedule::Schedule;
 use holdgate::stats::Stats;
+use holdgate::throttler::Crowd;
 use holdgate::trace::Tape;
 use parking_lot::Mutex;
 use tokio::sync::watch;
@@ -37,10 +38,10 @@ impl Running {
         spec: RevisionSpec,
         process: ProcessSpec,
         tape: Tape,
-        (machine, places): (Machine, Places),
+        (machine, places, crowd): (Machine, Places, Arc<Crowd>),
         was_before: bool,
     ) -> Self {
-        let throttler = Throttler::recorded(spec.container_concurrency, spec.queue, tape);
+        let throttler = Throttler::among(crowd, spec.container_concurrency, spec.queue, tape);
         let stats = Arc::new(Stats::new());
         let settings = Settings {
             typical_start: was_before.then(|| ms(2_500)),
@@ -112,6 +113,7 @@ impl Running {
             spec: self.spec.clone(),
             throttler: Arc::clone(&self.throttler),
             stats: Arc::clone(&self.stats),
+            tls: None,
         }
     }
 }
