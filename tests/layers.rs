@@ -5,22 +5,26 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Every module of the crate in reading order, with its floor.
-const ORDER: [(&str, u8); 29] = [
+const ORDER: [(&str, u8); 33] = [
     ("counting", 0),
     ("revision", 0),
     ("admission", 0),
     ("autoscale", 0),
+    ("model_scan", 0),
     ("sync", 1),
     ("schedule", 1),
     ("ports", 1),
     ("stats", 1),
     ("trace", 1),
     ("guests", 1),
+    ("loads", 1),
+    ("callers", 1),
     ("shares", 1),
     ("throttler", 1),
     ("decisions", 1),
     ("autoscaler", 1),
     ("gauging", 1),
+    ("tls", 1),
     ("registry", 1),
     ("peers", 1),
     ("backend", 2),

@@ -110,6 +110,10 @@ fn the_image_that_is_installed_is_the_one_of_this_version() {
             format!("newTag: {version}\n"),
         ),
         (
+            "sidecar/deployment.yaml",
+            format!("holdgate-sidecar:{version}\n"),
+        ),
+        (
             "helm/holdgate/Chart.yaml",
             format!("\nversion: {version}\n"),
         ),
@@ -138,10 +142,9 @@ fn with_helm_the_same_services_lead_every_caller_as_with_kustomize() {
         kustomize
     );
     let condition = kustomize.join(" ");
-    // What the gateway never leads must keep its selector.
-    for word in ["kubernetes.io/h2c", "h2c", "http2", "grpc"] {
-        assert!(condition.contains(&format!("'{word}'")), "{word}");
-    }
+    // What the gateway does not lead must keep its selector: that is one of several ports, of whatever.
+    assert!(condition.contains("object.spec.?ports.orValue([]).size() == 1"));
+    assert!(!condition.contains("appProtocol"), "{condition}");
 }
 
 #[cfg(feature = "kubernetes")]

@@ -10,6 +10,10 @@ mod pods;
 mod process;
 mod scenes;
 mod simulate;
+mod sockets;
+mod strict;
 mod support;
+#[cfg(feature = "tls")]
+mod upstream_tls;
 mod vectors;
 mod whatif;

@@ -61,6 +61,7 @@ async fn quiet_after(request: Duration) -> Duration {
         timeout: Duration::from_secs(60),
         cold_timeout: Duration::from_secs(60),
         read_ahead: 0,
+        order: holdgate::revision::QueueOrder::Fifo,
     };
     let throttler = Throttler::new(ContainerConcurrency::UNLIMITED, limits);
     let (world, seen) = watch::channel(World::default());

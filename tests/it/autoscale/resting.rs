@@ -16,9 +16,10 @@ fn four(limit: ContainerConcurrency, clock: Clock) -> Admission<()> {
         timeout: Duration::from_secs(60),
         cold_timeout: Duration::from_secs(60),
         read_ahead: 0,
+        order: holdgate::revision::QueueOrder::Fifo,
     };
     let mut admission = Admission::new(limit, bounds, clock.at(0.0));
-    admission.set_replicas(&[1, 2, 3, 4].map(|id| (ReplicaId(id), ())));
+    admission.set_replicas(&[1, 2, 3, 4].map(|id| (ReplicaId(id), ())), clock.at(0.0));
     admission
 }
 

@@ -156,6 +156,7 @@ impl Scene {
     pub(super) fn visit(mut self, name: &str, second: u32, replica: u64) -> Self {
         let (since, replica) = (self.at(second), ReplicaId(replica));
         self.visits.push(Visit {
+            ticket: None,
             name: name.to_owned(),
             arrived: since,
             stage: Stage::Answering { replica, since },

@@ -7,6 +7,7 @@ use holdgate::config::{Overrides, RevisionConfig, load_text};
 use holdgate::simulate::{
     Arrival, Keep, Load, Machine, RevisionLoad, RevisionOutcome, Start, Turns, Workers, simulate,
 };
+use holdgate::trace::Standing;
 
 /// How long a start takes where it is not warm: as long as in the guides.
 const START: Duration = Duration::from_millis(9_500);
@@ -80,6 +81,7 @@ impl Clients {
             service,
             patience: None,
             stream: false,
+            standing: Standing::default(),
             turns: Turns::UNKNOWN,
         };
         let worker = |(count, from, until)| Workers {

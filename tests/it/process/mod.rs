@@ -71,7 +71,7 @@ fn supervise(spec: ProcessSpec) -> (Supervisor, watch::Receiver<World>) {
     };
     let host = Host::new(EXE.into(), Places::new(16));
     let occupancy = Arc::new(Idle(watch::Sender::new(0)));
-    let supervisor = host.supervise(settings, spec, occupancy);
+    let supervisor = host.supervise(settings, spec, occupancy, watch::channel(None).1);
     let world = supervisor.world();
     (supervisor, world)
 }

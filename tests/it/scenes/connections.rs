@@ -1,5 +1,6 @@
 //! Connections: when one is used again, and when it is not.
 
+use holdgate::revision::Protocol;
 use tokio::time::sleep;
 
 use crate::support::{Gate, get, ms, post, post_told, revision, settle, telling};
@@ -16,6 +17,22 @@ async fn a_connection_is_used_again_until_the_replica_might_close_it() {
     // Many servers close what was unused for five seconds.
     sleep(ms(4100)).await;
     assert_eq!(gate.ask(get("/?ms=10")).await.code(), 200);
+    assert_eq!(gate.machine.dialled(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_connection_of_http2_carries_a_hundred_at_once_and_any_number_after_another() {
+    let mut spec = revision(0, 1..=1);
+    spec.protocol = Protocol::H2c;
+    let gate = Gate::warm(spec).await;
+    for _ in 0..250 {
+        assert_eq!(gate.ask(get("/")).await.code(), 200);
+    }
+    assert_eq!(gate.machine.dialled(), 1);
+    let asked: Vec<_> = (0..150).map(|_| gate.asking(get("/?ms=1000"))).collect();
+    for answer in asked {
+        assert_eq!(answer.await.unwrap().code(), 200);
+    }
     assert_eq!(gate.machine.dialled(), 2);
 }
 

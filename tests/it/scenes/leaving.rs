@@ -2,8 +2,12 @@
 
 use holdgate::revision::OnDisconnect;
 use tokio::time::{Instant, sleep, sleep_until};
+use tokio_util::task::AbortOnDropHandle;
 
-use crate::support::{Ask, Gate, get, ms, named, post, post_told, revision, secs, settle, telling};
+use crate::support::{
+    Answer, Ask, Gate, Http2, Teller, get, ms, named, post, post_told, revision, secs, settle,
+    telling, with,
+};
 
 /// One replica with so many slots.
 async fn one_replica(slots: u32) -> Gate {
@@ -178,7 +182,7 @@ async fn somebody_who_leaves_at_the_moment_of_his_turn_leaks_nothing() {
 async fn what_a_client_did_not_send_to_its_end_is_never_taken_for_whole() {
     let gate = one_replica(1).await;
     let (teller, told) = telling();
-    let leaver = gate.asking(post_told("/?ms=100000&stubborn", told));
+    let leaver = gate.asking(post_told("/?ms=100000", told));
     teller.say("half of it").await;
     settle().await;
     assert_eq!(gate.machine.at_work(), 1);
@@ -187,4 +191,128 @@ async fn what_a_client_did_not_send_to_its_end_is_never_taken_for_whole() {
     assert_eq!(gate.machine.at_work(), 0, "it did not begin to work on it");
     assert_eq!(gate.reading().running, 0);
     assert_eq!(gate.codes(), [(499, 1)].into());
+}
+
+/// Half of an upload, in chunks or of a known length. Dropping the words ends it.
+async fn half(
+    gate: &Gate,
+    target: &str,
+    length: Option<&str>,
+) -> (AbortOnDropHandle<Answer>, Teller) {
+    let (teller, told) = telling();
+    let mut ask = post_told(target, told);
+    if let Some(length) = length {
+        ask = with("content-length", length, ask);
+    }
+    let asking = gate.asking(ask);
+    teller.say("half of it").await;
+    settle().await;
+    (asking, teller)
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_slot_of_a_broken_upload_is_kept_until_the_replica_is_done_with_it() {
+    for on_disconnect in [OnDisconnect::Auto, OnDisconnect::Finish] {
+        for length in [None, Some("100")] {
+            let mut spec = revision(3, 1..=1);
+            spec.on_disconnect = on_disconnect;
+            let gate = Gate::warm(spec).await;
+            let mut leavers = Vec::new();
+            for _ in 0..3 {
+                leavers.push(half(&gate, "/?ms=1000&stubborn", length).await);
+            }
+            assert_eq!(gate.machine.at_work(), 3);
+            let waits = gate.asking(get("/?ms=10"));
+            settle().await;
+            drop(leavers);
+            settle().await;
+            assert_eq!((gate.machine.at_work(), gate.reading().running), (3, 3));
+            let reading = gate.reading();
+            assert_eq!(reading.waiting, 1, "{on_disconnect:?}, {length:?}");
+            let answer = waits.await.unwrap();
+            assert_eq!((answer.code(), answer.took), (200, ms(1010)));
+            assert_eq!(gate.machine.most_inside(), 3);
+            assert_eq!(gate.codes(), [(200, 1), (499, 3)].into());
+            assert_eq!((gate.machine.at_work(), gate.reading().running), (0, 0));
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_upload_that_is_too_large_keeps_its_slot_as_well_and_is_refused_at_once() {
+    let mut spec = revision(1, 1..=1);
+    spec.max_body_bytes = Some(15);
+    spec.on_disconnect = OnDisconnect::Release;
+    let gate = Gate::warm(spec).await;
+    let (refused, teller) = half(&gate, "/?ms=1000&stubborn", None).await;
+    let waits = gate.asking(get("/?ms=10"));
+    settle().await;
+    teller.say("the other half").await;
+    let refused = refused.await.unwrap();
+    assert_eq!((refused.code(), refused.took), (413, ms(0)));
+    let answer = waits.await.unwrap();
+    assert_eq!((answer.code(), answer.took), (200, ms(1010)));
+    assert_eq!(gate.machine.most_inside(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn released_on_disconnect_the_slot_of_a_broken_upload_is_free_at_once() {
+    let mut spec = revision(1, 1..=1);
+    spec.on_disconnect = OnDisconnect::Release;
+    let gate = Gate::warm(spec).await;
+    let leaver = half(&gate, "/?ms=1000&stubborn", None).await;
+    let waits = gate.asking(get("/?ms=10"));
+    settle().await;
+    drop(leaver);
+    assert_eq!(waits.await.unwrap().took, ms(10));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_replica_that_never_ends_a_broken_upload_is_replaced() {
+    let gate = one_replica(1).await;
+    let leaver = half(&gate, "/?ms=100000000&stubborn", None).await;
+    drop(leaver);
+    settle().await;
+    assert_eq!(gate.machine.at_work(), 1);
+    sleep(secs(59)).await;
+    assert_eq!(gate.machine.launched().len(), 1);
+    // It is slow to go, and another one takes its place.
+    sleep(secs(600)).await;
+    assert_eq!(gate.ask(get("/?ms=10")).await.code(), 200);
+    assert_eq!(gate.machine.launched().len(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn finished_on_disconnect_an_upload_that_breaks_while_it_is_answered_keeps_its_slot() {
+    let mut spec = revision(1, 1..=1);
+    spec.on_disconnect = OnDisconnect::Finish;
+    let gate = Gate::warm(spec).await;
+    let (teller, told) = telling();
+    let mut client = gate.client().await;
+    let answer = client.send(post_told("/?lingers=1000", told)).await;
+    teller.say("half of it").await;
+    settle().await;
+    let waits = gate.asking(get("/?ms=10"));
+    settle().await;
+    assert_eq!((gate.machine.at_work(), gate.reading().running), (1, 1));
+    drop((answer, client));
+    let answer = waits.await.unwrap();
+    assert_eq!((answer.code(), answer.took), (200, ms(1010)));
+    assert_eq!(gate.machine.most_inside(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stream_that_is_reset_within_its_upload_keeps_its_slot_as_well() {
+    let gate = one_replica(1).await;
+    let client = Http2::to(&gate).await;
+    let (teller, told) = telling();
+    let leaver = client.asking(post_told("/?ms=1000&stubborn", told));
+    teller.say("half of it").await;
+    settle().await;
+    let waits = client.asking(get("/?ms=10"));
+    settle().await;
+    leaver.abort();
+    let answer = waits.await.unwrap();
+    assert_eq!((answer.code(), answer.took), (200, ms(1010)));
+    assert_eq!(gate.machine.most_inside(), 1);
 }

@@ -69,7 +69,7 @@ async fn one_stuck_revision_delays_no_other() {
     }
     sleep(secs(1)).await;
     let mut waiting: Vec<_> = (0..900)
-        .map(|_| gate.asking(get("/v1/models/stuck")))
+        .map(|_| gate.asking(get("/v1/models/stuck:predict")))
         .collect();
     waiting.extend((0..900).map(|_| gate.asking(get("/v1/models/full?ms=100000"))));
     settle().await;

@@ -1,20 +1,34 @@
 //! The whole gate over in-memory pipes under a clock that jumps: a cold start of minutes takes
 //! milliseconds.
 
+mod at_zero;
+mod bounds;
 mod broken;
 mod cold;
 mod connections;
+mod cuts;
 mod devices;
 mod doors;
+mod doubles;
+mod grpc;
 mod headers;
+mod http2;
+mod interim;
+mod keys;
 mod kills;
 mod leaving;
 mod malformed;
 mod measured;
+mod memory;
 mod mistakes;
+mod order;
 mod record;
 mod refusals;
+mod routing;
 mod scale_down;
 mod scaling;
+mod sidecar;
 mod slow;
 mod streams;
+mod upgrades;
+mod waiting;
