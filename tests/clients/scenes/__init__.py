@@ -1,0 +1,1 @@
+"""One module a client; each has a `play(check)`."""
