@@ -39,12 +39,16 @@ static CONFIG: LazyLock<Config> = LazyLock::new(|| {
 const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// The refusals of this gate.
-const REFUSALS: [(u16, &str); 5] = [
+const REFUSALS: [(u16, &str); 9] = [
     (400, "body_malformed"),
+    (400, "request_malformed"),
     (404, "no_route"),
+    (408, "body_timeout"),
+    (408, "head_timeout"),
     (413, "body_too_large"),
     (429, "queue_full"),
     (504, "cold_start_timeout"),
+    (504, "deadline_unmeetable"),
 ];
 
 fuzz_target!(|bytes: &[u8]| {
@@ -53,6 +57,9 @@ fuzz_target!(|bytes: &[u8]| {
         .start_paused(true)
         .build()
         .expect("a runtime without a driver can be built");
+    if bytes.starts_with(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n") {
+        return; // Answered in HTTP/2, which another target reads.
+    }
     // At once, and in crumbs.
     for piece in [64 * 1024, 7] {
         check(&runtime.block_on(serve(bytes, piece)));
@@ -95,6 +102,7 @@ fn registry() -> Registry {
             throttler: Throttler::new(spec.container_concurrency, spec.queue),
             spec,
             stats: Arc::default(),
+            tls: None,
         });
     }
     registry
