@@ -88,6 +88,7 @@ fn throttler(replicas: u64, limit: u32) -> Arc<Throttler<()>> {
         timeout: Duration::MAX,
         cold_timeout: Duration::MAX,
         read_ahead: 0,
+        order: holdgate::revision::QueueOrder::Fifo,
     };
     let throttler = Throttler::new(ContainerConcurrency::new(limit), bounds);
     let replica = |id| ReplicaView {

@@ -195,6 +195,7 @@ fn autoscaler(n: u32) -> PodAutoscaler<Throttler<()>, Agrees> {
         timeout: Duration::from_secs(60),
         cold_timeout: Duration::from_secs(600),
         read_ahead: 0,
+        order: holdgate::revision::QueueOrder::Fifo,
     };
     PodAutoscaler {
         beat: Beat::begin(),

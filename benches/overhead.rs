@@ -1,5 +1,6 @@
 //! What a request costs on its way through Holdgate, beside a minimal proxy on the same library,
-//! `HAProxy` and nginx: CPU time when saturated, and latency added at a fixed rate.
+//! `HAProxy`, nginx and Envoy: CPU time when saturated, and latency added at a fixed rate; for HTTP/1.1,
+//! HTTP/2, gRPC, event streams and large bodies, each in a table of its own.
 //!
 //! Absolute figures belong to the machine and the minute. What can be compared are the ratios:
 //! each is of two runs of the same round, and the middle one of all rounds is shown.
@@ -12,24 +13,14 @@
 
 mod support;
 
-use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context, Result};
-use clap::Parser;
-use support::cpu::cpu_time;
-use support::loadgen::{Load, Report, float, post};
+use anyhow::Result;
+use clap::{Parser, ValueEnum};
+use support::contest::{Mode, Row, start_all};
+use support::gate;
 use support::place::Cores;
-use support::process::{Server, or_why_not, start_minimal, start_part};
 use support::summary::{cell, least, median, median_ratio, table};
-use support::{gate, peers};
-
-/// Kept connections.
-const CONNECTIONS: usize = 64;
-/// Requests a second where latency is measured.
-const RATE: u32 = 2000;
-/// Of a request's body.
-const BODY_BYTES: usize = 1024;
 
 /// Measures what a proxy adds to a request.
 #[derive(Parser)]
@@ -44,8 +35,11 @@ struct Flags {
     #[arg(long)]
     one_core: bool,
     /// Leave out all but these (direct and minimal stay)
-    #[arg(long, value_name = "PEER", value_delimiter = ',', value_parser = ["limited", "holdgate", "haproxy", "nginx"])]
+    #[arg(long, value_name = "PEER", value_delimiter = ',', value_parser = ["limited", "holdgate", "haproxy", "nginx", "envoy"])]
     only: Vec<String>,
+    /// Only this traffic
+    #[arg(long, value_name = "MODE", value_delimiter = ',')]
+    mode: Vec<Mode>,
     /// What cargo says to every benchmark
     #[arg(long, hide = true)]
     bench: bool,
@@ -61,174 +55,75 @@ fn main() -> Result<()> {
 async fn measure(flags: &Flags) -> Result<()> {
     let cores = Cores::claim(flags.one_core).await?;
     println!(
-        "POST of {BODY_BYTES} B answered with {} B over {CONNECTIONS} kept connections, {} rounds of {} s each;",
-        support::upstream::ANSWER_BYTES,
+        "{} rounds of {} s for each load; {}; built with profile {}",
         flags.rounds,
         flags.seconds,
-    );
-    println!(
-        "{}; built with profile {}",
         cores.describe(),
         gate::profile()
     );
-    println!("holdgate: {}\n", gate::binary().display());
+    println!("holdgate: {}", gate::binary().display());
+    let wanted = |mode: &Mode| flags.mode.is_empty() || flags.mode.contains(mode);
+    for mode in Mode::value_variants().iter().filter(|mode| wanted(mode)) {
+        println!("\n{}", mode.title());
+        measure_one(flags, *mode, cores).await?;
+    }
+    Ok(())
+}
+
+async fn measure_one(flags: &Flags, mode: Mode, cores: Cores) -> Result<()> {
     let folder = tempfile::tempdir()?;
-    let upstream = start_part(&cores.for_load(), "upstream", &[]).await?;
-    let mut rows = start_all(flags, cores, folder.path(), upstream).await?;
+    let wanted = |name: &str| flags.only.is_empty() || flags.only.iter().any(|only| only == name);
+    let mut rows = start_all(mode, cores, folder.path(), wanted).await?;
     for round in 1..=flags.rounds {
         for row in &mut rows {
             row.take_a_turn(Duration::from_secs(flags.seconds)).await?;
         }
         println!("round {round} of {} done", flags.rounds);
     }
-    println!("\n{}", table(&summarise(&rows)));
+    println!("\n{}", table(&summarise(mode, &rows)));
     for row in &rows {
         row.print_troubles();
     }
     for row in rows {
-        if let Ok(server) = row.server {
-            server.stop().await?;
-        }
+        row.stop().await?;
     }
     Ok(())
 }
 
-/// One line of the table.
-struct Row {
-    name: &'static str,
-    /// Who answers, or why nobody does.
-    server: Result<Server, String>,
-    turns: Vec<Turn>,
-}
-
-/// What one round said about one peer.
-struct Turn {
-    cpu_us: f64,
-    saturated: Report,
-    paced: Report,
-}
-
-async fn start_all(
-    flags: &Flags,
-    cores: Cores,
-    folder: &std::path::Path,
-    upstream: Server,
-) -> Result<Vec<Row>> {
-    let (to, by) = ([upstream.address], cores.for_proxy());
-    let minimal = start_minimal(&by, &to, 0).await;
-    let mut rows = vec![
-        Row::new("direct", Ok(Some(upstream))),
-        Row::new("minimal", minimal.map(Some)),
-    ];
-    let wanted = |name: &str| flags.only.is_empty() || flags.only.iter().any(|only| only == name);
-    if wanted("limited") {
-        let limited = start_minimal(&by, &to, CONNECTIONS).await;
-        rows.push(Row::new("minimal, limited", limited.map(Some)));
-    }
-    if wanted("holdgate") {
-        let holdgate = gate::start(&by, &cores.for_load(), &[]).await;
-        rows.push(Row::new("holdgate", holdgate.map(Some)));
-    }
-    if wanted("haproxy") {
-        let haproxy = peers::haproxy(&by, folder, &to, 0).await;
-        rows.push(Row::new("haproxy", haproxy));
-    }
-    if wanted("nginx") {
-        rows.push(Row::new("nginx", peers::nginx(&by, folder, &to).await));
-    }
-    Ok(rows)
-}
-
 impl Row {
-    fn new(name: &'static str, server: Result<Option<Server>>) -> Self {
-        Self {
-            name,
-            server: or_why_not(server),
-            turns: Vec::new(),
-        }
-    }
-
-    async fn take_a_turn(&mut self, duration: Duration) -> Result<()> {
-        let Ok(server) = &self.server else {
-            return Ok(());
-        };
-        let load = Load {
-            to: server.address,
-            connections: CONNECTIONS,
-            request: Arc::clone(&post("/v1/models/bench:predict", "bench", BODY_BYTES)),
-            duration,
-        };
-        let before = cpu_time(server.pid);
-        let saturated = load.closed_loop().await.context(self.name)?;
-        let after = cpu_time(server.pid);
-        let cpu_us = match (before, after) {
-            (Some(before), Some(after)) => {
-                after.saturating_sub(before).as_secs_f64() * 1e6 / float(saturated.answered())
-            }
-            _ => f64::NAN,
-        };
-        let paced = load.open_loop(RATE).await.context(self.name)?;
-        self.turns.push(Turn {
-            cpu_us,
-            saturated,
-            paced,
-        });
-        Ok(())
-    }
-
     fn cpu_us(&self) -> Vec<f64> {
         self.turns.iter().map(|turn| turn.cpu_us).collect()
     }
 
-    fn percentile_us(&self, percentile: f64) -> Vec<f64> {
-        let turns = self.turns.iter();
-        turns
-            .map(|turn| turn.paced.percentile_us(percentile))
-            .collect()
+    fn p50_us(&self) -> Vec<f64> {
+        self.turns.iter().map(|turn| turn.p50_us).collect()
     }
 
-    /// What it adds to the direct way, round by round.
-    fn added_us(&self, direct: &Self, percentile: f64) -> Vec<f64> {
-        let (through, past) = (
-            self.percentile_us(percentile),
-            direct.percentile_us(percentile),
-        );
-        through
-            .iter()
-            .zip(&past)
-            .map(|(through, past)| through - past)
-            .collect()
-    }
-
-    fn print_troubles(&self) {
-        if let Err(reason) = &self.server {
-            println!("{}: not measured: {reason}", self.name);
-        }
-        let reports = self
-            .turns
-            .iter()
-            .flat_map(|turn| [&turn.saturated, &turn.paced]);
-        let (errors, others) = reports.fold((0, 0), |(errors, others), report| {
-            (errors + report.errors, others + report.other_statuses)
-        });
-        if errors + others > 0 {
-            println!(
-                "{}: {errors} errors, {others} answers other than 200",
-                self.name
-            );
-        }
+    fn p99_us(&self) -> Vec<f64> {
+        self.turns.iter().map(|turn| turn.p99_us).collect()
     }
 }
 
-fn summarise(rows: &[Row]) -> Vec<Vec<String>> {
-    let (direct, minimal) = (&rows[0], &rows[1]);
+/// What is added to the direct way, round by round.
+fn added(through: &[f64], past: &[f64]) -> Vec<f64> {
+    let rounds = through.iter().zip(past);
+    rounds.map(|(through, past)| through - past).collect()
+}
+
+fn summarise(mode: Mode, rows: &[Row]) -> Vec<Vec<String>> {
+    let (one, each, half) = match mode {
+        Mode::Sse => ("CPU µs/event", "events/s", "µs/event"),
+        _ => ("CPU µs/request", "requests/s", "p50 µs"),
+    };
     let head = [
         "",
-        "CPU µs/request",
+        one,
         "(least)",
         "÷ minimal",
-        "requests/s",
-        "p50 µs",
+        "÷ envoy",
+        each,
+        half,
+        "÷ direct",
         "added",
         "÷ minimal",
         "p99 µs",
@@ -236,32 +131,39 @@ fn summarise(rows: &[Row]) -> Vec<Vec<String>> {
         "÷ minimal",
     ];
     let mut lines = vec![head.map(str::to_owned).to_vec()];
-    for row in rows {
-        let cpu = row.cpu_us();
-        let mut line = vec![
-            row.name.to_owned(),
-            cell(median(cpu.iter().copied()), 1),
-            cell(least(cpu.iter().copied()), 1),
-            cell(median_ratio(&cpu, &minimal.cpu_us()), 2),
-            cell(
-                median(row.turns.iter().map(|turn| turn.saturated.per_second())),
-                0,
-            ),
-        ];
-        for percentile in [50.0, 99.0] {
-            let added = row.added_us(direct, percentile);
-            line.push(cell(median(row.percentile_us(percentile)), 0));
-            if std::ptr::eq(row, direct) {
-                line.extend(["–".to_owned(), "–".to_owned()]);
-                continue;
-            }
-            line.push(cell(median(added.iter().copied()), 0));
-            line.push(cell(
-                median_ratio(&added, &minimal.added_us(direct, percentile)),
-                2,
-            ));
-        }
-        lines.push(line);
-    }
+    lines.extend(rows.iter().map(|row| summarise_one(row, rows)));
     lines
+}
+
+fn summarise_one(row: &Row, rows: &[Row]) -> Vec<String> {
+    let (direct, minimal) = (&rows[0], &rows[1]);
+    let envoy = rows.iter().find(|row| row.name == "envoy");
+    let envoy = envoy.map(Row::cpu_us).unwrap_or_default();
+    let cpu = row.cpu_us();
+    let mut line = vec![
+        row.name.to_owned(),
+        cell(median(cpu.iter().copied()), 1),
+        cell(least(cpu.iter().copied()), 1),
+        cell(median_ratio(&cpu, &minimal.cpu_us()), 2),
+        cell(median_ratio(&cpu, &envoy), 2),
+        cell(median(row.turns.iter().map(|turn| turn.per_second)), 0),
+    ];
+    for (n, percentile) in [Row::p50_us, Row::p99_us].into_iter().enumerate() {
+        let (through, past) = (percentile(row), percentile(direct));
+        let more = added(&through, &past);
+        line.push(cell(median(through.iter().copied()), 0));
+        if n == 0 {
+            line.push(cell(median_ratio(&through, &past), 2));
+        }
+        if std::ptr::eq(row, direct) {
+            line.extend(["–".to_owned(), "–".to_owned()]);
+            continue;
+        }
+        line.push(cell(median(more.iter().copied()), 0));
+        line.push(cell(
+            median_ratio(&more, &added(&percentile(minimal), &past)),
+            2,
+        ));
+    }
+    line
 }

@@ -197,6 +197,7 @@ impl Iterator for Arrivals {
             service: Duration::from_secs_f64(self.dice.exponential(0.2)),
             patience: None,
             stream: false,
+            standing: holdgate::trace::Standing::default(),
             turns: Turns::UNKNOWN,
         })
     }

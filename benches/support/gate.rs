@@ -44,6 +44,19 @@ pub(crate) async fn start(
     Server::start(command, address).await
 }
 
+/// The same before a part of ours that need only listen, whatever it speaks.
+pub(crate) async fn start_before(
+    by: &Launcher,
+    upstream_by: &Launcher,
+    part: &[&str],
+    more_flags: &[&str],
+) -> Result<Server> {
+    let model = upstream_by.words_of_part(part)?;
+    let flags = [&["--min-replicas", "1"], more_flags].concat();
+    let (command, address) = command(by, &flags, model)?;
+    Server::start_listening(command, address).await
+}
+
 /// The words that start `holdgate run` on one thread before model servers of this command, and
 /// where it will listen.
 pub(crate) fn command(

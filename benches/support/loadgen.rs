@@ -25,15 +25,43 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// Longer latencies count as this one: ten minutes.
 const LONGEST_NS: u64 = 600_000_000_000;
 
+/// A request that can be asked again and again.
+pub(crate) trait Question: Clone + Send + 'static {
+    /// What a worker keeps between two exchanges.
+    type Line: Send;
+
+    /// Asks once, over a line that is opened where there is none; the status of the whole answer.
+    fn ask(
+        &self,
+        to: SocketAddr,
+        line: &mut Option<Self::Line>,
+    ) -> impl Future<Output = io::Result<u16>> + Send;
+}
+
+/// HTTP/1.1: head and body, ready to be sent.
+impl Question for Arc<[u8]> {
+    type Line = Wire;
+
+    async fn ask(&self, to: SocketAddr, line: &mut Option<Wire>) -> io::Result<u16> {
+        let wire = match line {
+            Some(wire) => wire,
+            none => none.insert(Wire::new(TcpStream::connect(to).await?)?),
+        };
+        wire.send(self).await?;
+        let answer = wire.receive().await?;
+        answer.ok_or(io::ErrorKind::UnexpectedEof)?.status()
+    }
+}
+
 /// What to send, where, over how many kept connections, for how long.
 #[derive(Clone, Debug)]
-pub(crate) struct Load {
+pub(crate) struct Load<Q = Arc<[u8]>> {
     /// Where it goes.
     pub(crate) to: SocketAddr,
     /// One worker each.
     pub(crate) connections: usize,
-    /// Head and body, ready to be sent.
-    pub(crate) request: Arc<[u8]>,
+    /// What each worker asks.
+    pub(crate) request: Q,
     /// Nothing is sent later; what was sent is waited for.
     pub(crate) duration: Duration,
 }
@@ -72,7 +100,7 @@ pub(crate) fn post_with(path: &str, host: &str, headers: &str, body_bytes: usize
     Arc::from(request.into_bytes())
 }
 
-impl Load {
+impl<Q: Question> Load<Q> {
     /// Each worker sends as soon as it has its answer.
     pub(crate) async fn closed_loop(&self) -> Result<Report> {
         self.closed_loop_of(u64::MAX).await
@@ -181,31 +209,30 @@ impl Tally {
     }
 }
 
-/// One client with one connection.
-#[derive(Debug)]
-struct Worker {
+/// One client with one line.
+struct Worker<Q: Question> {
     to: SocketAddr,
-    request: Arc<[u8]>,
-    wire: Option<Wire>,
+    request: Q,
+    line: Option<Q::Line>,
     answered: u64,
     tally: Arc<Mutex<Tally>>,
 }
 
-impl Worker {
-    fn new(load: &Load, tally: &Arc<Mutex<Tally>>) -> Self {
+impl<Q: Question> Worker<Q> {
+    fn new(load: &Load<Q>, tally: &Arc<Mutex<Tally>>) -> Self {
         Self {
             to: load.to,
-            request: Arc::clone(&load.request),
-            wire: None,
+            request: load.request.clone(),
+            line: None,
             answered: 0,
             tally: Arc::clone(tally),
         }
     }
 
     /// Sends one request and counts what becomes of it. After an error the next one takes a new
-    /// connection.
+    /// line.
     async fn exchange(&mut self, due: Instant) {
-        match self.try_exchange().await {
+        match self.request.ask(self.to, &mut self.line).await {
             Ok(200) => {
                 self.answered += 1;
                 let ns = u64::try_from(due.elapsed().as_nanos()).unwrap_or(u64::MAX);
@@ -213,22 +240,12 @@ impl Worker {
             }
             Ok(_) => self.tally.lock().other_statuses += 1,
             Err(_) => {
-                self.wire = None;
+                self.line = None;
                 self.tally.lock().errors += 1;
                 // A server that is not there would be asked for ever without a breath.
                 sleep(Duration::from_millis(10)).await;
             }
         }
-    }
-
-    async fn try_exchange(&mut self) -> io::Result<u16> {
-        let wire = match &mut self.wire {
-            Some(wire) => wire,
-            none => none.insert(Wire::new(TcpStream::connect(self.to).await?)?),
-        };
-        wire.send(&self.request).await?;
-        let answer = wire.receive().await?;
-        answer.ok_or(io::ErrorKind::UnexpectedEof)?.status()
     }
 }
 

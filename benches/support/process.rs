@@ -151,6 +151,18 @@ pub(crate) async fn start_part(by: &Launcher, part: &str, more: &[String]) -> Re
     Server::start(command, address).await
 }
 
+/// The same for a part that does not answer a POST of HTTP/1.1.
+pub(crate) async fn start_part_listening(
+    by: &Launcher,
+    part: &str,
+    more: &[String],
+) -> Result<Server> {
+    let address = free_address()?;
+    let mut command = by.command(std::env::current_exe()?);
+    command.arg(part).arg(address.port().to_string()).args(more);
+    Server::start_listening(command, address).await
+}
+
 /// Starts the yardstick proxy before these, with at most `limit` requests each (0 is no limit).
 pub(crate) async fn start_minimal(
     by: &Launcher,
