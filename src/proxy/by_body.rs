@@ -9,7 +9,6 @@ use std::time::{Duration, Instant};
 use http::header::CONTENT_ENCODING;
 use http::{Method, Request};
 
-use super::body::Cut;
 use super::error::Refusal;
 use super::rescue::Form;
 use super::route::no_route;
@@ -150,7 +149,7 @@ async fn read(
             !crowded && progress == Ok(Progress::More)
         })
     });
-    let read = read.await.map_err(|cut| refusal_of(&cut))?;
+    let read = read.await.map_err(|cut| Refusal::from(&cut))?;
     if crowded {
         return Err(Refusal::QueueFull {
             full: Full::AllBytes,
@@ -165,14 +164,6 @@ async fn read(
         (_, Ok(Progress::More)) => Err(Unread::TooFar),
     };
     Ok(found.map(|()| scan.model().map(str::to_owned)))
-}
-
-fn refusal_of(cut: &Cut) -> Refusal {
-    match cut {
-        Cut::TooLarge(limit) => Refusal::BodyTooLarge { limit: *limit },
-        Cut::Malformed(_) => Refusal::BodyMalformed,
-        _ => Refusal::ClientClosed,
-    }
 }
 
 /// What one body holds of what all of them may.

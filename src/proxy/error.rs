@@ -8,6 +8,7 @@ use std::time::Duration;
 use http::StatusCode;
 use thiserror::Error;
 
+use super::body::Cut;
 use crate::admission::Full;
 use crate::ports::{Outage, OutageReason};
 use crate::revision::OverloadStatus;
@@ -136,6 +137,17 @@ fn bound(full: Full) -> &'static str {
 /// How long to wait for what may end by itself, where nobody knows when: an image that is pushed, a node
 /// that is given back.
 const A_WHILE: Duration = Duration::from_secs(30);
+
+/// A request whose body ended before its end.
+impl From<&Cut> for Refusal {
+    fn from(cut: &Cut) -> Self {
+        match cut {
+            Cut::TooLarge(limit) => Self::BodyTooLarge { limit: *limit },
+            Cut::Malformed(_) => Self::BodyMalformed,
+            _ => Self::ClientClosed,
+        }
+    }
+}
 
 impl Refusal {
     /// The status, and the word in `x-holdgate-reason`, metrics and logs.

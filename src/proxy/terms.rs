@@ -93,12 +93,22 @@ impl Asked {
         }
         let begun = headers.get(&READ_TIMEOUT);
         let begun = begun.and_then(|text| duration(text.to_str().ok()?))?;
-        let heard = request.body().bystander().map(|it| it.hears_every());
+        let upload = request.body();
+        let heard = upload.bystander();
+        let heard = heard.and_then(|it| it.hears_every(upload.is_whole()));
         if heard.is_some_and(|every| every < begun) {
             return None;
         }
         Some(Deadline::Begun(arrived + begun))
     }
+}
+
+/// Its terms are others where its body asks for a stream of events.
+#[must_use]
+pub(super) fn depend_on_body(spec: &RevisionSpec, request: &Request<Upload>) -> bool {
+    spec.wishes.deadlines
+        && request.headers().contains_key(&READ_TIMEOUT)
+        && request.body().bystander().is_some_and(|it| it.listens())
 }
 
 fn word<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {

@@ -99,7 +99,7 @@ impl Upload {
 
     /// The same body once more, if all of it is held.
     pub(super) fn spare(&self) -> Option<Self> {
-        if self.rest.is_some() {
+        if !self.is_whole() {
             return None;
         }
         Some(Self {
@@ -123,8 +123,16 @@ impl Upload {
         limit.is_none_or(|limit| self.held_bytes <= limit)
     }
 
-    /// From now on somebody hears what it says.
+    /// All of it is held.
+    pub(super) fn is_whole(&self) -> bool {
+        self.rest.is_none()
+    }
+
+    /// From now on somebody hears what it says, and first what was read of it already.
     pub(super) fn is_heard_by(&mut self, bystander: Arc<Bystander>) {
+        for piece in &self.held {
+            bystander.hears(piece);
+        }
         self.bystander = Some(bystander);
     }
 

@@ -102,11 +102,8 @@ impl Wait {
                     return Err(queue_full(&self.errand.revision, Full::Bytes));
                 }
                 Event::Body(Ok(ReadAhead::Complete | ReadAhead::Partial)) => reading = false,
-                Event::Body(Err(Cut::TooLarge(limit))) => {
-                    return Err(Refusal::BodyTooLarge { limit });
-                }
-                Event::Body(Err(Cut::Malformed(_))) => return Err(Refusal::BodyMalformed),
-                Event::Body(Err(_)) | Event::HangUp => return Err(Refusal::ClientClosed),
+                Event::Body(Err(cut)) => return Err(Refusal::from(&cut)),
+                Event::HangUp => return Err(Refusal::ClientClosed),
                 Event::Due => {
                     let deadline = self.deadline();
                     if deadline <= now() {

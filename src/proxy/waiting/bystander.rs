@@ -10,13 +10,13 @@ use crate::autoscale::StartPhase;
 use crate::model_scan::{Goal, ModelScan};
 
 use super::super::Revision;
+use super::Hearing;
 
 /// What is known of one request from beside it.
 #[derive(Debug)]
 pub(in crate::proxy) struct Bystander {
     heard: Mutex<Heard>,
-    /// How often its client is told.
-    every: Duration,
+    hearing: Hearing,
 }
 
 #[derive(Debug)]
@@ -30,18 +30,31 @@ struct Heard {
 
 impl Bystander {
     /// Nothing was heard yet.
-    pub(super) fn new(every: Duration) -> Self {
+    pub(super) fn new(hearing: Hearing) -> Self {
         let heard = Mutex::new(Heard {
             scan: ModelScan::new(Goal::Only),
             strange: false,
             ticket: None,
         });
-        Self { heard, every }
+        Self { heard, hearing }
     }
 
-    /// How often its client hears something while it waits.
-    pub(in crate::proxy) fn hears_every(&self) -> Duration {
-        self.every
+    /// How often its client hears something while it waits, if it does: of a body that was not heard to
+    /// its end (`is_whole`) it is taken to say what will be heard.
+    pub(in crate::proxy) fn hears_every(&self, is_whole: bool) -> Option<Duration> {
+        let Hearing { events, blanks, .. } = self.hearing;
+        if self.streams() {
+            events
+        } else if is_whole {
+            blanks
+        } else {
+            self.hearing.kinds().map(|(_, every)| every).next()
+        }
+    }
+
+    /// What its body says decides whether its client hears anything.
+    pub(in crate::proxy) fn listens(&self) -> bool {
+        !self.hearing.streams && self.hearing.events != self.hearing.blanks
     }
 
     /// It says this next.
@@ -59,7 +72,7 @@ impl Bystander {
 
     /// It has asked for a stream of events, as far as it was heard.
     pub(super) fn streams(&self) -> bool {
-        self.heard.lock().scan.streams()
+        self.hearing.streams || self.heard.lock().scan.streams()
     }
 
     /// How it fares, in words that never change: `phase=load position=3 estimate=12s`, of which only the

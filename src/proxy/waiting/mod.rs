@@ -7,20 +7,24 @@ mod early;
 mod onlookers;
 mod page;
 
+use std::future::poll_fn;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use http::header::{ACCEPT, ACCEPT_ENCODING, CONTENT_TYPE, HeaderName, HeaderValue, UPGRADE};
 use http::{HeaderMap, Method, Request, Response};
+use tokio::task::yield_now;
 use tokio::time::timeout_at;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::admit::admit;
-use super::body::Body;
+use super::body::{Body, Cut};
 use super::connect::Dial;
 use super::error::Refusal;
 use super::rescue::{Form, rescue};
 use super::route::Routed;
+use super::terms::depend_on_body;
 use super::{Client, Proxy, Revision, closing, now};
 use crate::stats::Receipt;
 
@@ -85,11 +89,6 @@ impl Hearing {
         let mut kinds = [events, blanks];
         kinds.sort_by_key(|kind| kind.map(|(_, every)| every));
         kinds.into_iter().flatten()
-    }
-
-    fn is_of(self, kind: Kind, bystander: &Bystander) -> bool {
-        let streams = self.streams || bystander.streams();
-        streams == (kind == Kind::Events)
     }
 }
 
@@ -168,8 +167,7 @@ impl<D: Dial> Proxy<D> {
     ) -> Response<Body> {
         let revision = Arc::clone(&routed.revision);
         let form = Form::of(&routed.request);
-        let every = hearing.kinds().map(|(_, every)| every).next();
-        let bystander = Arc::new(Bystander::new(every.unwrap_or(Duration::MAX)));
+        let bystander = Arc::new(Bystander::new(hearing));
         let upload = routed.request.body_mut();
         upload.is_heard_by(Arc::clone(&bystander));
         // What is packed could not be told from what was said before it.
@@ -185,7 +183,7 @@ impl<D: Dial> Proxy<D> {
                     closing(rescue(&refusal, form, now()), &refusal, &peer)
                 });
             }
-            if hearing.is_of(kind, &bystander) {
+            if bystander.streams() == (kind == Kind::Events) {
                 wire.passing(None, revision.spec.timeouts.idle);
                 // It goes on whether or not the client takes what is said meanwhile.
                 let exchange = AbortOnDropHandle::new(tokio::spawn(exchange));
@@ -200,17 +198,40 @@ impl<D: Dial> Proxy<D> {
     /// One exchange from its arrival to the head of its answer, counted.
     async fn exchange(
         self,
-        routed: Routed,
+        mut routed: Routed,
         client: Client,
         arrived: Instant,
     ) -> Result<Response<Body>, Refusal> {
         let revision = Arc::clone(&routed.revision);
         let receipt = Receipt::new(Arc::clone(&revision.stats), arrived);
-        let entry = admit(routed, &client, arrived);
+        let entry = match hear_out(&mut routed).await {
+            Ok(()) => admit(routed, &client, arrived),
+            Err(cut) => Err(Refusal::from(&cut)),
+        };
         let mut answer = self.answer(&client, entry).await;
         account(&mut answer, &revision, receipt, &client);
         answer
     }
+}
+
+/// Takes what has come of a body, where its client is let wait as it says; what has not come is not
+/// waited for.
+async fn hear_out(routed: &mut Routed) -> Result<(), Cut> {
+    let spec = &routed.revision.spec;
+    if !depend_on_body(spec, &routed.request) {
+        return Ok(());
+    }
+    let upload = routed.request.body_mut();
+    // hyper reads on once it was asked, which is between the first look and the second.
+    for _ in 0..2 {
+        let look =
+            poll_fn(|cx| Poll::Ready(upload.poll_read_ahead(cx, spec.queue.read_ahead, |_| true)));
+        if let Poll::Ready(read) = look.await {
+            return read.map(drop);
+        }
+        yield_now().await;
+    }
+    Ok(())
 }
 
 /// Counts an exchange: when its answer has ended, or as refused. On a stream of HTTP/2 it is handed

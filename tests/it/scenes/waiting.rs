@@ -8,7 +8,8 @@ use hyper::body::Incoming;
 use tokio::time::{Instant, sleep};
 
 use crate::support::{
-    Ask, Gate, Start, get, ms, post_text, post_told, process, revision, secs, settle, telling, with,
+    Ask, Gate, Start, defaults, get, ms, post_text, post_told, process, revision, secs, settle,
+    telling, with,
 };
 
 const CHAT: &str = "/v1/chat/completions";
@@ -457,6 +458,57 @@ async fn a_client_that_hears_something_in_time_is_not_refused_for_what_it_waits_
         assert_eq!(gate.ask(hasty).await.code(), code);
         drop(waking);
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_client_waits_at_most_counts_where_its_body_asks_for_nothing_it_would_hear() {
+    let chat = |query: &str, body: &'static str| {
+        let request = post_text(&format!("{CHAT}?{query}"), body);
+        with("x-stainless-read-timeout", "20", request)
+    };
+    for blanks in [None, Some(secs(30))] {
+        let mut spec = revision(1, 0..=1);
+        spec.waiting.heartbeat = Some(secs(10));
+        spec.waiting.keep_alive = blanks;
+        let gate = Gate::new(spec, secs(45));
+        assert_eq!(gate.ask(get("/")).await.code(), 200);
+        gate.until(|gate| gate.reading().serving == 0 && gate.machine.running().is_empty())
+            .await;
+        let waking = gate.asking(get("/"));
+        gate.until(|gate| !gate.machine.running().is_empty()).await;
+        let hasty = gate.ask(chat("json", r#"{"model":"m"}"#)).await;
+        assert_eq!((hasty.code(), hasty.took), (504, ms(0)), "{blanks:?}");
+        let reason = hasty.header("x-holdgate-reason");
+        assert_eq!(reason, Some("deadline_unmeetable"));
+        let patient = gate.ask(chat("chunks=1", STREAM)).await;
+        assert_eq!(patient.code(), 200);
+        assert!(
+            patient.text().starts_with(": holdgate"),
+            "{}",
+            patient.text()
+        );
+        drop(waking);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_body_said_before_its_model_was_found_is_heard_too() {
+    let mut gate = Gate::empty();
+    for name in ["a", "b"] {
+        let spec = RevisionSpec {
+            waiting: hearing(0..=1).waiting,
+            models: vec![name.to_owned()],
+            ..defaults(name)
+        };
+        gate.add(spec, process(secs(45)));
+    }
+    let request = post_text(
+        &format!("{CHAT}?chunks=1"),
+        r#"{"stream":true,"model":"b"}"#,
+    );
+    let stream = gate.ask(request).await;
+    assert_eq!(stream.header("content-type"), Some("text/event-stream"));
+    assert!(stream.text().starts_with(": holdgate"), "{}", stream.text());
 }
 
 #[tokio::test(start_paused = true)]
