@@ -130,6 +130,12 @@ impl<L: Launcher, P: Probe> Life<L, P> {
         }
     }
 
+    async fn look(&self) -> Sight {
+        let Order { endpoint, spec, .. } = &self.order;
+        let path = spec.readiness.path.as_deref();
+        self.probe.look(*endpoint, path).await
+    }
+
     async fn look_until_ready(
         &self,
         child: &L::Child,
@@ -137,15 +143,11 @@ impl<L: Launcher, P: Probe> Life<L, P> {
         spawn: Duration,
         last: &mut Sight,
     ) -> Phases {
-        let Order { endpoint, spec, .. } = &self.order;
         let mut heard_at = None;
         let mut explain_at = started + SUSPICION;
         loop {
             let now = Instant::now();
-            *last = self
-                .probe
-                .look(*endpoint, spec.readiness.path.as_deref())
-                .await;
+            *last = self.look().await;
             if *last != Sight::Nobody {
                 heard_at.get_or_insert_with(Instant::now);
             }
@@ -171,15 +173,23 @@ impl<L: Launcher, P: Probe> Life<L, P> {
     async fn explain(&self, child: &L::Child, seen: &Sight, after: Option<Duration>) -> String {
         let port = self.order.endpoint.0.port();
         let when = after.map_or("yet".to_owned(), |after| format!("after {after:?}"));
+        let says = |what: &str| match after {
+            Some(_) => format!("port {port} {what} {when}"),
+            None => format!("port {port} {what}"),
+        };
         if let Sight::NotReady(what) = seen {
-            return match after {
-                Some(_) => format!("port {port} {what} {when}"),
-                None => format!("port {port} {what}"),
-            };
+            return says(what);
         }
         let ports = child.listening().await;
         if ports.contains(&port) {
-            return format!("the process listens on port {port}, but not on 127.0.0.1");
+            // It may have begun to since it was seen.
+            return match self.look().await {
+                Sight::Nobody => {
+                    format!("the process listens on port {port}, but not on 127.0.0.1")
+                }
+                Sight::NotReady(what) => says(&what),
+                Sight::Ready => says("is ready only"),
+            };
         }
         let question = "does the command use {port} or $PORT?";
         if ports.is_empty() {

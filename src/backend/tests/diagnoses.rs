@@ -24,6 +24,21 @@ async fn a_server_that_listens_elsewhere_is_named_while_it_starts() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_server_that_listens_at_another_address_is_told_from_one_that_was_only_late() {
+    for (script, end) in [
+        (Script::Aside, "but not on 127.0.0.1"),
+        (Script::HeardLate, "answers GET /up with 404 Not Found"),
+    ] {
+        let mut scene = Scene::new();
+        scene.machine.next([script]);
+        scene.scale_to(1).await;
+        let world = scene.sees(|world| world.diagnosis.is_some()).await;
+        let told = world.diagnosis.expect("it was waited for");
+        assert!(told.ends_with(end), "{told}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_server_that_never_becomes_ready_is_killed_and_its_answer_named() {
     let mut scene = Scene::new();
     scene.machine.next(vec![Script::NotFound; 3]);

@@ -24,6 +24,10 @@ pub(super) enum Script {
     NotFound,
     /// Listens on another port.
     Elsewhere(u16),
+    /// Listens on its port, at another address.
+    Aside,
+    /// Nobody hears it until it is asked where it listens; then it answers 404.
+    HeardLate,
     /// Cannot be run.
     NotRunnable,
 }
@@ -105,6 +109,7 @@ impl Machine {
 pub(super) struct Simulated {
     machine: Machine,
     replica: ReplicaId,
+    port: u16,
     script: Script,
     end: watch::Receiver<bool>,
 }
@@ -154,6 +159,7 @@ impl Launcher for Machine {
         Ok(Simulated {
             machine: self.clone(),
             replica: order.replica,
+            port: order.endpoint.0.port(),
             script,
             end: ended,
         })
@@ -196,6 +202,12 @@ impl Child for Simulated {
     async fn listening(&self) -> Vec<u16> {
         match self.script {
             Script::Elsewhere(port) => vec![port],
+            Script::Aside => vec![self.port],
+            Script::HeardLate => {
+                let heard = |process: &mut Process| process.script = Script::NotFound;
+                self.machine.change(self.replica, heard);
+                vec![self.port]
+            }
             _ => Vec::new(),
         }
     }
