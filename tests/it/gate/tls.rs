@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 use rustix::process::Signal;
 use rustls::pki_types::pem::PemObject;
@@ -18,7 +18,7 @@ use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
 use super::support::*;
-use crate::support::Authority;
+use crate::support::{Authority, Workers};
 
 /// A folder as a mounted Secret is one: its files are links that lead through a link that is swapped.
 pub(super) struct Secret {
@@ -137,26 +137,17 @@ async fn certificates_change_under_load_without_a_failed_handshake() {
             .starts_with("HTTP/1.1 200 ")
     );
 
-    let (over, served) = (
-        Arc::new(AtomicBool::new(false)),
-        Arc::new(AtomicUsize::new(0)),
-    );
-    let workers: Vec<_> = (0..4)
-        .map(|_| {
-            let (client, over, served) = (client.clone(), Arc::clone(&over), Arc::clone(&served));
-            tokio::spawn(async move {
-                while !over.load(Relaxed) {
-                    let mut stream = shake(&client, address).await.expect("a handshake");
-                    let answer = ask(&mut stream).await.expect("an answer");
-                    assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
-                    served.fetch_add(1, Relaxed);
-                }
-            })
-        })
-        .collect();
+    let asking = client.clone();
+    let mut workers = Workers::start(4, move || {
+        let client = asking.clone();
+        async move {
+            let mut stream = shake(&client, address).await.expect("a handshake");
+            let answer = ask(&mut stream).await.expect("an answer");
+            assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+        }
+    });
     for _ in 0..5 {
         let next = authority.sign("gate.example", 2100);
-        let before = served.load(Relaxed);
         secret.swap(&next);
         log.next(|line| {
             line.says("certificates were read") && line.text("why") == "a file changed"
@@ -164,14 +155,9 @@ async fn certificates_change_under_load_without_a_failed_handshake() {
         .await;
         let stream = shake(&client, address).await.expect("a handshake");
         assert!(is_shown(&stream, &next.0), "the new one is shown");
-        while served.load(Relaxed) < before + 20 {
-            tokio::time::sleep(GLANCE).await;
-        }
+        workers.are_served().await;
     }
-    over.store(true, Relaxed);
-    for worker in workers {
-        worker.await.expect("no handshake and no answer failed");
-    }
+    workers.end().await;
     assert!(is_shown(&kept, &first.0));
     let answer = ask(&mut kept).await.expect("the old connection goes on");
     assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
@@ -221,6 +207,7 @@ async fn a_certificate_that_cannot_be_used_leaves_the_old_one_in_place() {
     secret.swap(&authority.sign("gate.example", 2020));
     gate.signal(Signal::HUP);
     let warning = log.next(|line| line.says("may not do")).await;
+    log.next(|line| line.says("certificates were read")).await;
     let warning = warning.text("warning");
     assert!(
         warning.ends_with("tls.crt: it expired on 2020-01-01"),
@@ -339,7 +326,9 @@ async fn an_answer_that_is_cut_looks_cut_to_who_knows_its_end_only_by_the_connec
     stream.flush().await.expect("sent");
     let mut answer = Vec::new();
     while !String::from_utf8_lossy(&answer).contains("data: ") {
-        stream.read_buf(&mut answer).await.expect("it begins");
+        let read = timeout(PATIENCE, stream.read_buf(&mut answer)).await;
+        let read = read.expect("it begins in time").expect("it begins");
+        assert_ne!(read, 0, "{}", String::from_utf8_lossy(&answer));
     }
     rustix::process::kill_process(server.pids[0], Signal::KILL).expect("it is there");
     let rest = timeout(PATIENCE, stream.read_to_end(&mut answer)).await;

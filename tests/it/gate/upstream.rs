@@ -2,13 +2,12 @@
 //! files say that change while requests go on.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 
 use tempfile::TempDir;
 
 use super::client::{ask, predict};
 use super::support::*;
-use crate::support::Authority;
+use crate::support::{Authority, Workers};
 
 const NAME: &str = "replica.example";
 /// Asked for behind the handshake.
@@ -78,44 +77,27 @@ async fn what_replicas_are_believed_by_changes_under_load_and_no_request_is_lost
     let mut log = gate.log().reread();
     assert_eq!(ask_for(&gate).await.0, 200);
 
-    let (over, served) = (
-        Arc::new(AtomicBool::new(false)),
-        Arc::new(AtomicUsize::new(0)),
-    );
-    let workers: Vec<_> = (0..3)
-        .map(|_| {
-            let (gate, over, served) = (Arc::clone(&gate), Arc::clone(&over), Arc::clone(&served));
-            tokio::spawn(async move {
-                while !over.load(Relaxed) {
-                    let (status, text) = ask_for(&gate).await;
-                    assert_eq!(status, 200, "{text}");
-                    served.fetch_add(1, Relaxed);
-                }
-            })
-        })
-        .collect();
-    let some_more = async || {
-        let before = served.load(Relaxed);
-        while served.load(Relaxed) < before + 20 {
-            tokio::time::sleep(GLANCE).await;
+    let asked = Arc::clone(&gate);
+    let mut workers = Workers::start(3, move || {
+        let gate = Arc::clone(&asked);
+        async move {
+            let (status, text) = ask_for(&gate).await;
+            assert_eq!(status, 200, "{text}");
         }
-    };
+    });
     files.write("ca.crt", &(old.pem() + &new.pem()));
     log.next(|line| line.says("its settings have changed"))
         .await;
-    some_more().await;
+    workers.are_served().await;
     files.show(&new.sign(NAME, 2100));
     log.next(|line| line.message().contains("certificates were read"))
         .await;
-    some_more().await;
+    workers.are_served().await;
     files.write("ca.crt", &new.pem());
     log.next(|line| line.says("its settings have changed"))
         .await;
-    some_more().await;
-    over.store(true, Relaxed);
-    for worker in workers {
-        worker.await.expect("no request failed");
-    }
+    workers.are_served().await;
+    workers.end().await;
 
     // What cannot be used leaves what was there in place.
     files.write("ca.crt", "nonsense");
@@ -152,7 +134,7 @@ async fn a_model_server_that_is_not_believed_does_not_become_ready_and_it_is_tol
         "failedStarts: 1, upstreamTls: {{ caFile: {}, serverName: {NAME} }}",
         files.at("ca.crt")
     );
-    let settings = Settings::new(&[files.revision(&tls, "timeout: 1s")]);
+    let settings = Settings::new(&[files.revision(&tls, "timeout: 4s")]);
     let gate = settings.run(&[]).await;
     let (status, text) = ask_for(&gate).await;
     assert_eq!(status, 503, "{text}");

@@ -312,7 +312,8 @@ async fn what_follows_a_bare_lf_at_the_end_of_chunks_is_no_other_request() {
     client.write_all(bytes.as_bytes()).await.expect("written");
     let mut told = Vec::new();
     while !told.ends_with(b"ok") {
-        client.read_buf(&mut told).await.expect("an answer");
+        let read = client.read_buf(&mut told).await.expect("an answer");
+        assert_ne!(read, 0, "{}", String::from_utf8_lossy(&told));
     }
     assert!(told.starts_with(b"HTTP/1.1 200 OK\r\n"));
     assert_eq!(front.replica.targets(), ["/a"]);

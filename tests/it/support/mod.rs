@@ -14,6 +14,8 @@ mod settings;
 mod sidecar;
 #[cfg(feature = "tls")]
 mod tls;
+#[cfg(feature = "tls")]
+mod workers;
 
 use std::time::Duration;
 
@@ -30,6 +32,8 @@ pub(crate) use settings::{defaults, process, revision};
 pub(crate) use sidecar::{Sidecar, saying};
 #[cfg(feature = "tls")]
 pub(crate) use tls::Authority;
+#[cfg(feature = "tls")]
+pub(crate) use workers::Workers;
 
 pub(crate) const fn ms(n: u64) -> Duration {
     Duration::from_millis(n)

@@ -5,7 +5,7 @@ mod replica;
 mod scene;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
+use std::sync::atomic::Ordering::SeqCst;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -18,7 +18,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout};
 
-use crate::support::Authority;
+use crate::support::{Authority, Workers};
 use replica::{Manner, Replica};
 use scene::{NAME, PATIENCE, Scene, hurried};
 
@@ -317,47 +317,29 @@ async fn authorities_change_under_load_and_no_request_is_lost() {
     let scene = Scene::new(&[&replica], hurried);
     let scene = Arc::new(scene);
     scene.reach_by(Some(scene.believes(&old, Some(NAME))));
-    let (over, served) = (
-        Arc::new(AtomicBool::new(false)),
-        Arc::new(AtomicUsize::new(0)),
-    );
-    let workers: Vec<_> = (0..4)
-        .map(|_| {
-            let (scene, over, served) =
-                (Arc::clone(&scene), Arc::clone(&over), Arc::clone(&served));
-            tokio::spawn(async move {
-                while !over.load(SeqCst) {
-                    let answer = scene.ask().await;
-                    assert_eq!(answer.status, 200, "{}", answer.text());
-                    served.fetch_add(1, SeqCst);
-                }
-            })
-        })
-        .collect();
-    let some_more = async || {
-        let before = served.load(SeqCst);
-        while served.load(SeqCst) < before + 20 {
-            tokio::time::sleep(Duration::from_millis(1)).await;
+    let asked = Arc::clone(&scene);
+    let mut workers = Workers::start(4, move || {
+        let scene = Arc::clone(&asked);
+        async move {
+            let answer = scene.ask().await;
+            assert_eq!(answer.status, 200, "{}", answer.text());
         }
-    };
-    some_more().await;
+    });
+    workers.are_served().await;
     let both = scene.file("both.crt", &(old.pem() + &new.pem()));
     let both = ReplicaTls::read(Some(&both), Some(NAME), None).expect("sound");
     scene.reach_by(Some(both));
-    some_more().await;
+    workers.are_served().await;
     *replica.shows.lock() = Manner::of(&new, NAME).acceptor();
-    some_more().await;
+    workers.are_served().await;
     let before = replica.handshakes();
     scene.reach_by(Some(scene.believes(&new, Some(NAME))));
-    some_more().await;
+    workers.are_served().await;
     assert!(
         replica.handshakes() > before,
         "what was believed before is used no more"
     );
-    over.store(true, SeqCst);
-    for worker in workers {
-        worker.await.expect("no request failed");
-    }
+    workers.end().await;
 
     // Connections that are kept are those of who was believed: now nobody is.
     scene.reach_by(Some(scene.believes(&old, Some(NAME))));

@@ -108,7 +108,9 @@ async fn the_hook_of_the_model_server_waits_for_the_drain() {
     let running = tokio::spawn(ask(gate.address, predict_for("m", Duration::from_secs(3))));
     gate.until("m", |m| m["inFlight"] == 1).await;
     let hook = tokio::spawn(ask(gate.admin, get("/wait-for-drain")));
+    let begun = Instant::now();
     while readyz(&gate).await == 200 {
+        assert!(begun.elapsed() < PATIENCE, "nobody is told");
         sleep(GLANCE).await;
     }
     assert_eq!(probed(&gate).await, (503, "draining".to_owned()));
