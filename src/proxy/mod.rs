@@ -17,6 +17,7 @@ pub mod beside;
 mod body;
 mod by_body;
 mod canned;
+mod client;
 pub mod connect;
 mod detach;
 mod error;
@@ -26,6 +27,7 @@ mod grpc;
 mod headers;
 mod keys;
 mod paced;
+mod reach;
 mod rescue;
 mod route;
 mod shared;
@@ -38,18 +40,14 @@ mod wait;
 mod waiting;
 mod wire;
 
-use std::io;
-use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use http::header::{CONNECTION, HeaderValue};
+use http::header::HeaderValue;
 use http::{Request, Response};
 use http_body::Body as _;
 use hyper::body::Incoming;
-use tokio::io::Interest;
-use tokio::net::TcpStream;
 use tokio_util::either::Either;
 
 use crate::callers::ApiKey;
@@ -58,19 +56,18 @@ use crate::revision::Protocol;
 use crate::stats::Receipt;
 use crate::sync::now;
 use crate::{registry, throttler};
-use admit::{Admitted, Entry, admit, admit_elsewhere};
-use beside::{Caller, LOAD, Porter};
+use admit::{Entry, admit};
+use beside::{Caller, Porter};
 use by_body::{Reading, Scans};
-use connect::{Dial, Target, connect, connect_anew, probe_back_in};
-use forward::{Connected, Failed, forward};
-use headers::ClientName;
-use keys::LastKey;
+use client::{closing, closing_unread};
+use connect::Dial;
 use rescue::{Form, rescue};
 use route::{Routed, Way, check_key, route};
 use upload::Upload;
 use waiting::{Manner, Onlookers, account};
 
 pub use body::{Body, Cut};
+pub use client::Client;
 pub use connect::{Connections, TcpDial};
 pub use error::Refusal;
 pub use waiting::Early;
@@ -87,82 +84,6 @@ pub type Replica = throttler::Replica<Connections>;
 type Arrival = throttler::Arrival<Connections>;
 type Permit = throttler::Permit<Connections>;
 type Place = throttler::Place<Connections>;
-
-/// The other end of one client connection.
-#[derive(Clone, Debug)]
-pub struct Client {
-    name: ClientName,
-    stream: Option<Arc<TcpStream>>,
-    wire: Arc<Wire>,
-    /// The port number of the door it came in by; `None` is the data port.
-    door: Option<u16>,
-    key: Arc<LastKey>,
-    /// The wire of the whole connection, where this is one of its streams.
-    connection: Option<Arc<Wire>>,
-}
-
-impl Client {
-    /// A client at an address; with its stream, a hang-up behind an unread body can be seen.
-    #[must_use]
-    pub fn new(ip: IpAddr, stream: Option<Arc<TcpStream>>) -> Self {
-        Self {
-            name: ClientName::new(ip),
-            stream,
-            wire: Arc::new(Wire::new()),
-            door: None,
-            key: Arc::default(),
-            connection: None,
-        }
-    }
-
-    /// The same client on a stream of its HTTP/2 connection, which has a wire of its own. That it has
-    /// left is seen on the stream.
-    #[must_use]
-    pub fn stream(&self) -> Self {
-        Self {
-            name: self.name.clone(),
-            stream: None,
-            wire: Arc::new(Wire::new()),
-            door: self.door,
-            key: Arc::clone(&self.key),
-            connection: Some(Arc::clone(&self.wire)),
-        }
-    }
-
-    /// The same client, behind a handshake: what it says, nobody on the way has read.
-    #[must_use]
-    pub fn secured(self) -> Self {
-        let name = self.name.secured();
-        Self { name, ..self }
-    }
-
-    /// The same client, come in by a door, or by the data port (`None`).
-    #[must_use]
-    pub fn by_door(self, door: Option<u16>) -> Self {
-        Self { door, ..self }
-    }
-
-    /// What its exchanges tell about its connection.
-    #[must_use]
-    pub fn wire(&self) -> &Arc<Wire> {
-        &self.wire
-    }
-
-    /// Resolves once the client has left; never, if that cannot be seen. Looks at the socket
-    /// twenty times a second while it holds unread bytes, since those keep it readable.
-    async fn hung_up(&self) {
-        let Some(stream) = &self.stream else {
-            return std::future::pending().await;
-        };
-        loop {
-            match stream.ready(Interest::READABLE).await {
-                Ok(ready) if !ready.is_read_closed() => {}
-                Ok(_) | Err(_) => return,
-            }
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
-    }
-}
 
 /// The data path of a gate.
 #[derive(Clone, Debug)]
@@ -424,123 +345,4 @@ impl<D: Dial> Proxy<D> {
         stats.answered(code, now().saturating_duration_since(arrived));
         rescue(refusal, form, arrived)
     }
-
-    async fn answer(
-        &self,
-        client: &Client,
-        entry: Result<Entry<'_>, Refusal>,
-    ) -> Result<Response<Body>, Refusal> {
-        let mut admitted = match entry? {
-            Entry::Now(admitted) => admitted,
-            Entry::Later(wait) => wait.await?,
-        };
-        loop {
-            let connected = self.reach(admitted, client).await?;
-            match forward(connected, now()).await {
-                Ok(response) => return Ok(response),
-                Err(Failed::Stale(again)) => admitted = again,
-                Err(Failed::TurnedAway(again)) => {
-                    let cause = io::ErrorKind::ConnectionReset.into();
-                    admitted = self.elsewhere(again, cause, client).await?;
-                }
-                Err(Failed::Sent(refusal)) => return Err(refusal),
-            }
-        }
-    }
-
-    /// A connection for an admitted request: to its replica, or to another if that one cannot be
-    /// reached.
-    async fn reach(&self, mut admitted: Admitted, client: &Client) -> Result<Connected, Refusal> {
-        loop {
-            let replica = Arc::clone(admitted.permit.replica());
-            let revision = &admitted.errand.revision;
-            let target = Target {
-                replica: &replica,
-                tls: revision.tls.as_ref(),
-                budget: revision.spec.timeouts.connect,
-            };
-            let connected = if admitted.errand.upgrade.is_some() {
-                connect_anew(&self.dial, target, now()).await
-            } else {
-                let http2 = admitted.errand.goes_by_http2();
-                connect(&self.dial, target, http2, now()).await
-            };
-            match connected {
-                Ok(connection) => {
-                    if let Some(mark) = &self.mark {
-                        let headers = admitted.errand.request.headers_mut();
-                        headers.insert(&LOAD, mark.clone());
-                    }
-                    return Ok(Connected {
-                        admitted,
-                        connection,
-                    });
-                }
-                Err(cause) => admitted = self.elsewhere(admitted, cause, client).await?,
-            }
-        }
-    }
-
-    /// Another slot for a request whose replica could not be reached.
-    async fn elsewhere(
-        &self,
-        mut admitted: Admitted,
-        cause: io::Error,
-        client: &Client,
-    ) -> Result<Admitted, Refusal> {
-        let replica = Arc::clone(admitted.permit.replica());
-        let throttler = Arc::clone(admitted.permit.throttler());
-        tracing::debug!(%cause, replica = %replica.id, "could not connect to a replica");
-        admitted.errand.goes_on_in(&self.registry);
-        let (id, speech) = (
-            admitted.errand.revision.spec.id.clone(),
-            admitted.errand.speech(),
-        );
-        let registry = Arc::clone(&self.registry);
-        let tls = move || {
-            let revision = registry.by_name(&id)?;
-            revision.tls.clone().map(|tls| (tls, speech))
-        };
-        let unreachable = admitted.rebuffed(cause);
-        probe_back_in(self.dial.clone(), throttler, replica, tls);
-        match admit_elsewhere(unreachable, client)? {
-            Entry::Now(admitted) => Ok(admitted),
-            Entry::Later(wait) => wait.await,
-        }
-    }
-}
-
-/// Says that the connection ends with this answer where nobody will read what the client may still
-/// be sending: a request sent behind it would be lost. What was sent on to a replica has been read,
-/// but for an upload that breaks off.
-fn closing(response: Response<Body>, refusal: &Refusal, client: &Client) -> Response<Body> {
-    let sent = matches!(
-        refusal,
-        Refusal::UpstreamReset(_) | Refusal::UpstreamTimeout(_)
-    );
-    // Nor does anybody know what follows what has no one meaning.
-    let unsound = matches!(refusal, Refusal::Malformed(_));
-    if sent {
-        return response;
-    }
-    closing_if(client.wire.is_unread() || unsound, response, client)
-}
-
-/// The same where nothing was sent on.
-fn closing_unread(response: Response<Body>, client: &Client) -> Response<Body> {
-    closing_if(client.wire.is_unread(), response, client)
-}
-
-fn closing_if(ends: bool, mut response: Response<Body>, client: &Client) -> Response<Body> {
-    if ends {
-        if let Some(connection) = &client.connection {
-            // hyper tells the stream that nobody reads it. What is still on its way must not turn the
-            // end of the connection into a reset.
-            connection.asked(true);
-        } else {
-            let close = HeaderValue::from_static("close");
-            response.headers_mut().insert(CONNECTION, close);
-        }
-    }
-    response
 }

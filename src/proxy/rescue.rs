@@ -225,6 +225,7 @@ mod tests {
                 14,
             ),
             (Refusal::Unasked, 14),
+            (Refusal::NoUpgrade, 12),
             (Refusal::UpstreamTimeout(second), 4),
             (Refusal::ClientClosed, 1),
         ]
