@@ -8,7 +8,7 @@ use hyper::body::Incoming;
 use rustix::process::Signal;
 use serde_json::{Value, json};
 
-use super::client::{Connection, Question, ask, predict, stats, whole};
+use super::client::{Connection, Question, ask, predict, predict_for, stats, whole};
 use super::support::*;
 
 const TOKENS: usize = 80;
@@ -135,6 +135,39 @@ async fn a_revision_that_is_taken_out_finishes_its_streams() {
 
     assert_eq!(tokens(running.expect("it begins")).await, TOKENS);
     until_dead(&old.pids, PATIENCE).await;
+}
+
+#[tokio::test]
+async fn what_may_wait_in_the_whole_process_changes_with_the_file() {
+    let written = |most: u32, target: u32| {
+        let one = format!(
+            "minReplicas: 1, containerConcurrency: 1, scaleTarget: {target}, maxReplicas: 1"
+        );
+        let one = revision("m", &one, "");
+        format!("maxQueuedRequests: {most}\nrevisions:\n{one}")
+    };
+    let settings = Settings::new(&[]);
+    settings.write_text(&written(1, 1));
+    let gate = settings.run(&[]).await;
+    let asked = |question| tokio::spawn(ask(gate.address, question));
+    let running = asked(predict_for("m", 2 * PATIENCE));
+    gate.until("m", |m| m["inFlight"] == 1).await;
+    let first = asked(predict("m"));
+    gate.until("m", |m| m["queue"]["depth"] == 1).await;
+    let refused = ask(gate.address, predict("m")).await.expect("an answer");
+    assert_eq!(refused.outcome(), (429, "queue_full"));
+
+    settings.write_text(&written(2, 2));
+    gate.log()
+        .next(|line| line.is_of("m") && line.says("its settings have changed"))
+        .await;
+    let second = asked(predict("m"));
+    gate.until("m", |m| m["queue"]["depth"] == 2).await;
+    let refused = ask(gate.address, predict("m")).await.expect("an answer");
+    assert_eq!(refused.outcome(), (429, "queue_full"));
+    for asked in [running, first, second] {
+        asked.abort();
+    }
 }
 
 /// The one process it had from the beginning, under the limit it has now.

@@ -90,8 +90,17 @@ pub(super) async fn shake(
     client: &TlsConnector,
     to: SocketAddr,
 ) -> std::io::Result<TlsStream<TcpStream>> {
+    shake_with(client, to, "gate.example").await
+}
+
+/// Asks for a server of this name.
+async fn shake_with(
+    client: &TlsConnector,
+    to: SocketAddr,
+    name: &'static str,
+) -> std::io::Result<TlsStream<TcpStream>> {
     let stream = TcpStream::connect(to).await?;
-    let name = ServerName::try_from("gate.example").expect("a name");
+    let name = ServerName::try_from(name).expect("a name");
     let shaken = timeout(PATIENCE, client.connect(name, stream)).await;
     shaken.expect("it does not take so long")
 }
@@ -216,6 +225,55 @@ async fn a_certificate_that_cannot_be_used_leaves_the_old_one_in_place() {
     shake(&client, address)
         .await
         .expect_err("a client does not take it");
+}
+
+#[tokio::test]
+async fn what_cannot_be_used_stays_as_it_was_while_the_rest_is_taken() {
+    let authority = Authority::new();
+    let sign = |name| authority.sign(name, 2100);
+    let (first, second) = (sign("gate.example"), sign("other.example"));
+    let (secrets, client) = (
+        [Secret::new(&first), Secret::new(&second)],
+        authority.client(None),
+    );
+    let [own, further] = secrets.each_ref().map(|secret| {
+        let file = |name| secret.at(name).display().to_string();
+        (file("tls.crt"), file("tls.key"))
+    });
+    let settings = Settings::new(&[]);
+    settings.write_text(&format!(
+        "tls: {{ listen: 127.0.0.1:0, certFile: {}, keyFile: {}, certificates: [{{ cert: {}, key: {} }}] }}\n\
+         revisions:\n{}",
+        own.0,
+        own.1,
+        further.0,
+        further.1,
+        revision("m", "minReplicas: 0", "")
+    ));
+    let gate = settings.run(&["--watch-config", "false"]).await;
+    let address = spoken_at(&gate).await;
+    let shown = async |name, pair: &(String, String)| {
+        let stream = shake_with(&client, address, name).await;
+        is_shown(&stream.expect("a handshake"), &pair.0)
+    };
+    assert!(shown("gate.example", &first).await && shown("other.example", &second).await);
+    assert!(shown("OTHER.Example", &second).await, "as names are");
+
+    let renewed = sign("gate.example");
+    secrets[0].swap(&renewed);
+    secrets[1].swap(&("nonsense".to_owned(), second.1.clone()));
+    gate.signal(Signal::HUP);
+    let mut log = gate.log();
+    log.next(|line| line.says("what cannot be used stays"))
+        .await;
+    assert!(shown("gate.example", &renewed).await);
+    assert!(shown("other.example", &second).await, "the old one");
+
+    let renewed = sign("other.example");
+    secrets[1].swap(&renewed);
+    gate.signal(Signal::HUP);
+    log.next(|line| line.says("certificates were read")).await;
+    assert!(shown("other.example", &renewed).await);
 }
 
 #[tokio::test]

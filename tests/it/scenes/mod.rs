@@ -27,6 +27,7 @@ mod refusals;
 mod routing;
 mod scale_down;
 mod scaling;
+mod shared;
 mod sidecar;
 mod slow;
 mod streams;
