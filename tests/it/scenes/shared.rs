@@ -2,7 +2,7 @@
 
 use holdgate::revision::Protocol;
 use tokio::io::DuplexStream;
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout};
 
 use crate::support::{Gate, get, revision, secs};
 
@@ -55,7 +55,8 @@ async fn a_replica_that_falls_silent_is_given_up_where_nothing_else_would_end_th
     let gate = by_http2().await;
     gate.machine
         .meddle(|io, _| drop(tokio::spawn(fall_silent(io))));
-    let answer = gate.ask(get("/")).await;
+    let answer = timeout(secs(3600), gate.ask(get("/"))).await;
+    let answer = answer.expect("it is given up");
     assert_eq!(answer.header("x-holdgate-reason"), Some("upstream_reset"));
     assert!(
         answer.took > secs(310) && answer.took < secs(340),
