@@ -3,12 +3,12 @@
 import datetime
 import json
 import re
-import socket
 import subprocess
 import threading
 import urllib.error
 import urllib.request
 
+from .requests import is_taken
 from .world import until
 
 NAMESPACE, NAME = "holdgate-system", "holdgate-gateway"
@@ -40,11 +40,7 @@ class Gateway:
 
     def answers(self):
         """Whether a connection to its Service is taken."""
-        try:
-            socket.create_connection(self.address, timeout=1).close()
-        except OSError:
-            return False
-        return True
+        return is_taken(self.address)
 
     def pods(self):
         """Those that are not on their way out, the newest last."""

@@ -147,6 +147,15 @@ def hey(address, host, *words, path=PREDICT):
                    for row in csv.DictReader(io.StringIO(ran.stdout)))
 
 
+def is_taken(address):
+    """Whether a connection to it is, now."""
+    try:
+        socket.create_connection(address, timeout=1).close()
+    except OSError:
+        return False
+    return True
+
+
 class Knocks:
     """Connections to an address, one after the other and without a request, as a context: how many were not
     taken."""

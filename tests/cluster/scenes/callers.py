@@ -78,6 +78,8 @@ def takeover(stage):
     moment to learn that a pod goes: it serves on for that long."""
     model = deployment(stage, "own", annotations=TAKEOVER | BY_ITS_OWN_WORD, env={"service_time": "50ms"}, lingers=2)
     stage.gateway.until_known(model.revision)
+    # A new Service leads nobody anywhere until its nodes have heard of it.
+    stage.until(30, lambda: requests.is_taken(address(stage, model)), "a first connection to be taken")
     cycles(stage, model)
     before = stage.gateway.answered(model.revision)
     first = hey(stage, model, "-n", "1", "-c", "1")
