@@ -14,10 +14,7 @@ use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::{Instant, timeout};
 
-use crate::support::defaults;
-
-/// Longer than anything here takes on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(30);
+use crate::support::{PATIENCE, defaults, until};
 
 const ASK: &[u8] =
     b"GET / HTTP/1.1\r\nhost: m.example\r\nconnection: upgrade\r\nupgrade: chat\r\n\r\n";
@@ -94,11 +91,10 @@ impl Scene {
 
     /// Waits until the slot is free, and nobody is served.
     async fn until_free(&self) {
-        let begun = Instant::now();
-        while self.throttler.read().running > 0 {
-            assert!(begun.elapsed() < PATIENCE, "the slot stays");
-            tokio::time::sleep(Duration::from_millis(1)).await;
-        }
+        until("the slot is free", async || {
+            self.throttler.read().running == 0
+        })
+        .await;
     }
 }
 

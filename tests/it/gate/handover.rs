@@ -1,14 +1,10 @@
 //! A new process takes over before the old one ends: nobody who asks meanwhile notices.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
-
 use rustix::process::Signal;
-use tokio::task::JoinSet;
-use tokio::time::{Instant, sleep};
 
 use super::client::{ask, predict};
 use super::support::*;
+use crate::support::Workers;
 
 const CLIENTS: usize = 8;
 
@@ -34,11 +30,10 @@ async fn gate(settings: &Settings, listen: &str, shares: &str) -> Gate {
 
 /// Waits until a gate has answered so many.
 async fn until_answers(gate: &Gate, many: u64) {
-    let begun = Instant::now();
-    while gate.counted("m", 200).await < many {
-        assert!(begun.elapsed() < PATIENCE, "nobody is led to it");
-        sleep(GLANCE).await;
-    }
+    until("clients are led to it", async || {
+        gate.counted("m", 200).await >= many
+    })
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -48,21 +43,11 @@ async fn no_request_is_lost_when_one_process_takes_over_from_another() {
     let at = old.address;
     old.until("m", |m| m["replicas"][0]["state"] == "ready")
         .await;
-    let over = Arc::new(AtomicBool::new(false));
-    let mut clients = JoinSet::new();
-    for _ in 0..CLIENTS {
-        let over = Arc::clone(&over);
-        // Each on a connection of its own: the kernel decides anew every time.
-        clients.spawn(async move {
-            let mut answered = 0_u32;
-            while !over.load(Relaxed) {
-                let answer = ask(at, predict("m")).await.expect("nothing is lost");
-                assert_eq!(answer.outcome(), (200, ""));
-                answered += 1;
-            }
-            answered
-        });
-    }
+    // Each time on a connection of its own: the kernel decides anew.
+    let mut clients = Workers::start(CLIENTS, move || async move {
+        let answer = ask(at, predict("m")).await.expect("nothing is lost");
+        assert_eq!(answer.outcome(), (200, ""));
+    });
     for _ in 0..3 {
         let new = gate(&settings, &at.to_string(), "true").await;
         new.until("m", |m| m["replicas"][0]["state"] == "ready")
@@ -71,17 +56,12 @@ async fn no_request_is_lost_when_one_process_takes_over_from_another() {
         until_answers(&new, 20).await;
         old.signal(Signal::TERM);
         assert_eq!(old.ended().await.code(), Some(0));
+        clients.are_served().await;
         old = new;
     }
     let before = old.counted("m", 200).await;
     until_answers(&old, before + 100).await;
-    over.store(true, Relaxed);
-    let mut answered = 0;
-    while let Some(client) = clients.join_next().await {
-        answered += client.expect("nothing is lost");
-    }
-    println!("{answered} answered");
-    assert!(answered > 100);
+    clients.end().await;
 }
 
 #[tokio::test]

@@ -3,8 +3,6 @@
 use std::io::Write as _;
 use std::process::{Command, Stdio};
 
-use tokio::time::{Instant, sleep};
-
 use super::client::{Answer, ask, predict};
 use super::support::*;
 
@@ -54,11 +52,10 @@ async fn a_key_comes_and_goes_with_the_file_and_is_never_told() {
     let mut log = gate.log();
     log.next(|line| line.says("reading the configuration again"))
         .await;
-    let begun = Instant::now();
-    while asked(&gate, "new-secret").await.status != 200 {
-        assert!(begun.elapsed() < PATIENCE, "it is not known");
-        sleep(GLANCE).await;
-    }
+    until("it is known", async || {
+        asked(&gate, "new-secret").await.status == 200
+    })
+    .await;
     assert_eq!(
         asked(&gate, "old-secret").await.outcome(),
         (401, "unauthorized")

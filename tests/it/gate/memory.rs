@@ -75,11 +75,7 @@ async fn a_gate_killed_under_load_starts_the_number_it_had_at_once() {
     for _ in 0..3 {
         asking.spawn(ask(gate.address, predict("m")));
     }
-    let begun = Instant::now();
-    while home.asked() != Some(3) {
-        assert!(begun.elapsed() < PATIENCE, "{:?}", home.asked());
-        sleep(GLANCE).await;
-    }
+    until("three are asked for", async || home.asked() == Some(3)).await;
     gate.until("m", |report| report["typicalStartMs"].is_number())
         .await;
     // So that it is written that a start was measured.
@@ -87,10 +83,7 @@ async fn a_gate_killed_under_load_starts_the_number_it_had_at_once() {
         let text = fs::read_to_string(home.file()).expect("the file");
         !text.contains("\"typicalStartMs\":null")
     };
-    while !measured() {
-        assert!(begun.elapsed() < PATIENCE, "no start is written down");
-        sleep(GLANCE).await;
-    }
+    until("a start is written down", async || measured()).await;
     kill(gate).await;
     // Nobody asks any more: what comes now comes from memory. And again, within the same minute.
     for _ in 0..2 {

@@ -14,13 +14,10 @@ use tokio::time::{Instant, sleep, timeout};
 
 use super::client::{Answer, ask, get};
 pub(super) use super::log::{Log, Started};
+pub(super) use crate::support::{GLANCE, PATIENCE, until};
 
 /// The program under test.
 pub(super) const HOLDGATE: &str = env!("CARGO_BIN_EXE_holdgate");
-/// Longer than anything here takes on a busy machine.
-pub(super) const PATIENCE: Duration = Duration::from_secs(30);
-/// Between two looks at something that tells nobody when it changes.
-pub(super) const GLANCE: Duration = Duration::from_millis(10);
 
 /// What every gate of a test is told.
 pub(super) const LOCALLY: [&str; 7] = [

@@ -10,7 +10,6 @@ mod replica;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
 
 use holdgate::ports::{ReplicaState, ReplicaView, World};
 use holdgate::proxy::{Proxy, Registry, Revision, TcpDial, Throttler};
@@ -21,11 +20,8 @@ use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout};
 use tokio_util::task::AbortOnDropHandle;
 
-use crate::support::defaults;
+use crate::support::{PATIENCE, defaults};
 use replica::Replica;
-
-/// Longer than anything here takes on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(30);
 
 /// What a client never asked for: seen by a replica, it was smuggled.
 const SMUGGLED: &str = "GET /smuggled HTTP/1.1\r\nHost: m\r\n\r\n";

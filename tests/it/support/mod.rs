@@ -9,12 +9,12 @@ mod gate;
 mod http2;
 mod machine;
 mod model;
+mod patience;
 mod record;
 mod settings;
 mod sidecar;
 #[cfg(feature = "tls")]
 mod tls;
-#[cfg(feature = "tls")]
 mod workers;
 
 use std::time::Duration;
@@ -27,12 +27,12 @@ pub(crate) use gate::Gate;
 pub(crate) use http2::Http2;
 pub(crate) use machine::{Behind, Machine, Process, Start};
 pub(crate) use model::{LABELS, Seen};
+pub(crate) use patience::{GLANCE, PATIENCE, until};
 pub(crate) use record::{measured, measured_again, was_taken};
 pub(crate) use settings::{defaults, process, revision};
 pub(crate) use sidecar::{Sidecar, saying};
 #[cfg(feature = "tls")]
 pub(crate) use tls::Authority;
-#[cfg(feature = "tls")]
 pub(crate) use workers::Workers;
 
 pub(crate) const fn ms(n: u64) -> Duration {

@@ -2,13 +2,11 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
-use std::time::Duration;
 
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
-/// Longer than a few questions take on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(60);
+use super::{PATIENCE, ms};
 
 /// So many clients, each in a task of its own.
 pub(crate) struct Workers {
@@ -48,7 +46,7 @@ impl Workers {
         let before = served.load(SeqCst);
         let more = async {
             while served.load(SeqCst) < before + 20 {
-                sleep(Duration::from_millis(1)).await;
+                sleep(ms(1)).await;
             }
         };
         tokio::select! {

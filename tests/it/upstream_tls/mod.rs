@@ -6,7 +6,6 @@ mod scene;
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering::SeqCst;
-use std::time::Duration;
 
 use bytes::Bytes;
 use holdgate::revision::{ContainerConcurrency, Protocol};
@@ -16,11 +15,11 @@ use http_body_util::Full;
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
-use tokio::time::{Instant, timeout};
+use tokio::time::timeout;
 
-use crate::support::{Authority, Workers};
+use crate::support::{Authority, PATIENCE, Workers, until};
 use replica::{Manner, Replica};
-use scene::{NAME, PATIENCE, Scene, hurried};
+use scene::{NAME, Scene, hurried};
 
 #[tokio::test]
 async fn a_replica_is_asked_behind_a_handshake_and_its_connection_is_kept() {
@@ -100,12 +99,12 @@ async fn a_replica_that_is_not_believed_is_left_alone_and_another_answers() {
 
     // It is looked at by the same handshake, and comes back when that is good.
     *wrong.shows.lock() = Manner::of(&authority, NAME).acceptor();
-    let begun = Instant::now();
-    while wrong.seen().is_empty() {
-        assert!(begun.elapsed() < PATIENCE, "it stays away");
+    until("it is back", async || {
         let (one, other) = tokio::join!(scene.ask(), scene.ask());
         assert_eq!((one.status.as_u16(), other.status.as_u16()), (200, 200));
-    }
+        !wrong.seen().is_empty()
+    })
+    .await;
 }
 
 #[tokio::test]
@@ -119,11 +118,7 @@ async fn who_waits_meanwhile_is_served_by_what_is_believed_then() {
         assert_eq!(answer.status, 200, "{}", answer.text());
     };
     let mended = async {
-        let begun = Instant::now();
-        while scene.retries() == 0 {
-            assert!(begun.elapsed() < PATIENCE, "it is tried once");
-            tokio::time::sleep(Duration::from_millis(1)).await;
-        }
+        until("it is tried once", async || scene.retries() > 0).await;
         scene.reach_by(Some(scene.believes(&authority, Some(NAME))));
     };
     tokio::join!(waits, mended);
@@ -251,11 +246,10 @@ async fn a_tunnel_goes_through_the_handshake_and_its_ends_look_like_what_they_ar
         client
     };
     let until_free = async || {
-        let begun = Instant::now();
-        while scene.throttler.read().running > 0 {
-            assert!(begun.elapsed() < PATIENCE, "the slot stays");
-            tokio::time::sleep(Duration::from_millis(1)).await;
-        }
+        until("the slot is free", async || {
+            scene.throttler.read().running == 0
+        })
+        .await;
     };
 
     let mut client = open().await;

@@ -20,10 +20,7 @@ use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout};
 
 use super::replica::Replica;
-use crate::support::{Authority, defaults};
-
-/// Longer than anything here takes on a busy machine.
-pub(super) const PATIENCE: Duration = Duration::from_secs(30);
+use crate::support::{Authority, PATIENCE, defaults, until};
 
 pub(super) const NAME: &str = "replica.example";
 
@@ -111,15 +108,15 @@ impl Scene {
 
     /// Asks until the replica is back.
     pub(super) async fn until_answered(&self) {
-        let begun = Instant::now();
-        loop {
+        until("the replica is back", async || {
             let answer = self.ask().await;
             match answer.status.as_u16() {
-                200 => return,
-                504 => assert!(begun.elapsed() < PATIENCE, "it stays away"),
+                200 => true,
+                504 => false,
                 _ => panic!("{}", answer.text()),
             }
-        }
+        })
+        .await;
     }
 
     pub(super) fn retries(&self) -> u64 {

@@ -33,10 +33,7 @@ async fn ends_idle(port: u16) -> Duration {
         .next(|line| line.says("not ready any more"))
         .await;
     assert_eq!(begins.text("shutdown_delay"), "1s");
-    while readyz(&gate).await == 200 {
-        assert!(begun.elapsed() < PATIENCE);
-        sleep(GLANCE).await;
-    }
+    until("it is not ready", async || readyz(&gate).await != 200).await;
     assert_eq!(probed(&gate).await, (503, "draining".to_owned()));
     let answer = ask(gate.address, predict("m"))
         .await
@@ -108,11 +105,7 @@ async fn the_hook_of_the_model_server_waits_for_the_drain() {
     let running = tokio::spawn(ask(gate.address, predict_for("m", Duration::from_secs(3))));
     gate.until("m", |m| m["inFlight"] == 1).await;
     let hook = tokio::spawn(ask(gate.admin, get("/wait-for-drain")));
-    let begun = Instant::now();
-    while readyz(&gate).await == 200 {
-        assert!(begun.elapsed() < PATIENCE, "nobody is told");
-        sleep(GLANCE).await;
-    }
+    until("it is not ready", async || readyz(&gate).await != 200).await;
     assert_eq!(probed(&gate).await, (503, "draining".to_owned()));
     gate.signal(Signal::TERM);
     let hook = hook.await.expect("no panic").expect("it is told");

@@ -11,7 +11,6 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use tokio::process::Child;
-use tokio::time::{Instant, sleep};
 
 use super::client::{ask, get, predict, predict_for};
 use super::support::*;
@@ -63,11 +62,7 @@ async fn readyz(gate: &Gate) -> u16 {
 }
 
 async fn until_ready(gate: &Gate) {
-    let begun = Instant::now();
-    while readyz(gate).await != 200 {
-        assert!(begun.elapsed() < PATIENCE);
-        sleep(GLANCE).await;
-    }
+    until("it is ready", async || readyz(gate).await == 200).await;
 }
 
 #[tokio::test]
