@@ -10,7 +10,7 @@ use hyper::body::Incoming;
 
 use super::Revision;
 use super::admit::Admitted;
-use super::body::Body;
+use super::body::{Body, Cut};
 use super::connect::{Answer, Connection};
 use super::error::Refusal;
 use super::exchange::{Exchange, Watchdog};
@@ -240,24 +240,15 @@ fn broken_off(exchange: &Exchange, error: hyper::Error) -> Refusal {
         // The replica was told how long it may take, and was the first to say so.
         return Refusal::UpstreamTimeout(budget);
     }
-    let too_large = exchange
-        .upload
-        .as_ref()
-        .is_some_and(|upload| upload.is_too_large());
-    match std::error::Error::source(&error).and_then(|source| source.downcast_ref()) {
-        Some(super::body::Cut::TooLarge(limit)) if too_large => {
-            Refusal::BodyTooLarge { limit: *limit }
-        }
-        Some(super::body::Cut::Malformed(_)) => Refusal::BodyMalformed,
-        Some(super::body::Cut::Client(_) | super::body::Cut::Unended) => Refusal::ClientClosed,
-        _ => Refusal::UpstreamReset(error),
+    match our_cut(&error) {
+        Some(cut) => Refusal::from(cut),
+        None => Refusal::UpstreamReset(error),
     }
 }
 
-/// The upload was broken off on our side: by its client, or for what it was.
-fn is_our_cut(error: &hyper::Error) -> bool {
-    let source = std::error::Error::source(error);
-    source.is_some_and(<dyn std::error::Error>::is::<super::body::Cut>)
+/// Why the upload was broken off on our side, if it was: by its client, or for what it was.
+fn our_cut(error: &hyper::Error) -> Option<&Cut> {
+    std::error::Error::source(error)?.downcast_ref()
 }
 
 /// Keeps the slot of an upload that was broken off on our side until the replica is done with it.
@@ -293,7 +284,7 @@ async fn outlast(answer: Answer, exchange: Exchange) {
             let through = Through::new(incoming, exchange, head.status.as_u16());
             through.read_out().await;
         }
-        Err(error) if is_our_cut(error.error()) => exchange.outlast_upload().await,
+        Err(error) if our_cut(error.error()).is_some() => exchange.outlast_upload().await,
         _ => {}
     }
 }

@@ -53,7 +53,6 @@ pub(super) struct Progress {
     /// Milliseconds after `began` at which the last byte moved.
     last: AtomicU64,
     done: AtomicBool,
-    too_large: AtomicBool,
 }
 
 impl Progress {
@@ -65,11 +64,6 @@ impl Progress {
     /// The body has been sent to its end.
     pub(super) fn is_done(&self) -> bool {
         self.done.load(Relaxed)
-    }
-
-    /// It was broken off because it was larger than allowed.
-    pub(super) fn is_too_large(&self) -> bool {
-        self.too_large.load(Relaxed)
     }
 }
 
@@ -201,7 +195,6 @@ impl Upload {
                 began: now,
                 last: AtomicU64::new(0),
                 done: AtomicBool::new(false),
-                too_large: AtomicBool::new(false),
             })
         });
         Some(Arc::clone(progress))
@@ -209,12 +202,7 @@ impl Upload {
 
     fn check_limit(&self, bytes: u64) -> Result<(), Cut> {
         match self.limit {
-            Some(limit) if bytes > limit => {
-                if let Some(progress) = &self.progress {
-                    progress.too_large.store(true, Relaxed);
-                }
-                Err(Cut::TooLarge(limit))
-            }
+            Some(limit) if bytes > limit => Err(Cut::TooLarge(limit)),
             _ => Ok(()),
         }
     }
