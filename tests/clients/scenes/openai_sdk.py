@@ -11,8 +11,8 @@ ASK = {"messages": [{"role": "user", "content": "when do tulips open?"}]}
 def play(check):
     two = [bed.sample("--tokens", "50", "--token-time", "5ms", name=name, models=[name]) for name in ("one", "two")]
     with bed.Gate(*two) as gate:
-        gate.until_ready("one")
-        gate.until_ready("two")
+        gate.until_ready(name="one")
+        gate.until_ready(name="two")
         answers(check, gate, client(gate))
     retries(check)
     given_up(check)
