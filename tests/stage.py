@@ -3,6 +3,7 @@
 import collections
 import json
 import re
+import socket
 import subprocess
 import sys
 import tempfile
@@ -15,8 +16,12 @@ class NotShown(Exception):
     """What was promised is not what was seen."""
 
 
-def shown(fact, what):
+def say(fact, what):
     print(f"    {'yes' if fact else 'NO '}  {what}", flush=True)
+
+
+def shown(fact, what):
+    say(fact, what)
     if not fact:
         raise NotShown(what)
 
@@ -40,6 +45,12 @@ def the_release():
     """Builds the program as it is shipped, for who names none."""
     subprocess.run(["cargo", "build", "--release", "--quiet"], check=True)
     return "target/release/holdgate"
+
+
+def free_port():
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return free.getsockname()[1]
 
 
 def read_json(url, timeout=5):

@@ -1,6 +1,5 @@
 """What every client needs: the programs, a gate in front of a server, and answers to look at."""
 
-import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -9,7 +8,7 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tests"))
 
 import stage  # noqa: E402 - found once the path is set
-from stage import read_json  # noqa: E402, F401 - the clients ask with it
+from stage import free_port, read_json  # noqa: E402, F401 - the clients call them
 
 CACHE = ROOT / "target" / "clients"
 SERVERS = ROOT / "tests" / "clients" / "servers"
@@ -25,7 +24,7 @@ class Checks:
         self.missing = []
 
     def __call__(self, fact, what):
-        print(f"    {'yes' if fact else 'NO '}  {what}", flush=True)
+        stage.say(fact, what)
         if not fact:
             self.missing.append(what)
         return fact
@@ -52,12 +51,6 @@ def go(*packages):
 
 def program(name):
     return str(CACHE / "bin" / name)
-
-
-def free_port():
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return free.getsockname()[1]
 
 
 def run(*words, timeout=120, **more):
