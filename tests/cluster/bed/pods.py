@@ -62,11 +62,14 @@ class Pods:
         with urllib.request.urlopen(f"http://{pod['status']['podIP']}:8080/stats", timeout=2) as answer:
             return json.load(answer)
 
-    def of(self, workload=""):
-        """Pods that are there and not on their way out, of a workload or of all."""
+    def all_of(self, workload=""):
+        """Pods that are there, those on their way out among them, of a workload or of all."""
         with self.lock:
-            pods = list(self.present.values())
-        return [pod for pod in pods if not pod["metadata"].get("deletionTimestamp") and belongs(pod, workload)]
+            return [pod for pod in self.present.values() if belongs(pod, workload)]
+
+    def of(self, workload=""):
+        """Pods that are there and not on their way out."""
+        return [pod for pod in self.all_of(workload) if not pod["metadata"].get("deletionTimestamp")]
 
     def count(self, workload=""):
         """How many of them there are."""

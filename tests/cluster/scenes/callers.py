@@ -15,6 +15,8 @@ TAKEOVER, ALWAYS = {"holdgate.dev/path": "takeover"}, {"holdgate.dev/path": "alw
 BY_ITS_OWN_WORD = {"holdgate.dev/autoscaling-metrics": '[{ metric: "sample_model_in_flight", target: 1 }]'}
 LIMIT = 2
 CYCLES = 5
+# A pod serves on for so many seconds once it goes: nodes learn of it late, those of a busy machine later.
+SERVER = {"env": {"service_time": "50ms"}, "lingers": 4}
 
 
 def address(stage, model):
@@ -46,8 +48,9 @@ def taken(stage, model):
 
 
 def at_zero(stage, model, seconds=60):
-    """Waits until none of its pods is left."""
-    stage.until(seconds, lambda: stage.pods.count(model.workload) == 0 and asked_for(stage, model) == 0,
+    """Waits until none of its pods is left, not even one on its way out: callers are led to such a one until
+    the nodes have heard that it goes, past the gateway."""
+    stage.until(seconds, lambda: not stage.pods.all_of(model.workload) and asked_for(stage, model) == 0,
                 f"{model.workload} to be at zero")
 
 
@@ -74,9 +77,8 @@ def cycles(stage, model):
 
 @scene("c1", "takeover: callers of the Service are held at zero and pass by above it, five times, none refused")
 def takeover(stage):
-    """Scaled by what the model server says of itself, since the gateway sees nobody above zero. Nodes need a
-    moment to learn that a pod goes: it serves on for that long."""
-    model = deployment(stage, "own", annotations=TAKEOVER | BY_ITS_OWN_WORD, env={"service_time": "50ms"}, lingers=2)
+    """Scaled by what the model server says of itself, since the gateway sees nobody above zero."""
+    model = deployment(stage, "own", annotations=TAKEOVER | BY_ITS_OWN_WORD, **SERVER)
     stage.gateway.until_known(model.revision)
     # A new Service leads nobody anywhere until its nodes have heard of it.
     stage.until(30, lambda: requests.is_taken(address(stage, model)), "a first connection to be taken")
@@ -121,7 +123,7 @@ def given_back(stage, model):
 def always(stage):
     """By its cluster address; a hard limit of two."""
     limit = {"holdgate.dev/container-concurrency": str(LIMIT)}
-    model = deployment(stage, "own", annotations=ALWAYS | limit, env={"service_time": "50ms"}, lingers=2)
+    model = deployment(stage, "own", annotations=ALWAYS | limit, **SERVER)
     stage.gateway.until_known(model.revision)
     taken(stage, model)
     before = stage.gateway.answered(model.revision)
