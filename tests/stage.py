@@ -1,5 +1,6 @@
 """What scenes played from Python share: a gate in front of model servers, and facts that were shown or not."""
 
+import argparse
 import collections
 import json
 import re
@@ -26,8 +27,30 @@ def shown(fact, what):
         raise NotShown(what)
 
 
-def play(scenes):
-    """Each scene in turn; ends with what was not shown."""
+class Words:
+    """What a person types who wants scenes played."""
+
+    def __init__(self, about, long):
+        self.parser = argparse.ArgumentParser(description=about, formatter_class=argparse.RawTextHelpFormatter)
+        self.parser.add_argument("--long", action="store_true", help=long)
+        self.parser.add_argument("--holdgate", help="the program; when not given, the release build, built first")
+        self.parser.add_argument("scenes", nargs="*", metavar="SCENE", help="only these")
+        self.options = self.parser.parse_args()
+
+    def play(self, scenes, only_long=()):
+        """Those that are named, or all of them but what takes long; ends with what was not shown."""
+        by_name = {scene.__name__: scene for scene in scenes}
+        unknown = [name for name in self.options.scenes if name not in by_name]
+        if unknown:
+            self.parser.error(f"no such scene: {', '.join(unknown)}; there are {', '.join(by_name)}")
+        usual = [scene for scene in scenes if self.options.long or scene not in only_long]
+        wanted = [by_name[name] for name in self.options.scenes] or usual
+        self.options.holdgate = self.options.holdgate or the_release()
+        in_turn(wanted)
+
+
+def in_turn(scenes):
+    """Plays them; ends with what was not shown."""
     missing = []
     for scene in scenes:
         begun = time.monotonic()
