@@ -5,16 +5,18 @@
 //! Where all places are taken, those who do nothing with theirs leave first: strangers and who does not
 //! come to the end of a request before who was served, and of these who waits longest.
 
+mod seat;
+
 use std::cmp::Reverse;
-use std::future::poll_fn;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::Relaxed};
-use std::task::{Poll, Waker};
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 use slab::Slab;
 
+pub(super) use self::seat::Seat;
+use self::seat::Use;
 use crate::proxy::Wire;
 use crate::sync::now;
 
@@ -31,115 +33,6 @@ pub struct Patience {
     pub head: Duration,
     /// Between two requests; `None` is for ever.
     pub idle: Option<Duration>,
-}
-
-/// One connection, as far as it is known whether it is used.
-#[derive(Debug)]
-pub(super) struct Seat {
-    wire: Arc<Wire>,
-    /// Requests in progress.
-    busy: AtomicU32,
-    /// Requests that have come.
-    begun: AtomicU32,
-    /// Many requests at once: what is read need not be one.
-    many: AtomicBool,
-    leave: Mutex<Leave>,
-}
-
-/// Whether a connection is told to leave. Not a `Notify`: each time something moves on its connection it
-/// is asked, and one task asks, whose waker stays the same.
-#[derive(Debug, Default)]
-struct Leave {
-    told: bool,
-    asks: Option<Waker>,
-}
-
-/// How a connection is used.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Use {
-    /// Something is asked for, or answered.
-    Busy,
-    /// Nothing was ever asked, or what is asked has not come to its end.
-    Beginning,
-    /// It was served, and may ask again.
-    Kept,
-}
-
-impl Seat {
-    /// A request has come.
-    pub(super) fn begin(&self) {
-        self.busy.fetch_add(1, Relaxed);
-        self.begun.fetch_add(1, Relaxed);
-        self.wire.heed();
-    }
-
-    /// Its answer has been made; where it passes through, the wire knows.
-    pub(super) fn end(&self) {
-        self.busy.fetch_sub(1, Relaxed);
-    }
-
-    /// Something is being asked for.
-    pub(super) fn is_busy(&self) -> bool {
-        self.busy.load(Relaxed) > 0
-    }
-
-    /// Something is being asked for or answered.
-    pub(super) fn is_used(&self) -> bool {
-        self.used() == Use::Busy
-    }
-
-    /// It speaks HTTP/2.
-    pub(super) fn takes_many(&self) {
-        self.many.store(true, Relaxed);
-    }
-
-    /// Resolves when its place is needed or it has waited too long.
-    pub(super) fn must_leave(&self) -> impl Future<Output = ()> {
-        poll_fn(|cx| {
-            let mut leave = self.leave.lock();
-            if std::mem::take(&mut leave.told) {
-                return Poll::Ready(());
-            }
-            match &mut leave.asks {
-                Some(known) => known.clone_from(cx.waker()),
-                none => *none = Some(cx.waker().clone()),
-            }
-            Poll::Pending
-        })
-    }
-
-    fn tell_to_leave(&self) {
-        let asks = {
-            let mut leave = self.leave.lock();
-            leave.told = true;
-            leave.asks.take()
-        };
-        if let Some(asks) = asks {
-            asks.wake();
-        }
-    }
-
-    /// Part of a request has come, and not its end.
-    pub(super) fn has_begun(&self) -> bool {
-        !self.many.load(Relaxed) && self.wire.was_heard()
-    }
-
-    /// Nothing was ever asked by it.
-    pub(super) fn is_stranger(&self) -> bool {
-        self.begun.load(Relaxed) == 0
-    }
-
-    fn used(&self) -> Use {
-        if self.is_busy() || self.wire.is_passing() {
-            Use::Busy
-        } else if self.many.load(Relaxed) {
-            Use::Kept
-        } else if self.is_stranger() || self.wire.was_heard() {
-            Use::Beginning
-        } else {
-            Use::Kept
-        }
-    }
 }
 
 /// A seat and since when it is as it is.
@@ -196,13 +89,7 @@ impl Seats {
         if !self.kept.swap(true, Relaxed) {
             tokio::spawn(keep(Arc::downgrade(self)));
         }
-        let seat = Arc::new(Seat {
-            wire: Arc::clone(wire),
-            busy: AtomicU32::new(0),
-            begun: AtomicU32::new(0),
-            many: AtomicBool::new(false),
-            leave: Mutex::default(),
-        });
+        let seat = Arc::new(Seat::new(Arc::clone(wire)));
         let noted = Noted {
             seat: Arc::clone(&seat),
             last: (0, Use::Beginning),
@@ -244,7 +131,7 @@ impl Seats {
 
 impl Noted {
     fn look(&mut self, now: Instant, patience: Patience) {
-        let seen = (self.seat.begun.load(Relaxed), self.seat.used());
+        let seen = (self.seat.begun(), self.seat.used());
         if self.last != seen || self.since.is_none() {
             self.last = seen;
             self.since = Some(now);
@@ -266,7 +153,7 @@ fn make_room(seats: &mut Slab<Noted>) {
     let room = (seats.len() / ROOM).max(1);
     let spare = |noted: &Noted| {
         let unused = noted.seat.used() == noted.last.1 && noted.last.1 != Use::Busy;
-        let same = noted.seat.begun.load(Relaxed) == noted.last.0;
+        let same = noted.seat.begun() == noted.last.0;
         let since = noted.since.filter(|_| unused && same)?;
         let served = noted.last.1 == Use::Kept && !noted.seat.is_stranger();
         Some((served, since))
