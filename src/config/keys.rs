@@ -8,15 +8,16 @@ use std::time::Duration;
 
 use super::api_keys::api_keys;
 use super::canned::probe_responses;
-use super::complaint::Complaints;
+use super::choices::{
+    Order, aggregation, caller_path, hold, on_disconnect, order, overload_status, protocol,
+};
 use super::key::{About, Key, Shape, Table, keys};
 use super::metrics;
 use super::schedule::schedule;
 use super::tls::{self, CertificateFiles, ClientsNeed};
-use super::tree::Node;
 use super::value::{
-    LONGEST, MOST, bytes, bytes_from, choice, duration, duration_or_off, number, number_from,
-    number_over, text, truth, whole, whole_seconds,
+    LONGEST, MOST, bytes, bytes_from, duration, duration_or_off, number, number_from, number_over,
+    text, truth, whole, whole_seconds,
 };
 use super::words::{
     address, address_or_off, command, devices, directory, environment, header_name, hosts,
@@ -331,75 +332,4 @@ keys! {
         |n, c| duration(n, c, NO_TIME..=LONGEST),
         "How long a model server may take to stop before it is killed";
     }
-}
-
-fn aggregation(node: &Node, complaints: &mut Complaints) -> Option<Aggregation> {
-    let words = [
-        ("linear", Aggregation::Linear),
-        ("weighted-exponential", Aggregation::WeightedExponential),
-        ("weightedExponential", Aggregation::WeightedExponential),
-    ];
-    choice(node, complaints, &words)
-}
-
-/// A duration, or `auto`.
-fn hold(
-    node: &Node,
-    complaints: &mut Complaints,
-    read: fn(&Node, &mut Complaints) -> Option<Duration>,
-) -> Option<Hold> {
-    match node.found().as_str() {
-        "auto" => Some(Hold::Auto),
-        _ => read(node, complaints).map(Hold::Fixed),
-    }
-}
-
-/// In which order who waits is served, before the numbers that belong to it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::config) enum Order {
-    Fifo,
-    Fair,
-}
-
-fn order(node: &Node, complaints: &mut Complaints) -> Option<Order> {
-    choice(
-        node,
-        complaints,
-        &[("fifo", Order::Fifo), ("fair", Order::Fair)],
-    )
-}
-
-fn overload_status(node: &Node, complaints: &mut Complaints) -> Option<OverloadStatus> {
-    let words = [
-        ("429", OverloadStatus::TooManyRequests),
-        ("503", OverloadStatus::ServiceUnavailable),
-    ];
-    choice(node, complaints, &words)
-}
-
-fn caller_path(node: &Node, complaints: &mut Complaints) -> Option<CallerPath> {
-    let words = [
-        ("host", CallerPath::Host),
-        ("takeover", CallerPath::Takeover),
-        ("always", CallerPath::Always),
-    ];
-    choice(node, complaints, &words)
-}
-
-fn protocol(node: &Node, complaints: &mut Complaints) -> Option<Protocol> {
-    let words = [
-        ("auto", Protocol::Auto),
-        ("http1", Protocol::Http1),
-        ("h2c", Protocol::H2c),
-    ];
-    choice(node, complaints, &words)
-}
-
-fn on_disconnect(node: &Node, complaints: &mut Complaints) -> Option<OnDisconnect> {
-    let words = [
-        ("auto", OnDisconnect::Auto),
-        ("release", OnDisconnect::Release),
-        ("finish", OnDisconnect::Finish),
-    ];
-    choice(node, complaints, &words)
 }

@@ -5,6 +5,7 @@
 mod api_keys;
 mod canned;
 mod check;
+mod choices;
 mod claim;
 mod complaint;
 mod file;

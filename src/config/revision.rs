@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use super::RevisionConfig;
+use super::choices::Order;
 use super::complaint::Complaints;
 use super::key::Key;
 use super::keys as k;
@@ -212,8 +213,8 @@ impl Draft<'_> {
             cold_timeout: layers.value(&k::QUEUE_COLD_TIMEOUT),
             read_ahead: layers.value(&k::QUEUE_READ_AHEAD),
             order: match layers.value(&k::QUEUE_ORDER) {
-                k::Order::Fifo => QueueOrder::Fifo,
-                k::Order::Fair => QueueOrder::Fair {
+                Order::Fifo => QueueOrder::Fifo,
+                Order::Fair => QueueOrder::Fair {
                     ageing: layers.value(&k::QUEUE_AGEING),
                     max_tenants: layers.value(&k::QUEUE_MAX_TENANTS),
                 },
