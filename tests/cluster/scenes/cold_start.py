@@ -92,7 +92,7 @@ def wake(stage, model, slices):
     at_zero(stage, model)
     answer = stage.ask(model.host)
     stage.shown(answer.fine, f"the request that woke {model.name} got {answer}")
-    pod = stage.until(5, lambda: stage.pods.of(f"{model.workload}-"), "its pod")[0]
+    pod = stage.until(15, lambda: stage.pods.of(f"{model.workload}-"), "its pod")[0]
     seen = stage.pods.stats_of(pod)
     known = stage.until(20, lambda: slices.ready.get(pod["status"]["podIP"]), "the EndpointSlice")
     listening = seen["listening_at_ms"]

@@ -9,6 +9,7 @@ from bed.scene import NotShown, scene
 
 DEPLOYMENT, SERVICE = "Deployment", "Service"
 SOFT_TARGET = 4     # which of the guides' manifests
+SOON = 15           # seconds: what takes a moment takes longer on a busy machine
 
 
 def made(stage, model):
@@ -33,10 +34,10 @@ def keeps(stage):
                 f"the default probe is TCP every 10 s, not {container['readinessProbe']}")
     mark = {"spec": {"template": {"metadata": {"annotations": {"edited": "yes"}}}}}
     stage.api.patch(DEPLOYMENT, *at, mark)
-    stage.until(2, lambda: "edited" not in stage.api.get(DEPLOYMENT, *at)["spec"]["template"]["metadata"].get(
+    stage.until(SOON, lambda: "edited" not in stage.api.get(DEPLOYMENT, *at)["spec"]["template"]["metadata"].get(
         "annotations", {}), "the template to be put back")
     stage.api.patch(SERVICE, *at, {"spec": {"selector": {"edited": "yes"}}})
-    stage.until(2, lambda: "edited" not in stage.api.get(SERVICE, *at)["spec"]["selector"],
+    stage.until(SOON, lambda: "edited" not in stage.api.get(SERVICE, *at)["spec"]["selector"],
                 "the selector to be put back")
     for wanted in (3, 0):
         stage.api.scale(DEPLOYMENT, *at, wanted)
@@ -49,12 +50,12 @@ def classes(stage):
     _, model = guide(stage, SOFT_TARGET, name="own", annotations={"serving.kserve.io/autoscalerClass": "none"})
     made(stage, model)
     stage.api.scale(DEPLOYMENT, model.namespace, model.workload, 3)
-    stage.until(2, lambda: replicas(stage, model) == 1, "one replica again")
+    stage.until(SOON, lambda: replicas(stage, model) == 1, "one replica again")
     _, model = guide(stage, SOFT_TARGET, name="theirs", annotations={"serving.kserve.io/autoscalerClass": "hpa"})
-    stage.until(5, lambda: stage.api.find("HorizontalPodAutoscaler", model.namespace, model.workload), "an HPA")
+    stage.until(SOON, lambda: stage.api.find("HorizontalPodAutoscaler", model.namespace, model.workload), "an HPA")
     isvc = ("InferenceService", model.namespace, model.name)
     stage.api.annotate(*isvc, **{"serving.kserve.io/autoscalerClass": "external"})
-    stage.until(5, lambda: not stage.api.find("HorizontalPodAutoscaler", model.namespace, model.workload),
+    stage.until(SOON, lambda: not stage.api.find("HorizontalPodAutoscaler", model.namespace, model.workload),
                 "no HPA any more")
 
 
@@ -68,11 +69,11 @@ def stops(stage):
     url = stage.until(30, lambda: stage.api.get(*me).get("status", {}).get("url"), "an address")
     stage.shown(url == f"http://{model.host}", f"the address is {url}")
     stage.api.annotate(*me, **{"serving.kserve.io/stop": "true"})
-    stage.until(3, lambda: not any(stage.api.find(kind, *at) for kind in (DEPLOYMENT, SERVICE)), "all to be gone")
+    stage.until(SOON, lambda: not any(stage.api.find(kind, *at) for kind in (DEPLOYMENT, SERVICE)), "all to be gone")
     stage.api.annotate(*me, **{"serving.kserve.io/stop": None})
     stage.shown(made(stage, model)["metadata"]["uid"] != before, "it is another Deployment")
     stage.api.delete(*me)
-    stage.until(5, lambda: not any(stage.api.find(kind, *at) for kind in (DEPLOYMENT, SERVICE)), "all to be gone")
+    stage.until(SOON, lambda: not any(stage.api.find(kind, *at) for kind in (DEPLOYMENT, SERVICE)), "all to be gone")
 
 
 @scene("k4", "the cluster resolves names and measures pods", machine=True)
@@ -82,7 +83,7 @@ def names_and_figures(stage):
     stage.until(30, lambda: stage.pods.ready() == 1, "a ready pod")
     address = stage.api.get(SERVICE, stage.namespace, model.name)["spec"]["clusterIP"]
     name = f"{model.name}.{model.namespace}.svc.cluster.local"
-    stage.until(5, lambda: resolved(name) == address, f"{name} to be {address}")
+    stage.until(SOON, lambda: resolved(name) == address, f"{name} to be {address}")
     place = f"/apis/metrics.k8s.io/v1beta1/namespaces/{stage.namespace}/pods"
     figures = stage.until(90, lambda: measured(stage, place), "figures")
     stage.figure(f"{figures[0]['containers'][0]['usage']}")

@@ -67,7 +67,8 @@ def scarce(stage):
     with Gpus(stage, 2, AMD):
         hey = in_background(stage.hey, model, "-n", "50", "-c", "50", "-t", "180")
         stage.until(30, lambda: len(pending(stage, model)) > 1, "more pods than GPUs")
-        time.sleep(GRACE + 5)
+        # Each of them has its own grace, from when the scheduler has tried to place it.
+        stage.until(GRACE + 20, lambda: len(pending(stage, model)) <= 1, "no more than one to wait for a node")
         counts = len(running(stage, model)), len(pending(stage, model))
         stage.shown(counts[0] == 2 and counts[1] <= 1, f"{counts[0]} pods run and {counts[1]} wait")
         told = stage.until_event(["Unschedulable", AMD], about=model.name)
@@ -276,7 +277,8 @@ def guide_capped(stage):
     with Gpus(stage, 2):
         hey = in_background(stage.hey, model, "-z", "25s", "-c", "50", "-t", "60")
         stage.until(30, lambda: len(running(stage, model)) == 2, "two pods that run")
-        time.sleep(GRACE + 4)
+        time.sleep(GRACE)
+        stage.until(10, lambda: stage.pods.count(model.workload) <= 3, "no more than one to wait for a node")
         wanted, there = desired(stage, model), stage.pods.count(model.workload)
         decisions = stage.gateway.read(f"/revisions/{model.revision}/decisions")
         answers = hey.result()
