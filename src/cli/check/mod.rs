@@ -13,8 +13,8 @@ use self::meaning::{gateway_meaning, sidecar_meaning};
 use super::{FileArgs, complain, warn};
 use crate::backend::Resources;
 use crate::config::{
-    ClaimFacts, ClaimSettings, Complaints, GatewayConfig, Overrides, ReadClaim, TlsConfig,
-    load_gateway, load_sidecar, load_to_look, read_claim,
+    ClaimFacts, ClaimSettings, Complaint, Complaints, GatewayConfig, Overrides, ReadClaim,
+    TlsConfig, load_gateway, load_sidecar, load_to_look, read_claim,
 };
 use crate::revision::RevisionId;
 
@@ -50,12 +50,8 @@ pub struct CheckArgs {
 pub fn check(files: &[PathBuf], out: &mut dyn Write, err: &mut dyn Write) -> io::Result<u8> {
     match load_to_look(files, &Overrides::default()) {
         Ok(config) => {
-            warn(&config.warnings, err)?;
-            if let Some(code) = certificates(config.tls.as_ref(), err)? {
-                return Ok(code);
-            }
-            write!(out, "{}", meaning(&config))?;
-            Ok(0)
+            let tls = config.tls.as_ref();
+            tell(&config.warnings, tls, || meaning(&config), out, err)
         }
         Err(complaints) => {
             let code = complain(&complaints, err)?;
@@ -88,25 +84,17 @@ pub fn check_gateway(
         .and_then(|gateway| Ok((plain_workload(&gateway)?, gateway)));
     match read {
         Ok((workload, gateway)) => {
-            warn(&gateway.warnings, err)?;
-            if let Some(code) = certificates(gateway.tls.as_ref(), err)? {
-                return Ok(code);
-            }
-            write!(out, "{}", gateway_meaning(&gateway, &workload))?;
-            Ok(0)
+            let (warnings, tls) = (&gateway.warnings, gateway.tls.as_ref());
+            tell(
+                warnings,
+                tls,
+                || gateway_meaning(&gateway, &workload),
+                out,
+                err,
+            )
         }
         Err(complaints) => complain(&complaints, err),
     }
-}
-
-/// Looks at the files of certificates. Returns the exit code if one cannot be used.
-fn certificates(tls: Option<&TlsConfig>, err: &mut dyn Write) -> io::Result<Option<u8>> {
-    let told = tls.map(TlsConfig::look).unwrap_or_default();
-    warn(&told.warnings(), err)?;
-    if told.is_empty() {
-        return Ok(None);
-    }
-    complain(&told, err).map(Some)
 }
 
 /// The same with the files of a sidecar.
@@ -120,15 +108,30 @@ pub fn check_sidecar(
 ) -> io::Result<u8> {
     match load_sidecar(files, &Overrides::default()) {
         Ok(config) => {
-            warn(&config.warnings, err)?;
-            if let Some(code) = certificates(config.tls.as_ref(), err)? {
-                return Ok(code);
-            }
-            write!(out, "{}", sidecar_meaning(&config))?;
-            Ok(0)
+            let tls = config.tls.as_ref();
+            tell(&config.warnings, tls, || sidecar_meaning(&config), out, err)
         }
         Err(complaints) => complain(&complaints, err),
     }
+}
+
+/// Tells of files that can be read what is odd about them, then what they mean, unless a certificate that
+/// they name cannot be used. Returns the exit code.
+fn tell(
+    warnings: &[Complaint],
+    tls: Option<&TlsConfig>,
+    meaning: impl FnOnce() -> String,
+    out: &mut dyn Write,
+    err: &mut dyn Write,
+) -> io::Result<u8> {
+    warn(warnings, err)?;
+    let certificates = tls.map(TlsConfig::look).unwrap_or_default();
+    if !certificates.is_empty() {
+        return complain(&certificates, err);
+    }
+    warn(&certificates.warnings(), err)?;
+    write!(out, "{}", meaning())?;
+    Ok(0)
 }
 
 /// What a workload becomes that says nothing of its own but that it is ours.

@@ -195,5 +195,9 @@ fn check_looks_at_the_files_of_certificates() {
             assert!(err.contains(want), "{err}");
         }
         assert!(err.starts_with("./a.yaml:1:"), "{err}");
+
+        let old_and_bad = bad.replace("good.crt", "old.crt");
+        let (_, _, err) = told(&old_and_bad, gateway);
+        assert_eq!(err.matches("it expired on").count(), 1, "{err}");
     }
 }
