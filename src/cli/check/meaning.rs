@@ -11,6 +11,31 @@ use crate::config::{
     ClientsNeed, Config, GatewayConfig, ReadClaim, RevisionConfig, SidecarConfig, TlsConfig, brief,
 };
 use crate::revision::{CallerPath, QueueOrder, RevisionId, RevisionSpec};
+use crate::schedule::Schedule;
+
+/// What is told of one thing, a line for each word under its name.
+struct Told(String);
+
+impl Told {
+    fn say(&mut self, word: &str, text: &str) {
+        let _ = writeln!(self.0, "  {word:<8}{text}");
+    }
+
+    /// How many replicas there are, and at which hours more.
+    fn replicas(&mut self, spec: &RevisionSpec, schedule: &Schedule) {
+        self.say("scales", &scaling(spec));
+        for entry in &schedule.0 {
+            self.say("hours", &format!("at least {entry}"));
+        }
+    }
+
+    /// What becomes of requests.
+    fn treatment(&mut self, spec: &RevisionSpec) {
+        self.say("limits", &limits(spec));
+        self.say("waits", &waiting(spec));
+        self.say("answers", &answering(spec));
+    }
+}
 
 /// What a sidecar's settings mean.
 pub(super) fn sidecar_meaning(config: &SidecarConfig) -> String {
@@ -23,33 +48,29 @@ pub(super) fn sidecar_meaning(config: &SidecarConfig) -> String {
     );
     told.push_str(&securing(config.tls.as_ref()));
     let _ = writeln!(told, "\n{}", config.spec.id);
-    let mut say = |word: &str, text: &str| {
-        let _ = writeln!(told, "  {word:<8}{text}");
-    };
-    say("guards", &config.app.to_string());
+    let mut told = Told(told);
+    told.say("guards", &config.app.to_string());
     for check in &config.readiness {
         let how = match &check.how {
             How::Tcp => format!("once {} takes connections", check.at),
             How::Http { path, .. } => format!("once GET {path} at {} answers 200 to 399", check.at),
             How::Grpc { .. } => format!("once the health service at {} says so", check.at),
         };
-        say("ready", &how);
+        told.say("ready", &how);
     }
-    say("limits", &limits(&config.spec));
-    say("waits", &waiting(&config.spec));
-    say("answers", &answering(&config.spec));
+    told.treatment(&config.spec);
     let shutdown_delay = config
         .shutdown_delay
         .map_or("3s in a pod".to_owned(), brief);
     let drain = brief(config.drain_timeout);
-    say(
+    told.say(
         "ends",
         &format!("serving on for {shutdown_delay}, then within {drain}"),
     );
     if let Some(to) = &config.report_to {
-        say("reports", &format!("to {}{}", to.authority, to.prefix));
+        told.say("reports", &format!("to {}{}", to.authority, to.prefix));
     }
-    told
+    told.0
 }
 
 /// What a gateway's settings mean, and those of a workload that says nothing of its own.
@@ -62,11 +83,9 @@ pub(super) fn gateway_meaning(gateway: &GatewayConfig, workload: &ReadClaim) -> 
         gateway.max_connections,
     );
     told.push_str(&securing(gateway.tls.as_ref()));
-    let mut say = |word: &str, text: &str| {
-        let _ = writeln!(told, "  {word:<8}{text}");
-    };
+    let mut told = Told(told);
     let domain = gateway.domain.as_deref();
-    say("domain", domain.unwrap_or("KServe's, else example.com"));
+    told.say("domain", domain.unwrap_or("KServe's, else example.com"));
     let spaces = match gateway.namespaces.as_slice() {
         [] => "all namespaces".to_owned(),
         some => some.join(", "),
@@ -76,35 +95,26 @@ pub(super) fn gateway_meaning(gateway: &GatewayConfig, workload: &ReadClaim) -> 
         .into_iter()
         .chain(kinds)
         .collect();
-    say("looks", &format!("in {spaces}, at {}", kinds.join(", ")));
+    told.say("looks", &format!("in {spaces}, at {}", kinds.join(", ")));
     let ports = &gateway.takeover_ports;
     let (from, to) = (ports.start(), ports.end());
-    say(
+    told.say(
         "callers",
         &format!("of Services that pass the gate come in at ports {from} to {to}"),
     );
     if let Some(record) = &gateway.record {
-        say("records", &format!("to {}", record.display()));
+        told.say("records", &format!("to {}", record.display()));
     }
-    told.push_str(&opening(&gateway.api_keys));
-    told + "\n" + &workload_meaning(workload)
+    told.0 + &opening(&gateway.api_keys) + "\n" + &workload_meaning(workload)
 }
 
 fn workload_meaning(workload: &ReadClaim) -> String {
     let spec = &workload.spec;
-    let mut told = "a workload that says nothing of its own\n".to_owned();
-    let mut say = |word: &str, text: &str| {
-        let _ = writeln!(told, "  {word:<8}{text}");
-    };
-    say("scales", &scaling(spec));
-    for entry in &workload.schedule.0 {
-        say("hours", &format!("at least {entry}"));
-    }
-    say("limits", &limits(spec));
-    say("waits", &waiting(spec));
-    say("answers", &answering(spec));
-    say("callers", calling(spec));
-    told
+    let mut told = Told("a workload that says nothing of its own\n".to_owned());
+    told.replicas(spec, &workload.schedule);
+    told.treatment(spec);
+    told.say("callers", calling(spec));
+    told.0
 }
 
 /// Where TLS is spoken, and with whom; nothing where it is not.
@@ -163,39 +173,31 @@ fn opening(keys: &Keyring) -> String {
 
 fn tell(revision: &RevisionConfig, is_lone: bool) -> String {
     let spec = &revision.spec;
-    let mut told = format!("\n{}\n", spec.id);
-    let mut say = |word: &str, text: &str| {
-        let _ = writeln!(told, "  {word:<8}{text}");
-    };
-    say("takes", &leads_here(spec, is_lone));
+    let mut told = Told(format!("\n{}\n", spec.id));
+    told.say("takes", &leads_here(spec, is_lone));
     if let Some(process) = &revision.process {
-        say("starts", &process.command.join(" "));
+        told.say("starts", &process.command.join(" "));
         let ready = match &process.readiness.path {
             Some(path) => format!("once GET {path} answers 200 to 399"),
             None => "once its port takes connections".to_owned(),
         };
-        say(
+        told.say(
             "ready",
             &format!("{ready}, within {}", brief(process.readiness.timeout)),
         );
     } else {
-        say("starts", "nothing yet: to run it, a command is needed");
+        told.say("starts", "nothing yet: to run it, a command is needed");
     }
     if let Some(gpus @ 1..) = revision.process.as_ref().map(|process| process.gpus) {
         let noun = if gpus == 1 { "GPU" } else { "GPUs" };
-        say(
+        told.say(
             "holds",
             &format!("{gpus} {noun} in each replica, to itself"),
         );
     }
-    say("scales", &scaling(spec));
-    for entry in &revision.schedule.0 {
-        say("hours", &format!("at least {entry}"));
-    }
-    say("limits", &limits(spec));
-    say("waits", &waiting(spec));
-    say("answers", &answering(spec));
-    told
+    told.replicas(spec, &revision.schedule);
+    told.treatment(spec);
+    told.0
 }
 
 fn leads_here(spec: &RevisionSpec, is_lone: bool) -> String {
