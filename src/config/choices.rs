@@ -30,7 +30,7 @@ pub(super) fn hold(
 
 /// In which order who waits is served, before the numbers that belong to it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::config) enum Order {
+pub(super) enum Order {
     Fifo,
     Fair,
 }
