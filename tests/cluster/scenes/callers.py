@@ -9,7 +9,7 @@ from bed.requests import Knocks
 from bed.scene import scene
 from bed.setup import deploy
 
-from .guides_load import SOFT, asked_for
+from .guides_load import SOFT, asked_for, at_zero
 
 TAKEOVER, ALWAYS = {"holdgate.dev/path": "takeover"}, {"holdgate.dev/path": "always"}
 BY_ITS_OWN_WORD = {"holdgate.dev/autoscaling-metrics": '[{ metric: "sample_model_in_flight", target: 1 }]'}
@@ -47,29 +47,23 @@ def taken(stage, model):
     time.sleep(1)
 
 
-def at_zero(stage, model, seconds=60):
-    """Waits until none of its pods is left, not even one on its way out: callers are led to such a one until
-    the nodes have heard that it goes, past the gateway."""
-    stage.until(seconds, lambda: not stage.pods.all_of(model.workload) and asked_for(stage, model) == 0,
-                f"{model.workload} to be at zero")
-
-
 def hey(stage, model, *words):
     """hey at the Service's own address, by its short name."""
     return requests.hey(address(stage, model), model.workload, *words, path=model.path)
 
 
 def cycles(stage, model):
-    """To zero and back, again and again; nobody is refused meanwhile."""
+    """To zero and back, again and again; nobody is refused meanwhile. A pod on its way out would answer still:
+    callers are led to it, past the gateway, until the nodes have heard that it goes."""
     answers = requests.Answers()
     with Knocks(address(stage, model)) as knocks:
         for _ in range(CYCLES):
-            at_zero(stage, model)
+            at_zero(stage, model, gone=True)
             stage.until(10, lambda: leads_here(stage, model), "callers to be sent to the gateway")
             answers += hey(stage, model, "-z", "4s", "-c", "3")
             stage.until(20, lambda: stage.pods.ready(model.workload) >= 1, "a ready pod")
             time.sleep(1)
-        at_zero(stage, model)
+        at_zero(stage, model, gone=True)
     stage.shown(not knocks.refused, f"{len(knocks.refused)} connections were refused: {knocks.refused[:3]}")
     stage.all_fine(answers)
     stage.figure(f"{CYCLES} cycles: {answers.summary()}; {knocks.taken} connections, none refused")

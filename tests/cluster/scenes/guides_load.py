@@ -10,10 +10,11 @@ from bed.scene import scene
 OLD_SOFT, OLD_HARD, SOFT, HARD, TORCH_FIVE, TORCH_HARD, CAPPED = 0, 2, 4, 8, 14, 15, 17
 
 
-def at_zero(stage, model, seconds=60):
-    """Waits until the gateway knows it and none of its pods is left."""
+def at_zero(stage, model, seconds=60, gone=False):
+    """Waits until the gateway knows it and none of its pods is left; `gone`: not even one on its way out."""
+    left = stage.pods.all_of if gone else stage.pods.of
     stage.gateway.until_known(model.revision)
-    stage.until(seconds, lambda: stage.pods.count(model.workload) == 0 and asked_for(stage, model) == 0,
+    stage.until(seconds, lambda: not left(model.workload) and asked_for(stage, model) == 0,
                 f"{model.workload} to be at zero")
 
 
