@@ -16,6 +16,10 @@ class NotShown(Exception):
     """What was promised is not what was seen."""
 
 
+class LawBroken(NotShown):
+    """A request was lost or a hard limit was not held: no busy machine excuses that."""
+
+
 @dataclasses.dataclass
 class Scene:
     """One promise, and how it is shown."""
@@ -76,6 +80,16 @@ class Stage:
         if not fact:
             raise NotShown(what)
 
+    def law(self, fact, what):
+        """Goes on if it holds, and never another time if not."""
+        if not fact:
+            raise LawBroken(what)
+
+    def within_limit(self, limit, workload=""):
+        """No model server ever had more requests at once."""
+        busiest = self.pods.busiest(workload)
+        self.law(0 < busiest <= limit, f"a model server had {busiest} requests at once")
+
     def until(self, seconds, holds, what):
         """Waits for something to hold, and returns it."""
         try:
@@ -113,8 +127,8 @@ class Stage:
         before = self.gateway.answered(model.revision)
         answers = requests.hey(self.gateway.address, model.host, *words, path=model.path)
         counted = world.until(5, lambda: self.answered_since(model, before, len(answers)), "the count") - before
-        self.shown(counted == len(answers),
-                   f"hey has {len(answers)} answers, the gateway took {counted} requests")
+        self.law(counted == len(answers),
+                 f"hey has {len(answers)} answers, the gateway took {counted} requests")
         return answers
 
     def answered_since(self, model, before, wanted):
@@ -127,7 +141,7 @@ class Stage:
     def all_fine(self, answers):
         """Every request has its whole, good answer."""
         self.shown(answers, "there was no request at all")
-        self.shown(not answers.lost, f"not all were answered well: {answers.counted()}")
+        self.law(not answers.lost, f"not all were answered well: {answers.counted()}")
 
     def events(self, about=None, reason=None, namespace=None):
         """What was told about an object, or all of the namespace: (reason, sentence)."""

@@ -163,7 +163,7 @@ def always_by_admission(stage):
                 stage.api.annotate("InferenceService", model.namespace, model.name, **{"example.com/turn": str(n)})
                 time.sleep(1)
         stage.all_fine(load.answers)
-        stage.shown(stage.pods.busiest(model.workload) <= LIMIT, f"{stage.pods.busiest(model.workload)} at once")
+        stage.within_limit(LIMIT, model.workload)
         stage.shown("holdgate.dev/nothing" in selector(stage, model), "it stays taken over")
         passed_by(stage, model, before[0])
         stage.figure(f"while KServe reconciled: {load.answers.summary()}")

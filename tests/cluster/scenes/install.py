@@ -115,7 +115,7 @@ def upgraded_under_load(stage, model, upgrade):
         time.sleep(8)
     stage.figure(f"upgrade: {load.answers.summary()}; {stage.pods.busiest()} at once in the busiest")
     stage.all_fine(load.answers)
-    stage.shown(stage.pods.busiest() <= 2, f"a model server had {stage.pods.busiest()} requests at once")
+    stage.within_limit(2)
 
 
 def handed_back(stage, *models):

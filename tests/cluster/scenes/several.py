@@ -123,7 +123,7 @@ def three(stage):
                      f"{lost_after(answers, kills, rate(alone))} s of what one answers; {answers.summary()}; "
                      f"{len(near)} inside a killed gateway or on their way there, {len(refused)} refused with a "
                      f"reason; {stage.pods.busiest()} at once in the busiest")
-        stage.shown(stage.pods.busiest() == 1, f"a model server had {stage.pods.busiest()} requests at once")
+        stage.within_limit(1)
         stage.shown(not lost, f"lost without a reason: {lost[:5]}")
         stage.shown(share >= 0.9, f"three gateways answered {share * 100:.0f} % of what one did")
         slow = answers.percentile(99)
@@ -147,7 +147,7 @@ def only(stage):
     ends = sorted(one.began + one.seconds for one in load.answers if one.fine)
     back = next((end - killed for end in ends if end > killed + 0.5), float("inf"))
     stage.figure(f"{load.answers.summary()}; answers again after {back:.1f} s")
-    stage.shown(stage.pods.busiest() == 1, f"a model server had {stage.pods.busiest()} requests at once")
+    stage.within_limit(1)
     lost = [str(one) for one in load.answers.lost if one.status or one.began + one.seconds > killed + SPREAD]
     stage.shown(not lost, f"lost otherwise than in the killed gateway, or while there was none: {lost[:5]}")
     stage.shown(back < 12, f"no answer for {back:.1f} s")
@@ -168,5 +168,5 @@ def to_zero(stage):
                 time.sleep(3)
             stage.all_fine(load.answers)
             stage.figure(f"by {pod['metadata']['name'][-5:]}: {load.answers.summary()}")
-        stage.shown(stage.pods.busiest() == 1, f"a model server had {stage.pods.busiest()} requests at once")
+        stage.within_limit(1)
         stage.until(60, lambda: stage.pods.count() == 0, "no pod to be left")

@@ -93,7 +93,7 @@ def moved(stage):
         node.set_gpus(stage.cluster, name, 0)
     stage.figure(f"{drained.summary()}; {stage.pods.busiest()} at once in the busiest")
     stage.all_fine(drained)
-    stage.shown(stage.pods.busiest() <= 4, f"a model server had {stage.pods.busiest()} requests at once")
+    stage.within_limit(4)
 
 
 def roll(stage, model, _):
@@ -152,7 +152,7 @@ def killed(stage):
             stage.api.delete("Pod", stage.namespace, pods[n % len(pods)]["metadata"]["name"])
     stage.figure(f"deletions: {load.answers.summary()}; {stage.pods.busiest()} at once in the busiest")
     stage.all_fine(load.answers)
-    stage.shown(stage.pods.busiest() <= LIMIT, f"a model server had {stage.pods.busiest()} requests at once")
+    stage.within_limit(LIMIT)
 
 
 def is_running(pod):
