@@ -48,21 +48,28 @@ class Play:
         for scene in scenes:
             if scene not in able:
                 print(f"left out {scene.number:<4} {scene.sentence}: it wants a cluster of ours", flush=True)
+        beside = [scene for scene in able if not scene.alone]
+        alone = [scene for scene in able if scene.alone and not scene.last]
         with concurrent.futures.ThreadPoolExecutor(max_workers=SIDE_BY_SIDE) as pool:
-            list(pool.map(self.one, [scene for scene in able if not scene.alone]))
-        # What others beside it on a small machine made late is on time by itself. A loss is one in any case,
-        # and where many fail, it is not the machine.
-        if len(self.lawful) <= AGAIN:
-            for scene in [scene for scene in able if scene.number in self.lawful]:
-                self.failed.remove(scene.number)
-                self.one(scene, "again")
+            list(pool.map(self.one, beside))
+        for scene in alone:
+            self.one(scene)
+        self.again(beside + alone)
         for scene in able:
-            if scene.alone:
+            if scene.last:
                 self.one(scene)
         shown = len(able) - len(self.failed)
         print(f"{shown} of {len(able)} scenes shown in {time.time() - begun:.0f} s"
               + (f"; not shown: {', '.join(self.failed)}" if self.failed else ""), flush=True)
         return not self.failed
+
+    def again(self, scenes):
+        """Plays by itself what others on a small machine made late. A loss is one in any case, and where many
+        scenes fail, it is not the machine."""
+        late = [scene for scene in scenes if scene.number in self.lawful]
+        for scene in late if len(late) <= AGAIN else []:
+            self.failed.remove(scene.number)
+            self.one(scene, "again")
 
     def one(self, scene, *again):
         """Plays one of them, and prints its line."""
@@ -82,7 +89,7 @@ class Play:
         print(line + (f": {figures}" if figures else "") + (f"\n        {problem}" if problem else ""), flush=True)
         if problem:
             self.failed.append(scene.number)
-            if lawful and not scene.alone:
+            if lawful:
                 self.lawful.append(scene.number)
             if stage:
                 self.keep(stage, problem)

@@ -64,7 +64,7 @@ def cycles(stage, model):
             stage.until(20, lambda: stage.pods.ready(model.workload) >= 1, "a ready pod")
             time.sleep(1)
         at_zero(stage, model, gone=True)
-    stage.shown(not knocks.refused, f"{len(knocks.refused)} connections were refused: {knocks.refused[:3]}")
+    stage.law(not knocks.refused, f"{len(knocks.refused)} connections were refused: {knocks.refused[:3]}")
     stage.all_fine(answers)
     stage.figure(f"{CYCLES} cycles: {answers.summary()}; {knocks.taken} connections, none refused")
 
@@ -128,7 +128,7 @@ def always(stage):
     passed_by(stage, model, before)
     with Knocks(address(stage, model)) as knocks:
         given_back(stage, model)
-    stage.shown(not knocks.refused, f"taking it back refused {knocks.refused[:3]}")
+    stage.law(not knocks.refused, f"taking it back refused {knocks.refused[:3]}")
 
 
 def passed_by(stage, model, before):

@@ -107,7 +107,7 @@ def three(stage):
     alone, _ = under_kills(stage, model, gateways=False)
     stage.api.delete("Deployment", stage.namespace, model.workload)
     strangers = [str(one) for one in alone.lost if one.headers.get("x-holdgate-reason") != "upstream_reset"]
-    stage.shown(not strangers, f"one gateway lost {strangers[:5]}")
+    stage.law(not strangers, f"one gateway lost {strangers[:5]}")
     with Installed(stage, "ha"):
         model = twenty_pods(stage, "together")
         answers, kills = under_kills(stage, model, gateways=True)
@@ -124,7 +124,7 @@ def three(stage):
                      f"{len(near)} inside a killed gateway or on their way there, {len(refused)} refused with a "
                      f"reason; {stage.pods.busiest()} at once in the busiest")
         stage.within_limit(1)
-        stage.shown(not lost, f"lost without a reason: {lost[:5]}")
+        stage.law(not lost, f"lost without a reason: {lost[:5]}")
         stage.shown(share >= 0.9, f"three gateways answered {share * 100:.0f} % of what one did")
         slow = answers.percentile(99)
         stage.shown(slow < 8, f"one in a hundred took {slow:.1f} s")
@@ -149,7 +149,7 @@ def only(stage):
     stage.figure(f"{load.answers.summary()}; answers again after {back:.1f} s")
     stage.within_limit(1)
     lost = [str(one) for one in load.answers.lost if one.status or one.began + one.seconds > killed + SPREAD]
-    stage.shown(not lost, f"lost otherwise than in the killed gateway, or while there was none: {lost[:5]}")
+    stage.law(not lost, f"lost otherwise than in the killed gateway, or while there was none: {lost[:5]}")
     stage.shown(back < 12, f"no answer for {back:.1f} s")
 
 

@@ -140,10 +140,10 @@ def killed(stage):
                 kill(stage, pods[n % len(pods)])
     lost = load.answers.lost
     stage.figure(f"kills: {load.answers.summary()}")
-    stage.shown(len(lost) <= LIMIT * len(kills), f"{len(lost)} were lost with {len(kills)} kills")
+    stage.law(len(lost) <= LIMIT * len(kills), f"{len(lost)} were lost with {len(kills)} kills")
     strangers = [str(one) for one in lost if one.headers.get("x-holdgate-reason") != "upstream_reset"
                  or not any(abs(one.began + one.seconds - kill) < 0.5 for kill in kills)]
-    stage.shown(not strangers, f"lost otherwise than in a killed server: {strangers[:5]}")
+    stage.law(not strangers, f"lost otherwise than in a killed server: {strangers[:5]}")
     stage.until(60, lambda: stage.pods.ready() == 3, "3 ready pods again")
     with stage.load(model.host, 20) as load:
         for n in range(LASTS // KILL_EVERY):
