@@ -2,11 +2,15 @@
 
 import json
 import subprocess
+import threading
 
 from .world import until
 
 # What most GPUs are called. Others are called otherwise, and nothing depends on it.
 GPU = "nvidia.com/gpu"
+# Every kubelet listens for device plugins at the same path, whatever its root is: it removes what is there and
+# takes its place. Two that start at once can meet between the two, and one of them ends. It listens once it is ready.
+STARTING = threading.Lock()
 CONTAINERD = """version = 2
 root = "{home}/root"
 state = "{home}/state"
@@ -39,11 +43,13 @@ def add(cluster, number, archives, gpus, resource):
     cluster.authority.kubeconfig(name, subject, cluster.folder / f"{name}.kubeconfig")
     for hierarchy in world.hierarchies():
         (hierarchy / world.cgroup / name).mkdir(parents=True, exist_ok=True)
-    cluster.start("kubelet", "--config", home / "kubelet.yaml", "--kubeconfig", f"{name}.kubeconfig",
-                  "--root-dir", home / "kubelet", "--hostname-override", name, "--node-ip", address,
-                  name=f"{name}-kubelet")
-    ready = 'jsonpath={.status.conditions[?(@.type=="Ready")].status}'
-    until(60, lambda: cluster.kubectl("get", "node", name, "-o", ready, check=False) == "True", f"{name} to be ready")
+    with STARTING:
+        cluster.start("kubelet", "--config", home / "kubelet.yaml", "--kubeconfig", f"{name}.kubeconfig",
+                      "--root-dir", home / "kubelet", "--hostname-override", name, "--node-ip", address,
+                      name=f"{name}-kubelet")
+        ready = 'jsonpath={.status.conditions[?(@.type=="Ready")].status}'
+        until(60, lambda: cluster.kubectl("get", "node", name, "-o", ready, check=False) == "True",
+              f"{name} to be ready")
     if gpus:
         set_gpus(cluster, name, gpus, resource)
 
