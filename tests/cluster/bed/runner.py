@@ -38,7 +38,7 @@ class Play:
     def __init__(self, api, gateway, cluster, image, kept):
         self.given = (api, gateway, cluster, image, pathlib.Path(kept))
         self.gateway, self.cluster, self.kept = gateway, cluster, pathlib.Path(kept)
-        self.failed, self.lawful, self.whole = [], [], False
+        self.failed, self.whole = {}, False     # by number, whether it may be played again
 
     def all(self, scenes):
         """Plays them. Whether all were shown."""
@@ -66,31 +66,27 @@ class Play:
     def again(self, scenes):
         """Plays by itself what others on a small machine made late. A loss is one in any case, and where many
         scenes fail, it is not the machine."""
-        late = [scene for scene in scenes if scene.number in self.lawful]
+        late = [scene for scene in scenes if self.failed.get(scene.number)]
         for scene in late if len(late) <= AGAIN else []:
-            self.failed.remove(scene.number)
+            del self.failed[scene.number]
             self.one(scene, "again")
 
     def one(self, scene, *again):
         """Plays one of them, and prints its line."""
         number = "-".join([scene.number, *again])
-        stage, problem, lawful, begun = None, None, True, time.time()
+        stage, problem, excused, begun = None, None, True, time.time()
         try:
             stage = Stage(number, *self.given, self.whole)
             scene.play(stage)
-        except LawBroken as error:
-            problem, lawful = str(error), False
         except NotShown as error:
-            problem = str(error)
+            problem, excused = str(error), not isinstance(error, LawBroken)
         except Exception:  # a scene that breaks is not shown either
             problem = traceback.format_exc().strip()
         figures = "; ".join(stage.figures) if stage else ""
         line = f"{'NO ' if problem else 'yes'} {number:<4} {scene.sentence} ({time.time() - begun:.0f} s)"
         print(line + (f": {figures}" if figures else "") + (f"\n        {problem}" if problem else ""), flush=True)
         if problem:
-            self.failed.append(scene.number)
-            if lawful:
-                self.lawful.append(scene.number)
+            self.failed[scene.number] = excused
             if stage:
                 self.keep(stage, problem)
         if stage:

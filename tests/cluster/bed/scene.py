@@ -81,7 +81,7 @@ class Stage:
             raise NotShown(what)
 
     def law(self, fact, what):
-        """Goes on if it holds, and never another time if not."""
+        """Goes on if it holds; a scene in which it does not is not played again."""
         if not fact:
             raise LawBroken(what)
 

@@ -59,9 +59,9 @@ def why_it_waits(stage, model):
     return {replica.get("keptBy") for replica in report["replicas"]} - {None}
 
 
-def kept(stage, model, reason):
-    """What the metric says about replicas that are kept by something."""
-    return stage.gateway.metric(KEPT, revision=model.revision, reason=reason)
+def kept(stage, model, **labels):
+    """How many replicas are kept by something, as the metric says."""
+    return stage.gateway.metric(KEPT, revision=model.revision, **labels)
 
 
 @scene("n1", "two GPUs, fifty requests: two run, one other is Pending, and all are answered", machine=True)
@@ -79,7 +79,7 @@ def scarce(stage):
         stage.shown(counts[0] == 2 and counts[1] <= 1, f"{counts[0]} pods run and {counts[1]} wait")
         told = stage.until_event(["Unschedulable", AMD], about=model.name)
         stage.until(10, lambda: why_it_waits(stage, model) == {"unschedulable"}, "the report to say why it waits")
-        stage.until(10, lambda: kept(stage, model, "unschedulable") == counts[1], f"{KEPT} to be {counts[1]}")
+        stage.until(10, lambda: kept(stage, model, reason="unschedulable") == counts[1], f"{KEPT} to be {counts[1]}")
         stage.throughout(8, lambda: len(pending(stage, model)) <= 1, "no others were asked for")
         answers = hey.result()
     stage.all_fine(answers)
@@ -266,7 +266,7 @@ def guide_no_gpu(stage):
         stage.all_fine(answers)
         stage.shown(stage.pods.count(model.workload) <= 2, f"{stage.pods.count(model.workload)} pods for one GPU")
         stage.until_event(["Unschedulable", "nvidia.com/gpu"], about=model.name)
-        metric = stage.gateway.metric(KEPT, revision=model.revision)
+        metric = kept(stage, model)
         stage.shown(metric <= 1, f"{KEPT} is {metric}")
         stage.figure(f"{answers.summary()}; {stage.pods.most(model.workload, begun)} pods at most")
 
